@@ -1,0 +1,86 @@
+import type { Anomaly } from '../../model/anomaly.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
+import type { Granularity, MeterWindow } from '../../model/window.ts';
+
+/** Messages of the shard actor. Data plane: ingest thread → shard, one request per batch, credits bound what is in flight. */
+
+/** `buffer` is a packed ReadingBatch (model/reading-batch.ts), transferred. */
+export interface AppendRequest {
+  kind: 'append';
+  buffer: ArrayBuffer;
+}
+
+/** Sent after the batch is on disk and counted. */
+export interface AppendReply {
+  accepted: number;
+  duplicates: number;
+  /** OUTCOME byte of each reading in batch order; null when all were accepted. Transferred. */
+  outcomes: Uint8Array | null;
+}
+
+/** Questions the gateway asks every shard, or the owner of a meter. */
+export type ShardQuery =
+  | { kind: 'meterWindows'; meterId: string; query: WindowQuery }
+  | { kind: 'meter'; meterId: string }
+  | { kind: 'meters'; query: MeterListQuery }
+  | { kind: 'anomalies'; query: AnomalyQuery }
+  | { kind: 'deadLetters'; query: DeadLetterQuery }
+  | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number };
+
+export interface ShardAnswers {
+  /** null: no such meter. */
+  meterWindows: Page<MeterWindow> | null;
+  meter: MeterState | null;
+  /** In order of meterId. */
+  meters: Page<MeterSummary>;
+  /** Newest first, in order of (startedAt, id). */
+  anomalies: Page<Anomaly>;
+  /** Newest first, in order of (receivedAt, id). */
+  deadLetters: Page<DeadLetter>;
+  /** In order of windowStart. */
+  regionParts: RegionPart[];
+}
+
+/** What one shard's meters add to a regional window. Sums are exact (model/exact-sum.ts); parts of several shards add up. */
+export interface RegionPart {
+  region: string;
+  granularity: Granularity;
+  windowStart: number;
+  meters: number;
+  powerHigh: number;
+  powerLow: number;
+  energyHigh: number;
+  energyLow: number;
+  minPowerKw: number;
+  maxPowerKw: number;
+}
+
+/** One shard's view of a region now. */
+export interface RegionLivePart {
+  region: string;
+  meters: number;
+  reporting: number;
+  silent: number;
+  loadHigh: number;
+  loadLow: number;
+  /** Reporting meters whose newest power is above the dark threshold. */
+  powered: number;
+  openAnomalies: number;
+}
+
+/** Shard → main thread, every REPORT_INTERVAL_MS while anything changed. */
+export interface ShardReport {
+  kind: 'report';
+  shard: number;
+  live: RegionLivePart[];
+  /** Parts that changed since the last report, whole (not differences). */
+  parts: RegionPart[];
+  /** Episodes that opened, changed or ended since the last report. */
+  anomalies: Anomaly[];
+}
+
+/** Main thread → shard: each region's share of reporting meters that have power, merged over all shards. */
+export interface RegionPicture {
+  kind: 'regionPicture';
+  regions: { region: string; poweredShare: number; reporting: number }[];
+}
