@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import type { DecodedReading } from './decoded-reading.ts';
 import type { RejectCode } from './reading.ts';
@@ -15,7 +16,7 @@ const MAGIC = 0x42474553; // 'SEGB'
 /** Raised when the layout changes; the journal may hold older ones. */
 export const READING_BATCH_VERSION = 1;
 const HEADER_BYTES = 48;
-const HEADER = { magic: 0, version: 4, present: 6, count: 8, regionCount: 12, regionBytes: 16, heapBytes: 20, deadLetterCount: 24, deadLetterBytes: 28 } as const;
+const HEADER = { magic: 0, version: 4, present: 6, count: 8, regionCount: 12, regionBytes: 16, heapBytes: 20, deadLetterCount: 24, deadLetterBytes: 28, receivedAt: 32, checksum: 40 } as const;
 
 /** Bits of the header's `present`, in the order of the optional columns. */
 const PRESENT = { energyKwh: 1, voltage: 2, current: 4, frequency: 8, powerFactor: 16, seq: 32, readingId: 64 } as const;
@@ -235,7 +236,7 @@ export class ReadingBatchBuilder {
       while (k < length && last[k] === bytes[k]) k++;
       if (k === length) return this.lastRegionIndex;
     }
-    const name = Buffer.from(bytes.buffer, bytes.byteOffset, length).latin1Slice(0, length);
+    const name = Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1');
     let index = this.regionIndex.get(name);
     if (index === undefined) {
       index = this.regionNames.length;
@@ -290,6 +291,28 @@ export class ReadingBatchBuilder {
     next.set(this.heap.subarray(0, this.heapLength));
     this.heap = next;
   }
+}
+
+/** True when the bytes begin like a packed batch. */
+export function isReadingBatch(bytes: Uint8Array): boolean {
+  return bytes.length >= HEADER_BYTES && new DataView(bytes.buffer, bytes.byteOffset).getUint32(HEADER.magic, true) === MAGIC;
+}
+
+/** Writes when the engine took the batch in (epoch ms) and a checksum over all of it into its header: what makes it a log record. */
+export function sealReadingBatch(bytes: Uint8Array, receivedAtMs: number): void {
+  const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  header.setFloat64(HEADER.receivedAt, receivedAtMs, true);
+  header.setUint32(HEADER.checksum, checksumOf(bytes), true);
+}
+
+/** When a sealed batch was taken in, or null when its checksum is wrong. */
+export function receivedAtOfSealed(bytes: Uint8Array): number | null {
+  const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  return header.getUint32(HEADER.checksum, true) === checksumOf(bytes) ? header.getFloat64(HEADER.receivedAt, true) : null;
+}
+
+function checksumOf(bytes: Uint8Array): number {
+  return crc32(bytes.subarray(HEADER.checksum + 4), crc32(bytes.subarray(0, HEADER.checksum)));
 }
 
 interface Layout {
@@ -392,7 +415,7 @@ export function openReadingBatch(buffer: ArrayBufferLike, byteOffset: number, by
   const text = Buffer.from(buffer, byteOffset + layout.end, regionBytes);
   for (let at = 0, r = 0; r < regionCount; r++) {
     const length = text[at];
-    regions.push(text.latin1Slice(at + 1, at + 1 + length));
+    regions.push(text.toString('latin1', at + 1, at + 1 + length));
     at += 1 + length;
   }
   const heapStart = layout.end + regionBytes;

@@ -1,0 +1,197 @@
+import type { ReadingSink, Unreadable } from '../../model/decoded-reading.ts';
+import { OUTCOME_REJECT } from '../../model/reading.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { AppendReply } from '../shard/protocol.ts';
+import type { BatchManifest } from './batch-manifest.ts';
+import type { QueueLimits } from './batch-queue.ts';
+import { IngestStats } from './ingest-stats.ts';
+import type { IngestStatsSnapshot } from './ingest-stats.ts';
+import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from './protocol.ts';
+import { RequestTally } from './request-tally.ts';
+import { ShardLink } from './shard-link.ts';
+import type { ShardRequester } from './shard-link.ts';
+import { RequestRouter } from './state.ts';
+
+export const INGEST_DEFAULTS = {
+  /** Four full requests, or about 0.2 s of a shard's work at a million readings/s: more would be latency, not throughput. */
+  queuedReadingsMax: 200_000,
+  /** 200,000 readings of the widest kind take 30 MiB; dead letters are larger each, and this is their bound. */
+  queuedBytesMax: 64 * 1024 * 1024,
+  /** A commit takes milliseconds; a shard that needs longer than this is hung or its disk is. */
+  appendDeadlineMs: 10_000,
+  /**
+   * Readings that make a batch worth sending before the turn ends: decoding them takes about 2 ms, and a shard should not idle
+   * while one turn of the loop decodes the requests of a hundred sockets.
+   */
+  eagerReadings: 4_096,
+} as const;
+
+export interface IngestOptions extends QueueLimits {
+  /** Fixed for a data directory. */
+  partitionCount: number;
+  shardCount: number;
+  appendDeadlineMs: number;
+  eagerReadings: number;
+}
+
+/** Calls the sink for every element of the body, which is borrowed. Not reentrant. */
+export type BodyDecoder = (body: Uint8Array, format: BodyFormat, nowMs: number, sink: ReadingSink) => Unreadable | null;
+
+export interface IngestModules {
+  clock: Clock;
+  decode: BodyDecoder;
+  /** Calls `fn` once the sockets that are ready now have been read: setImmediate. */
+  atTurnEnd(fn: () => void): void;
+}
+
+/**
+ * The ingest actor of one thread: requests in, batches to shards, acks out. It coalesces both ways: the requests of one turn
+ * of the event loop share a batch per shard, and one reply answers them all. Every shard is down until `shardUp`.
+ */
+export class IngestActor implements IngestPort {
+  private readonly options: IngestOptions;
+  private readonly modules: IngestModules;
+  private readonly counters = new IngestStats();
+  private readonly router: RequestRouter;
+  private readonly links: ShardLink[];
+  private flushPlanned = false;
+  private idleListeners: (() => void)[] = [];
+
+  constructor(options: IngestOptions, modules: IngestModules) {
+    this.options = options;
+    this.modules = modules;
+    this.router = new RequestRouter({ partitionCount: options.partitionCount, shardCount: options.shardCount, limits: options });
+    const outcome = {
+      stored: (manifest: BatchManifest, reply: AppendReply) => this.settleStored(manifest, reply),
+      failed: (manifest: BatchManifest, refusal: IngestRefusal) => this.settleFailed(manifest, refusal),
+    };
+    this.links = this.router.lanes.map((lane) => new ShardLink(lane, options, { outcome, stats: this.counters }));
+  }
+
+  /** As IngestPort says. What the decoder throws is thrown on, with nothing of the request left and `done` not called. */
+  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void): void {
+    const { clock } = this.modules;
+    this.counters.bodyBytes += body.byteLength;
+    const startedAtMs = clock.monotonic();
+    const hopeless = this.router.refusalOfAll();
+    if (hopeless !== null) {
+      this.refuse(hopeless, done);
+      return;
+    }
+    const tally = new RequestTally(startedAtMs, done);
+    const refusal = this.route(tally, body, format, clock.now());
+    if (refusal !== null) {
+      this.refuse(refusal, done);
+      return;
+    }
+    if (tally.errors !== null) for (const error of tally.errors) this.counters.rejected(error.code);
+    this.counters.requestsPending++;
+    if (tally.partsPending === 0) this.answerIfSettled(tally, startedAtMs);
+    else this.planFlush();
+  }
+
+  /** The shard takes readings through `requester` from now on. Its former requester must be closed by whoever opened it. */
+  shardUp(index: number, requester: ShardRequester): void {
+    this.links[index].up(requester);
+  }
+
+  /** Requests with readings for the shard get 503 from now on, also those that wait. */
+  shardDown(index: number): void {
+    this.links[index].down();
+  }
+
+  /** Resolves when no request waits for an answer; at once when none does. */
+  whenIdle(): Promise<void> {
+    if (this.counters.requestsPending === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idleListeners.push(resolve));
+  }
+
+  stats(): IngestStatsSnapshot {
+    return this.counters.snapshot(
+      this.router.lanes.map(({ queue, up }) => ({ queuedReadings: queue.queuedReadings, queuedBytes: queue.queuedBytes, up })),
+    );
+  }
+
+  /** Puts the readings of the body into the queues, or nothing of it and the reason. */
+  private route(tally: RequestTally, body: Uint8Array, format: BodyFormat, nowMs: number): IngestRefusal | null {
+    const { router } = this;
+    router.begin(tally);
+    let unreadable: Unreadable | null;
+    try {
+      unreadable = this.modules.decode(body, format, nowMs, router);
+    } catch (error) {
+      router.rollback();
+      throw error;
+    }
+    const refusal = unreadable === null ? router.refusal : refusalOfUnreadable(unreadable);
+    if (refusal === null) router.commit();
+    else router.rollback();
+    return refusal;
+  }
+
+  private refuse(refusal: IngestRefusal, done: (result: IngestRefusal) => void): void {
+    this.counters.answered(refusal.status, 0);
+    done(refusal);
+  }
+
+  private planFlush(): void {
+    const { lanes } = this.router;
+    for (let shard = 0; shard < lanes.length; shard++) {
+      if (lanes[shard].queue.queuedReadings >= this.options.eagerReadings) this.links[shard].flush();
+    }
+    if (this.flushPlanned) return;
+    this.flushPlanned = true;
+    this.modules.atTurnEnd(() => {
+      this.flushPlanned = false;
+      for (const link of this.links) link.flush();
+    });
+  }
+
+  private settleStored(manifest: BatchManifest, reply: AppendReply): void {
+    const nowMs = this.modules.clock.monotonic();
+    this.countOutcomes(manifest, reply);
+    manifest.settle(reply, (tally) => this.answerIfSettled(tally, nowMs));
+  }
+
+  private settleFailed(manifest: BatchManifest, refusal: IngestRefusal): void {
+    const nowMs = this.modules.clock.monotonic();
+    manifest.fail((tally) => {
+      tally.refuseWith(refusal);
+      this.answerIfSettled(tally, nowMs);
+    });
+  }
+
+  private answerIfSettled(tally: RequestTally, nowMs: number): void {
+    const status = tally.answerIfSettled();
+    if (status === 0) return;
+    const { counters } = this;
+    counters.answered(status, nowMs - tally.startedAtMs);
+    counters.requestsPending--;
+    if (counters.requestsPending > 0 || this.idleListeners.length === 0) return;
+    const listeners = this.idleListeners;
+    this.idleListeners = [];
+    for (const fn of listeners) fn();
+  }
+
+  private countOutcomes(manifest: BatchManifest, reply: AppendReply): void {
+    const { counters } = this;
+    const { outcomes } = reply;
+    if (outcomes === null) {
+      counters.readingsAccepted += manifest.readings;
+      return;
+    }
+    counters.readingsAccepted += reply.accepted;
+    counters.readingsDuplicate += reply.duplicates;
+    if (reply.accepted + reply.duplicates === outcomes.length) return;
+    for (let i = 0; i < outcomes.length; i++) {
+      const reject = OUTCOME_REJECT[outcomes[i]];
+      if (reject) counters.rejected(reject.code);
+    }
+  }
+}
+
+function refusalOfUnreadable(unreadable: Unreadable): IngestRefusal {
+  const { code, message, offset } = unreadable;
+  if (code === 'too_many_readings') return { status: 413, code, message };
+  return offset === undefined ? { status: 400, code, message } : { status: 400, code, message, offset };
+}

@@ -1,0 +1,177 @@
+import type { DecodedReading } from '../../model/decoded-reading.ts';
+import { ReadingBatchBuilder } from '../../model/reading-batch.ts';
+import type { BatchMark, RejectedReading } from '../../model/reading-batch.ts';
+import { BatchManifest } from './batch-manifest.ts';
+import type { RequestTally } from './request-tally.ts';
+
+/**
+ * Readings in one batch at most. Above the 50,000 of one request, so that a request for one shard is one batch; below the 65,535 regions
+ * that a batch's dictionary can hold, so that no mix of readings overflows it.
+ */
+export const BATCH_READINGS_MAX = 65_000;
+/** Bytes of one packed batch at most: a few milliseconds of journal writing, and what a credit stands for. */
+export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
+/** Every column of a reading (reading-batch.ts), and the length byte of a region of its own. */
+const READING_BYTES = 8 * 8 + 4 * 4 + 2 + 1 + 1 + 1;
+/** Field names and numbers of a dead letter in MessagePack, apart from its texts. */
+const DEAD_LETTER_BYTES = 64;
+/** Emptied builders kept for the next batch: growing 15 columns anew costs more than filling them. More are busy only under overload. */
+const SPARE_BUILDERS_MAX = 2;
+
+export interface QueueLimits {
+  /** Readings and dead letters that may wait for one shard. */
+  queuedReadingsMax: number;
+  /** Bytes, as packed, that may wait for one shard. */
+  queuedBytesMax: number;
+}
+
+/** A batch on its way: `buffer` is owned by whoever took it, to be transferred. */
+export interface SealedBatch {
+  buffer: ArrayBuffer;
+  manifest: BatchManifest;
+}
+
+interface OpenBatch {
+  builder: ReadingBatchBuilder;
+  manifest: BatchManifest;
+  /** Upper bound of what the builder packs to, without its header. */
+  bytes: number;
+  deadLetters: number;
+}
+
+/** Where a queue stood before the request at hand. */
+interface QueueMark {
+  batches: number;
+  builder: BatchMark;
+  parts: number;
+  bytes: number;
+  deadLetters: number;
+  queuedReadings: number;
+  queuedBytes: number;
+}
+
+/**
+ * The readings that wait for one shard, in batches, oldest first; the last one is open. Requests share a batch until it is taken.
+ * Synchronous and pure: it knows neither the shard nor the time.
+ */
+export class BatchQueue {
+  /** Readings and dead letters. */
+  queuedReadings = 0;
+  queuedBytes = 0;
+  private readonly limits: QueueLimits;
+  private readonly batches: OpenBatch[] = [];
+  private readonly spareBuilders: ReadingBatchBuilder[] = [];
+  private markBefore: QueueMark | null = null;
+
+  constructor(limits: QueueLimits) {
+    this.limits = limits;
+  }
+
+  get isEmpty(): boolean {
+    return this.batches.length === 0;
+  }
+
+  /** True when another reading would be refused. */
+  get isFull(): boolean {
+    return this.queuedReadings >= this.limits.queuedReadingsMax || this.queuedBytes >= this.limits.queuedBytesMax;
+  }
+
+  /** Remembers where the queue stands; `rollback` returns here, even over batches opened since. */
+  mark(): void {
+    const last = this.batches.at(-1) ?? this.openBatch();
+    this.markBefore = {
+      batches: this.batches.length,
+      builder: last.builder.mark(),
+      parts: last.manifest.parts,
+      bytes: last.bytes,
+      deadLetters: last.deadLetters,
+      queuedReadings: this.queuedReadings,
+      queuedBytes: this.queuedBytes,
+    };
+  }
+
+  /** Forgets everything appended since `mark`. */
+  rollback(): void {
+    const mark = this.markBefore!;
+    while (this.batches.length > mark.batches) {
+      const { builder, manifest } = this.batches.pop()!;
+      manifest.truncate(0);
+      builder.rollback(EMPTY_MARK);
+      this.keepSpare(builder);
+    }
+    const last = this.batches[mark.batches - 1];
+    last.builder.rollback(mark.builder);
+    last.manifest.truncate(mark.parts);
+    last.bytes = mark.bytes;
+    last.deadLetters = mark.deadLetters;
+    this.queuedReadings = mark.queuedReadings;
+    this.queuedBytes = mark.queuedBytes;
+    if (last.manifest.parts === 0) this.keepSpare(this.batches.pop()!.builder);
+  }
+
+  /** Copies the reading into the open batch, as `index` of the tally's request. The caller has looked at `isFull`. */
+  appendReading(tally: RequestTally, index: number, reading: DecodedReading): void {
+    const bytes = READING_BYTES + reading.meterIdLength + reading.regionLength;
+    const batch = this.batchWithRoom(bytes);
+    batch.manifest.openPart(tally);
+    batch.manifest.addReading(index);
+    batch.builder.append(reading);
+    this.count(batch, bytes);
+  }
+
+  /** Puts a refused reading into the open batch. The caller has looked at `isFull`. */
+  appendDeadLetter(tally: RequestTally, rejected: RejectedReading): void {
+    const bytes = DEAD_LETTER_BYTES + Buffer.byteLength(rejected.raw) + Buffer.byteLength(rejected.message);
+    const batch = this.batchWithRoom(bytes);
+    batch.manifest.openPart(tally);
+    batch.builder.appendRejected(rejected);
+    batch.deadLetters++;
+    this.count(batch, bytes);
+  }
+
+  /** Packs and removes the oldest batch; null when nothing waits. Not between `mark` and the end of its request. */
+  take(): SealedBatch | null {
+    const batch = this.batches.shift();
+    if (batch === undefined) return null;
+    this.queuedReadings -= batch.manifest.readings + batch.deadLetters;
+    this.queuedBytes -= batch.bytes;
+    const buffer = batch.builder.pack();
+    this.keepSpare(batch.builder);
+    return { buffer, manifest: batch.manifest };
+  }
+
+  /** Drops everything that waits and returns whose it was. */
+  abandon(): BatchManifest[] {
+    const manifests = this.batches.map((batch) => batch.manifest);
+    this.batches.length = 0;
+    this.queuedReadings = 0;
+    this.queuedBytes = 0;
+    return manifests;
+  }
+
+  private count(batch: OpenBatch, bytes: number): void {
+    batch.bytes += bytes;
+    this.queuedBytes += bytes;
+    this.queuedReadings++;
+  }
+
+  private batchWithRoom(bytes: number): OpenBatch {
+    const last = this.batches.at(-1);
+    if (last === undefined) return this.openBatch();
+    const entries = last.manifest.readings + last.deadLetters;
+    return entries < BATCH_READINGS_MAX && last.bytes + bytes <= BATCH_BYTES_MAX ? last : this.openBatch();
+  }
+
+  private openBatch(): OpenBatch {
+    const builder = this.spareBuilders.pop() ?? new ReadingBatchBuilder();
+    const batch = { builder, manifest: new BatchManifest(), bytes: 0, deadLetters: 0 };
+    this.batches.push(batch);
+    return batch;
+  }
+
+  private keepSpare(builder: ReadingBatchBuilder): void {
+    if (this.spareBuilders.length < SPARE_BUILDERS_MAX) this.spareBuilders.push(builder);
+  }
+}
+
+const EMPTY_MARK: BatchMark = { count: 0, heapLength: 0, regionCount: 0, deadLetters: 0, present: 0 };

@@ -1,0 +1,115 @@
+import { OperationalError } from '../../runtime/errors.ts';
+import type { Requester } from '../../runtime/request-channel.ts';
+import type { AppendReply, AppendRequest } from '../shard/protocol.ts';
+import type { BatchManifest } from './batch-manifest.ts';
+import type { BatchQueue, SealedBatch } from './batch-queue.ts';
+import type { IngestStats } from './ingest-stats.ts';
+import type { IngestRefusal } from './protocol.ts';
+import { RETRY_AFTER_SECONDS, RETRY_AFTER_STORAGE_FULL_SECONDS, SHARD_DOWN } from './state.ts';
+import type { ShardLane } from './state.ts';
+
+/** The asking end of a shard's data plane. Whoever connected it closes it. */
+export type ShardRequester = Pick<Requester<AppendRequest, AppendReply>, 'credits' | 'tryRequest' | 'onCredit'>;
+
+export interface ShardLinkOptions {
+  /** Milliseconds until a batch that was sent and not answered fails its requests with 503. */
+  appendDeadlineMs: number;
+}
+
+/** What becomes of batches. Called once for each batch that was taken from the queue or abandoned in it. */
+export interface BatchOutcome {
+  stored(manifest: BatchManifest, reply: AppendReply): void;
+  failed(manifest: BatchManifest, refusal: IngestRefusal): void;
+}
+
+/** Sends what waits for one shard as its credits allow. While there are none the batch at the end of the queue grows. */
+export class ShardLink {
+  private readonly lane: ShardLane;
+  private readonly queue: BatchQueue;
+  private readonly options: ShardLinkOptions;
+  private readonly outcome: BatchOutcome;
+  private readonly stats: IngestStats;
+  private requester: ShardRequester | null = null;
+  /** Packed, but the shard has as many bytes in flight as it may. One at most. */
+  private held: SealedBatch | null = null;
+
+  constructor(lane: ShardLane, options: ShardLinkOptions, modules: { outcome: BatchOutcome; stats: IngestStats }) {
+    this.lane = lane;
+    this.queue = lane.queue;
+    this.options = options;
+    this.outcome = modules.outcome;
+    this.stats = modules.stats;
+  }
+
+  /** Readings wait here until `down`; a requester for an earlier incarnation is replaced. */
+  up(requester: ShardRequester): void {
+    this.requester = requester;
+    this.lane.up = true;
+    requester.onCredit(() => {
+      if (this.requester === requester) this.flush();
+    });
+    this.flush();
+  }
+
+  /** Fails what waits. What is in flight fails when its requester is closed. */
+  down(): void {
+    this.requester = null;
+    this.lane.up = false;
+    const { held } = this;
+    this.held = null;
+    if (held !== null) this.outcome.failed(held.manifest, SHARD_DOWN);
+    for (const manifest of this.queue.abandon()) this.outcome.failed(manifest, SHARD_DOWN);
+  }
+
+  flush(): void {
+    const { requester } = this;
+    if (requester === null) return;
+    while (requester.credits > 0) {
+      const batch = this.held ?? this.queue.take();
+      if (batch === null) return;
+      this.held = null;
+      if (!this.send(requester, batch)) {
+        this.held = batch;
+        return;
+      }
+    }
+  }
+
+  private send(requester: ShardRequester, batch: SealedBatch): boolean {
+    const { buffer, manifest } = batch;
+    const bytes = buffer.byteLength;
+    const reply = requester.tryRequest({ kind: 'append', buffer }, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
+    if (reply === null) return false;
+    this.stats.batchSent(manifest.readings, bytes);
+    reply.then(
+      (answer) => {
+        this.stats.batches.inFlight--;
+        this.outcome.stored(manifest, answer);
+      },
+      (error: unknown) => {
+        this.stats.batches.inFlight--;
+        this.stats.batches.failed++;
+        this.outcome.failed(manifest, refusalOfAppendError(error));
+      },
+    );
+    return true;
+  }
+}
+
+function refusalOfAppendError(error: unknown): IngestRefusal {
+  if (!(error instanceof OperationalError)) throw error;
+  if (error.code === 'storage_full') {
+    return {
+      status: 503,
+      code: 'storage_full',
+      message: 'The disk that holds the data directory is full. Make room; then send the request again.',
+      retryAfterSeconds: RETRY_AFTER_STORAGE_FULL_SECONDS,
+    };
+  }
+  return {
+    status: 503,
+    code: 'unavailable',
+    message: 'The part of the engine that owns some of these meters did not confirm that they are stored. Send the request again; readings that were counted are not counted twice.',
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  };
+}

@@ -1,0 +1,178 @@
+import { meanValue, sumValue } from '../../model/exact-sum.ts';
+import type { RegionNow } from '../../model/queries.ts';
+import { GRANULARITY_MS, type RegionWindow } from '../../model/window.ts';
+import type { RegionLivePart, RegionPart, RegionPicture, ShardReport } from '../shard/protocol.ts';
+
+/**
+ * Regions over all shards: each shard reports its part, whole, so the newest report of a shard replaces its older one and
+ * nothing depends on the order in which shards report.
+ */
+
+/** Capacity of a region's grid connection, kW, by region. */
+export type RegionCapacities = Readonly<Record<string, number>>;
+
+/** One-minute windows kept in memory for each region: the dashboard's last hours. Older ones are asked of the shards. */
+export const RECENT_WINDOWS_MAX = 180;
+
+export class RegionState {
+  private readonly capacities: RegionCapacities;
+  private readonly live = new Map<number, readonly RegionLivePart[]>();
+  /** By region, then window start, then shard. */
+  private readonly recent = new Map<string, Map<number, Map<number, RegionPart>>>();
+
+  constructor(capacities: RegionCapacities) {
+    this.capacities = capacities;
+  }
+
+  /** Takes in a shard's report. Returns the one-minute windows that changed, as region and start. */
+  report(report: ShardReport): { region: string; windowStart: number }[] {
+    this.live.set(report.shard, report.live);
+    const changed: { region: string; windowStart: number }[] = [];
+    for (const part of report.parts) {
+      if (part.granularity !== '1m') continue;
+      let windows = this.recent.get(part.region);
+      if (windows === undefined) this.recent.set(part.region, (windows = new Map()));
+      let parts = windows.get(part.windowStart);
+      if (parts === undefined) {
+        windows.set(part.windowStart, (parts = new Map()));
+        dropOldest(windows);
+      }
+      parts.set(report.shard, part);
+      if (windows.has(part.windowStart)) changed.push({ region: part.region, windowStart: part.windowStart });
+    }
+    return changed;
+  }
+
+  /** A shard is down: its meters are not known of until it reports again. Its windows stay. */
+  forget(shard: number): void {
+    this.live.delete(shard);
+  }
+
+  /** Every region that has a capacity or a meter, in order of name. */
+  regionsNow(): RegionNow[] {
+    const sums = new Map<string, RegionLivePart>();
+    for (const region of Object.keys(this.capacities)) sums.set(region, emptyLive(region));
+    for (const parts of this.live.values()) {
+      for (const part of parts) {
+        let sum = sums.get(part.region);
+        if (sum === undefined) sums.set(part.region, (sum = emptyLive(part.region)));
+        addLive(sum, part);
+      }
+    }
+    return [...sums.values()].sort((a, b) => (a.region < b.region ? -1 : 1)).map((sum) => this.toNow(sum));
+  }
+
+  /** What the shards' detection needs to know of the regions. */
+  picture(): RegionPicture['regions'] {
+    const sums = new Map<string, { reporting: number; powered: number }>();
+    for (const parts of this.live.values()) {
+      for (const { region, reporting, powered } of parts) {
+        const sum = sums.get(region) ?? { reporting: 0, powered: 0 };
+        sums.set(region, { reporting: sum.reporting + reporting, powered: sum.powered + powered });
+      }
+    }
+    return [...sums].map(([region, { reporting, powered }]) => ({ region, reporting, poweredShare: reporting === 0 ? 0 : powered / reporting }));
+  }
+
+  /** The region's newest one-minute windows, oldest first. */
+  recentWindows(region: string, nowMs: number, latenessMs: number): RegionWindow[] {
+    const windows = this.recent.get(region);
+    if (windows === undefined) return [];
+    const starts = [...windows.keys()].sort((a, b) => a - b);
+    return starts.flatMap((start) => {
+      const merged = mergeParts([...windows.get(start)!.values()], this.capacities, nowMs, latenessMs);
+      return merged === null ? [] : [merged];
+    });
+  }
+
+  isKnown(region: string): boolean {
+    return region in this.capacities || this.regionsNow().some((now) => now.region === region);
+  }
+
+  private toNow(sum: RegionLivePart): RegionNow {
+    const loadKw = sumValue(sum.loadHigh, sum.loadLow);
+    const capacityKw = this.capacities[sum.region] ?? null;
+    return {
+      region: sum.region,
+      meters: sum.meters,
+      metersReporting: sum.reporting,
+      metersSilent: sum.silent,
+      loadKw,
+      capacityKw,
+      loadPercent: loadPercent(loadKw, capacityKw),
+      openAnomalies: sum.openAnomalies,
+    };
+  }
+}
+
+/**
+ * A regional window from the parts of all shards that have one; null when no meter is left in it. Parts are of the same region,
+ * granularity and start.
+ */
+export function mergeParts(parts: readonly RegionPart[], capacities: RegionCapacities, nowMs: number, latenessMs: number): RegionWindow | null {
+  const [first] = parts;
+  if (first === undefined) return null;
+  let meters = 0;
+  let powerHigh = 0;
+  let powerLow = 0;
+  let energyHigh = 0;
+  let energyLow = 0;
+  let min = Infinity;
+  let max = -Infinity;
+  for (const part of parts) {
+    meters += part.meters;
+    powerHigh += part.powerHigh;
+    powerLow += part.powerLow;
+    energyHigh += part.energyHigh;
+    energyLow += part.energyLow;
+    if (part.meters === 0) continue;
+    min = Math.min(min, part.minPowerKw);
+    max = Math.max(max, part.maxPowerKw);
+  }
+  if (meters === 0) return null;
+  const sumPowerKw = sumValue(powerHigh, powerLow);
+  const capacityKw = capacities[first.region] ?? null;
+  const windowEnd = first.windowStart + GRANULARITY_MS[first.granularity];
+  return {
+    region: first.region,
+    granularity: first.granularity,
+    windowStart: first.windowStart,
+    windowEnd,
+    metersReporting: meters,
+    sumPowerKw,
+    avgPowerKw: meanValue(powerHigh, powerLow, meters),
+    minPowerKw: min,
+    maxPowerKw: max,
+    energyKwhSum: sumValue(energyHigh, energyLow),
+    capacityKw,
+    loadPercent: loadPercent(sumPowerKw, capacityKw),
+    // A meter that fell silent in the window's last moment closes it one lateness after the lateness; and a tick is 250 ms.
+    final: nowMs >= windowEnd + 2 * latenessMs + 1_000,
+  };
+}
+
+function loadPercent(loadKw: number, capacityKw: number | null): number | null {
+  return capacityKw === null || capacityKw === 0 ? null : (loadKw / capacityKw) * 100;
+}
+
+function emptyLive(region: string): RegionLivePart {
+  return { region, meters: 0, reporting: 0, silent: 0, loadHigh: 0, loadLow: 0, powered: 0, openAnomalies: 0 };
+}
+
+function addLive(sum: RegionLivePart, part: RegionLivePart): void {
+  sum.meters += part.meters;
+  sum.reporting += part.reporting;
+  sum.silent += part.silent;
+  sum.loadHigh += part.loadHigh;
+  sum.loadLow += part.loadLow;
+  sum.powered += part.powered;
+  sum.openAnomalies += part.openAnomalies;
+}
+
+/** Keeps the newest windows: an import of last year must not push out the last hour. */
+function dropOldest(windows: Map<number, unknown>): void {
+  if (windows.size <= RECENT_WINDOWS_MAX) return;
+  let oldest = Infinity;
+  for (const start of windows.keys()) oldest = Math.min(oldest, start);
+  windows.delete(oldest);
+}

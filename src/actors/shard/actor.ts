@@ -1,0 +1,338 @@
+import type { Anomaly } from '../../model/anomaly.ts';
+import { OUTCOME } from '../../model/reading.ts';
+import { openReadingBatch, type ReadingBatch } from '../../model/reading-batch.ts';
+import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
+import { OperationalError } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { Reply } from '../../runtime/request-channel.ts';
+import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
+import { collectDeadLetters } from './dead-letters.ts';
+import { JournalRetention } from './journal-retention.ts';
+import { batchRecord, controlRecord, type ControlRecord } from './log-record.ts';
+import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
+import { ShardQueries } from './queries.ts';
+import { READING_ID_TTL_MS } from './reading-ids.ts';
+import { recover, type RecoveryReport } from './recovery.ts';
+import type { ShardStore } from './shard-store.ts';
+import { ShardState, type ShardStateConfig } from './state.ts';
+
+export interface ShardOptions {
+  shard: number;
+  shardCount: number;
+  state: ShardStateConfig;
+  checkpoint: CheckpointOptions;
+  /** Log bytes kept for readingIds after everything in them is written. */
+  journalKeepBytesMax: number;
+  deadLettersMax: number;
+  anomaliesMax: number;
+}
+
+export interface ShardModules {
+  store: ShardStore;
+  clock: Clock;
+  timers: Timers;
+  log: Log;
+  /** Told every REPORT_MS what changed. */
+  onReport(report: ShardReport): void;
+  /** The shard cannot go on: its thread must end and its supervisor decides. */
+  onFailure(error: unknown): void;
+}
+
+/** The clock looks for windows to close this often: four times a second costs nothing and keeps a silent meter's windows prompt. */
+const TICK_MS = 250;
+/** The regions' live picture moves this often. */
+const REPORT_MS = 500;
+/** A pass over removed rows and log records takes at most this many, so that no step is long. */
+const TRIM_STEP_MAX = 2_000;
+/** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
+const PARTS_PER_REPORT_MAX = 5_000;
+const ANOMALIES_PER_REPORT_MAX = 1_000;
+/** After the disk was full, the next attempt to write waits this long. */
+const STORAGE_RETRY_MS = 1_000;
+
+/** Something to append to the log. Batches answer; control records do not. */
+type Entry =
+  | { kind: 'batch'; buffer: ArrayBuffer; batch: ReadingBatch; reply: Reply<AppendReply>; sequence: number; nowMs: number }
+  | { kind: 'control'; record: ControlRecord; sequence: number };
+
+/**
+ * The shard actor: appends what comes to its log, counts it when it is on disk, then acknowledges. While one group of records is being
+ * synced the next gathers, and while the next is being synced the one before is counted: the disk and this thread work
+ * side by side. Nothing counts that is not on disk, so a failed commit changes nothing and is answered with a refusal.
+ */
+export class ShardActor {
+  readonly state: ShardState;
+  readonly queries: ShardQueries;
+  private readonly options: ShardOptions;
+  private readonly modules: ShardModules;
+  private readonly checkpoint: Checkpoint;
+  private retention!: JournalRetention;
+  private sequence = 0;
+  private appliedSequence = 0;
+  private queue: Entry[] = [];
+  private running: Promise<void> | null = null;
+  private stopping = false;
+  private timerHandles: TimerHandle[] = [];
+  /** On the monotonic clock, as is the next. */
+  private nextStepAtMs = 0;
+  private lastCheckpointMs = 0;
+  private blockedUntilMs = 0;
+  private unreportedAnomalies: Anomaly[] = [];
+  private outcomes = new Uint8Array(4_096);
+  /** Duration of commits, ms: sum, count and worst since the last look. For metrics. */
+  readonly commits = { count: 0, sumMs: 0, failures: 0 };
+
+  constructor(options: ShardOptions, modules: ShardModules) {
+    this.options = options;
+    this.modules = modules;
+    const { store } = modules;
+    this.state = new ShardState(options.state, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+    this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
+    this.queries = new ShardQueries(this.state, store, options.state.detection);
+  }
+
+  /** Recovers from the store, then starts to listen to the clock. Throws OperationalError `format`, `wrong_shard` or `corrupt`. */
+  async start(): Promise<RecoveryReport> {
+    const { store, clock, timers } = this.modules;
+    const { shard, shardCount, state } = this.options;
+    await store.identify({ partitionCount: state.partitionCount, shardCount, shard });
+    const report = recover(this.state, store, this.checkpoint);
+    this.sequence = this.appliedSequence = report.lastSequence;
+    let first = report.lastSequence + 1;
+    for (const record of store.records(0)) {
+      first = record.sequence;
+      break;
+    }
+    this.retention = new JournalRetention({ keepMs: READING_ID_TTL_MS, keepBytesMax: this.options.journalKeepBytesMax }, first, clock.now(), 0);
+    this.lastCheckpointMs = clock.now();
+    this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
+    return report;
+  }
+
+  /** A batch from an ingest thread. `request.buffer` is owned from here on. */
+  append(request: AppendRequest, reply: Reply<AppendReply>): void {
+    if (this.stopping) {
+      reply.fail(new OperationalError('stopping', 'the shard is stopping', { retryable: true }));
+      return;
+    }
+    if (this.isBlocked) {
+      reply.fail(storageFull());
+      return;
+    }
+    const batch = openReadingBatch(request.buffer, 0, request.buffer.byteLength);
+    this.enqueue({ kind: 'batch', buffer: request.buffer, batch, reply, sequence: 0, nowMs: 0 });
+  }
+
+  ask<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K] {
+    return this.queries.answer(query);
+  }
+
+  /** What is known of the regions over all shards; goes through the log, because detection depends on it. */
+  setPicture(picture: RegionPicture): void {
+    this.enqueue({ kind: 'control', record: { kind: 'picture', nowMs: this.modules.clock.now(), regions: picture.regions }, sequence: 0 });
+  }
+
+  /** Counts and answers what was taken, writes everything and closes the store. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    for (const handle of this.timerHandles) handle.cancel();
+    await this.running;
+    await this.writeEverything();
+    await this.modules.store.close();
+  }
+
+  /** Figures for metrics. */
+  figures(): {
+    meters: number;
+    storeBytes: number;
+    journalBytes: number;
+    journalRecords: number;
+    checkpointAgeMs: number;
+    dirtyPages: number;
+    deadLetters: number;
+  } {
+    return {
+      meters: this.state.directory.meterCount,
+      storeBytes: this.modules.store.sizeBytes(),
+      journalBytes: this.retention.bytes,
+      journalRecords: this.sequence - this.retention.first + 1,
+      checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
+      dirtyPages: this.state.turn.dirtyPages.size,
+      deadLetters: this.modules.store.deadLetters.count(),
+    };
+  }
+
+  // The log ----------------------------------------------------------------------------------------------------------------
+
+  private enqueue(entry: Entry): void {
+    this.queue.push(entry);
+    this.run();
+  }
+
+  /** Starts the loop unless it runs. */
+  private run(): void {
+    if (this.running !== null) return;
+    this.running = this.loop().then(
+      () => {
+        this.running = null;
+      },
+      (error) => this.modules.onFailure(error),
+    );
+  }
+
+  private async loop(): Promise<void> {
+    // Let the port deliver what it has: one commit for all of it.
+    await turnEnd();
+    let synced: Entry[] = [];
+    for (;;) {
+      const group = this.queue;
+      this.queue = [];
+      const stepping = this.isStepDue();
+      if (group.length === 0 && !stepping && synced.length === 0) return;
+      const committed = this.commit(group, stepping);
+      // The store starts to write at the end of this turn of the event loop; only then does counting run beside it.
+      if (synced.length > 0) await turnEnd();
+      for (const entry of synced) this.apply(entry);
+      synced = (await committed) ? group : [];
+    }
+  }
+
+  /** Appends a group and perhaps a checkpoint step in one transaction; false when it failed and the group was refused. */
+  private async commit(group: Entry[], stepping: boolean): Promise<boolean> {
+    const { store, clock } = this.modules;
+    const nowMs = clock.now();
+    for (const entry of group) this.write(entry, nowMs);
+    // A step stands for what is applied now; the group of this very commit is not.
+    if (stepping) this.beginStep(false);
+    if (group.length === 0 && !stepping) return true;
+    const startedMs = clock.monotonic();
+    try {
+      await store.commit();
+    } catch (error) {
+      this.commitFailed(error, group, stepping);
+      return false;
+    }
+    this.commits.count++;
+    this.commits.sumMs += clock.monotonic() - startedMs;
+    if (stepping) this.stepDone();
+    return true;
+  }
+
+  private write(entry: Entry, nowMs: number): void {
+    entry.sequence = ++this.sequence;
+    let bytes: Uint8Array;
+    if (entry.kind === 'batch') {
+      entry.nowMs = nowMs;
+      bytes = batchRecord(entry.buffer, nowMs);
+    } else bytes = controlRecord(entry.record);
+    this.modules.store.append(entry.sequence, bytes);
+    this.retention.appended(entry.sequence, bytes.length, nowMs);
+  }
+
+  private commitFailed(error: unknown, group: Entry[], stepping: boolean): void {
+    const { log, clock } = this.modules;
+    this.commits.failures++;
+    const full = error instanceof OperationalError && error.retryable;
+    // Anything but a full disk leaves the store in doubt: start again from what is there.
+    if (!full) throw error;
+    log.error({ err: error }, 'the log could not be written; readings are refused until it can');
+    this.blockedUntilMs = clock.monotonic() + STORAGE_RETRY_MS;
+    if (stepping) this.checkpoint.undo();
+    for (const entry of group) if (entry.kind === 'batch') entry.reply.fail(storageFull());
+  }
+
+  /** Folds one record into the state and answers its sender. */
+  private apply(entry: Entry): void {
+    this.appliedSequence = entry.sequence;
+    if (entry.kind === 'control') {
+      const { record } = entry;
+      if (record.kind === 'picture') this.state.applyPicture(record.regions);
+      else for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
+      return;
+    }
+    const { batch, nowMs, sequence } = entry;
+    if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
+    const accepted = this.state.applyBatch(batch, nowMs, sequence, this.outcomes);
+    if (accepted === batch.count && batch.deadLetterCount === 0) {
+      entry.reply.ok({ accepted, duplicates: 0, outcomes: null });
+      return;
+    }
+    collectDeadLetters(batch, this.outcomes, nowMs, sequence, (letter) => this.checkpoint.addDeadLetter(letter));
+    const outcomes = this.outcomes.slice(0, batch.count);
+    let duplicates = 0;
+    for (const outcome of outcomes) if (outcome === OUTCOME.duplicate) duplicates++;
+    entry.reply.ok({ accepted, duplicates, outcomes: accepted === batch.count ? null : outcomes });
+  }
+
+  // Checkpoints ------------------------------------------------------------------------------------------------------------
+
+  /** The disk was full a moment ago. */
+  private get isBlocked(): boolean {
+    return this.modules.clock.monotonic() < this.blockedUntilMs;
+  }
+
+  private isStepDue(): boolean {
+    const { clock } = this.modules;
+    return !this.checkpoint.isUnderWay && clock.monotonic() >= this.nextStepAtMs && !this.isBlocked && this.checkpoint.isDue;
+  }
+
+  private beginStep(everything: boolean): void {
+    const { clock, store } = this.modules;
+    const nowMs = clock.now();
+    this.nextStepAtMs = clock.monotonic() + this.options.checkpoint.stepMs;
+    this.checkpoint.begin(this.appliedSequence, everything);
+    const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
+    this.retention.first = store.trimJournal(this.retention.first, removable, TRIM_STEP_MAX);
+    store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
+    store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
+  }
+
+  private stepDone(): void {
+    this.unreportedAnomalies.push(...this.checkpoint.done());
+    this.lastCheckpointMs = this.modules.clock.now();
+  }
+
+  private async writeEverything(): Promise<void> {
+    if (!this.checkpoint.isDue) return;
+    this.beginStep(true);
+    try {
+      await this.modules.store.commit();
+      this.stepDone();
+    } catch (error) {
+      // The log has it all; the next start replays it.
+      this.checkpoint.undo();
+      this.modules.log.warn({ err: error }, 'the last checkpoint could not be written; the next start will replay the log');
+    }
+  }
+
+  // Clock and reports ------------------------------------------------------------------------------------------------------
+
+  private tick(): void {
+    const nowMs = this.modules.clock.now();
+    const partitions: number[] = [];
+    for (let partition = this.options.shard; partition < this.options.state.partitionCount; partition += this.options.shardCount) {
+      if (this.state.isTickDue(partition, nowMs)) partitions.push(partition);
+    }
+    if (partitions.length > 0 && !this.isBlocked) this.enqueue({ kind: 'control', record: { kind: 'tick', nowMs, partitions }, sequence: 0 });
+    else if (this.checkpoint.isDue) this.run();
+  }
+
+  private report(): void {
+    const anomalies = this.unreportedAnomalies.splice(0, ANOMALIES_PER_REPORT_MAX);
+    this.modules.onReport({
+      kind: 'report',
+      shard: this.options.shard,
+      live: this.state.ledger.liveParts(),
+      parts: this.state.ledger.takeUnreported(PARTS_PER_REPORT_MAX),
+      anomalies,
+    });
+  }
+}
+
+function storageFull(): OperationalError {
+  return new OperationalError('storage_full', 'the disk that holds the data directory is full; free space on it', { retryable: true });
+}
+
+function turnEnd(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,147 @@
+import type { Anomaly, AnomalyKind, Severity } from '../../model/anomaly.ts';
+import { messageOf } from './anomaly-message.ts';
+import type { DetectionConfig } from './detection-config.ts';
+import { observeWindow } from './detection.ts';
+import type { DetectorCells } from './detector-cells.ts';
+import { openKinds, type AnomalyBasis, type AnomalySink } from './episodes.ts';
+import { rowInPage, type MeterPage } from './meter-pages.ts';
+import { observeReturn, observeSilence } from './outage.ts';
+import type { RegionLedger } from './region-ledger.ts';
+import { finishesHour, PROFILE_BYTES, type ProfileCells } from './seasonal-profile.ts';
+import type { WindowFacts } from './window-facts.ts';
+
+/** What became of an episode. `ended` names it alone: its figures are where it was kept. */
+export type AnomalyChange =
+  | { change: 'opened' | 'changed'; anomaly: Anomaly }
+  | { change: 'ended'; id: string; meterId: string; kind: AnomalyKind; startedAt: number; endedAt: number; endReason: NonNullable<Anomaly['endReason']> };
+
+/** Runs the detector on rows and turns what it says into changes of named anomalies. */
+export class AnomalyEpisodes {
+  private readonly config: DetectionConfig;
+  private readonly ledger: RegionLedger;
+  private readonly idOf: (row: number) => string;
+  private readonly sink: AnomalySink;
+  private readonly profile: ProfileCells;
+  private changes: AnomalyChange[] = [];
+  /** Share of reporting meters that have power, and reporting meters, by region index. */
+  private poweredShare = new Float64Array(0);
+  private regionReporting = new Float64Array(0);
+  /** The meter whose detector runs. */
+  private row = 0;
+  private region = 0;
+
+  constructor(config: DetectionConfig, ledger: RegionLedger, idOf: (row: number) => string) {
+    this.config = config;
+    this.ledger = ledger;
+    this.idOf = idOf;
+    this.profile = { f32: new Float32Array(0), u16: new Uint16Array(0), u8: new Uint8Array(0), at: 0 };
+    this.sink = {
+      opened: (kind, basis, severity, startedAt, value, expected, score) => this.put('opened', kind, basis, severity, startedAt, value, expected, score),
+      changed: (kind, basis, severity, startedAt, value, expected, score) => this.put('changed', kind, basis, severity, startedAt, value, expected, score),
+      ended: (kind, startedAt, endedAt, endReason) => this.end(kind, startedAt, endedAt, endReason),
+    };
+  }
+
+  get hasChanges(): boolean {
+    return this.changes.length > 0;
+  }
+
+  /** Changes since the last call, in order. */
+  take(): AnomalyChange[] {
+    const taken = this.changes;
+    this.changes = [];
+    return taken;
+  }
+
+  setPicture(regions: readonly { region: string; poweredShare: number; reporting: number }[]): void {
+    const count = this.ledger.regionCount;
+    this.poweredShare = new Float64Array(count).fill(NaN);
+    this.regionReporting = new Float64Array(count);
+    for (const { region, poweredShare, reporting } of regions) {
+      const index = this.ledger.find(region);
+      if (index < 0) continue;
+      this.poweredShare[index] = poweredShare;
+      this.regionReporting[index] = reporting;
+    }
+  }
+
+  /** A one-minute window of the row closed. `cells` stand at its detector state. */
+  window(page: MeterPage, row: number, cells: DetectorCells, region: number, window: Omit<WindowFacts, 'regionPoweredShare' | 'regionReporting'>): void {
+    this.row = row;
+    this.region = region;
+    if (finishesHour(cells, window.startMs)) {
+      page.makeProfiles();
+      page.profilesDirty = true;
+    }
+    const known = region < this.poweredShare.length;
+    observeWindow(
+      cells,
+      this.profileOf(page, row),
+      { ...window, regionPoweredShare: known ? this.poweredShare[region] : NaN, regionReporting: known ? this.regionReporting[region] : 0 },
+      this.config,
+      this.sink,
+    );
+  }
+
+  /** The row has been silent for too long, or for longer still. */
+  silent(cells: DetectorCells, row: number, region: number, nowMs: number, lastArrivalMs: number, newestMs: number): void {
+    this.row = row;
+    this.region = region;
+    observeSilence(cells, nowMs, lastArrivalMs, newestMs, this.config, this.sink);
+  }
+
+  /** The silent row sent a reading again. */
+  returned(cells: DetectorCells, row: number, region: number, timestampMs: number): void {
+    this.row = row;
+    this.region = region;
+    observeReturn(cells, timestampMs, this.sink);
+  }
+
+  openCount(cells: DetectorCells): number {
+    return openKinds(cells).length;
+  }
+
+  /** The row's hour-of-week profile, or null while its page has none. One object, reused. */
+  profileOf(page: MeterPage, row: number): ProfileCells | null {
+    const profiles = page.profiles;
+    if (profiles === null) return null;
+    this.profile.f32 = profiles.f32;
+    this.profile.u16 = profiles.u16;
+    this.profile.u8 = profiles.u8;
+    this.profile.at = rowInPage(row) * PROFILE_BYTES;
+    return this.profile;
+  }
+
+  private put(change: 'opened' | 'changed', kind: AnomalyKind, basis: AnomalyBasis, severity: Severity, startedAt: number, value: number, expected: number, score: number): void {
+    if (change === 'opened') this.ledger.shiftOpenAnomalies(this.region, 1);
+    const meterId = this.idOf(this.row);
+    this.changes.push({
+      change,
+      anomaly: {
+        id: anomalyId(meterId, kind, startedAt),
+        meterId,
+        region: this.ledger.nameOf(this.region),
+        kind,
+        severity,
+        startedAt,
+        endedAt: null,
+        endReason: null,
+        value,
+        expected,
+        score,
+        message: messageOf(kind, basis, value, expected),
+      },
+    });
+  }
+
+  private end(kind: AnomalyKind, startedAt: number, endedAt: number, endReason: NonNullable<Anomaly['endReason']>): void {
+    this.ledger.shiftOpenAnomalies(this.region, -1);
+    const meterId = this.idOf(this.row);
+    this.changes.push({ change: 'ended', id: anomalyId(meterId, kind, startedAt), meterId, kind, startedAt, endedAt, endReason });
+  }
+}
+
+/** The same episode has the same id after every replay. */
+export function anomalyId(meterId: string, kind: AnomalyKind, startedAt: number): string {
+  return `${meterId}/${kind}/${startedAt}`;
+}

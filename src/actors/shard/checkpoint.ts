@@ -1,0 +1,185 @@
+import type { Anomaly } from '../../model/anomaly.ts';
+import type { AnomalyChange } from './anomaly-episodes.ts';
+import type { PendingDeadLetter } from './dead-letters.ts';
+import type { MeterPage } from './meter-pages.ts';
+import { encodePage } from './page-codec.ts';
+import { PendingWindows, pendingKeyParts } from './pending-windows.ts';
+import type { LedgerPart } from './region-ledger.ts';
+import { profileSnapshot } from './profile-codec.ts';
+import type { ShardStore } from './shard-store.ts';
+import type { ShardState } from './state.ts';
+import { pageKey, windowKey } from './store-keys.ts';
+
+/**
+ * Checkpoints in small steps: each step writes what has to be atomic with the applied position (regional parts, anomalies, dead
+ * letters, new meters) and a few dirty pages, each with its windows. No step stops the shard for long, and after any of them the
+ * store can be recovered: a page's snapshot carries its own log position.
+ */
+export interface CheckpointOptions {
+  /** Time between steps, ms. */
+  stepMs: number;
+  /** Every dirty page is written about once in this time, ms: bounds how much log a restart replays. */
+  intervalMs: number;
+  /** Pages of one step at most: a page takes about 30 µs to copy, so this keeps a step below 10 ms. */
+  pagesPerStepMax: number;
+}
+
+/** What a step queued, until its commit is known to have succeeded or failed. */
+interface Step {
+  pages: { page: MeterPage; dirtySequence: number; profilesWritten: boolean }[];
+  parts: LedgerPart[];
+  regionNames: number[];
+  rows: number[];
+  changes: AnomalyChange[];
+  deadLetters: PendingDeadLetter[];
+}
+
+export class Checkpoint {
+  private readonly state: ShardState;
+  private readonly store: ShardStore;
+  private readonly options: CheckpointOptions;
+  private step: Step | null = null;
+  private retryChanges: AnomalyChange[] = [];
+  private deadLetters: PendingDeadLetter[] = [];
+  /** Episodes as the step wrote them, for the report to the region actor. */
+  private written: Anomaly[] = [];
+
+  constructor(state: ShardState, store: ShardStore, options: CheckpointOptions) {
+    this.state = state;
+    this.store = store;
+    this.options = options;
+  }
+
+  /** A rejected reading that has to reach the store. */
+  addDeadLetter(letter: PendingDeadLetter): void {
+    this.deadLetters.push(letter);
+  }
+
+  /** True when a step would write anything. */
+  get isDue(): boolean {
+    const { state } = this;
+    return (
+      state.turn.dirtyPages.size > 0 ||
+      state.newRows.length > 0 ||
+      this.deadLetters.length > 0 ||
+      state.ledger.unsavedNames.length > 0 ||
+      state.ledger.hasUnsaved ||
+      state.episodes.hasChanges
+    );
+  }
+
+  get isUnderWay(): boolean {
+    return this.step !== null;
+  }
+
+  /**
+   * Queues one step in the store; the caller commits, then calls `done` or `undo`. `appliedSequence` is the last record in the state.
+   * `everything`: all dirty pages, for a clean stop.
+   */
+  begin(appliedSequence: number, everything: boolean): void {
+    const { state, store } = this;
+    const step: Step = {
+      pages: [],
+      regionNames: state.ledger.unsavedNames,
+      parts: state.ledger.takeUnsaved(),
+      rows: state.newRows,
+      changes: [...this.retryChanges, ...state.episodes.take()],
+      deadLetters: this.deadLetters,
+    };
+    state.ledger.unsavedNames = [];
+    state.newRows = [];
+    this.retryChanges = [];
+    this.deadLetters = [];
+    this.step = step;
+    for (const region of step.regionNames) store.putRegion(region, state.ledger.nameOf(region));
+    for (const part of step.parts) store.putPart(part);
+    for (const row of step.rows) store.putMeter(state.directory.idOf(row));
+    const unsaved = new Map<string, Anomaly>();
+    for (const change of step.changes) store.putAnomaly(change, unsaved);
+    this.written = [...unsaved.values()];
+    for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
+    for (const page of this.choosePages(everything)) this.writePage(page, appliedSequence, step);
+    store.putAppliedPosition({ sequence: appliedSequence });
+  }
+
+  /** The step is on disk. Gives the episodes it wrote. */
+  done(): Anomaly[] {
+    for (const { page } of this.step!.pages) page.flushing = null;
+    this.step = null;
+    this.state.ledger.evict();
+    return this.written;
+  }
+
+  /** The step's commit failed: everything it took is to be written again. */
+  undo(): void {
+    const step = this.step!;
+    const { state } = this;
+    this.step = null;
+    for (const { page, dirtySequence, profilesWritten } of step.pages) {
+      page.pending.absorb(page.flushing!);
+      page.flushing = null;
+      page.dirty = true;
+      page.dirtySequence = dirtySequence;
+      page.profilesDirty ||= profilesWritten;
+    }
+    // The oldest first again, as before.
+    const later = [...state.turn.dirtyPages];
+    state.turn.dirtyPages.clear();
+    for (const { page } of step.pages) state.turn.dirtyPages.add(page);
+    for (const page of later) state.turn.dirtyPages.add(page);
+    state.ledger.markUnsaved(step.parts);
+    state.ledger.unsavedNames = [...step.regionNames, ...state.ledger.unsavedNames];
+    state.newRows = [...step.rows, ...state.newRows];
+    this.retryChanges = step.changes;
+    this.deadLetters = [...step.deadLetters, ...this.deadLetters];
+  }
+
+  /** First log record that is still needed to recover what is not written: records before it may go once `done`. */
+  neededFrom(appliedSequence: number): number {
+    const first = this.state.turn.dirtyPages.values().next();
+    let needed = first.done === true ? appliedSequence + 1 : first.value.dirtySequence;
+    for (const { dirtySequence } of this.step?.pages ?? []) needed = Math.min(needed, dirtySequence);
+    return needed;
+  }
+
+  private choosePages(everything: boolean): MeterPage[] {
+    const { turn } = this.state;
+    if (everything) {
+      turn.crowdedPages.clear();
+      return [...turn.dirtyPages];
+    }
+    const chosen = new Set<MeterPage>();
+    const { stepMs, intervalMs, pagesPerStepMax } = this.options;
+    for (const page of turn.crowdedPages) {
+      if (chosen.size === pagesPerStepMax) break;
+      chosen.add(page);
+      turn.crowdedPages.delete(page);
+    }
+    const share = Math.min(pagesPerStepMax, Math.ceil((turn.dirtyPages.size * stepMs) / intervalMs));
+    for (const page of turn.dirtyPages) {
+      if (chosen.size >= share) break;
+      chosen.add(page);
+    }
+    return [...chosen].filter((page) => page.dirty);
+  }
+
+  private writePage(page: MeterPage, appliedSequence: number, step: Step): void {
+    const { state, store } = this;
+    state.turn.dirtyPages.delete(page);
+    step.pages.push({ page, dirtySequence: page.dirtySequence, profilesWritten: page.profilesDirty });
+    page.dirty = false;
+    page.flushing = page.pending;
+    page.pending = new PendingWindows();
+    const key = pageKey(page.partition, page.number);
+    store.pages.put(key, encodePage(page, state.book.samples, appliedSequence));
+    if (page.profilesDirty && page.profiles !== null) {
+      store.profiles.put(key, profileSnapshot(page.profiles, page.rowCount));
+      page.profilesDirty = false;
+    }
+    const windows = page.flushing;
+    for (let i = 0; i < windows.count; i++) {
+      const { granularity, windowNumber, rowInPage } = pendingKeyParts(windows.keyAt(i));
+      store.windows.put(windowKey(page.partition, page.number, granularity, windowNumber, rowInPage), windows.recordAt(i));
+    }
+  }
+}

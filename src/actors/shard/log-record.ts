@@ -1,0 +1,57 @@
+import { crc32 } from 'node:zlib';
+import { Packr, Unpackr } from 'msgpackr';
+import { isReadingBatch, openReadingBatch, receivedAtOfSealed, sealReadingBatch, type ReadingBatch } from '../../model/reading-batch.ts';
+import { OperationalError } from '../../runtime/errors.ts';
+import type { RegionPicture } from './protocol.ts';
+
+/**
+ * What the shard's log holds: batches of readings as they came (sealed with the time and a checksum), and the two other things that
+ * move its state: the clock, and the picture of the regions. Both carry the time at which they were appended.
+ */
+export type LogRecord =
+  | { kind: 'batch'; nowMs: number; batch: ReadingBatch }
+  | { kind: 'tick'; nowMs: number; partitions: number[] }
+  | { kind: 'picture'; nowMs: number; regions: RegionPicture['regions'] };
+
+export type ControlRecord = Exclude<LogRecord, { kind: 'batch' }>;
+
+const MAGIC = 0x43474553; // 'SEGC'
+const HEADER_BYTES = 8;
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false });
+
+/** Seals a packed batch in place and gives its bytes: the log record. */
+export function batchRecord(buffer: ArrayBuffer, nowMs: number): Uint8Array {
+  const bytes = new Uint8Array(buffer);
+  sealReadingBatch(bytes, nowMs);
+  return bytes;
+}
+
+/** A control record: magic u32, checksum u32, msgpack. In a buffer of its own. */
+export function controlRecord(record: ControlRecord): Uint8Array {
+  const body = packr.pack(record);
+  const bytes = new Uint8Array(HEADER_BYTES + body.length);
+  bytes.set(body, HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint32(4, crc32(body), true);
+  return bytes;
+}
+
+/** Reads a record back. Copies, because columns need alignment. Throws OperationalError `corrupt` when it fails its checksum. */
+export function readLogRecord(bytes: Uint8Array, sequence: number): LogRecord {
+  if (isReadingBatch(bytes)) {
+    const nowMs = receivedAtOfSealed(bytes);
+    if (nowMs === null) throw corrupt(sequence);
+    const copy = new Uint8Array(bytes);
+    return { kind: 'batch', nowMs, batch: openReadingBatch(copy.buffer, 0, copy.length) };
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const body = bytes.subarray(HEADER_BYTES);
+  if (bytes.length < HEADER_BYTES || view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== crc32(body)) throw corrupt(sequence);
+  return unpackr.unpack(body) as ControlRecord;
+}
+
+function corrupt(sequence: number): OperationalError {
+  return new OperationalError('corrupt', `log record ${sequence} fails its checksum`);
+}

@@ -1,0 +1,201 @@
+import { PendingWindows } from './pending-windows.ts';
+import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
+import { PROFILE_BYTES, profileCells, type ProfileCells } from './seasonal-profile.ts';
+
+/** 64 meters of one partition. Views share one buffer; indexes into them are byte offsets divided by the element size. */
+export class MeterPage {
+  /** Position in the shard's page list: rows of the page are number × 64 … + 63. */
+  readonly index: number;
+  readonly partition: number;
+  /** Number within the partition: with the partition, the page's name on disk. */
+  readonly number: number;
+  readonly buffer: ArrayBuffer;
+  readonly f64: Float64Array;
+  readonly f32: Float32Array;
+  readonly u32: Uint32Array;
+  readonly u16: Uint16Array;
+  readonly u8: Uint8Array;
+  rowCount = 0;
+  /** Hour-of-week profiles of all 64 rows; made when the first of them has an hour to remember. */
+  profiles: ProfileCells | null = null;
+  /** Log position of the snapshot on disk: records up to it must not be applied to this page again. */
+  snapshotSequence = 0;
+  /** Changed since that snapshot, */
+  dirty = false;
+  /** by this record first: the log must keep what comes from it on. */
+  dirtySequence = 0;
+  profilesDirty = false;
+  /** No row needs a look by the clock before this. A lower bound: may be early, never late. */
+  nextTickMs = Infinity;
+  /** Closed or corrected windows that are not on disk yet. */
+  pending = new PendingWindows();
+  /** Those of them that a commit under way is writing: older than `pending`, newer than the store. */
+  flushing: PendingWindows | null = null;
+
+  constructor(index: number, partition: number, number: number) {
+    this.index = index;
+    this.partition = partition;
+    this.number = number;
+    this.buffer = new ArrayBuffer(ROWS_PER_PAGE * ROW_BYTES);
+    this.f64 = new Float64Array(this.buffer);
+    this.f32 = new Float32Array(this.buffer);
+    this.u32 = new Uint32Array(this.buffer);
+    this.u16 = new Uint16Array(this.buffer);
+    this.u8 = new Uint8Array(this.buffer);
+  }
+
+  /** Makes the profiles when they are missing. */
+  makeProfiles(): ProfileCells {
+    return (this.profiles ??= profileCells(new ArrayBuffer(ROWS_PER_PAGE * PROFILE_BYTES)));
+  }
+}
+
+/** Position of a row in its page. */
+export function rowInPage(row: number): number {
+  return row & (ROWS_PER_PAGE - 1);
+}
+
+/** Byte offset of a row in its page. */
+export function rowOffset(row: number): number {
+  return rowInPage(row) * ROW_BYTES;
+}
+
+/** Byte offset of a row's detector state in its page. */
+export function detectorOffset(row: number): number {
+  return rowOffset(row) + ROW_DETECTOR;
+}
+
+interface PartitionPages {
+  pages: MeterPage[];
+  /** No page before this one has room. */
+  firstOpen: number;
+}
+
+/** No such meter. */
+export const NO_ROW = -1;
+
+/**
+ * All meters of a shard: pages, and an index from id to row (open addressing on the id's murmur2 hash). Rows are given out in order
+ * within a partition and never taken back, so replaying a log gives the same rows.
+ */
+export class MeterDirectory {
+  readonly pages: MeterPage[] = [];
+  meterCount = 0;
+  private readonly pagesOfPartition = new Map<number, PartitionPages>();
+  /** row + 1; 0 = empty. */
+  private slots = new Uint32Array(2048);
+  /** A slot is the top bits of the scrambled hash: the low ones are alike within a partition. */
+  private shift = 32 - 11;
+
+  /** The row of the meter whose id is `bytes[start, start + length)`, or NO_ROW. */
+  find(hash: number, bytes: Uint8Array, start: number, length: number): number {
+    const mask = this.slots.length - 1;
+    let slot = Math.imul(hash, 0x9e3779b1) >>> this.shift;
+    for (;;) {
+      const tag = this.slots[slot];
+      if (tag === 0) return NO_ROW;
+      const row = tag - 1;
+      const page = this.pages[row >>> 6];
+      const at = rowOffset(row);
+      if (page.u32[(at + ROW.hash) >> 2] === hash && page.u8[at + ROW.idLength] === length) {
+        const id = at + ROW.id;
+        const u8 = page.u8;
+        let k = 0;
+        while (k < length && u8[id + k] === bytes[start + k]) k++;
+        if (k === length) return row;
+      }
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  /** Makes a row for a new meter of `partition`. The row is empty but for its identity. */
+  add(partition: number, hash: number, bytes: Uint8Array, start: number, length: number): number {
+    const page = this.openPage(partition);
+    const at = page.rowCount * ROW_BYTES;
+    const row = page.index * ROWS_PER_PAGE + page.rowCount;
+    page.rowCount++;
+    page.u8[at + ROW.idLength] = length;
+    page.u32[(at + ROW.hash) >> 2] = hash;
+    for (let k = 0; k < length; k++) page.u8[at + ROW.id + k] = bytes[start + k];
+    page.f64.fill(NaN, (at + ROW.energyKwh) >> 3, (at + ROW.readings) >> 3);
+    page.f64[(at + ROW.newestMs) >> 3] = -Infinity;
+    page.f64[(at + ROW.arrivedMs) >> 3] = -Infinity;
+    page.f64[(at + ROW.nextEndMs) >> 3] = Infinity;
+    page.f64[(at + ROW.closedMs) >> 3] = -Infinity;
+    page.f64[(at + ROW.closedMs + 8) >> 3] = -Infinity;
+    for (let s = 0; s < 4; s++) page.f64[(at + ROW.slots + s * SLOT_BYTES + SLOT.startMs) >> 3] = NaN;
+    this.index(row, hash);
+    return row;
+  }
+
+  /** The meter's id as text. */
+  idOf(row: number): string {
+    const page = this.pages[row >>> 6];
+    const at = rowOffset(row);
+    return Buffer.from(page.buffer, at + ROW.id, page.u8[at + ROW.idLength]).toString('latin1');
+  }
+
+  /** Pages of a partition, in order of their number. */
+  pagesOf(partition: number): readonly MeterPage[] {
+    return this.pagesOfPartition.get(partition)?.pages ?? [];
+  }
+
+  /** Makes an empty page under the name it had on disk; for recovery, in order of number within a partition. */
+  restorePage(partition: number, number: number): MeterPage {
+    const siblings = this.siblings(partition);
+    // A page that was never written before the crash leaves a gap; the log fills it again.
+    while (siblings.pages.length < number) this.appendPage(partition, siblings);
+    return this.appendPage(partition, siblings);
+  }
+
+  /** Puts a restored page's rows into the index. */
+  indexPage(page: MeterPage): void {
+    for (let r = 0; r < page.rowCount; r++) this.index(page.index * ROWS_PER_PAGE + r, page.u32[(r * ROW_BYTES + ROW.hash) >> 2]);
+  }
+
+  private openPage(partition: number): MeterPage {
+    const siblings = this.siblings(partition);
+    // The first page with room, not the last page: after a crash an older page may have been restored with fewer rows than it had.
+    let first = siblings.firstOpen;
+    while (first < siblings.pages.length && siblings.pages[first].rowCount === ROWS_PER_PAGE) first++;
+    siblings.firstOpen = first;
+    return first < siblings.pages.length ? siblings.pages[first] : this.appendPage(partition, siblings);
+  }
+
+  private appendPage(partition: number, siblings: PartitionPages): MeterPage {
+    const page = new MeterPage(this.pages.length, partition, siblings.pages.length);
+    this.pages.push(page);
+    siblings.pages.push(page);
+    return page;
+  }
+
+  private siblings(partition: number): PartitionPages {
+    let siblings = this.pagesOfPartition.get(partition);
+    if (siblings === undefined) this.pagesOfPartition.set(partition, (siblings = { pages: [], firstOpen: 0 }));
+    return siblings;
+  }
+
+  private index(row: number, hash: number): void {
+    this.meterCount++;
+    if (this.meterCount * 2 > this.slots.length) this.growIndex();
+    this.place(row, hash);
+  }
+
+  private place(row: number, hash: number): void {
+    const mask = this.slots.length - 1;
+    let slot = Math.imul(hash, 0x9e3779b1) >>> this.shift;
+    while (this.slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.slots[slot] = row + 1;
+  }
+
+  private growIndex(): void {
+    const old = this.slots;
+    this.slots = new Uint32Array(old.length * 2);
+    this.shift--;
+    for (const tag of old) {
+      if (tag === 0) continue;
+      const row = tag - 1;
+      this.place(row, this.pages[row >>> 6].u32[(rowOffset(row) + ROW.hash) >> 2]);
+    }
+  }
+}

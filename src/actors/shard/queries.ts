@@ -1,0 +1,301 @@
+import type { Anomaly } from '../../model/anomaly.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterHealth, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
+import { murmur2 } from '../../model/ids.ts';
+import { READING_FLAG } from '../../model/reading.ts';
+import { GRANULARITIES, GRANULARITY_MS, type MeterWindow } from '../../model/window.ts';
+import type { DetectionConfig } from './detection-config.ts';
+import { baselineOf } from './detection.ts';
+import { openKinds } from './episodes.ts';
+import { NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
+import { LIVE, ROW, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
+import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
+import type { RegionPart, ShardAnswers, ShardQuery } from './protocol.ts';
+import type { LedgerPart } from './region-ledger.ts';
+import { knownHours } from './seasonal-profile.ts';
+import { decodePart, type ShardStore } from './shard-store.ts';
+import type { ShardState } from './state.ts';
+import { meterAnomalyKey, partKey, timeKey, windowKey, windowKeyParts } from './store-keys.ts';
+import { slotToWindow, WindowRecord } from './window-accumulator.ts';
+
+/** Rows of a table that one query looks at, at most: a filter that matches little gives a short page and a cursor instead of a long wait. */
+const SCANNED_PER_QUERY_MAX = 20_000;
+
+/** Answers questions about the shard's meters from memory and store. Runs between turns, so it sees whole turns only. */
+export class ShardQueries {
+  private readonly state: ShardState;
+  private readonly store: ShardStore;
+  private readonly detection: DetectionConfig;
+  private readonly record = new WindowRecord();
+
+  constructor(state: ShardState, store: ShardStore, detection: DetectionConfig) {
+    this.state = state;
+    this.store = store;
+    this.detection = detection;
+  }
+
+  answer<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K];
+  answer(query: ShardQuery): ShardAnswers[ShardQuery['kind']] {
+    switch (query.kind) {
+      case 'meterWindows':
+        return this.meterWindows(query.meterId, query.query);
+      case 'meter':
+        return this.meter(query.meterId);
+      case 'meters':
+        return this.meters(query.query);
+      case 'anomalies':
+        return this.anomalies(query.query);
+      case 'deadLetters':
+        return this.deadLetters(query.query);
+      case 'regionParts':
+        return this.regionParts(query);
+    }
+  }
+
+  private rowOf(meterId: string): number {
+    const bytes = Buffer.from(meterId, 'latin1');
+    return this.state.directory.find(murmur2(bytes, 0, bytes.length), bytes, 0, bytes.length);
+  }
+
+  // Windows ----------------------------------------------------------------------------------------------------------------
+
+  /** In order of windowStart: closed ones from store and memory, open ones from the row. The cursor is the next window's number. */
+  private meterWindows(meterId: string, query: WindowQuery): Page<MeterWindow> | null {
+    const row = this.rowOf(meterId);
+    if (row === NO_ROW) return null;
+    const granularity = GRANULARITIES.indexOf(query.granularity);
+    const length = GRANULARITY_MS[query.granularity];
+    const first = query.cursor === null ? Math.ceil(query.from / length) : Number(query.cursor);
+    const last = Math.ceil(query.to / length) - 1;
+    const found = new Map<number, MeterWindow>();
+    const more = this.storedWindows(row, granularity, first, last, query.limit + 1, found);
+    this.pendingWindows(row, granularity, first, last, found);
+    this.openWindows(row, granularity, first, last, found);
+    const numbers = [...found.keys()].sort((a, b) => a - b);
+    // What the store was not asked for must not be jumped over by what memory has after it.
+    const known = more === null ? numbers : numbers.filter((number) => number < more);
+    const taken = known.slice(0, query.limit);
+    const next = known.length > taken.length ? known[taken.length] : more;
+    return { data: taken.map((number) => found.get(number)!), nextCursor: next === null ? null : String(next) };
+  }
+
+  /**
+   * Looks up the row's windows in the store, seeking from one to the next: the windows of a page's meters lie side by side. Returns the
+   * number at which it stopped early, or null when it reached the end.
+   */
+  private storedWindows(row: number, granularity: number, first: number, last: number, limit: number, found: Map<number, MeterWindow>): number | null {
+    const page = this.state.directory.pages[row >>> 6];
+    const place = rowInPage(row);
+    const end = windowKey(page.partition, page.number, granularity, last + 1, 0);
+    let number = first;
+    for (let seeks = 0; number <= last; seeks++) {
+      if (found.size >= limit || seeks >= SCANNED_PER_QUERY_MAX) return number;
+      const [entry] = [...this.store.windows.range(windowKey(page.partition, page.number, granularity, number, place), end, { limit: 1 })];
+      if (entry === undefined) return null;
+      const key = windowKeyParts(entry.key);
+      if (key.rowInPage === place) {
+        this.collect(row, granularity, key.windowNumber, entry.value, found);
+        number = key.windowNumber + 1;
+      } else number = key.rowInPage < place ? key.windowNumber : key.windowNumber + 1;
+    }
+    return null;
+  }
+
+  private pendingWindows(row: number, granularity: number, first: number, last: number, found: Map<number, MeterWindow>): void {
+    const page = this.state.directory.pages[row >>> 6];
+    const look = (windows: PendingWindows | null): void => {
+      if (windows === null) return;
+      for (let i = 0; i < windows.count; i++) {
+        const key = pendingKeyParts(windows.keyAt(i));
+        if (key.rowInPage !== rowInPage(row) || key.granularity !== granularity || key.windowNumber < first || key.windowNumber > last) continue;
+        this.collect(row, granularity, key.windowNumber, windows.recordAt(i), found);
+      }
+    };
+    look(page.flushing);
+    look(page.pending);
+  }
+
+  private openWindows(row: number, granularity: number, first: number, last: number, found: Map<number, MeterWindow>): void {
+    const page = this.state.directory.pages[row >>> 6];
+    for (let s = 0; s < SLOTS_PER_GRANULARITY; s++) {
+      const at = rowOffset(row) + slotOffset(granularity, s);
+      const number = page.f64[at >> 3] / GRANULARITY_MS[GRANULARITIES[granularity]];
+      // NaN, an empty slot, fails both comparisons.
+      if (!(number >= first && number <= last)) continue;
+      const window = slotToWindow(page, at, granularity, this.names(row), false, 0);
+      if (window !== null) found.set(number, window);
+    }
+  }
+
+  private collect(row: number, granularity: number, number: number, stored: Uint8Array, found: Map<number, MeterWindow>): void {
+    this.record.load(stored);
+    const window = slotToWindow(this.record, 0, granularity, this.names(row), true, this.record.revision);
+    if (window !== null) found.set(number, window);
+  }
+
+  private names(row: number): { meterId: string; region: (index: number) => string } {
+    return { meterId: this.state.directory.idOf(row), region: (index) => this.state.ledger.nameOf(index) };
+  }
+
+  // Meters -----------------------------------------------------------------------------------------------------------------
+
+  private summary(row: number): MeterSummary {
+    const page = this.state.directory.pages[row >>> 6];
+    const at = rowOffset(row);
+    return {
+      meterId: this.state.directory.idOf(row),
+      region: this.state.ledger.nameOf(page.u16[(at + ROW.region) >> 1]),
+      partition: page.partition,
+      health: healthOf(page.u8[at + ROW.live]),
+      newestTimestamp: page.f64[(at + ROW.newestMs) >> 3],
+      lastPowerKw: page.f64[(at + ROW.powerKw) >> 3],
+      openAnomalies: openKinds(this.state.cellsOf(page, row)),
+    };
+  }
+
+  private meter(meterId: string): MeterState | null {
+    const row = this.rowOf(meterId);
+    if (row === NO_ROW) return null;
+    const page: MeterPage = this.state.directory.pages[row >>> 6];
+    const at = rowOffset(row);
+    const value = (offset: number): number => page.f64[(at + offset) >> 3];
+    const optional = (offset: number): number | null => (value(offset) === value(offset) ? value(offset) : null);
+    const { cadenceMs, ...baseline } = baselineOf(this.state.cellsOf(page, row), this.detection);
+    const profile = this.state.episodes.profileOf(page, row);
+    return {
+      ...this.summary(row),
+      lastReading: {
+        timestamp: value(ROW.newestMs),
+        receivedAt: value(ROW.arrivedMs),
+        powerKw: value(ROW.powerKw),
+        energyKwh: optional(ROW.energyKwh),
+        voltage: optional(ROW.voltage),
+        current: optional(ROW.current),
+        frequency: optional(ROW.frequency),
+        powerFactor: optional(ROW.powerFactor),
+        seq: optional(ROW.seq),
+        status: page.u8[at + ROW.flags] & READING_FLAG.error ? 'ERROR' : 'OK',
+      },
+      readings: value(ROW.readings),
+      cadenceMs,
+      baseline: { ...baseline, hourOfWeek: profile === null ? [] : knownHours(profile, this.detection) },
+    };
+  }
+
+  /** In order of id. The cursor is the last id that was looked at. */
+  private meters(query: MeterListQuery): Page<MeterSummary> {
+    const from = query.cursor === null ? Buffer.alloc(1) : Buffer.concat([Buffer.from(query.cursor, 'latin1'), Buffer.alloc(1)]);
+    const data: MeterSummary[] = [];
+    let scanned = 0;
+    let last = '';
+    for (const { key } of this.store.meters.range(from, Buffer.alloc(65, 255))) {
+      if (data.length === query.limit || scanned === SCANNED_PER_QUERY_MAX) return { data, nextCursor: last };
+      scanned++;
+      last = Buffer.from(key).toString('latin1');
+      const row = this.rowOf(last);
+      if (row === NO_ROW) continue;
+      const summary = this.summary(row);
+      if (query.region === null || summary.region === query.region) data.push(summary);
+    }
+    return { data, nextCursor: null };
+  }
+
+  // Anomalies and dead letters ---------------------------------------------------------------------------------------------
+
+  private anomalies(query: AnomalyQuery): Page<Anomaly> {
+    return query.meterId === null ? this.anomaliesByTime(query) : this.anomaliesOfMeter(query.meterId, query);
+  }
+
+  private anomaliesByTime(query: AnomalyQuery): Page<Anomaly> {
+    const to = query.cursor === null ? timeKey(query.to) : Buffer.from(query.cursor, 'base64url');
+    return this.page(this.store.anomalies.range(timeKey(query.from), to, { reverse: true }), query.limit, (value) => {
+      const anomaly = this.store.decodeAnomaly(value);
+      return matches(anomaly, query) ? anomaly : null;
+    });
+  }
+
+  private anomaliesOfMeter(meterId: string, query: AnomalyQuery): Page<Anomaly> {
+    const prefix = meterAnomalyKey(meterId, 0, 'spike').subarray(0, meterId.length + 1);
+    const from = Buffer.concat([prefix, timeKey(query.from)]);
+    const to = query.cursor === null ? Buffer.concat([prefix, timeKey(query.to)]) : Buffer.from(query.cursor, 'base64url');
+    const data: Anomaly[] = [];
+    let lastKey: Uint8Array | null = null;
+    for (const { key } of this.store.anomaliesByMeter.range(from, to, { reverse: true })) {
+      if (data.length === query.limit) return { data, nextCursor: cursorAt(lastKey!) };
+      lastKey = key;
+      const rest = key.subarray(prefix.length);
+      const anomaly = this.store.anomaly(Buffer.concat([rest, prefix.subarray(0, -1)]));
+      if (anomaly !== null && matches(anomaly, query)) data.push(anomaly);
+    }
+    return { data, nextCursor: null };
+  }
+
+  private deadLetters(query: DeadLetterQuery): Page<DeadLetter> {
+    const to = query.cursor === null ? timeKey(query.to) : Buffer.from(query.cursor, 'base64url');
+    return this.page(this.store.deadLetters.range(timeKey(query.from), to, { reverse: true }), query.limit, (value) => {
+      const letter = this.store.decodeDeadLetter(value);
+      return (query.code === null || letter.code === query.code) && (query.meterId === null || letter.meterId === query.meterId) ? letter : null;
+    });
+  }
+
+  /** Walks a table downwards. The cursor is the key of the last row that was looked at: the next page ends before it. */
+  private page<T>(entries: Iterable<{ key: Uint8Array; value: Uint8Array }>, limit: number, pick: (value: Uint8Array) => T | null): Page<T> {
+    const data: T[] = [];
+    let scanned = 0;
+    let lastKey: Uint8Array | null = null;
+    for (const { key, value } of entries) {
+      if (data.length === limit || scanned === SCANNED_PER_QUERY_MAX) return { data, nextCursor: cursorAt(lastKey!) };
+      scanned++;
+      lastKey = key;
+      const picked = pick(value);
+      if (picked !== null) data.push(picked);
+    }
+    return { data, nextCursor: null };
+  }
+
+  // Regions ----------------------------------------------------------------------------------------------------------------
+
+  /** In order of windowStart, `limit` at most. */
+  private regionParts(query: Extract<ShardQuery, { kind: 'regionParts' }>): RegionPart[] {
+    const region = this.state.ledger.find(query.region);
+    if (region < 0) return [];
+    const granularity = GRANULARITIES.indexOf(query.granularity);
+    const length = GRANULARITY_MS[query.granularity];
+    const first = Math.ceil(query.from / length);
+    const last = Math.ceil(query.to / length) - 1;
+    const found = new Map<number, LedgerPart>();
+    for (const { key, value } of this.store.parts.range(partKey(region, granularity, first), partKey(region, granularity, last + 1), { limit: query.limit })) {
+      const windowStartMs = Buffer.from(key).readUInt32BE(3) * length;
+      found.set(windowStartMs, decodePart(value, region, granularity, windowStartMs));
+    }
+    for (const part of this.state.ledger.partsInMemory()) {
+      const inRange = part.windowStartMs >= first * length && part.windowStartMs <= last * length;
+      if (part.region === region && part.granularity === granularity && inRange) found.set(part.windowStartMs, part);
+    }
+    return [...found.values()]
+      .sort((a, b) => a.windowStartMs - b.windowStartMs)
+      .slice(0, query.limit)
+      .map((part) => this.state.ledger.toReport(part));
+  }
+}
+
+/** Where a downward walk goes on after `key`: ranges exclude their upper end. */
+function cursorAt(key: Uint8Array): string {
+  return Buffer.from(key).toString('base64url');
+}
+
+function healthOf(live: number): MeterHealth {
+  if (live === LIVE.reporting) return 'reporting';
+  return live === LIVE.silent ? 'silent' : 'historical';
+}
+
+function matches(anomaly: Anomaly, query: AnomalyQuery): boolean {
+  return (
+    (query.meterId === null || anomaly.meterId === query.meterId) &&
+    (query.region === null || anomaly.region === query.region) &&
+    (query.kind === null || anomaly.kind === query.kind) &&
+    (query.severity === null || anomaly.severity === query.severity) &&
+    (!query.open || anomaly.endedAt === null) &&
+    anomaly.startedAt >= query.from &&
+    anomaly.startedAt < query.to
+  );
+}

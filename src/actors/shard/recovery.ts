@@ -1,0 +1,85 @@
+import { collectDeadLetters, REJECTED_EARLIER } from './dead-letters.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { readLogRecord } from './log-record.ts';
+import { decodePage } from './page-codec.ts';
+import { restoreProfiles } from './profile-codec.ts';
+import type { ShardStore } from './shard-store.ts';
+import type { ShardState } from './state.ts';
+import { deadLetterKey } from './store-keys.ts';
+
+/** What a recovery found. */
+export interface RecoveryReport {
+  pages: number;
+  meters: number;
+  /** Log records replayed, and readings in them. */
+  records: number;
+  readings: number;
+  /** Sequence of the last record: the next is one more. */
+  lastSequence: number;
+}
+
+/**
+ * Rebuilds the state from the store: regions, pages with their profiles, then the log from its beginning. A record touches only pages whose
+ * snapshot is older than it. Throws OperationalError `corrupt` or `format`.
+ */
+export function recover(state: ShardState, store: ShardStore, checkpoint: Checkpoint): RecoveryReport {
+  for (const name of store.regionNames()) state.ledger.restore(name);
+  const pages = restorePages(state, store);
+  state.rebuildLive();
+  const applied = store.appliedPosition().sequence;
+  const report: RecoveryReport = { pages, meters: 0, records: 0, readings: 0, lastSequence: applied };
+  state.beginReplay(applied);
+  let outcomes = new Uint8Array(1024);
+  for (const { sequence, bytes } of store.records(0)) {
+    const record = readLogRecord(bytes, sequence);
+    report.records++;
+    report.lastSequence = Math.max(report.lastSequence, sequence);
+    switch (record.kind) {
+      case 'tick':
+        for (const partition of record.partitions) state.applyTick(partition, record.nowMs, sequence);
+        break;
+      case 'picture':
+        state.applyPicture(record.regions);
+        break;
+      case 'batch': {
+        const { batch } = record;
+        if (outcomes.length < batch.count) outcomes = new Uint8Array(batch.count * 2);
+        state.expectRejected(sequence <= applied ? rejectedPositions(store, record.nowMs, sequence) : NONE);
+        state.applyBatch(batch, record.nowMs, sequence, outcomes);
+        report.readings += batch.count;
+        // Those of earlier records were written with the applied position.
+        if (sequence > applied) collectDeadLetters(batch, outcomes, record.nowMs, sequence, (letter) => checkpoint.addDeadLetter(letter));
+      }
+    }
+  }
+  state.endReplay();
+  report.meters = state.directory.meterCount;
+  return report;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+function restorePages(state: ShardState, store: ShardStore): number {
+  let count = 0;
+  for (const { key, value } of store.pages.range(Buffer.alloc(1), Buffer.alloc(8, 255))) {
+    const name = Buffer.from(key);
+    const page = state.directory.restorePage(name.readUInt16BE(0), name.readUInt32BE(2));
+    decodePage(value, page, state.book.samples);
+    state.directory.indexPage(page);
+    count++;
+  }
+  for (const page of state.directory.pages) {
+    const profiles = store.profileOf(page);
+    if (profiles !== undefined) restoreProfiles(profiles, page.makeProfiles());
+  }
+  return count;
+}
+
+/** Positions of a batch's readings whose rejection is on record. */
+function rejectedPositions(store: ShardStore, nowMs: number, sequence: number): ReadonlySet<number> {
+  let positions: Set<number> | null = null;
+  for (const { key } of store.deadLetters.range(deadLetterKey(nowMs, sequence, 0), deadLetterKey(nowMs, sequence, REJECTED_EARLIER))) {
+    (positions ??= new Set()).add(Buffer.from(key).readUInt32BE(key.length - 4));
+  }
+  return positions ?? NONE;
+}

@@ -1,0 +1,244 @@
+import { Packr, Unpackr } from 'msgpackr';
+import type { Anomaly } from '../../model/anomaly.ts';
+import type { DeadLetter } from '../../model/queries.ts';
+import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
+import { OperationalError } from '../../runtime/errors.ts';
+import type { Store, Table } from '../../runtime/store.ts';
+import type { AnomalyChange } from './anomaly-episodes.ts';
+import type { MeterPage } from './meter-pages.ts';
+import { emptyPart, type LedgerPart } from './region-ledger.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, sequenceKey, sequenceOf, windowKey } from './store-keys.ts';
+import type { WindowSource } from './window-book.ts';
+
+/** The shard's tables and what lies in them. Writes are queued until `commit`; reads see what was committed. */
+
+/** Raised when keys or values change their meaning; an engine refuses other numbers. */
+export const STORE_FORMAT = 1;
+
+/** Which part of the fleet this store holds. Written when it is made, checked whenever it is opened. */
+export interface ShardIdentity {
+  partitionCount: number;
+  shardCount: number;
+  shard: number;
+}
+
+/** Up to where what is stored stands for the log. */
+export interface AppliedPosition {
+  /** Regional parts, anomalies, dead letters and the list of meters include every record up to this one. */
+  sequence: number;
+}
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false });
+
+/** The value of an entry whose key says it all. */
+const PRESENT = Buffer.from([1]);
+const LAST_SEQUENCE = 2 ** 48 - 1;
+
+export class ShardStore implements WindowSource {
+  readonly journal: Table;
+  readonly pages: Table;
+  readonly profiles: Table;
+  readonly windows: Table;
+  readonly parts: Table;
+  readonly meters: Table;
+  readonly anomalies: Table;
+  readonly anomaliesByMeter: Table;
+  readonly deadLetters: Table;
+  private readonly store: Store;
+  private readonly meta: Table;
+  private readonly regions: Table;
+
+  constructor(store: Store) {
+    this.store = store;
+    this.meta = store.table('meta');
+    this.journal = store.table('journal');
+    this.pages = store.table('pages');
+    this.profiles = store.table('profiles');
+    this.windows = store.table('windows');
+    this.regions = store.table('regions');
+    this.parts = store.table('parts');
+    this.meters = store.table('meters');
+    this.anomalies = store.table('anomalies');
+    this.anomaliesByMeter = store.table('anomaliesByMeter');
+    this.deadLetters = store.table('deadLetters');
+  }
+
+  /** Resolves when everything queued so far is on disk. */
+  commit(): Promise<void> {
+    return this.store.commit();
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+
+  sizeBytes(): number {
+    return this.store.sizeBytes();
+  }
+
+  /** Checks that the store is this shard's, or makes it so when it is new. Throws OperationalError `format` or `wrong_shard`. */
+  async identify(identity: ShardIdentity): Promise<void> {
+    const found = this.meta.get(Buffer.from('identity'));
+    if (found === undefined) {
+      this.meta.put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, ...identity }));
+      await this.commit();
+      return;
+    }
+    const stored = unpackr.unpack(found) as ShardIdentity & { format: number };
+    if (stored.format !== STORE_FORMAT) {
+      throw new OperationalError('format', `the data directory has format ${stored.format}, this engine reads ${STORE_FORMAT}; use the engine that wrote it`);
+    }
+    if (stored.partitionCount !== identity.partitionCount || stored.shardCount !== identity.shardCount || stored.shard !== identity.shard) {
+      throw new OperationalError(
+        'wrong_shard',
+        `the data directory was made for ${stored.shardCount} shards and ${stored.partitionCount} partitions; start with SEG_SHARDS=${stored.shardCount}`,
+      );
+    }
+  }
+
+  // Log --------------------------------------------------------------------------------------------------------------------
+
+  /** Queues a log record; `bytes` must not change until it is on disk. */
+  append(sequence: number, bytes: Uint8Array): void {
+    this.journal.put(sequenceKey(sequence), bytes);
+  }
+
+  /** Sequence of the newest record, or 0. */
+  lastSequence(): number {
+    for (const { key } of this.journal.range(sequenceKey(0), sequenceKey(LAST_SEQUENCE), { reverse: true, limit: 1 })) return sequenceOf(key);
+    return 0;
+  }
+
+  *records(fromSequence: number): Iterable<{ sequence: number; bytes: Uint8Array }> {
+    for (const { key, value } of this.journal.range(sequenceKey(fromSequence), sequenceKey(LAST_SEQUENCE))) yield { sequence: sequenceOf(key), bytes: value };
+  }
+
+  // Position ---------------------------------------------------------------------------------------------------------------
+
+  appliedPosition(): AppliedPosition {
+    const found = this.meta.get(Buffer.from('applied'));
+    return found === undefined ? { sequence: 0 } : (unpackr.unpack(found) as AppliedPosition);
+  }
+
+  putAppliedPosition(position: AppliedPosition): void {
+    this.meta.put(Buffer.from('applied'), packr.pack(position));
+  }
+
+  // Windows ----------------------------------------------------------------------------------------------------------------
+
+  get(page: MeterPage, granularity: number, windowNumber: number, rowInPage: number): Uint8Array | undefined {
+    return this.windows.get(windowKey(page.partition, page.number, granularity, windowNumber, rowInPage));
+  }
+
+  /** The snapshot of a page's profiles. Borrowed. */
+  profileOf(page: MeterPage): Uint8Array | undefined {
+    return this.profiles.get(pageKey(page.partition, page.number));
+  }
+
+  // Regions ----------------------------------------------------------------------------------------------------------------
+
+  putRegion(index: number, name: string): void {
+    this.regions.put(regionKey(index), Buffer.from(name, 'latin1'));
+  }
+
+  /** Names in order of their index. */
+  regionNames(): string[] {
+    const names: string[] = [];
+    for (const { value } of this.regions.range(regionKey(0), regionKey(0xffff))) names.push(Buffer.from(value).toString('latin1'));
+    return names;
+  }
+
+  putPart(part: LedgerPart): void {
+    const values = new Float64Array([part.meters, part.powerHigh, part.powerLow, part.energyHigh, part.energyLow, part.minPowerKw, part.maxPowerKw]);
+    const windowNumber = part.windowStartMs / GRANULARITY_MS[GRANULARITIES[part.granularity]];
+    this.parts.put(partKey(part.region, part.granularity, windowNumber), new Uint8Array(values.buffer));
+  }
+
+  loadPart(region: number, granularity: number, windowStartMs: number): LedgerPart | undefined {
+    const found = this.parts.get(partKey(region, granularity, windowStartMs / GRANULARITY_MS[GRANULARITIES[granularity]]));
+    return found === undefined ? undefined : decodePart(found, region, granularity, windowStartMs);
+  }
+
+  // Meters -----------------------------------------------------------------------------------------------------------------
+
+  /** The list of meters in order of their ids. */
+  putMeter(meterId: string): void {
+    this.meters.put(Buffer.from(meterId, 'latin1'), PRESENT);
+  }
+
+  // Anomalies --------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Queues an episode's change and gives the episode as it is now. `unsaved` holds episodes queued earlier in the same
+   * transaction, by id. Returns null for the end of an episode that is no longer kept.
+   */
+  putAnomaly(change: AnomalyChange, unsaved: Map<string, Anomaly>): Anomaly | null {
+    let anomaly: Anomaly;
+    if (change.change === 'ended') {
+      const open = unsaved.get(change.id) ?? this.anomaly(anomalyKey(change.startedAt, change.kind, change.meterId));
+      if (open === null) return null;
+      anomaly = { ...open, endedAt: change.endedAt, endReason: change.endReason };
+    } else anomaly = change.anomaly;
+    unsaved.set(anomaly.id, anomaly);
+    this.anomalies.put(anomalyKey(anomaly.startedAt, anomaly.kind, anomaly.meterId), packr.pack(anomaly));
+    this.anomaliesByMeter.put(meterAnomalyKey(anomaly.meterId, anomaly.startedAt, anomaly.kind), PRESENT);
+    return anomaly;
+  }
+
+  anomaly(key: Uint8Array): Anomaly | null {
+    const found = this.anomalies.get(key);
+    return found === undefined ? null : (unpackr.unpack(found) as Anomaly);
+  }
+
+  decodeAnomaly(value: Uint8Array): Anomaly {
+    return unpackr.unpack(value) as Anomaly;
+  }
+
+  // Dead letters -----------------------------------------------------------------------------------------------------------
+
+  putDeadLetter(sequence: number, position: number, letter: Omit<DeadLetter, 'id'>): void {
+    this.deadLetters.put(deadLetterKey(letter.receivedAt, sequence, position), packr.pack({ id: `${letter.receivedAt}-${sequence}-${position}`, ...letter }));
+  }
+
+  decodeDeadLetter(value: Uint8Array): DeadLetter {
+    return unpackr.unpack(value) as DeadLetter;
+  }
+
+  // Bounds -----------------------------------------------------------------------------------------------------------------
+
+  /** Queues the removal of the oldest rows past a table's bound; at most `stepMax` at once. Returns how many. */
+  trimDeadLetters(rowsMax: number, stepMax: number): number {
+    const excess = Math.min(stepMax, this.deadLetters.count() - rowsMax);
+    if (excess <= 0) return 0;
+    for (const { key } of this.deadLetters.range(Buffer.alloc(1), Buffer.alloc(20, 255), { limit: excess })) this.deadLetters.remove(key);
+    return excess;
+  }
+
+  trimAnomalies(rowsMax: number, stepMax: number): number {
+    const excess = Math.min(stepMax, this.anomalies.count() - rowsMax);
+    if (excess <= 0) return 0;
+    for (const { key, value } of this.anomalies.range(Buffer.alloc(1), Buffer.alloc(80, 255), { limit: excess })) {
+      const { meterId, startedAt, kind } = unpackr.unpack(value) as Anomaly;
+      this.anomalies.remove(key);
+      this.anomaliesByMeter.remove(meterAnomalyKey(meterId, startedAt, kind));
+    }
+    return excess;
+  }
+
+  /** Queues the removal of log records before `sequence` that were appended before `appendedBefore`; at most `stepMax`. Returns the first kept. */
+  trimJournal(fromSequence: number, beforeSequence: number, stepMax: number): number {
+    const end = Math.min(beforeSequence, fromSequence + stepMax);
+    for (let sequence = fromSequence; sequence < end; sequence++) this.journal.remove(sequenceKey(sequence));
+    return Math.max(fromSequence, end);
+  }
+}
+
+/** A regional part as it lies in the store. */
+export function decodePart(value: Uint8Array, region: number, granularity: number, windowStartMs: number): LedgerPart {
+  const copy = new Float64Array(7);
+  new Uint8Array(copy.buffer).set(value);
+  const [meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw] = copy;
+  return { ...emptyPart(region, granularity, windowStartMs), meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw };
+}
+

@@ -1,0 +1,219 @@
+import { highOf, lowOf, meanValue, sumUnits, sumValue, toUnits } from '../../model/exact-sum.ts';
+import { GRANULARITIES, GRANULARITY_MS, type MeterWindow } from '../../model/window.ts';
+import { SLOT, SLOT_BYTES } from './page-layout.ts';
+import type { Contribution } from './region-ledger.ts';
+
+/**
+ * Arithmetic of one window: a slot of SLOT_BYTES, in a page while the window is open, in a stored record afterwards. A record is the
+ * slot followed by its samples (`sampleCount` u32 fingerprints, then as many u16 offsets; see sample-index.ts).
+ */
+
+/** Typed arrays over the buffer that holds a slot. */
+export interface SlotCells {
+  readonly f64: Float64Array;
+  readonly u32: Uint32Array;
+  readonly u16: Uint16Array;
+}
+
+/** Makes the slot at byte `at` an empty window that starts at `startMs`. */
+export function openSlot(cells: SlotCells, at: number, startMs: number): void {
+  const d = at >> 3;
+  cells.f64.fill(0, d, d + SLOT_BYTES / 8);
+  cells.f64[d] = startMs;
+  cells.f64[d + (SLOT.newestMs >> 3)] = -Infinity;
+  cells.f64[d + (SLOT.powerMin >> 3)] = Infinity;
+  cells.f64[d + (SLOT.powerMax >> 3)] = -Infinity;
+  cells.f64[d + (SLOT.voltageMin >> 3)] = Infinity;
+  cells.f64[d + (SLOT.voltageMax >> 3)] = -Infinity;
+}
+
+/** Counts one reading (status OK) in the slot at byte `at`. NaN stands for an absent energy or voltage. */
+export function addToSlot(cells: SlotCells, at: number, timestampMs: number, powerKw: number, energyKwh: number, voltage: number, region: number): void {
+  const f64 = cells.f64;
+  const u32 = cells.u32;
+  const d = at >> 3;
+  const w = at >> 2;
+  u32[w + (SLOT.count >> 2)]++;
+  const power = toUnits(powerKw);
+  const powerHigh = highOf(power);
+  f64[d + (SLOT.powerHigh >> 3)] += powerHigh;
+  f64[d + (SLOT.powerLow >> 3)] += lowOf(power, powerHigh);
+  if (powerKw < f64[d + (SLOT.powerMin >> 3)]) f64[d + (SLOT.powerMin >> 3)] = powerKw;
+  if (powerKw > f64[d + (SLOT.powerMax >> 3)]) f64[d + (SLOT.powerMax >> 3)] = powerKw;
+  if (energyKwh === energyKwh) {
+    const energy = toUnits(energyKwh);
+    const energyHigh = highOf(energy);
+    u32[w + (SLOT.energyCount >> 2)]++;
+    f64[d + (SLOT.energyHigh >> 3)] += energyHigh;
+    f64[d + (SLOT.energyLow >> 3)] += lowOf(energy, energyHigh);
+  }
+  if (voltage === voltage) {
+    const volts = toUnits(voltage);
+    const voltsHigh = highOf(volts);
+    u32[w + (SLOT.voltageCount >> 2)]++;
+    f64[d + (SLOT.voltageHigh >> 3)] += voltsHigh;
+    f64[d + (SLOT.voltageLow >> 3)] += lowOf(volts, voltsHigh);
+    if (voltage < f64[d + (SLOT.voltageMin >> 3)]) f64[d + (SLOT.voltageMin >> 3)] = voltage;
+    if (voltage > f64[d + (SLOT.voltageMax >> 3)]) f64[d + (SLOT.voltageMax >> 3)] = voltage;
+  }
+  if (timestampMs > f64[d + (SLOT.newestMs >> 3)]) {
+    f64[d + (SLOT.newestMs >> 3)] = timestampMs;
+    cells.u16[(at + SLOT.region) >> 1] = region;
+  }
+}
+
+/** Mean power of the slot, kW, rounded to 1e-9. */
+export function slotAvgPowerKw(cells: SlotCells, at: number): number {
+  const d = at >> 3;
+  return meanValue(cells.f64[d + (SLOT.powerHigh >> 3)], cells.f64[d + (SLOT.powerLow >> 3)], cells.u32[(at + SLOT.count) >> 2]);
+}
+
+/** Mean voltage of the slot, NaN when no reading carried one. */
+export function slotVoltageAvg(cells: SlotCells, at: number): number {
+  const count = cells.u32[(at + SLOT.voltageCount) >> 2];
+  const d = at >> 3;
+  return count === 0 ? NaN : meanValue(cells.f64[d + (SLOT.voltageHigh >> 3)], cells.f64[d + (SLOT.voltageLow >> 3)], count);
+}
+
+/** Energy of the slot in billionths of a kWh: measured where readings carry it, else mean power × window length. */
+function slotEnergyUnits(cells: SlotCells, at: number, granularity: number): number {
+  const d = at >> 3;
+  if (cells.u32[(at + SLOT.energyCount) >> 2] > 0) return sumUnits(cells.f64[d + (SLOT.energyHigh >> 3)], cells.f64[d + (SLOT.energyLow >> 3)]);
+  const hours = GRANULARITY_MS[GRANULARITIES[granularity]] / 3_600_000;
+  return toUnits(slotAvgPowerKw(cells, at) * hours);
+}
+
+/** What a slot with count > 0 adds to its region's window. */
+export function slotContribution(cells: SlotCells, at: number, granularity: number): Contribution {
+  const d = at >> 3;
+  return {
+    region: cells.u16[(at + SLOT.region) >> 1],
+    powerUnits: toUnits(slotAvgPowerKw(cells, at)),
+    energyUnits: slotEnergyUnits(cells, at, granularity),
+    minPowerKw: cells.f64[d + (SLOT.powerMin >> 3)],
+    maxPowerKw: cells.f64[d + (SLOT.powerMax >> 3)],
+  };
+}
+
+/** The window a slot stands for; null when no reading counts in it. `revision` is 0 for an open slot. */
+export function slotToWindow(
+  cells: SlotCells,
+  at: number,
+  granularity: number,
+  names: { meterId: string; region: (index: number) => string },
+  final: boolean,
+  revision: number,
+): MeterWindow | null {
+  const d = at >> 3;
+  const count = cells.u32[(at + SLOT.count) >> 2];
+  if (count === 0) return null;
+  const name = GRANULARITIES[granularity];
+  const measured = cells.u32[(at + SLOT.energyCount) >> 2] > 0;
+  const energyUnits = slotEnergyUnits(cells, at, granularity);
+  const hasVoltage = cells.u32[(at + SLOT.voltageCount) >> 2] > 0;
+  const windowStart = cells.f64[d];
+  return {
+    meterId: names.meterId,
+    region: names.region(cells.u16[(at + SLOT.region) >> 1]),
+    granularity: name,
+    windowStart,
+    windowEnd: windowStart + GRANULARITY_MS[name],
+    avgPowerKw: slotAvgPowerKw(cells, at),
+    minPowerKw: cells.f64[d + (SLOT.powerMin >> 3)],
+    maxPowerKw: cells.f64[d + (SLOT.powerMax >> 3)],
+    energyKwhSum: sumValue(0, energyUnits),
+    energySource: measured ? 'measured' : 'estimated',
+    voltageAvg: hasVoltage ? slotVoltageAvg(cells, at) : null,
+    voltageMin: hasVoltage ? cells.f64[d + (SLOT.voltageMin >> 3)] : null,
+    voltageMax: hasVoltage ? cells.f64[d + (SLOT.voltageMax >> 3)] : null,
+    count,
+    revision,
+    final,
+  };
+}
+
+/** A stored or pending record, copied where it can be read and amended. Grows; reused. */
+export class WindowRecord implements SlotCells {
+  f64!: Float64Array;
+  u32!: Uint32Array;
+  u16!: Uint16Array;
+  private bytes!: Uint8Array;
+  private view!: DataView;
+
+  constructor() {
+    this.allocate(512);
+  }
+
+  /** Loads a copy of a record. */
+  load(record: Uint8Array): void {
+    if (record.length > this.bytes.length) this.allocate(record.length * 2);
+    this.bytes.set(record);
+  }
+
+  /** Starts an empty window. */
+  open(startMs: number): void {
+    openSlot(this, 0, startMs);
+  }
+
+  get count(): number {
+    return this.u32[SLOT.count >> 2];
+  }
+
+  get sampleCount(): number {
+    return this.u32[SLOT.sampleCount >> 2];
+  }
+
+  get revision(): number {
+    return this.u32[SLOT.samplesOrRevision >> 2];
+  }
+
+  set revision(revision: number) {
+    this.u32[SLOT.samplesOrRevision >> 2] = revision;
+  }
+
+  /** The fingerprint of the sample at `offsetMs`, or −1. */
+  findSample(offsetMs: number): number {
+    const count = this.sampleCount;
+    const offsets = SLOT_BYTES + count * 4;
+    for (let k = 0; k < count; k++) {
+      if (this.view.getUint16(offsets + k * 2, true) === offsetMs) return this.view.getUint32(SLOT_BYTES + k * 4, true);
+    }
+    return -1;
+  }
+
+  addSample(offsetMs: number, fingerprint: number): void {
+    const count = this.sampleCount;
+    const needed = SLOT_BYTES + (count + 1) * 6;
+    if (needed > this.bytes.length) this.allocate(needed * 2);
+    const offsets = SLOT_BYTES + count * 4;
+    // The offsets move up to make room for one more fingerprint.
+    this.bytes.copyWithin(offsets + 4, offsets, offsets + count * 2);
+    this.view.setUint32(offsets, fingerprint, true);
+    this.view.setUint16(offsets + 4 + count * 2, offsetMs, true);
+    this.u32[SLOT.sampleCount >> 2] = count + 1;
+  }
+
+  /** The record's bytes (borrowed). */
+  toBytes(): Uint8Array {
+    return this.bytes.subarray(0, SLOT_BYTES + this.sampleCount * 6);
+  }
+
+  /** Room to write a record of `sampleCount` samples into, and the view to do it with. */
+  prepare(sampleCount: number): DataView {
+    const needed = SLOT_BYTES + sampleCount * 6;
+    if (needed > this.bytes.length) this.allocate(needed * 2);
+    return this.view;
+  }
+
+  private allocate(bytes: number): void {
+    const size = Math.ceil(bytes / 8) * 8;
+    const buffer = new ArrayBuffer(size);
+    const next = new Uint8Array(buffer);
+    if (this.bytes !== undefined) next.set(this.bytes);
+    this.bytes = next;
+    this.view = new DataView(buffer);
+    this.f64 = new Float64Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+  }
+}

@@ -1,0 +1,80 @@
+import type http from 'node:http';
+import { OperationalError } from '../runtime/errors.ts';
+import type { HttpReply } from './http-exchange.ts';
+import { createAgent, parseBaseUrl, problemText, sendRequest } from './http-exchange.ts';
+import { parseRetryAfterMs, pause, retryDelayMs } from './retry-policy.ts';
+
+export const DEFAULT_API_URL = 'http://127.0.0.1:3000';
+/** The gateway gives up on a shard sooner. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Attempts at one page: with back-off about half a minute, a shard's restart. */
+const ATTEMPTS_MAX = 8;
+
+/** One page of a list as the API sends it; times are ISO texts. */
+export interface ApiPage {
+  data: Record<string, unknown>[];
+  nextCursor: string | null;
+}
+
+/** Reads the engine's API page by page. The caller closes it. */
+export class ApiClient {
+  private readonly base: URL;
+  private readonly agent: http.Agent;
+  private readonly signal: AbortSignal | undefined;
+
+  constructor(url: string, signal?: AbortSignal) {
+    this.base = parseBaseUrl(url);
+    this.agent = createAgent(this.base, 1);
+    this.signal = signal;
+  }
+
+  /**
+   * Every page of a list, in order. Tries again on 429, 502, 503 and 504. Throws OperationalError `api_unreachable`, `api_overloaded`, `not_found`, `api_refused`, `aborted`.
+   */
+  async *pages(path: string, query: Record<string, string>): AsyncGenerator<ApiPage> {
+    let cursor: string | null = null;
+    do {
+      const url = new URL(path, this.base);
+      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+      if (cursor !== null) url.searchParams.set('cursor', cursor);
+      const page = parsePage(await this.get(url), url);
+      yield page;
+      if (page.nextCursor !== null && page.nextCursor === cursor) throw new OperationalError('api_refused', `${url.href} names itself as its next page`);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async get(url: URL): Promise<HttpReply> {
+    for (let attempt = 0; ; attempt++) {
+      const reply = await this.send(url);
+      if (reply.status === 200) return reply;
+      if (reply.status === 404) throw new OperationalError('not_found', `the engine has nothing at ${url.pathname}: ${problemText(reply)}`);
+      if (![429, 502, 503, 504].includes(reply.status)) throw new OperationalError('api_refused', `${url.href} refused the request: ${problemText(reply)}`);
+      if (attempt + 1 >= ATTEMPTS_MAX) throw new OperationalError('api_overloaded', `${url.origin} kept refusing: ${problemText(reply)}; try again later`, { retryable: true });
+      await pause(retryDelayMs(attempt, parseRetryAfterMs(reply.headers['retry-after'], Date.now()), Math.random), this.signal);
+    }
+  }
+
+  private async send(url: URL): Promise<HttpReply> {
+    try {
+      return await sendRequest({ url, method: 'GET', headers: { accept: 'application/json' }, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });
+    } catch (error) {
+      if (!(error instanceof OperationalError) || error.code !== 'unreachable') throw error;
+      throw new OperationalError('api_unreachable', `no engine answers at ${url.origin}; start one with \`npm start\`, or name another with --url (${error.message})`, { retryable: true, cause: error });
+    }
+  }
+}
+
+function parsePage(reply: HttpReply, url: URL): ApiPage {
+  try {
+    const page = JSON.parse(reply.body.toString('utf8')) as ApiPage;
+    if (Array.isArray(page.data)) return { data: page.data, nextCursor: page.nextCursor ?? null };
+  } catch {
+    // Falls through: a body that is not JSON is as foreign as one without data.
+  }
+  throw new OperationalError('api_refused', `${url.href} answered with something that is not a page of data; is it the API port of an engine?`);
+}

@@ -1,0 +1,208 @@
+import { isIPv4 } from 'node:net';
+import { z } from 'zod';
+import { ID_BYTES_MAX, isId } from '../model/ids.ts';
+import { byteSize, choice, decimalNumber, duration, numbersByName, onOffOrAuto, settingType, text, wholeNumber } from '../runtime/config-values.ts';
+import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
+import { LOG_LEVELS } from '../runtime/log.ts';
+
+/** The settings of this engine, one schema: flags, SEG_ variables, seg.config.json, the README's table and --help come from it. */
+
+export const CONFIG_FILE = 'seg.config.json';
+export const ENV_PREFIX = 'SEG_';
+
+/** Variables of the test suites (test/support/required-suites.ts), which an engine started by a test inherits. */
+export function isTestVariable(name: string): boolean {
+  return name.startsWith('SEG_TEST_') || name === 'SEG_REQUIRE_ALL_SUITES';
+}
+
+/** Kafka allows more, but 64 shards are the threads of the largest machine this is meant for. */
+const SHARDS_MAX = 64;
+/** One ingest thread decodes 1.5 M readings/s (DESIGN: Numbers), so 16 are beyond what shards can store. */
+const INGEST_THREADS_MAX = 16;
+/** A partition costs a shard a page of state; Kafka clusters rarely go past a thousand for a topic. */
+const PARTITIONS_MAX = 1_024;
+/** Regions are held whole on the main thread and sent to every page once a second. */
+const REGIONS_MAX = 10_000;
+
+const loopbackHost = settingType<string>('a loopback address: 127.0.0.1, ::1 or localhost', (raw) => {
+  if (raw === 'localhost' || raw === '::1') return { value: raw };
+  if (typeof raw === 'string' && isIPv4(raw) && raw.startsWith('127.')) return { value: raw };
+  return {
+    problem:
+      'only 127.0.0.1, ::1 or localhost is allowed, because this version has no authentication yet and whoever reaches ' +
+      'its ports can read and write everything; put a proxy that authenticates in front of it to serve others',
+  };
+});
+
+const port = wholeNumber({ min: 0, max: 65_535 });
+
+/**
+ * For ten households a region of `seg simulate` with seed 1. Their sum on a November day: about 5 kW in the median minute and 13–17 kW in the
+ * evening (95th percentile of minutes), so 20–35 % by day and 65–90 % in the evening.
+ */
+export const DEMO_REGION_CAPACITIES_KW: Readonly<Record<string, number>> = {
+  'region-01': 20,
+  'region-02': 18,
+  'region-03': 26,
+  'region-04': 16,
+  'region-05': 20,
+  'region-06': 24,
+  'region-07': 22,
+  'region-08': 18,
+  'region-09': 18,
+  'region-10': 20,
+};
+
+/** The schema; `cores` is what `os.availableParallelism()` says. */
+export function engineConfigSchema(machine: { cores: number }) {
+  return z
+    .object({
+      dataDir: setting(text('a directory'), {
+        default: './data',
+        description: 'Where the engine keeps everything it must not lose. Made when it is not there.',
+      }),
+      host: setting(loopbackHost, { default: '127.0.0.1', description: 'Address that all ports listen on.' }),
+      ingestPort: setting(port, { default: 3001, description: 'Port that takes readings. 0 picks a free one.' }),
+      httpPort: setting(port, { default: 3000, description: 'Port of the API, the live stream and the dashboard. 0 picks a free one.' }),
+      opsPort: setting(port, { default: 3002, description: 'Port of /health, /ready and /metrics. 0 picks a free one.' }),
+      shards: setting(wholeNumber({ min: 1, max: SHARDS_MAX }), {
+        default: Math.min(SHARDS_MAX, Math.max(1, machine.cores - 1)),
+        defaultText: 'cores − 1',
+        description: 'Threads that hold the meters. May change from one start to the next.',
+      }),
+      ingestThreads: setting(wholeNumber({ min: 1, max: INGEST_THREADS_MAX }), {
+        default: 1,
+        description: 'Threads that decode readings; they share the ingest port.',
+      }),
+      partitions: setting(wholeNumber({ min: 1, max: PARTITIONS_MAX }), {
+        default: 64,
+        description: 'Parts the meters are spread over. Used when a data directory is made, fixed from then on.',
+      }),
+      latenessMs: setting(duration({ min: '0s', max: '1d' }), {
+        default: '30s',
+        description: 'How long a window stays open for late readings before it closes.',
+      }),
+      correctionHorizonMs: setting(duration({ min: '1h', max: '365d' }), {
+        default: '40d',
+        description: 'How far behind its meter a reading may be and still correct a closed window. Older ones are rejected.',
+      }),
+      nominalVoltage: setting(decimalNumber({ min: 1, max: 1_000_000, unit: 'V' }), {
+        default: 230,
+        description: 'Supply voltage; more than 10 % off it is an anomaly (EN 50160).',
+      }),
+      darkPowerKw: setting(decimalNumber({ min: 0, max: 1_000, unit: 'kW' }), {
+        default: 0.02,
+        description: 'A meter at or below this power counts as without power. A dead line reads up to 20 W.',
+      }),
+      regionCapacities: setting(numbersByName({ entriesMax: REGIONS_MAX, min: 0.001, max: 1e9, unit: 'kW', isName: isId }), {
+        default: DEMO_REGION_CAPACITIES_KW,
+        defaultText: 'ten demo regions, 16–26 kW',
+        description: `Capacity of each region in kW, for its load in percent. Names of up to ${ID_BYTES_MAX} characters.`,
+      }),
+      meterLimit: setting(wholeNumber({ min: 1, max: 50_000_000 }), {
+        default: 2_000_000,
+        description: 'Meters the engine takes in all; readings of further ones are rejected. A meter needs about 3 KB of memory.',
+      }),
+      regionLimit: setting(wholeNumber({ min: 1, max: REGIONS_MAX }), {
+        default: 1_000,
+        description: 'Regions the engine takes; readings of further ones are rejected.',
+      }),
+      shardCredits: setting(wholeNumber({ min: 1, max: 1_000 }), {
+        default: 8,
+        description: 'Batches in flight from one ingest thread to one shard. A few keep the disk busy, more only add waiting.',
+      }),
+      queuedReadingsMax: setting(wholeNumber({ min: 1, max: 10_000_000 }), {
+        default: 200_000,
+        description: 'Readings waiting for one shard in one ingest thread; past it senders get 429.',
+      }),
+      queuedBytesMax: setting(byteSize({ min: '1MiB', max: '4GiB' }), {
+        default: '64MiB',
+        description: 'The same in bytes.',
+      }),
+      bufferedBytesMax: setting(byteSize({ min: '32MiB', max: '16GiB' }), {
+        default: '256MiB',
+        description: 'Request bodies being received or inflated by one ingest thread, together; past it senders get 429.',
+      }),
+      bodyDeadlineMs: setting(duration({ min: '1s', max: '10m' }), {
+        default: '30s',
+        description: 'Time a sender has for one request body, before 408.',
+      }),
+      appendDeadlineMs: setting(duration({ min: '100ms', max: '10m' }), {
+        default: '10s',
+        description: 'Time a shard has to store a batch, before its senders get 503.',
+      }),
+      queryDeadlineMs: setting(duration({ min: '100ms', max: '10m' }), {
+        default: '5s',
+        description: 'Time the shards have to answer a query, before 504.',
+      }),
+      queriesInFlightMax: setting(wholeNumber({ min: 1, max: 100_000 }), {
+        default: 256,
+        description: 'Queries being answered at once; past it clients get 503.',
+      }),
+      checkpointIntervalMs: setting(duration({ min: '1s', max: '1d' }), {
+        default: '30s',
+        description: 'Time between snapshots of a shard. A longer one writes less and makes a restart slower.',
+      }),
+      journalBytesMax: setting(byteSize({ min: '16MiB', max: '1TiB' }), {
+        default: '1GiB',
+        description: 'Journal of one shard not yet covered by a snapshot; a checkpoint is made early when it is reached.',
+      }),
+      deadLetterRowsMax: setting(wholeNumber({ min: 1, max: 100_000_000 }), {
+        default: 100_000,
+        description: 'Rejected readings kept by each shard; the oldest go first.',
+      }),
+      anomalyRowsMax: setting(wholeNumber({ min: 1, max: 100_000_000 }), {
+        default: 100_000,
+        description: 'Ended anomalies kept by each shard; the oldest go first.',
+      }),
+      shutdownDeadlineMs: setting(duration({ min: '1s', max: '10m' }), {
+        default: '15s',
+        description: 'Time for an orderly stop; after it the process ends anyway and the next start reads the journal.',
+      }),
+      logLevel: setting(choice(LOG_LEVELS), { default: 'info', description: 'Least important line that is logged.' }),
+      logPretty: setting(onOffOrAuto(), {
+        default: 'auto',
+        description: 'Log lines for people (on) or as JSON (off). auto: for people when stdout is a terminal.',
+      }),
+    })
+    .superRefine((config, context) => {
+      for (const issue of contradictions(config)) context.addIssue({ code: 'custom', path: [issue.key], message: issue.message });
+    });
+}
+
+export type EngineConfig = z.output<ReturnType<typeof engineConfigSchema>>;
+
+/** The engine's settings from all sources; throws OperationalError `invalid_config` that lists every fault. */
+export function loadEngineConfig(machine: { cores: number }, sources: Omit<ConfigSources, 'envPrefix' | 'envIgnored'>): EngineConfig {
+  return loadConfig(engineConfigSchema(machine), { ...sources, envPrefix: ENV_PREFIX, envIgnored: isTestVariable });
+}
+
+interface PartsThatMustAgree {
+  ingestPort: number;
+  httpPort: number;
+  opsPort: number;
+  ingestThreads: number;
+  latenessMs: number;
+  correctionHorizonMs: number;
+  regionLimit: number;
+  regionCapacities: Readonly<Record<string, number>>;
+}
+
+function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
+  const found: { key: keyof PartsThatMustAgree; message: string }[] = [];
+  const ports = [['ingestPort', config.ingestPort], ['httpPort', config.httpPort], ['opsPort', config.opsPort]] as const;
+  for (const [at, [key, value]] of ports.entries()) {
+    const other = ports.slice(0, at).find(([, earlier]) => earlier === value && value !== 0);
+    if (other !== undefined) found.push({ key, message: `${other[0]} is ${value} too; each port needs its own number` });
+  }
+  if (config.ingestPort === 0 && config.ingestThreads > 1) {
+    found.push({ key: 'ingestPort', message: 'several ingest threads share one port, so it needs a number; 0 would give each its own' });
+  }
+  if (config.latenessMs >= config.correctionHorizonMs) {
+    found.push({ key: 'latenessMs', message: 'must be shorter than correctionHorizon' });
+  }
+  if (Object.keys(config.regionCapacities).length > config.regionLimit) {
+    found.push({ key: 'regionCapacities', message: `names more regions than regionLimit allows (${config.regionLimit})` });
+  }
+  return found;
+}

@@ -1,0 +1,183 @@
+import { ACK_BUCKETS_MS, type IngestStatsSnapshot } from '../actors/ingest/ingest-stats.ts';
+import type { Gateway } from '../http/gateway.ts';
+import type { IngestServerStats } from '../http/ingest-server.ts';
+import { ANOMALY_KINDS, type AnomalyKind } from '../model/anomaly.ts';
+import { GRANULARITIES, type Granularity } from '../model/window.ts';
+import { MAILBOX_BUCKETS_MS, type MailboxSnapshot } from '../runtime/mailbox-metrics.ts';
+import { MetricFamilies, type MetricDefinition, type MetricFamily } from '../runtime/metrics.ts';
+import type { ChildStatus } from '../runtime/supervisor.ts';
+import type { HeartbeatStats } from '../runtime/thread-protocol.ts';
+
+/**
+ * What the engine measures: names, meanings, and the plain snapshots they are filled from. All counts are since the start of the
+ * thread that holds them; ThreadMetrics keeps the sums right when a thread is restarted.
+ */
+
+/** What every thread has; `metrics()` of its control calls returns one of the kinds below. Structured-cloneable. */
+export interface ThreadSnapshotBase {
+  /** `main`, `ingest-0`, `shard-3`. */
+  thread: string;
+  /** Incarnation: one more after each restart. */
+  epoch: number;
+  /** The event loop and the memory as of the newest heartbeat; null before the first. */
+  stats: HeartbeatStats | null;
+  /** By actor: `shard-3`, `region`. */
+  mailboxes: Readonly<Record<string, MailboxSnapshot>>;
+}
+
+export interface IngestThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'ingest';
+  server: IngestServerStats;
+  actor: IngestStatsSnapshot;
+}
+
+export interface ShardThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'shard';
+  shard: number;
+  meters: number;
+  windowsClosed: Readonly<Record<Granularity, number>>;
+  windowsCorrected: number;
+  /** Accepted readings that came after their window had closed. */
+  lateReadings: number;
+  deadLetters: number;
+  anomaliesOpen: Readonly<Record<AnomalyKind, number>>;
+  lmdbBytes: number;
+  /** Journalled readings that no snapshot covers yet: what a restart would replay. */
+  journalLagRecords: number;
+  journalLagBytes: number;
+  /** Age of the newest snapshot; null before the first. */
+  checkpointAgeMs: number | null;
+}
+
+export interface MainThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'main';
+  version: string;
+  /** Supervised threads and actors, of all supervisors together. */
+  children: readonly Pick<ChildStatus, 'name' | 'state' | 'restarts'>[];
+  gateway: ReturnType<Gateway['stats']>;
+  liveConnections: number;
+}
+
+export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | MainThreadSnapshot;
+
+const counter = (name: string, help: string): MetricDefinition => ({ name, help, type: 'counter' });
+const gauge = (name: string, help: string): MetricDefinition => ({ name, help, type: 'gauge' });
+const histogram = (name: string, help: string): MetricDefinition => ({ name, help, type: 'histogram' });
+
+/** Every metric of the engine, beside prom-client's process metrics. */
+export const METRIC = {
+  buildInfo: gauge('seg_build_info', '1; the labels say which version runs.'),
+  readings: counter('seg_readings_total', 'Readings answered, by outcome: accepted (on disk and counted), duplicate, rejected.'),
+  rejects: counter('seg_rejects_total', 'Rejected readings by reason.'),
+  requests: counter('seg_requests_total', 'Answered requests of the ingest port by HTTP status; 0: the sender went away before its answer.'),
+  bodyBytes: counter('seg_request_body_bytes_total', 'Bytes of ingest request bodies, after decompression.'),
+  requestsPending: gauge('seg_requests_pending', 'Ingest requests taken and not yet answered.'),
+  bufferedBytes: gauge('seg_request_buffered_bytes', 'Memory of ingest request bodies being received or inflated.'),
+  batches: counter('seg_batches_total', 'Batches from ingest threads to shards, by outcome: stored, failed.'),
+  ackLatency: histogram('seg_ack_latency_seconds', 'Time from the last byte of an ingest request to its durable acknowledgement.'),
+  gatewayRequests: counter('seg_gateway_requests_total', 'Answered requests of the gateway by HTTP status; 0: the client went away before its answer.'),
+  gatewayQueries: gauge('seg_gateway_queries_in_flight', 'Queries being answered.'),
+  liveConnections: gauge('seg_live_connections', 'Open WebSockets of the live stream.'),
+  queuedReadings: gauge('seg_queued_readings', 'Readings in ingest threads that wait for a shard.'),
+  windowsClosed: counter('seg_windows_closed_total', 'Windows closed for the first time.'),
+  windowsCorrected: counter('seg_windows_corrected_total', 'Closed windows amended by a late reading.'),
+  lateReadings: counter('seg_late_readings_total', 'Accepted readings that came after their window had closed.'),
+  deadLetters: counter('seg_dead_letters_total', 'Rejected readings written to the dead-letter store.'),
+  meters: gauge('seg_meters', 'Meters held by a shard.'),
+  anomaliesOpen: gauge('seg_anomalies_open', 'Anomalies that go on, by kind.'),
+  lmdbBytes: gauge('seg_lmdb_bytes', 'Size of a shard\'s LMDB environment on disk.'),
+  journalLagRecords: gauge('seg_journal_lag_records', 'Journalled readings not yet covered by a snapshot.'),
+  journalLagBytes: gauge('seg_journal_lag_bytes', 'The same in bytes of journal.'),
+  checkpointAge: gauge('seg_checkpoint_age_seconds', 'Age of a shard\'s newest snapshot.'),
+  mailboxDepth: gauge('seg_mailbox_depth', 'Messages in an actor\'s mailbox, the one being handled included.'),
+  mailboxRefused: counter('seg_mailbox_refused_total', 'Messages turned away by a full mailbox.'),
+  mailboxWait: histogram('seg_mailbox_wait_seconds', 'Time a message waited before its actor took it up.'),
+  mailboxHandling: histogram('seg_mailbox_handling_seconds', 'Time an actor took for a message.'),
+  actorUp: gauge('seg_actor_up', '1 while a supervised actor or thread is up, else 0.'),
+  actorRestarts: counter('seg_actor_restarts_total', 'Restarts by the supervisor.'),
+  eventLoopDelay: gauge('seg_event_loop_delay_seconds', 'How much later than due a thread\'s event loop came round, since its previous heartbeat.'),
+  threadHeapBytes: gauge('seg_thread_heap_bytes', 'JavaScript heap in use by a thread.'),
+  threadExternalBytes: gauge('seg_thread_external_bytes', 'Memory of a thread outside its heap, ArrayBuffers among it.'),
+} as const;
+
+/** A thread's snapshot as metric families, for ThreadMetrics.report(snapshot.thread, snapshot.epoch, …). */
+export function familiesOf(snapshot: ThreadSnapshot): MetricFamily[] {
+  const families = new MetricFamilies();
+  switch (snapshot.kind) {
+    case 'ingest':
+      addIngest(families, snapshot);
+      break;
+    case 'shard':
+      addShard(families, snapshot);
+      break;
+    case 'main':
+      addMain(families, snapshot);
+      break;
+  }
+  addThread(families, snapshot);
+  return families.list();
+}
+
+function addIngest(families: MetricFamilies, { server, actor }: IngestThreadSnapshot): void {
+  const rejects = Object.entries(actor.rejects);
+  const rejected = rejects.reduce((sum, [, count]) => sum + count, 0);
+  families.add(METRIC.readings, { outcome: 'accepted' }, actor.readingsAccepted);
+  families.add(METRIC.readings, { outcome: 'duplicate' }, actor.readingsDuplicate);
+  families.add(METRIC.readings, { outcome: 'rejected' }, rejected);
+  for (const [code, count] of rejects) families.add(METRIC.rejects, { code }, count);
+  addResponses(families, METRIC.requests, server.http);
+  families.add(METRIC.requestsPending, {}, actor.requestsPending);
+  families.add(METRIC.bodyBytes, {}, actor.bodyBytes);
+  families.add(METRIC.bufferedBytes, {}, server.bodies.bufferedBytes);
+  families.addDurations(METRIC.ackLatency, {}, ACK_BUCKETS_MS, actor.ackLatency);
+  const { sent, inFlight, failed } = actor.batches;
+  families.add(METRIC.batches, { outcome: 'stored' }, sent - inFlight - failed);
+  families.add(METRIC.batches, { outcome: 'failed' }, failed);
+  for (const [shard, { queuedReadings }] of actor.shards.entries()) families.add(METRIC.queuedReadings, { shard }, queuedReadings);
+}
+
+function addResponses(families: MetricFamilies, definition: MetricDefinition, http: IngestServerStats['http']): void {
+  families.add(definition, { status: '0' }, http.aborted);
+  for (const [status, count] of Object.entries(http.responses)) families.add(definition, { status }, count);
+}
+
+function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void {
+  const { shard } = snapshot;
+  for (const granularity of GRANULARITIES) families.add(METRIC.windowsClosed, { granularity }, snapshot.windowsClosed[granularity]);
+  families.add(METRIC.windowsCorrected, {}, snapshot.windowsCorrected);
+  families.add(METRIC.lateReadings, {}, snapshot.lateReadings);
+  families.add(METRIC.deadLetters, {}, snapshot.deadLetters);
+  families.add(METRIC.meters, { shard }, snapshot.meters);
+  for (const kind of ANOMALY_KINDS) families.add(METRIC.anomaliesOpen, { kind }, snapshot.anomaliesOpen[kind]);
+  families.add(METRIC.lmdbBytes, { shard }, snapshot.lmdbBytes);
+  families.add(METRIC.journalLagRecords, { shard }, snapshot.journalLagRecords);
+  families.add(METRIC.journalLagBytes, { shard }, snapshot.journalLagBytes);
+  families.add(METRIC.checkpointAge, { shard }, snapshot.checkpointAgeMs === null ? NaN : snapshot.checkpointAgeMs / 1_000);
+}
+
+function addMain(families: MetricFamilies, snapshot: MainThreadSnapshot): void {
+  families.add(METRIC.buildInfo, { version: snapshot.version }, 1);
+  for (const { name, state, restarts } of snapshot.children) {
+    families.add(METRIC.actorUp, { actor: name }, state === 'up' ? 1 : 0);
+    families.add(METRIC.actorRestarts, { actor: name }, restarts);
+  }
+  addResponses(families, METRIC.gatewayRequests, snapshot.gateway);
+  families.add(METRIC.gatewayQueries, {}, snapshot.gateway.queriesInFlight);
+  families.add(METRIC.liveConnections, {}, snapshot.liveConnections);
+}
+
+function addThread(families: MetricFamilies, snapshot: ThreadSnapshotBase): void {
+  for (const [actor, mailbox] of Object.entries(snapshot.mailboxes)) {
+    families.add(METRIC.mailboxDepth, { actor }, mailbox.depth);
+    families.add(METRIC.mailboxRefused, { actor }, mailbox.refused);
+    families.addDurations(METRIC.mailboxWait, { actor }, MAILBOX_BUCKETS_MS, mailbox.wait);
+    families.addDurations(METRIC.mailboxHandling, { actor }, MAILBOX_BUCKETS_MS, mailbox.handle);
+  }
+  const { thread, stats } = snapshot;
+  if (stats === null) return;
+  families.add(METRIC.eventLoopDelay, { thread, quantile: '0.5' }, stats.eventLoopDelayP50Ms / 1_000);
+  families.add(METRIC.eventLoopDelay, { thread, quantile: '0.99' }, stats.eventLoopDelayP99Ms / 1_000);
+  families.add(METRIC.eventLoopDelay, { thread, quantile: '1' }, stats.eventLoopDelayMaxMs / 1_000);
+  families.add(METRIC.threadHeapBytes, { thread }, stats.heapUsedBytes);
+  families.add(METRIC.threadExternalBytes, { thread }, stats.externalBytes);
+}

@@ -1,0 +1,42 @@
+import type { Anomaly } from '../model/anomaly.ts';
+import type { MeterId, RegionId } from '../model/ids.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, RegionNow, WindowQuery } from '../model/queries.ts';
+import type { MeterWindow, RegionWindow } from '../model/window.ts';
+import type { EngineSnapshot, ShardState } from './live-source.ts';
+
+/**
+ * What the gateway asks of the engine. Every promise settles within the engine's query deadline. Rejections are OperationalErrors:
+ * `deadline` becomes 504, any other retryable one 503, `invalid_cursor` 400.
+ */
+export interface EnginePort {
+  /** Windows that start in [from, to), in order of start, open ones among them; null: no such meter. */
+  meterWindows(meterId: MeterId, query: WindowQuery): Promise<Page<MeterWindow> | null>;
+  meter(meterId: MeterId): Promise<MeterState | null>;
+  /** In order of meterId. */
+  meters(query: MeterListQuery): Promise<Page<MeterSummary>>;
+  /** In order of name. */
+  regions(): Promise<RegionNow[]>;
+  /** Windows that start in [from, to), in order of start; null: no such region. */
+  regionWindows(region: RegionId, query: WindowQuery): Promise<Page<RegionWindow> | null>;
+  anomalies(query: AnomalyQuery): Promise<Page<Anomaly>>;
+  deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>>;
+  engineStatus(): Promise<EngineStatus>;
+}
+
+export interface ShardStatus {
+  shard: number;
+  state: ShardState;
+  restarts: number;
+  /** null while the shard is away. */
+  meters: number | null;
+  /** Journalled readings that no snapshot covers yet; null while the shard is away. */
+  journalLagRecords: number | null;
+  /** null before the first snapshot and while the shard is away. */
+  checkpointAgeMs: number | null;
+}
+
+/** The live stream's snapshot with more about each shard. */
+export interface EngineStatus extends EngineSnapshot {
+  partitions: number;
+  shards: ShardStatus[];
+}

@@ -1,0 +1,152 @@
+import type { HttpRequest } from 'uWebSockets.js';
+import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from '../actors/ingest/protocol.ts';
+import { BODY_BYTES_MAX } from '../model/reading.ts';
+import type { Clock, Timers } from '../runtime/clock.ts';
+import { BODY_LIMITS_DEFAULT, BodyIntake, bodyTooLarge, OVERLOADED_BODIES } from './body-intake.ts';
+import type { BodyIntakeStats, BodyLimits } from './body-intake.ts';
+import { ContentInflater } from './content-inflation.ts';
+import type { Exchange } from './exchange.ts';
+import { HttpFront } from './http-front.ts';
+import type { HttpFrontStats } from './http-front.ts';
+import { codingOfContentEncoding, formatOfContentType } from './ingest-media-type.ts';
+
+export const INGEST_LIMITS_DEFAULT: BodyLimits = { bodyBytesMax: BODY_BYTES_MAX, ...BODY_LIMITS_DEFAULT };
+
+export interface IngestServerOptions {
+  host: string;
+  /** 0 for a free one. */
+  port: number;
+  /** False when several ingest threads of this process share the port. */
+  exclusivePort: boolean;
+  limits: BodyLimits;
+  /** Starts the x-request-id of answers to requests without one. */
+  requestIdPrefix: string;
+}
+
+export interface IngestServerModules {
+  /** Takes the bodies; whoever passes it in drains and closes it after this server. */
+  ingest: IngestPort;
+  clock: Clock;
+  timers: Timers;
+  /** An error nobody expected; its client has had a 500. */
+  onFault(error: unknown, requestId: string): void;
+}
+
+export interface IngestServerStats {
+  http: HttpFrontStats;
+  bodies: BodyIntakeStats;
+}
+
+export interface IngestServer {
+  readonly port: number;
+  stats(): IngestServerStats;
+  /** Stops listening and lets requests in flight be answered for `timeLimitMs` at most. Resolves to the number cut off. */
+  close(timeLimitMs: number): Promise<number>;
+}
+
+/**
+ * Serves `POST /ingest` (DESIGN: Ingest). Rejects with OperationalError `port_in_use` when it cannot listen. HTTP pipelining is not
+ * supported: uWebSockets closes a connection that sends a request before the one ahead of it was answered.
+ */
+export async function startIngestServer(options: IngestServerOptions, modules: IngestServerModules): Promise<IngestServer> {
+  const { requestIdPrefix } = options;
+  const front = new HttpFront({ name: 'ingest server', portSetting: 'SEG_INGEST_PORT', requestIdPrefix, onFault: modules.onFault }, modules);
+  const intake = new BodyIntake(options.limits, modules);
+  const route = new IngestRoute(modules.ingest, intake);
+  front.route('/ingest', { POST: (exchange, head) => route.receive(exchange, head) });
+  front.routeRest('Readings are sent with POST /ingest.');
+  try {
+    const port = await front.listen(options.host, options.port, options.exclusivePort);
+    return {
+      port,
+      stats: () => ({ http: front.stats(), bodies: intake.stats() }),
+      close: async (timeLimitMs) => {
+        const cutOff = await front.close(timeLimitMs);
+        intake.close();
+        return cutOff;
+      },
+    };
+  } catch (error) {
+    intake.close();
+    throw error;
+  }
+}
+
+class IngestRoute {
+  private readonly ingest: IngestPort;
+  private readonly intake: BodyIntake;
+  private readonly inflater: ContentInflater;
+
+  constructor(ingest: IngestPort, intake: BodyIntake) {
+    this.ingest = ingest;
+    this.intake = intake;
+    this.inflater = new ContentInflater(intake);
+  }
+
+  receive(exchange: Exchange, head: HttpRequest): void {
+    const format = formatOfContentType(head.getHeader('content-type'));
+    if (typeof format !== 'string') {
+      exchange.problem(format, [['accept-post', 'application/json, application/x-ndjson, application/msgpack']]);
+      return;
+    }
+    const coding = codingOfContentEncoding(head.getHeader('content-encoding'));
+    if (typeof coding !== 'string') {
+      exchange.problem(coding, [['accept-encoding', 'gzip, identity']]);
+      return;
+    }
+    this.intake.collectBody(exchange, head, (body) => {
+      if (coding === 'gzip') this.inflate(exchange, format, body);
+      else this.take(exchange, format, body);
+    });
+  }
+
+  private inflate(exchange: Exchange, format: BodyFormat, body: Uint8Array): void {
+    const started = this.inflater.tryInflate(body, (result) => {
+      if (!exchange.isOpen) return;
+      if (result === 'too_large') {
+        exchange.problem(bodyTooLarge(this.intake.limits.bodyBytesMax));
+      } else if (result === 'corrupt') {
+        exchange.problem({ status: 400, code: 'invalid_gzip', detail: 'The body is not what Content-Encoding says: it is not whole, valid gzip.' });
+      } else {
+        this.takeInflated(exchange, format, result);
+      }
+    });
+    if (!started) exchange.problem(OVERLOADED_BODIES);
+  }
+
+  /** Outside any handler of uWebSockets, so that an error must be answered here. */
+  private takeInflated(exchange: Exchange, format: BodyFormat, body: Uint8Array): void {
+    try {
+      this.take(exchange, format, body);
+    } catch (error) {
+      exchange.fail(error);
+    }
+  }
+
+  private take(exchange: Exchange, format: BodyFormat, body: Uint8Array): void {
+    this.ingest.ingest(body, format, (result) => {
+      if ('status' in result) answerRefusal(exchange, result);
+      else exchange.reply(202, 'application/json', summaryDocument(result));
+    });
+  }
+}
+
+const ONE_ACCEPTED = '{"accepted":1,"duplicates":0,"rejected":0,"errors":[]}';
+
+function summaryDocument(summary: IngestSummary): string {
+  const { accepted, duplicates, rejected, errors } = summary;
+  if (rejected > 0) return JSON.stringify({ accepted, duplicates, rejected, errors });
+  if (accepted === 1 && duplicates === 0) return ONE_ACCEPTED;
+  return `{"accepted":${accepted},"duplicates":${duplicates},"rejected":0,"errors":[]}`;
+}
+
+function answerRefusal(exchange: Exchange, refusal: IngestRefusal): void {
+  const { status, code, message } = refusal;
+  exchange.problem({
+    status,
+    code,
+    detail: message,
+    retryAfterSeconds: 'retryAfterSeconds' in refusal ? refusal.retryAfterSeconds : undefined,
+    extras: 'offset' in refusal && refusal.offset !== undefined ? { offset: refusal.offset } : undefined,
+  });
+}

@@ -1,0 +1,151 @@
+import type { Anomaly } from '../model/anomaly.ts';
+import type { RegionNow } from '../model/queries.ts';
+import type { RegionWindow } from '../model/window.ts';
+import {
+  anomaliesToWire,
+  ANOMALIES_RECENT_MAX,
+  engineToWire,
+  regionsToWire,
+  type ChannelName,
+  type FixedChannel,
+} from './live-protocol.ts';
+import type { EngineSnapshot, LiveSource, Unsubscribe } from './live-source.ts';
+
+/** Regions whose curves are in a snapshot, first ones by the source's order; the others have their current load only. 1 MB of JSON. */
+const REGION_CURVES_MAX = 100;
+/**
+ * Regional windows gathered between two turns at most: an hour of minutes of a hundred regions. A backfill touches more;
+ * then a snapshot is shorter than the differences.
+ */
+const PENDING_WINDOWS_MAX = 6_000;
+
+/** What is new since the last turn: an update's data, `everything` when only a snapshot will do, null for nothing. */
+export type Change = object | 'everything' | null;
+
+/** Where a channel's content comes from. Data is in wire form. */
+export interface ChannelFeed {
+  snapshot(): object;
+  takeChange(): Change;
+  close: Unsubscribe;
+}
+
+/** A channel of the stream: numbers its changes and serializes each of them once, however many sockets read it. */
+export class LiveChannel {
+  readonly name: ChannelName;
+  readonly #feed: ChannelFeed;
+  #seq = 0;
+  #snapshotText: string | null = null;
+
+  constructor(name: ChannelName, feed: ChannelFeed) {
+    this.name = name;
+    this.#feed = feed;
+  }
+
+  /** Builds the snapshot message of the newest numbered state; the same text until the next change. */
+  snapshotText(): string {
+    this.#snapshotText ??= this.#serialize('snapshot', this.#feed.snapshot());
+    return this.#snapshotText;
+  }
+
+  /**
+   * Numbers what changed since the last call. Returns the update message; `everything` when readers need a snapshot;
+   * null when nothing changed or `wanted` is false.
+   */
+  advance(wanted: boolean): string | 'everything' | null {
+    const change = this.#feed.takeChange();
+    if (change === null) return null;
+    this.#seq++;
+    this.#snapshotText = null;
+    if (!wanted) return null;
+    return change === 'everything' ? change : this.#serialize('update', change);
+  }
+
+  close(): void {
+    this.#feed.close();
+  }
+
+  #serialize(type: 'snapshot' | 'update', data: object): string {
+    return JSON.stringify({ type, channel: this.name, seq: this.#seq, data });
+  }
+}
+
+function regionsFeed(source: LiveSource): ChannelFeed {
+  const regions = new Map<string, RegionNow>();
+  const windows = new Map<string, RegionWindow>();
+  let overflowed = false;
+  const close = source.onRegions((change) => {
+    for (const region of change.regions) regions.set(region.region, region);
+    for (const window of change.windows) windows.set(`${window.region} ${window.windowStart}`, window);
+    if (windows.size > PENDING_WINDOWS_MAX) {
+      overflowed = true;
+      windows.clear();
+    }
+  });
+  return {
+    snapshot() {
+      const picture = source.regions();
+      if (picture.regions.length <= REGION_CURVES_MAX) return regionsToWire(picture);
+      const drawn = new Set(picture.regions.slice(0, REGION_CURVES_MAX).map((region) => region.region));
+      return regionsToWire({ regions: picture.regions, windows: picture.windows.filter((window) => drawn.has(window.region)) });
+    },
+    takeChange() {
+      if (!overflowed && regions.size + windows.size === 0) return null;
+      const change = overflowed ? 'everything' : regionsToWire({ regions: [...regions.values()], windows: [...windows.values()] });
+      overflowed = false;
+      regions.clear();
+      windows.clear();
+      return change;
+    },
+    close,
+  };
+}
+
+function anomaliesFeed(source: LiveSource): ChannelFeed {
+  const changed = new Map<string, Anomaly>();
+  let overflowed = false;
+  const close = source.onAnomaly((anomaly) => {
+    changed.set(anomaly.id, anomaly);
+    if (changed.size > ANOMALIES_RECENT_MAX) {
+      overflowed = true;
+      changed.clear();
+    }
+  });
+  return {
+    snapshot: () => anomaliesToWire(source.anomaliesRecent().slice(0, ANOMALIES_RECENT_MAX)),
+    takeChange() {
+      if (!overflowed && changed.size === 0) return null;
+      const change = overflowed ? 'everything' : anomaliesToWire([...changed.values()]);
+      overflowed = false;
+      changed.clear();
+      return change;
+    },
+    close,
+  };
+}
+
+function engineFeed(source: LiveSource): ChannelFeed {
+  let changed: EngineSnapshot | null = null;
+  const close = source.onEngine((snapshot) => {
+    changed = snapshot;
+  });
+  return {
+    snapshot: () => engineToWire(source.engine()),
+    takeChange() {
+      const change = changed === null ? null : engineToWire(changed);
+      changed = null;
+      return change;
+    },
+    close,
+  };
+}
+
+const FIXED_FEEDS: Readonly<Record<FixedChannel, (source: LiveSource) => ChannelFeed>> = {
+  regions: regionsFeed,
+  anomalies: anomaliesFeed,
+  engine: engineFeed,
+};
+
+/** The channels that are there from start to close, watched or not. */
+export function fixedChannels(source: LiveSource): LiveChannel[] {
+  return Object.entries(FIXED_FEEDS).map(([name, feed]) => new LiveChannel(name as FixedChannel, feed(source)));
+}

@@ -1,0 +1,128 @@
+import type { Anomaly } from '../model/anomaly.ts';
+import { isId } from '../model/ids.ts';
+import type { EngineSnapshot, MeterNow, RegionsPicture } from './live-source.ts';
+import { anomalyShape, isoTime, meterShape, windowShape } from './wire-shapes.ts';
+
+/**
+ * Messages of the live stream, JSON text both ways. Receivers ignore types and fields they do not know, so that later
+ * versions may add some.
+ */
+
+/** Channels a client may name in one message, and hold on one socket: the three fixed ones and a wall of meters. */
+export const SUBSCRIPTIONS_PER_SOCKET_MAX = 16;
+/** Most episodes in one snapshot or update of `anomalies`; older ones are fetched over REST. About 100 KB of JSON. */
+export const ANOMALIES_RECENT_MAX = 200;
+/** Sixteen meter channels of 64-byte names with room to spare; longer messages close the socket. */
+export const CLIENT_MESSAGE_BYTES_MAX = 4096;
+
+export const FIXED_CHANNELS = ['regions', 'anomalies', 'engine'] as const;
+export type FixedChannel = (typeof FIXED_CHANNELS)[number];
+export type ChannelName = FixedChannel | `meter:${string}`;
+
+export type ClientMessage =
+  | { type: 'subscribe' | 'unsubscribe'; channels: ChannelName[] }
+  | { type: 'ping' };
+
+/** `channel` is set when the error concerns one. */
+export interface LiveError {
+  type: 'error';
+  code: 'invalid_message' | 'unknown_type' | 'unknown_channel' | 'unknown_meter' | 'too_many_subscriptions' | 'too_many_meters' | 'unavailable';
+  message: string;
+  channel?: string;
+}
+
+/**
+ * `seq` counts the changes of a channel. A snapshot carries the seq it is true for; the update after it has seq + 1, and
+ * so on without a gap: where a slow reader missed some, it gets a new snapshot instead. An update holds whole items that
+ * replace the ones of the same name, so applying one twice is harmless.
+ */
+export interface ChannelMessage {
+  type: 'snapshot' | 'update';
+  channel: ChannelName;
+  seq: number;
+  data: object;
+}
+
+export type ServerMessage =
+  /** First message on every connection. Silence for longer than two heartbeats means that the connection is dead. */
+  | { type: 'hello'; protocol: 1; heartbeatMs: number }
+  | ChannelMessage
+  | { type: 'heartbeat'; at: string }
+  | { type: 'pong'; at: string }
+  | LiveError;
+
+/** The meter of a meter channel, or null for a fixed channel. */
+export function meterOfChannel(channel: ChannelName): string | null {
+  return channel.startsWith('meter:') ? channel.slice('meter:'.length) : null;
+}
+
+function isChannelName(name: unknown): name is ChannelName {
+  if (typeof name !== 'string') return false;
+  if ((FIXED_CHANNELS as readonly string[]).includes(name)) return true;
+  return name.startsWith('meter:') && isId(name.slice('meter:'.length));
+}
+
+const TYPES_KNOWN = 'subscribe, unsubscribe and ping';
+
+/** The message as a value, the error to send back, or null when the text is not JSON at all. */
+export function parseClientMessage(text: string): ClientMessage | LiveError | null {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof message !== 'object' || message === null || Array.isArray(message)) {
+    return { type: 'error', code: 'invalid_message', message: 'a message is a JSON object with a "type"' };
+  }
+  const { type, channels } = message as { type?: unknown; channels?: unknown };
+  if (type === 'ping') return { type };
+  if (type !== 'subscribe' && type !== 'unsubscribe') {
+    return { type: 'error', code: 'unknown_type', message: `unknown message type; known are ${TYPES_KNOWN}` };
+  }
+  if (!Array.isArray(channels) || channels.length === 0 || channels.length > SUBSCRIPTIONS_PER_SOCKET_MAX) {
+    return {
+      type: 'error',
+      code: 'invalid_message',
+      message: `"channels" must be an array of 1 to ${SUBSCRIPTIONS_PER_SOCKET_MAX} channel names`,
+    };
+  }
+  for (const channel of channels) {
+    if (!isChannelName(channel)) {
+      return {
+        type: 'error',
+        code: 'unknown_channel',
+        message: `unknown channel; known are ${FIXED_CHANNELS.join(', ')} and meter:METER_ID`,
+        channel: JSON.stringify(channel).slice(0, 80),
+      };
+    }
+  }
+  return { type, channels: channels as ChannelName[] };
+}
+
+/** Of a window only what a curve needs: an hour of ten regions is 600 of them. All are one-minute windows. */
+export function regionsToWire(picture: RegionsPicture): object {
+  return {
+    regions: picture.regions,
+    windows: picture.windows.map(({ region, windowStart, metersReporting, sumPowerKw, loadPercent, final }) => ({
+      region,
+      windowStart: isoTime(windowStart),
+      metersReporting,
+      sumPowerKw,
+      loadPercent,
+      final,
+    })),
+  };
+}
+
+export function anomaliesToWire(anomalies: readonly Anomaly[]): object {
+  return { anomalies: anomalies.map(anomalyShape) };
+}
+
+export function engineToWire(snapshot: EngineSnapshot): object {
+  return { ...snapshot, startedAt: isoTime(snapshot.startedAt), now: isoTime(snapshot.now) };
+}
+
+export function meterToWire({ meter, openWindows }: MeterNow): object {
+  return { meter: meterShape(meter), openWindows: openWindows.map(windowShape) };
+}

@@ -1,0 +1,66 @@
+import type { Anomaly } from '../model/anomaly.ts';
+import type { MeterState, RegionNow } from '../model/queries.ts';
+import type { MeterWindow, RegionWindow } from '../model/window.ts';
+
+/**
+ * What the live stream asks of the engine. Times are epoch milliseconds here and ISO 8601 strings on the wire. Objects
+ * handed over are the stream's to read until the next turn of the event loop and are never changed by it.
+ */
+
+/** Stops a subscription; calling it twice is harmless. */
+export type Unsubscribe = () => void;
+
+/** Regions and their recent one-minute curve; in a change, only what is new. */
+export interface RegionsPicture {
+  regions: RegionNow[];
+  /** One-minute windows, each whole (it replaces the one with the same region and windowStart), in any order. */
+  windows: RegionWindow[];
+}
+
+export type ShardState = 'starting' | 'up' | 'restarting' | 'down';
+
+/** The engine's own health, as the header of the dashboard shows it. */
+export interface EngineSnapshot {
+  /** `degraded`: some shard is not up, its meters get 503. */
+  state: 'starting' | 'ready' | 'degraded' | 'stopping';
+  version: string;
+  startedAt: number;
+  /** The engine's clock when the snapshot was taken. */
+  now: number;
+  shards: { shard: number; state: ShardState }[];
+  meters: number;
+  /** Accepted since the start. */
+  readingsAccepted: number;
+  /** Accepted, rejected: means over the last few seconds. */
+  acceptedPerSecond: number;
+  rejectedPerSecond: number;
+  /** 99th percentile of request to durable acknowledgement over the last minute, or null without requests. */
+  ackLatencyP99Ms: number | null;
+  /** Where readings are posted, for the hint on an empty page. */
+  ingestUrl: string;
+}
+
+/** A meter as its panel shows it. */
+export interface MeterNow {
+  meter: MeterState;
+  /** Its open windows, one-minute and quarter-hour. */
+  openWindows: MeterWindow[];
+}
+
+export interface LiveSource {
+  /** All regions with the windows of the last 60 minutes. */
+  regions(): RegionsPicture;
+  /** `fn` runs on each change; how often does not matter, the stream gathers changes and sends once a second. */
+  onRegions(fn: (change: RegionsPicture) => void): Unsubscribe;
+  /** The newest episodes, those that go on first among equals; at most ANOMALIES_RECENT_MAX are sent. */
+  anomaliesRecent(): Anomaly[];
+  /** `fn` gets the episode whole whenever it opens, changes or ends. */
+  onAnomaly(fn: (anomaly: Anomaly) => void): Unsubscribe;
+  engine(): EngineSnapshot;
+  onEngine(fn: (snapshot: EngineSnapshot) => void): Unsubscribe;
+  /**
+   * Asked once a second for each meter that somebody watches, never again before it settled. null: no such meter.
+   * Rejects with an OperationalError while the meter's shard is away.
+   */
+  watchMeter(meterId: string): Promise<MeterNow | null>;
+}

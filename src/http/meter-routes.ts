@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { asMeterId } from '../model/ids.ts';
+import { GRANULARITIES } from '../model/window.ts';
+import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import { choiceParameter, cursorParameter, idParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
+import { meterShape, meterSummaryShape, pageShape, windowShape } from './wire-shapes.ts';
+
+/** Rows of a list a page: a screenful or two; at most what is answered in one turn without being felt. */
+export const LIST_LIMITS = { default: 100, max: 1_000 };
+/** Windows a page: most of a day of minutes; at most a week of them, 4 MB of JSON. */
+export const WINDOW_LIMITS = { default: 1_000, max: 10_000 };
+
+/** Parameters of every `aggregates` path. */
+export const windowQuery = z.object({
+  granularity: choiceParameter(GRANULARITIES).default('1m'),
+  ...rangeParameters,
+  limit: limitParameter(WINDOW_LIMITS),
+  cursor: cursorParameter.optional(),
+});
+
+const meterListQuery = z.object({
+  region: idParameter.optional(),
+  limit: limitParameter(LIST_LIMITS),
+  cursor: cursorParameter.optional(),
+});
+
+const HINT = 'GET /api/v1/meters lists those that have sent a reading.';
+
+/** /api/v1/meters and what lies below. */
+export function addMeterRoutes(routes: GatewayRoutes): void {
+  const { engine } = routes;
+
+  routes.get('/api/v1/meters', meterListQuery, async ({ query }) => {
+    const page = await engine.meters({ region: query.region ?? null, limit: query.limit, cursor: query.cursor ?? null });
+    return { document: pageShape(page, meterSummaryShape) };
+  });
+
+  routes.get('/api/v1/meters/:meterId', z.object({}), async ({ path }) => {
+    const meterId = asMeterId(path[0]);
+    const meter = meterId === null ? null : await engine.meter(meterId);
+    return meter === null ? unknownThing('meter', path[0], HINT) : { document: meterShape(meter) };
+  });
+
+  routes.get('/api/v1/meters/:meterId/aggregates', windowQuery, async ({ path, query, nowMs }) => {
+    const range = timeRange(query, nowMs);
+    if (isProblem(range)) return range;
+    const meterId = asMeterId(path[0]);
+    const { granularity, limit, cursor = null } = query;
+    const page = meterId === null ? null : await engine.meterWindows(meterId, { granularity, ...range, limit, cursor });
+    return page === null ? unknownThing('meter', path[0], HINT) : { document: pageShape(page, windowShape) };
+  });
+}

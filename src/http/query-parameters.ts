@@ -1,0 +1,128 @@
+import { z } from 'zod';
+import { TimestampParser } from '../actors/ingest/timestamp-parser.ts';
+import { isId } from '../model/ids.ts';
+import { nearestName } from '../runtime/nearest-name.ts';
+import type { Problem } from './problem-details.ts';
+
+/** Query strings of the gateway: a zod schema a route; whatever it does not name is refused, every fault is listed. */
+
+/** Bytes of a query string: every parameter at its longest fits twice over. */
+export const QUERY_CHARS_MAX = 2_048;
+/** Cursors are opaque to clients; the engine's own are a shard's position each, far below this. */
+const CURSOR_CHARS_MAX = 1_024;
+/** Length of the window that is shown when a query names no `from`. */
+const RANGE_DEFAULT_MS = 24 * 3_600_000;
+/** 9999-12-31T23:59:59.999Z, the last moment of RFC 3339. */
+const TIME_MS_MAX = 253_402_300_799_999;
+
+const FAULT_TIME = 'expected an RFC 3339 time with its offset, such as 2026-01-01T00:00:00Z, or epoch milliseconds';
+
+export const idParameter = z.string().refine(isId, 'expected 1–64 characters of A–Z a–z 0–9 . _ : -');
+
+export const timeParameter = z.string().transform((text, context) => {
+  const ms = parseTime(text);
+  if (ms !== null) return ms;
+  context.issues.push({ code: 'custom', message: FAULT_TIME, input: text });
+  return z.NEVER;
+});
+
+export const cursorParameter = z
+  .string()
+  .min(1, 'expected the nextCursor of a page')
+  .max(CURSOR_CHARS_MAX, `longer than any cursor (${CURSOR_CHARS_MAX} characters)`);
+
+export const flagParameter = z.enum(['true', 'false'], 'expected true or false').transform((text) => text === 'true');
+
+export function choiceParameter<const T extends readonly [string, ...string[]]>(options: T) {
+  return z.enum(options, `expected one of ${options.join(', ')}`);
+}
+
+/** How many rows a page has at most. */
+export function limitParameter(limits: { default: number; max: number }) {
+  const fault = `expected a whole number from 1 to ${limits.max}`;
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, { error: fault, abort: true })
+    .transform(Number)
+    .refine((limit) => limit >= 1 && limit <= limits.max, fault)
+    .default(limits.default);
+}
+
+/** [from, to): `to` is now and `from` 24 hours earlier unless said otherwise. Give both to `timeRange`. */
+export const rangeParameters = { from: timeParameter.optional(), to: timeParameter.optional() };
+
+/** The range with its defaults, or the fault. `fromDefault` replaces the 24 hours. */
+export function timeRange(query: { from?: number; to?: number }, nowMs: number, fromDefault?: number): { from: number; to: number } | Problem {
+  const to = query.to ?? nowMs;
+  const from = query.from ?? fromDefault ?? Math.max(0, to - RANGE_DEFAULT_MS);
+  if (from < to) return { from, to };
+  // Without `to`, a `from` in the future is the fault; the message must not speak of a parameter that was not sent.
+  const message = query.to === undefined ? 'lies in the future and "to" is now by default; nothing can be there yet' : 'must be earlier than "to"';
+  return invalidQuery([{ parameter: 'from', message }]);
+}
+
+export interface QueryFault {
+  parameter: string;
+  message: string;
+}
+
+/** 400 with every fault, in words and as a list. */
+export function invalidQuery(faults: readonly QueryFault[]): Problem {
+  return {
+    status: 400,
+    code: 'invalid_query',
+    detail: faults.map(({ parameter, message }) => (parameter === '' ? message : `"${parameter}": ${message}`)).join('; '),
+    extras: { faults },
+  };
+}
+
+export function isProblem(value: object): value is Problem {
+  return 'status' in value && 'detail' in value;
+}
+
+/**
+ * Parses a raw query string by the schema. A `+` in a value stands for itself, as in `…T00:00:00+01:00`: no value here has a space, and
+ * offsets are mostly sent unescaped.
+ */
+export function parseQuery<Schema extends z.ZodObject>(schema: Schema, rawQuery: string): z.output<Schema> | Problem {
+  if (rawQuery.length > QUERY_CHARS_MAX) {
+    return invalidQuery([{ parameter: '', message: `the query is longer than ${QUERY_CHARS_MAX} characters` }]);
+  }
+  const known = Object.keys(schema.shape);
+  const given: Record<string, string> = {};
+  const faults: QueryFault[] = [];
+  for (const [name, value] of new URLSearchParams(rawQuery.replaceAll('+', '%2B'))) {
+    if (!known.includes(name)) faults.push({ parameter: cut(name), message: unknownParameter(name, known) });
+    else if (name in given) faults.push({ parameter: name, message: 'given more than once' });
+    else given[name] = value;
+  }
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) faults.push({ parameter: String(issue.path[0] ?? ''), message: issue.message });
+  }
+  return faults.length === 0 && parsed.success ? parsed.data : invalidQuery(faults);
+}
+
+function unknownParameter(name: string, known: readonly string[]): string {
+  if (known.length === 0) return 'there are no parameters here';
+  const nearest = nearestName(name, known);
+  return `there is no such parameter${nearest === null ? '' : `, did you mean "${nearest}"?`}; known are ${known.join(', ')}`;
+}
+
+/** A time as readings may carry it: RFC 3339 or epoch milliseconds. null: neither. */
+export function parseTime(text: string): number | null {
+  if (/^\d{1,15}$/.test(text)) return Number(text) <= TIME_MS_MAX ? Number(text) : null;
+  const parser = new TimestampParser();
+  // The parser may look past the end of the text.
+  const bytes = Buffer.from(text.padEnd(text.length + TIMESTAMP_PADDING, '\0'), 'latin1');
+  const valid = parser.parse(bytes, 0) === text.length;
+  return valid && parser.valueMs >= 0 && parser.valueMs <= TIME_MS_MAX ? parser.valueMs : null;
+}
+
+/** TimestampParser looks at up to twenty bytes whatever they are. */
+const TIMESTAMP_PADDING = 24;
+
+/** Characters of a client's text that a message repeats. */
+function cut(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}

@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { isId, type RegionId } from '../model/ids.ts';
+import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import { windowQuery } from './meter-routes.ts';
+import { isProblem, timeRange } from './query-parameters.ts';
+import { pageShape, windowShape } from './wire-shapes.ts';
+
+const HINT = 'GET /api/v1/regions lists those that have meters or a configured capacity.';
+
+/** /api/v1/regions and what lies below. Regions are few (regionLimit), so their list is one page. */
+export function addRegionRoutes(routes: GatewayRoutes): void {
+  const { engine } = routes;
+
+  routes.get('/api/v1/regions', z.object({}), async () => ({ document: { data: await engine.regions(), nextCursor: null } }));
+
+  routes.get('/api/v1/regions/:region', z.object({}), async ({ path }) => {
+    const region = (await engine.regions()).find((one) => one.region === path[0]);
+    return region === undefined ? unknownThing('region', path[0], HINT) : { document: region };
+  });
+
+  routes.get('/api/v1/regions/:region/aggregates', windowQuery, async ({ path, query, nowMs }) => {
+    const range = timeRange(query, nowMs);
+    if (isProblem(range)) return range;
+    const { granularity, limit, cursor = null } = query;
+    const page = isId(path[0]) ? await engine.regionWindows(path[0] as RegionId, { granularity, ...range, limit, cursor }) : null;
+    return page === null ? unknownThing('region', path[0], HINT) : { document: pageShape(page, windowShape) };
+  });
+}

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { OperationalError } from '../runtime/errors.ts';
+import type { HeaderFields } from './exchange.ts';
+import type { HttpFront } from './http-front.ts';
+
+/**
+ * The dashboard's files, read into memory once. Each is a route of its own, so a request can name nothing else: there is no path to
+ * traverse at run time.
+ */
+
+/** Bytes of all files together: the page with its libraries is well under 1 MiB, so more is a wrong directory. */
+const STATIC_BYTES_MAX = 16 * 1024 * 1024;
+const STATIC_FILES_MAX = 200;
+
+/** Files of any other type are sources or settings of the page's tools, and are not served. */
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.webmanifest': 'application/manifest+json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
+};
+
+/** Libraries of the page: path below /vendor/ → file of a package in node_modules. */
+export const VENDOR_FILES: Readonly<Record<string, string>> = {
+  'preact.js': 'preact/dist/preact.mjs',
+  'preact-hooks.js': 'preact/hooks/dist/hooks.mjs',
+  'htm.js': 'htm/dist/htm.module.js',
+  'uplot.js': 'uplot/dist/uPlot.esm.js',
+  'uplot.css': 'uplot/dist/uPlot.min.css',
+};
+
+/** web/ at the root of the project. */
+export const WEB_DIR = fileURLToPath(new URL('../../web', import.meta.url));
+
+export interface StaticFile {
+  /** Where it is served: `/style.css`. */
+  path: string;
+  contentType: string;
+  body: Uint8Array;
+  /** Quoted, of the content. */
+  etag: string;
+  headers: HeaderFields;
+}
+
+/**
+ * Reads the files under `webDir` that a browser knows (dotfiles and symbolic links left out) and the vendor files. Throws
+ * OperationalError `static_files` when the directory or a package is missing, a name is odd or there is too much.
+ */
+export function loadStaticFiles(webDir: string = WEB_DIR, vendorFiles: Readonly<Record<string, string>> = VENDOR_FILES): StaticFile[] {
+  const files: StaticFile[] = [];
+  let bytes = 0;
+  const add = (path: string, from: string): void => {
+    const file = staticFile(path, readOrThrow(from));
+    bytes += file.body.byteLength;
+    files.push(file);
+    if (files.length > STATIC_FILES_MAX || bytes > STATIC_BYTES_MAX) {
+      const bounds = `${STATIC_FILES_MAX} files and ${STATIC_BYTES_MAX} bytes`;
+      throw new OperationalError('static_files', `${webDir} holds more than a dashboard: at most ${bounds} are served`);
+    }
+  };
+  for (const from of filesUnder(webDir)) add(`/${relative(webDir, from).split(sep).join('/')}`, from);
+  for (const [name, file] of Object.entries(vendorFiles)) add(`/vendor/${name}`, packageFile(file));
+  return files;
+}
+
+/** Routes for all files; `/index.html` is `/` too. */
+export function addStaticRoutes(front: HttpFront, files: readonly StaticFile[]): void {
+  for (const file of files) {
+    const paths = file.path === '/index.html' ? ['/', file.path] : [file.path];
+    for (const path of paths) {
+      front.route(path, {
+        GET(exchange, head) {
+          if (matchesEtag(head.getHeader('if-none-match'), file.etag)) exchange.empty(304, file.headers);
+          else exchange.reply(200, file.contentType, file.body, file.headers);
+        },
+      });
+    }
+  }
+}
+
+function staticFile(path: string, body: Uint8Array): StaticFile {
+  const contentType = CONTENT_TYPES[extname(path)];
+  // Other characters would be escaped by browsers, or mean something to the router.
+  if (!/^[A-Za-z0-9._/-]+$/.test(path)) {
+    throw new OperationalError('static_files', `cannot serve ${path}: rename it to A–Z a–z 0–9 . _ - alone`);
+  }
+  const etag = `"${sha256(body)}"`;
+  return {
+    path,
+    contentType,
+    body,
+    etag,
+    headers: [
+      ['etag', etag],
+      // Asked for each time, answered with 304 mostly: a new version of the engine shows at once.
+      ['cache-control', 'no-cache'],
+      ['content-security-policy', contentSecurityPolicy(contentType.startsWith('text/html') ? body : null)],
+      ['x-content-type-options', 'nosniff'],
+      ['referrer-policy', 'no-referrer'],
+      ['cross-origin-opener-policy', 'same-origin'],
+      ['cross-origin-resource-policy', 'same-origin'],
+    ],
+  };
+}
+
+const INLINE_SCRIPT = /<script(?![^>]*\ssrc\s*=)[^>]*>([\s\S]*?)<\/script>/gi;
+
+/** Everything from this origin; inline scripts (the import map) only as they stand in the page, by hash. */
+function contentSecurityPolicy(html: Uint8Array | null): string {
+  const inline = html === null ? [] : [...Buffer.from(html).toString('utf8').matchAll(INLINE_SCRIPT)];
+  const hashes = inline.map(([, text]) => ` 'sha256-${sha256(text)}'`).join('');
+  return [
+    "default-src 'self'",
+    `script-src 'self'${hashes}`,
+    "img-src 'self' data:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+function sha256(content: Uint8Array | string): string {
+  return createHash('sha256').update(content).digest('base64');
+}
+
+/** RFC 9110: a list of tags or `*`, compared weakly. */
+function matchesEtag(header: string, etag: string): boolean {
+  if (header === '') return false;
+  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag) || header.trim() === '*';
+}
+
+function filesUnder(dir: string): string[] {
+  try {
+    return readdirSync(dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && extname(entry.name) in CONTENT_TYPES)
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((path) => !relative(dir, path).split(sep).some((part) => part.startsWith('.')))
+      .sort();
+  } catch (error) {
+    throw new OperationalError('static_files', `cannot read the dashboard's directory ${dir}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function readOrThrow(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new OperationalError('static_files', `cannot read ${path}: ${(error as Error).message}; run \`npm ci\``, { cause: error });
+  }
+}
+
+/** A package's file by its path, past its `exports`, which name modules and not style sheets. */
+function packageFile(path: string): string {
+  const name = path.split('/')[0];
+  const lookedIn = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  const modules = lookedIn.find((dir) => existsSync(join(dir, name)));
+  if (modules !== undefined) return join(modules, path);
+  throw new OperationalError('static_files', `the package ${name} is not installed (looked in ${lookedIn[0]} and above); run \`npm ci\``);
+}

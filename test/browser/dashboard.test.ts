@@ -1,0 +1,266 @@
+import { accessSync, constants, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { startDashboard, type DashboardServer } from '../support/dashboard-server.ts';
+import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
+import { suite } from '../support/required-suites.ts';
+
+const CHROMIUM = process.env.SEG_TEST_CHROMIUM ?? '/usr/bin/chromium';
+const CHROMIUM_ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+suite('Chromium', isExecutable(CHROMIUM), 'Install it with `apt-get install chromium`, or name one with SEG_TEST_CHROMIUM=/path/to/chromium.', () => {
+  let browser: Browser;
+  let grid: FakeGrid;
+  let server: DashboardServer;
+  let page: Page;
+  /** What the page complained about: console errors and warnings, uncaught exceptions. */
+  let complaints: string[];
+  const shotDir = mkdtempSync(join(tmpdir(), 'seg-dashboard-'));
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+    console.info(`screenshots are in ${shotDir}`);
+  });
+  afterAll(() => browser?.close());
+
+  beforeEach(async () => {
+    grid = new FakeGrid(Date.now());
+    server = await startDashboard(grid);
+  });
+  afterEach(async () => {
+    await page?.close();
+    await server.close();
+  });
+
+  async function openPage(path = '', options: { width?: number; height?: number; colorScheme?: 'dark' | 'light'; timezoneId?: string } = {}): Promise<void> {
+    const { width = 1440, height = 900, colorScheme = 'dark', timezoneId = 'Europe/Berlin' } = options;
+    page = await browser.newPage({ viewport: { width, height }, colorScheme, timezoneId, locale: 'en-GB' });
+    complaints = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(String(error.stack)));
+    page.on('requestfailed', (request) => complaints.push(`request failed: ${request.url()}`));
+    await page.goto(`http://127.0.0.1:${server.port}/${path}`);
+    await page.getByText('Live', { exact: true }).waitFor();
+  }
+
+  /** The row of the region board. */
+  const regionRow = (region: string) => page.locator('.regions tbody tr', { hasText: region });
+  const headingOfDetail = () => page.locator('#detail-title');
+
+  test('shows the regions, the load curves, the engine and the anomalies, open ones first', async () => {
+    await openPage();
+    await regionRow('region-10').waitFor();
+    expect(await page.locator('.regions tbody tr').count()).toBe(10);
+    expect(await page.locator('.area-load canvas').count()).toBe(1);
+    await page.getByText('Engine ready').waitFor();
+    await page.getByText('98 of 100 meters reporting').waitFor();
+    const anomalies = await page.locator('.area-anomalies .anomaly').allInnerTexts();
+    expect(anomalies).toHaveLength(6);
+    expect(anomalies[0]).toMatch(/Critical[\s\S]*meter-0807[\s\S]*since/);
+    expect(anomalies[5]).toContain('now usual');
+    // Other panels wait for REST; the picture should have them.
+    await page.locator('.meters tbody tr').first().waitFor();
+    await page.screenshot({ path: join(shotDir, 'dark.png') });
+    expect(complaints).toEqual([]);
+  });
+
+  test('asks nobody but its own server', async () => {
+    const hosts = new Set<string>();
+    browser.contexts().forEach((context) => context.on('request', (request) => hosts.add(new URL(request.url()).host)));
+    await openPage();
+    page.on('request', (request) => hosts.add(new URL(request.url()).host));
+    await page.reload();
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect([...hosts]).toEqual([`127.0.0.1:${server.port}`]);
+  });
+
+  test('follows loads, states and anomalies without a reload', async () => {
+    await openPage();
+    await page.evaluate(() => Object.assign(globalThis, { sameDocument: true }));
+    grid.setLoad('region-02', 23.4);
+    await regionRow('region-02').getByText('98 %').waitFor();
+    expect(await regionRow('region-02').innerText()).toContain('Critical');
+    grid.setLoad('region-02', 19.9);
+    await regionRow('region-02').getByText('83 %').waitFor();
+    expect(await regionRow('region-02').innerText()).toContain('High');
+
+    grid.tellAnomaly(exampleAnomaly({ meterId: 'meter-0903', startedAt: Date.now() - 5_000, severity: 'CRITICAL', message: 'Power is 9 kW, where 1 kW is usual.' }));
+    await page.locator('.area-anomalies .anomaly').first().getByText('meter-0903').waitFor();
+    // Screen readers are told of a new critical episode, not of those that were there.
+    expect(await page.locator('[role=alert]').innerText()).toBe('Critical: Spike at meter-0903, region-09. Power is 9 kW, where 1 kW is usual.');
+
+    grid.tellEngine({ state: 'degraded' });
+    await page.getByText('Engine degraded').waitFor();
+    expect(await page.evaluate(() => 'sameDocument' in globalThis)).toBe(true);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a region leads to its meters and a meter to its panel; Back goes back', async () => {
+    await openPage();
+    await regionRow('region-08').click();
+    await page.locator('.meters').getByRole('button', { name: 'meter-0807' }).waitFor();
+    await page.locator('.meters').getByRole('button', { name: 'meter-0807' }).click();
+    await page.getByText('Today, by the minute').waitFor();
+    await page.locator('.area-detail').getByText('1.21 ± 0.16 kW').waitFor();
+    expect(await page.locator('.area-detail .anomaly').innerText()).toContain('Critical');
+    expect(await page.locator('.area-detail canvas').count()).toBe(1);
+    await page.screenshot({ path: join(shotDir, 'meter.png') });
+
+    grid.answerMeter = async (meterId) => {
+      const now = grid.meterNow(meterId)!;
+      return { ...now, meter: { ...now.meter, lastReading: { ...now.meter.lastReading, powerKw: 7.77 } } };
+    };
+    await page.locator('.area-detail').getByText('7.77 kW').waitFor();
+
+    await page.goBack();
+    await page.locator('.meters').waitFor();
+    expect(await headingOfDetail().innerText()).toBe('region-08');
+    expect(complaints).toEqual([]);
+  });
+
+  test('pages through the meters of a large region', async () => {
+    const meters = grid.meterSummaries('region-01');
+    grid.meterSummaries = () => Array.from({ length: 30 }, (_, i) => ({ ...meters[0], meterId: `big-${String(i).padStart(2, '0')}` }));
+    await openPage('#/region-01');
+    await page.getByRole('button', { name: 'big-00' }).waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByRole('button', { name: 'big-12' }).waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByRole('button', { name: 'big-29' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Next' }).isDisabled()).toBe(true);
+    await page.getByRole('button', { name: 'Previous' }).click();
+    await page.getByRole('button', { name: 'big-12' }).waitFor();
+  });
+
+  test('says that it lost the engine, and is live again by itself after a restart', async () => {
+    await openPage();
+    await regionRow('region-01').waitFor();
+    const { port } = server;
+    await server.close();
+    await page.getByText('Reconnecting', { exact: true }).waitFor();
+    await page.getByText('No connection. This is the picture of').waitFor();
+    // The last picture stays.
+    expect(await page.locator('.regions tbody tr').count()).toBe(10);
+
+    grid = new FakeGrid(Date.now());
+    grid.setLoad('region-01', 1.8);
+    server = await startDashboard(grid, port);
+    await page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 });
+    await regionRow('region-01').getByText('10 %').waitFor();
+    grid.setLoad('region-01', 9);
+    await regionRow('region-01').getByText('50 %').waitFor();
+    expect(await page.getByText('No connection.').count()).toBe(0);
+    const unexpected = complaints.filter((text) => !/WebSocket connection to|request failed/.test(text));
+    expect(unexpected).toEqual([]);
+  });
+
+  test('in front of an empty grid it says how to send the first reading, and drops that when one came', async () => {
+    await server.close();
+    grid = new FakeGrid(Date.now(), { empty: true, ingestUrl: 'http://127.0.0.1:4001/ingest' });
+    server = await startDashboard(grid);
+    await openPage();
+    await page.getByText('No readings yet. Send one:').waitFor();
+    expect(await page.locator('pre').innerText()).toContain('curl -X POST http://127.0.0.1:4001/ingest');
+    await page.screenshot({ path: join(shotDir, 'empty.png') });
+    const region = { ...grid.regionsNow[0], meters: 1, metersReporting: 1, loadKw: 1.2 };
+    grid.regionsNow = [region, ...grid.regionsNow.slice(1)];
+    grid.regionListeners.tell({ regions: [region], windows: [] });
+    await page.getByText('No readings yet').waitFor({ state: 'detached' });
+    expect(complaints).toEqual([]);
+  });
+
+  test('an error of the gateway is shown with what it said, and a way to try again', async () => {
+    const { meterSummaries } = grid;
+    grid.meterSummaries = () => {
+      throw new Error('broken on purpose');
+    };
+    await openPage('#/region-01');
+    const tryAgain = page.locator('.area-detail').getByRole('button', { name: 'Try again' });
+    await tryAgain.waitFor();
+    grid.meterSummaries = meterSummaries;
+    await tryAgain.click();
+    await page.locator('.meters').getByRole('button', { name: 'meter-0101' }).waitFor();
+  });
+
+  test('a meter that nobody knows is an error, not an endless wait', async () => {
+    await openPage('#/region-01/nobody');
+    await page.getByText('no meter is called nobody').waitFor();
+  });
+
+  test.each([
+    ['', 'phone.png'],
+    ['#/region-08/meter-0807', 'phone-meter.png'],
+  ])('fits a phone 360 px wide (%s)', async (path, file) => {
+    await openPage(path, { width: 360, height: 740, colorScheme: 'light' });
+    await page.locator(path === '' ? '.meters' : '.area-detail canvas').waitFor();
+    const sideways = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+    expect(sideways).toBe(0);
+    await page.screenshot({ path: join(shotDir, file), fullPage: true });
+    expect(complaints).toEqual([]);
+  });
+
+  test('long names do not break the layout', async () => {
+    const long = 'x'.repeat(64);
+    grid.regionsNow = [{ ...grid.regionsNow[0], region: long }];
+    grid.tellAnomaly(exampleAnomaly({ meterId: 'm'.repeat(64), region: long, startedAt: Date.now() }));
+    await openPage('', { width: 360, height: 740 });
+    await page.locator('.meters, .note').first().waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')).toBe(0);
+  });
+
+  test('text from meters is text', async () => {
+    grid.tellAnomaly(exampleAnomaly({ meterId: 'meter-0101', startedAt: Date.now(), message: '<img src=x onerror="document.title=1"> & so on' }));
+    await openPage();
+    await page.getByText('<img src=x onerror="document.title=1"> & so on').waitFor();
+    expect(await page.title()).toBe('Smart Energy Grid');
+  });
+
+  test('can be used with the keyboard alone', async () => {
+    await openPage();
+    await regionRow('region-01').waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the grid');
+    await regionRow('region-04').getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await page.locator('.meters').getByRole('button', { name: 'meter-0401' }).waitFor();
+    expect(await headingOfDetail().innerText()).toBe('region-04');
+    const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle');
+    expect(outline).toBe('solid');
+  });
+
+  test('times are local and name their zone', async () => {
+    await openPage('', { timezoneId: 'Asia/Kolkata' });
+    const expected = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Kolkata', hour: '2-digit', minute: '2-digit' }).format(grid.anomalyList[0].startedAt);
+    await page.locator('.area-anomalies .anomaly').first().getByText(`since ${expected}`).waitFor();
+    expect(await page.locator('.clock').innerText()).toContain('GMT+5:30');
+  });
+
+  test('light when the system is', async () => {
+    await openPage('', { colorScheme: 'light' });
+    await page.locator('.meters').waitFor();
+    expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(238, 241, 243)');
+    await page.screenshot({ path: join(shotDir, 'light.png') });
+  });
+});

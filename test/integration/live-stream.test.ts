@@ -1,0 +1,550 @@
+import { connect, type Socket as TcpSocket } from 'node:net';
+import { once } from 'node:events';
+import { App, us_listen_socket_close, us_socket_local_port, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { registerLive, type LiveOptions, type LiveStream } from '../../src/http/live-stream.ts';
+import { ANOMALIES_RECENT_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX } from '../../src/http/live-protocol.ts';
+import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
+import { OperationalError } from '../../src/runtime/errors.ts';
+import { nullLog } from '../../src/runtime/log.ts';
+import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
+
+const NOW_MS = Date.parse('2026-03-02T21:14:30.000Z');
+const TURN_MS = 20;
+
+interface Running {
+  port: number;
+  live: LiveStream;
+  stop(): void;
+}
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
+});
+
+function serve(grid: FakeGrid, options: Partial<LiveOptions> = {}): Promise<Running> {
+  const app: TemplatedApp = App();
+  const live = registerLive(app, grid, { clock: systemClock, timers: systemTimers, log: nullLog, turnMs: TURN_MS, ...options });
+  return new Promise((resolve, reject) => {
+    app.listen('127.0.0.1', 0, (listenSocket: us_listen_socket | false) => {
+      if (!listenSocket) return reject(new Error('no free port'));
+      let stopped = false;
+      const stop = () => {
+        if (stopped) return;
+        stopped = true;
+        live.close();
+        us_listen_socket_close(listenSocket);
+      };
+      cleanups.push(stop);
+      resolve({ port: us_socket_local_port(listenSocket), live, stop });
+    });
+  });
+}
+
+/** Node's own WebSocket client with its messages in a queue. */
+class Client {
+  readonly messages: any[] = [];
+  readonly socket: WebSocket;
+  closed: { code: number; reason: string } | null = null;
+  #wake: (() => void)[] = [];
+
+  constructor(port: number) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/live`);
+    this.socket.onmessage = (event) => {
+      this.messages.push(JSON.parse(String(event.data)));
+      this.#notify();
+    };
+    this.socket.onclose = (event) => {
+      this.closed = { code: event.code, reason: event.reason };
+      this.#notify();
+    };
+    cleanups.push(() => this.socket.close());
+  }
+
+  #notify(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  async until<T>(what: string, find: () => T | undefined | null | false): Promise<T> {
+    const deadline = AbortSignal.timeout(5_000);
+    for (;;) {
+      const found = find();
+      if (found) return found;
+      if (deadline.aborted) throw new Error(`no ${what} within 5 s; got ${JSON.stringify(this.messages).slice(0, 2000)}`);
+      await Promise.race([new Promise<void>((resolve) => this.#wake.push(resolve)), new Promise((resolve) => setTimeout(resolve, 50))]);
+    }
+  }
+
+  next(type: string, channel?: string): Promise<any> {
+    return this.until(`${type} ${channel ?? ''}`, () => {
+      const index = this.messages.findIndex((message) => message.type === type && (channel === undefined || message.channel === channel));
+      return index === -1 ? null : this.messages.splice(index, 1)[0];
+    });
+  }
+
+  send(message: unknown): void {
+    this.socket.send(typeof message === 'string' || message instanceof Uint8Array ? message : JSON.stringify(message));
+  }
+
+  subscribe(...channels: string[]): void {
+    this.send({ type: 'subscribe', channels });
+  }
+
+  closing(): Promise<{ code: number; reason: string }> {
+    return this.until('close', () => this.closed);
+  }
+}
+
+async function open(port: number): Promise<Client> {
+  const client = new Client(port);
+  await client.next('hello');
+  return client;
+}
+
+/** A WebSocket by hand, for what a proper client would never send. Resolves with the head of the answer. */
+async function rawUpgrade(port: number, headers: Record<string, string> = {}): Promise<{ socket: TcpSocket; head: string }> {
+  const socket = connect(port, '127.0.0.1');
+  cleanups.push(() => socket.destroy());
+  socket.on('error', () => {});
+  const lines = Object.entries({
+    Host: `127.0.0.1:${port}`,
+    Upgrade: 'websocket',
+    Connection: 'Upgrade',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version': '13',
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`GET /live HTTP/1.1\r\n${lines.join('')}\r\n`);
+  const [chunk] = (await once(socket, 'data')) as [Buffer];
+  return { socket, head: chunk.toString('latin1') };
+}
+
+/** A masked client frame; the mask is zero, which leaves the payload readable. */
+function frame(opcode: number, payload: Buffer): Buffer {
+  const header =
+    payload.length < 126
+      ? Buffer.from([0x80 | opcode, 0x80 | payload.length])
+      : Buffer.from([0x80 | opcode, 0x80 | 126, payload.length >> 8, payload.length & 0xff]);
+  return Buffer.concat([header, Buffer.alloc(4), payload]);
+}
+
+describe('channels', () => {
+  test('a subscriber gets the regions with an hour of curve, then what changes, numbered without a gap', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('regions');
+
+    const snapshot = await client.next('snapshot', 'regions');
+    expect(snapshot.data.regions).toHaveLength(10);
+    expect(snapshot.data.windows).toHaveLength(600);
+    expect(snapshot.data.windows[0].windowStart).toBe('2026-03-02T20:15:00.000Z');
+
+    grid.setLoad('region-01', 5);
+    const first = await client.next('update', 'regions');
+    expect(first.seq).toBe(snapshot.seq + 1);
+    expect(first.data).toEqual({ regions: [expect.objectContaining({ region: 'region-01', loadKw: 5 })], windows: [] });
+
+    grid.setLoad('region-02', 6);
+    const second = await client.next('update', 'regions');
+    expect(second.seq).toBe(first.seq + 1);
+  });
+
+  test('a grid of very many regions sends the curves of the first hundred only', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const names = Array.from({ length: 150 }, (_, i) => `r${i}`);
+    grid.regionsNow = names.map((region) => ({ ...grid.regionsNow[0], region }));
+    grid.windows = names.map((region) => ({ ...grid.windows[0], region }));
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('regions');
+    const { data } = await client.next('snapshot', 'regions');
+    expect(data.regions).toHaveLength(150);
+    expect(data.windows.map((window: { region: string }) => window.region)).toEqual(names.slice(0, 100));
+  });
+
+  test('many changes between two turns arrive as one update with the newest of each', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid, { turnMs: 200 });
+    const client = await open(port);
+    client.subscribe('regions');
+    await client.next('snapshot', 'regions');
+    for (let load = 1; load <= 500; load++) grid.setLoad('region-03', load);
+    const update = await client.next('update', 'regions');
+    expect(update.data.regions).toEqual([expect.objectContaining({ region: 'region-03', loadKw: 500 })]);
+  });
+
+  test('anomalies arrive when they open and when they end, with ISO times', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('anomalies');
+    const snapshot = await client.next('snapshot', 'anomalies');
+    expect(snapshot.data.anomalies).toHaveLength(grid.anomalyList.length);
+
+    const anomaly = exampleAnomaly({ meterId: 'meter-0901', startedAt: NOW_MS });
+    grid.tellAnomaly(anomaly);
+    const opened = await client.next('update', 'anomalies');
+    expect(opened.data.anomalies).toEqual([{ ...anomaly, startedAt: '2026-03-02T21:14:30.000Z', endedAt: null }]);
+
+    grid.tellAnomaly({ ...anomaly, endedAt: NOW_MS + 60_000, endReason: 'recovered' });
+    const ended = await client.next('update', 'anomalies');
+    expect(ended.data.anomalies[0]).toMatchObject({ id: anomaly.id, endedAt: '2026-03-02T21:15:30.000Z', endReason: 'recovered' });
+  });
+
+  test('a storm of anomalies becomes one snapshot of the newest', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid, { turnMs: 200 });
+    const client = await open(port);
+    client.subscribe('anomalies');
+    const before = await client.next('snapshot', 'anomalies');
+    for (let i = 0; i < 1_000; i++) grid.tellAnomaly(exampleAnomaly({ meterId: `meter-09${i}`, startedAt: NOW_MS + i }));
+    const after = await client.next('snapshot', 'anomalies');
+    expect(after.seq).toBe(before.seq + 1);
+    expect(after.data.anomalies).toHaveLength(ANOMALIES_RECENT_MAX);
+    expect(after.data.anomalies[0].meterId).toBe('meter-09999');
+  });
+
+  test('the engine channel tells its state', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('engine');
+    expect((await client.next('snapshot', 'engine')).data).toMatchObject({ state: 'ready', now: '2026-03-02T21:14:30.000Z' });
+    grid.tellEngine({ state: 'degraded' });
+    expect((await client.next('update', 'engine')).data).toMatchObject({ state: 'degraded' });
+  });
+
+  test('no update comes after unsubscribe', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('regions', 'engine');
+    await client.next('snapshot', 'regions');
+    client.send({ type: 'unsubscribe', channels: ['regions'] });
+    client.send({ type: 'ping' });
+    await client.next('pong');
+    grid.setLoad('region-01', 1);
+    grid.tellEngine({ meters: 7 });
+    await client.next('update', 'engine');
+    expect(client.messages.filter((message) => message.channel === 'regions' && message.type === 'update')).toEqual([]);
+  });
+
+  test('subscribing again brings a fresh snapshot', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('engine');
+    await client.next('snapshot', 'engine');
+    client.subscribe('engine');
+    await client.next('snapshot', 'engine');
+  });
+
+  test('heartbeats come by themselves', async () => {
+    const { port } = await serve(new FakeGrid(NOW_MS), { heartbeatMs: 30 });
+    const client = await open(port);
+    expect(Date.parse((await client.next('heartbeat')).at)).toBeGreaterThan(0);
+    await client.next('heartbeat');
+  });
+});
+
+describe('a meter', () => {
+  test('is polled while somebody watches it and left alone after that', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port, live } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('meter:meter-0101');
+    const snapshot = await client.next('snapshot', 'meter:meter-0101');
+    expect(snapshot.data.meter).toMatchObject({ meterId: 'meter-0101', newestTimestamp: '2026-03-02T21:14:29.600Z' });
+    expect(snapshot.data.openWindows[0].windowStart).toBe('2026-03-02T21:14:00.000Z');
+
+    grid.answerMeter = async (meterId) => {
+      const now = grid.meterNow(meterId)!;
+      return { ...now, meter: { ...now.meter, readings: 99_999 } };
+    };
+    const update = await client.next('update', 'meter:meter-0101');
+    expect(update).toMatchObject({ seq: snapshot.seq + 1, data: { meter: { readings: 99_999 } } });
+
+    client.send({ type: 'unsubscribe', channels: ['meter:meter-0101'] });
+    await client.until('release of the meter', () => live.stats().watchedMeters === 0);
+    const asked = grid.meterQuestions.length;
+    await new Promise((resolve) => setTimeout(resolve, TURN_MS * 5));
+    expect(grid.meterQuestions.length).toBe(asked);
+  });
+
+  test('is asked about once at a time, however long the answer takes', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    let answer!: (value: null) => void;
+    grid.answerMeter = () => new Promise((resolve) => (answer = resolve));
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('meter:meter-0101');
+    await client.until('question', () => grid.meterQuestions.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, TURN_MS * 5));
+    expect(grid.meterQuestions).toHaveLength(1);
+    answer(null);
+    await client.next('error');
+  });
+
+  test('that nobody knows is an error, and the subscription ends', async () => {
+    const { port, live } = await serve(new FakeGrid(NOW_MS));
+    const client = await open(port);
+    client.subscribe('meter:nobody');
+    expect(await client.next('error')).toMatchObject({ code: 'unknown_meter', channel: 'meter:nobody' });
+    expect(live.stats()).toMatchObject({ watchedMeters: 0, subscriptions: 0 });
+  });
+
+  test('whose shard is away is told once and goes on when it is back', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    grid.answerMeter = async () => {
+      throw new OperationalError('shard_down', 'shard 0 is restarting', { retryable: true });
+    };
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('meter:meter-0101');
+    expect(await client.next('error')).toMatchObject({ code: 'unavailable', channel: 'meter:meter-0101' });
+    await client.until('a few more questions', () => grid.meterQuestions.length > 4);
+    expect(client.messages.filter((message) => message.type === 'error')).toEqual([]);
+    grid.answerMeter = async (meterId) => grid.meterNow(meterId);
+    await client.next('snapshot', 'meter:meter-0101');
+  });
+
+  test('more than the limit are refused, and a meter already watched is not counted again', async () => {
+    const { port, live } = await serve(new FakeGrid(NOW_MS), { watchedMetersMax: 2 });
+    const client = await open(port);
+    client.subscribe('meter:meter-0101', 'meter:meter-0102', 'meter:meter-0103');
+    expect(await client.next('error')).toMatchObject({ code: 'too_many_meters', channel: 'meter:meter-0103' });
+    const second = await open(port);
+    second.subscribe('meter:meter-0101');
+    await second.next('snapshot', 'meter:meter-0101');
+    expect(live.stats().watchedMeters).toBe(2);
+    client.socket.close();
+    second.socket.close();
+    await client.until('release of the meters', () => live.stats().watchedMeters === 0 && live.stats().connections === 0);
+  });
+});
+
+describe('bad clients', () => {
+  test.each([
+    ['{"type":"subscribe"', 1007],
+    ['', 1007],
+  ])('text that is not JSON (%j) closes with %i', async (text, code) => {
+    const { port } = await serve(new FakeGrid(NOW_MS));
+    const client = await open(port);
+    client.send(text);
+    expect((await client.closing()).code).toBe(code);
+  });
+
+  test('a binary message closes with 1003', async () => {
+    const { port } = await serve(new FakeGrid(NOW_MS));
+    const client = await open(port);
+    client.send(new Uint8Array([1, 2, 3]));
+    expect((await client.closing()).code).toBe(1003);
+  });
+
+  test.each([
+    ['an unknown type', { type: 'dance' }, 'unknown_type'],
+    ['no type', {}, 'unknown_type'],
+    ['not an object', '42', 'invalid_message'],
+    ['null', 'null', 'invalid_message'],
+    ['channels that are no array', { type: 'subscribe', channels: 'regions' }, 'invalid_message'],
+    ['no channels', { type: 'subscribe', channels: [] }, 'invalid_message'],
+    ['more channels than allowed', { type: 'subscribe', channels: Array(SUBSCRIPTIONS_PER_SOCKET_MAX + 1).fill('regions') }, 'invalid_message'],
+    ['an unknown channel', { type: 'subscribe', channels: ['weather'] }, 'unknown_channel'],
+    ['a channel that is no text', { type: 'subscribe', channels: [{ toString: 1, valueOf: 1 }] }, 'unknown_channel'],
+    ['a meter with an impossible name', { type: 'subscribe', channels: ['meter:a b'] }, 'unknown_channel'],
+    ['__proto__ as a channel', { type: 'subscribe', channels: ['__proto__'] }, 'unknown_channel'],
+  ])('%s is answered with an error and the socket stays', async (_name, message, code) => {
+    const { port } = await serve(new FakeGrid(NOW_MS));
+    const client = await open(port);
+    client.send(message);
+    expect((await client.next('error')).code).toBe(code);
+    client.send({ type: 'ping' });
+    await client.next('pong');
+  });
+
+  test('more subscriptions than allowed are refused one by one', async () => {
+    const { port, live } = await serve(new FakeGrid(NOW_MS));
+    const client = await open(port);
+    const meters = Array.from({ length: SUBSCRIPTIONS_PER_SOCKET_MAX }, (_, i) => `meter:meter-${i < 10 ? '01' : '02'}${String((i % 10) + 1).padStart(2, '0')}`);
+    client.subscribe(...meters);
+    client.subscribe('regions');
+    expect(await client.next('error')).toMatchObject({ code: 'too_many_subscriptions', channel: 'regions' });
+    expect(live.stats().subscriptions).toBe(SUBSCRIPTIONS_PER_SOCKET_MAX);
+  });
+
+  test('a flood of messages closes with 1008', async () => {
+    const { port } = await serve(new FakeGrid(NOW_MS), { turnMs: 5_000 });
+    const client = await open(port);
+    for (let i = 0; i < 50; i++) client.send({ type: 'ping' });
+    expect((await client.closing()).code).toBe(1008);
+  });
+
+  test('a message longer than 4 KiB ends the connection', async () => {
+    const { port, live } = await serve(new FakeGrid(NOW_MS));
+    const client = await open(port);
+    client.send({ type: 'ping', pad: 'x'.repeat(5_000) });
+    await client.closing();
+    expect(live.stats().connections).toBe(0);
+  });
+
+  test('broken frames hurt only their own connection', async () => {
+    const { port } = await serve(new FakeGrid(NOW_MS));
+    const bystander = await open(port);
+    for (const bytes of [
+      Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+      frame(0x3, Buffer.from('reserved opcode')),
+      frame(0x1, Buffer.from([0xff, 0xfe])),
+      Buffer.from([0x81, 0x05, 0x68, 0x65, 0x6c, 0x6c, 0x6f]),
+      frame(0x8, Buffer.from([0x01])),
+    ]) {
+      const { socket, head } = await rawUpgrade(port);
+      expect(head).toContain('101');
+      socket.write(bytes);
+      socket.end();
+      socket.resume();
+      await once(socket, 'close');
+    }
+    bystander.send({ type: 'ping' });
+    await bystander.next('pong');
+  });
+});
+
+describe('who may connect', () => {
+  test('pages of the same host and clients without an origin', async () => {
+    const { port } = await serve(new FakeGrid(NOW_MS));
+    expect((await rawUpgrade(port, { Origin: `http://127.0.0.1:${port}` })).head).toMatch(/^HTTP\/1.1 101/);
+    expect((await rawUpgrade(port)).head).toMatch(/^HTTP\/1.1 101/);
+  });
+
+  test.each(['http://evil.example', 'null', 'http://127.0.0.1:1', 'nonsense'])('origin %s is refused with 403', async (origin) => {
+    const { port } = await serve(new FakeGrid(NOW_MS));
+    const { head } = await rawUpgrade(port, { Origin: origin });
+    expect(head).toMatch(/^HTTP\/1.1 403/);
+    expect(head).toContain('application/problem+json');
+  });
+
+  test('past the connection limit the upgrade gets 503 with Retry-After, until one leaves', async () => {
+    const { port, live } = await serve(new FakeGrid(NOW_MS), { connectionsMax: 2 });
+    const first = await open(port);
+    await open(port);
+    const { head } = await rawUpgrade(port);
+    expect(head).toMatch(/^HTTP\/1.1 503/);
+    expect(head.toLowerCase()).toContain('retry-after: 10');
+    expect(live.stats()).toMatchObject({ connections: 2, refused: 1 });
+    first.socket.close();
+    await first.until('room', () => live.stats().connections === 1);
+    await open(port);
+  });
+
+  test('closing the stream closes its sockets with 1001 and lets the source go', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port, stop } = await serve(grid);
+    const client = await open(port);
+    stop();
+    expect((await client.closing()).code).toBe(1001);
+    expect(grid.regionListeners.size + grid.anomalyListeners.size + grid.engineListeners.size).toBe(0);
+  });
+});
+
+describe('a slow reader', () => {
+  /** A source whose engine snapshots are heavy, so that the kernel's buffers fill quickly. */
+  function heavy(grid: FakeGrid, version: number): void {
+    grid.tellEngine({ meters: version, version: 'v'.repeat(512 * 1024) });
+  }
+
+  /** Every text message in a stream of unmasked server frames. */
+  function readFrames(bytes: Buffer): any[] {
+    const messages: any[] = [];
+    let at = 0;
+    while (at + 2 <= bytes.length) {
+      const opcode = bytes[at] & 0x0f;
+      let length = bytes[at + 1] & 0x7f;
+      at += 2;
+      if (length === 126) {
+        length = bytes.readUInt16BE(at);
+        at += 2;
+      } else if (length === 127) {
+        length = Number(bytes.readBigUInt64BE(at));
+        at += 8;
+      }
+      if (at + length > bytes.length) break;
+      const payload = bytes.subarray(at, at + length);
+      if (opcode === 1) messages.push(JSON.parse(payload.toString()));
+      if (opcode === 8) messages.push({ close: payload.readUInt16BE(0) });
+      at += length;
+    }
+    return messages;
+  }
+
+  async function stalled(port: number): Promise<TcpSocket> {
+    const { socket } = await rawUpgrade(port);
+    socket.pause();
+    socket.write(frame(1, Buffer.from('{"type":"subscribe","channels":["engine"]}')));
+    return socket;
+  }
+
+  async function waitFor(condition: () => boolean): Promise<void> {
+    for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(condition()).toBe(true);
+  }
+
+  test('skips what it missed and gets the newest state as a snapshot when it drains', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port, live } = await serve(grid, { hardBufferBytes: 64 * 1024 * 1024 });
+    const fast = await open(port);
+    fast.subscribe('engine');
+    const socket = await stalled(port);
+    await waitFor(() => live.stats().subscriptions === 2);
+
+    const versions = 60;
+    for (let version = 1; version <= versions; version++) {
+      heavy(grid, version);
+      await fast.until(`version ${version}`, () => fast.messages.find((message) => message.data?.meters === version));
+    }
+    expect(live.stats().connections).toBe(2);
+
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.resume();
+    let messages: any[] = [];
+    await waitFor(() => (messages = readFrames(Buffer.concat(chunks))).some((message) => message.data?.meters === versions));
+    const engine = messages.filter((message) => message.channel === 'engine');
+    expect(engine.length).toBeLessThan(versions);
+    expect(engine.at(-1).type).toBe('snapshot');
+    for (let i = 1; i < engine.length; i++) {
+      if (engine[i].type === 'update') expect(engine[i].seq).toBe(engine[i - 1].seq + 1);
+    }
+  });
+
+  test('is closed with 1013 when it cannot take a message within the hard bound', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port, live } = await serve(grid, { softBufferBytes: 32 * 1024 * 1024, hardBufferBytes: 1024 * 1024 });
+    const socket = await stalled(port);
+    await waitFor(() => live.stats().subscriptions === 1);
+    let version = 0;
+    await waitFor(() => {
+      heavy(grid, ++version);
+      return live.stats().closedSlow === 1;
+    });
+    expect(live.stats().connections).toBe(0);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.resume();
+    await waitFor(() => readFrames(Buffer.concat(chunks)).some((message) => message.close === 1013));
+  });
+
+  test('is closed with 1013 when it stays behind too long', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port, live } = await serve(grid, { hardBufferBytes: 64 * 1024 * 1024, slowMsMax: 50 });
+    await stalled(port);
+    await waitFor(() => live.stats().subscriptions === 1);
+    let version = 0;
+    await waitFor(() => {
+      heavy(grid, ++version);
+      return live.stats().closedSlow === 1;
+    });
+    expect(live.stats().connections).toBe(0);
+  });
+});

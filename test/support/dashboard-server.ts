@@ -1,0 +1,67 @@
+import type { EnginePort } from '../../src/http/engine-port.ts';
+import { startGateway } from '../../src/http/gateway.ts';
+import { registerLive, type LiveStream } from '../../src/http/live-stream.ts';
+import { loadStaticFiles } from '../../src/http/static-files.ts';
+import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
+import { nullLog } from '../../src/runtime/log.ts';
+import type { FakeGrid } from './fake-grid.ts';
+
+/** The real gateway, dashboard files and live stream, in front of a FakeGrid. */
+
+export interface DashboardServer {
+  port: number;
+  live: LiveStream;
+  close(): Promise<void>;
+}
+
+/** `port` 0 picks a free one. */
+export async function startDashboard(grid: FakeGrid, port = 0): Promise<DashboardServer> {
+  let live!: LiveStream;
+  const modules = { engine: engineOf(grid), clock: systemClock, timers: systemTimers, log: nullLog };
+  const gateway = await startGateway(
+    {
+      host: '127.0.0.1',
+      port,
+      queriesInFlightMax: 100,
+      requestIdPrefix: 'test-',
+      staticFiles: loadStaticFiles(),
+      extend: (app) => {
+        live = registerLive(app, grid, { ...modules, turnMs: 100 });
+      },
+    },
+    modules,
+  );
+  return {
+    port: gateway.port,
+    live,
+    async close() {
+      live.close();
+      await gateway.close(1_000);
+    },
+  };
+}
+
+function engineOf(grid: FakeGrid): EnginePort {
+  return {
+    meterWindows: async (meterId, { from, to }) =>
+      grid.meterState(meterId) === null ? null : { data: grid.meterWindows(meterId, from, to), nextCursor: null },
+    meter: async (meterId) => grid.meterState(meterId),
+    async meters({ region, limit, cursor }) {
+      const all = grid.meterSummaries(region);
+      const start = cursor === null ? 0 : Number(cursor);
+      return { data: all.slice(start, start + limit), nextCursor: start + limit < all.length ? String(start + limit) : null };
+    },
+    regions: async () => grid.regionsNow,
+    regionWindows: async (region) => ({ data: grid.windows.filter((window) => window.region === region), nextCursor: null }),
+    anomalies: async ({ meterId }) => ({
+      data: grid.anomalyList.filter((anomaly) => meterId === null || anomaly.meterId === meterId),
+      nextCursor: null,
+    }),
+    deadLetters: async () => ({ data: [], nextCursor: null }),
+    engineStatus: async () => ({
+      ...grid.snapshot,
+      partitions: 64,
+      shards: [{ shard: 0, state: 'up', restarts: 0, meters: 100, journalLagRecords: 0, checkpointAgeMs: 1_000 }],
+    }),
+  };
+}

@@ -1,0 +1,88 @@
+import type { Anomaly } from '../../src/model/anomaly.ts';
+import type { DeadLetter, MeterState, RegionNow } from '../../src/model/queries.ts';
+import type { MeterWindow, RegionWindow } from '../../src/model/window.ts';
+import type { EnginePort, EngineStatus } from '../../src/http/engine-port.ts';
+
+/** An engine of one meter and one region that notes what it is asked. Replace its functions to make it fail. */
+
+export const AT = Date.UTC(2026, 0, 15, 12, 0, 0, 0);
+
+export const METER: MeterState = {
+  meterId: 'meter:1', region: 'north', partition: 7, health: 'reporting', newestTimestamp: AT, lastPowerKw: 1.5, openAnomalies: ['spike'],
+  lastReading: { timestamp: AT, receivedAt: AT + 20, powerKw: 1.5, energyKwh: null, voltage: 231, current: null, frequency: null, powerFactor: null, seq: 4, status: 'OK' },
+  readings: 10, cadenceMs: 10_000,
+  baseline: { meanKw: 1.2, deviationKw: 0.3, windows: 40, warm: true, hourOfWeek: [] },
+};
+
+export const WINDOW: MeterWindow = {
+  meterId: 'meter:1', region: 'north', granularity: '1m', windowStart: AT - 60_000, windowEnd: AT, avgPowerKw: 1.5, minPowerKw: 1, maxPowerKw: 2,
+  energyKwhSum: 0.025, energySource: 'estimated', voltageAvg: null, voltageMin: null, voltageMax: null, count: 6, revision: 0, final: true,
+};
+
+export const REGION: RegionNow = { region: 'north', meters: 2, metersReporting: 1, metersSilent: 1, loadKw: 1.5, capacityKw: 10, loadPercent: 15, openAnomalies: 1 };
+
+export const REGION_WINDOW: RegionWindow = {
+  region: 'north', granularity: '15m', windowStart: AT - 900_000, windowEnd: AT, metersReporting: 1, sumPowerKw: 1.5, avgPowerKw: 1.5,
+  minPowerKw: 1, maxPowerKw: 2, energyKwhSum: 0.375, capacityKw: 10, loadPercent: 15, final: false,
+};
+
+export const ANOMALY: Anomaly = {
+  id: `meter:1/spike/${AT}`, meterId: 'meter:1', region: 'north', kind: 'spike', severity: 'WARN', startedAt: AT, endedAt: null, endReason: null,
+  value: 5, expected: 1, score: 8, message: '5 kW where 1 kW is usual.',
+};
+
+export const DEAD_LETTER: DeadLetter = { id: 'd1', receivedAt: AT, code: 'missing_field', message: 'powerKw is missing', index: 3, meterId: null, raw: '{"meterId":"<b>"}' };
+
+export const STATUS: EngineStatus = {
+  state: 'degraded', version: '0.1.0', startedAt: AT - 5_000, now: AT, meters: 1, readingsAccepted: 10, acceptedPerSecond: 2.5, rejectedPerSecond: 0,
+  ackLatencyP99Ms: 4.2, ingestUrl: 'http://127.0.0.1:3001/ingest', partitions: 64,
+  shards: [
+    { shard: 0, state: 'up', restarts: 0, meters: 1, journalLagRecords: 5, checkpointAgeMs: 900 },
+    { shard: 1, state: 'restarting', restarts: 2, meters: null, journalLagRecords: null, checkpointAgeMs: null },
+  ],
+};
+
+export interface FakeEngine extends EnginePort {
+  /** Each call's name and arguments. */
+  asked: unknown[][];
+}
+
+export function fakeEngine(): FakeEngine {
+  const asked: unknown[][] = [];
+  const page = <Row>(row: Row, query: { cursor: string | null }) => ({ data: [row], nextCursor: query.cursor === null ? 'next/page+1=' : null });
+  return {
+    asked,
+    async meterWindows(meterId, query) {
+      asked.push(['meterWindows', meterId, query]);
+      return meterId === METER.meterId ? page(WINDOW, query) : null;
+    },
+    async meter(meterId) {
+      asked.push(['meter', meterId]);
+      return meterId === METER.meterId ? METER : null;
+    },
+    async meters(query) {
+      asked.push(['meters', query]);
+      return page(METER, query);
+    },
+    async regions() {
+      asked.push(['regions']);
+      return [REGION];
+    },
+    async regionWindows(region, query) {
+      asked.push(['regionWindows', region, query]);
+      return region === REGION.region ? page(REGION_WINDOW, query) : null;
+    },
+    async anomalies(query) {
+      asked.push(['anomalies', query]);
+      return page(ANOMALY, query);
+    },
+    async deadLetters(query) {
+      asked.push(['deadLetters', query]);
+      return page(DEAD_LETTER, query);
+    },
+    async engineStatus() {
+      asked.push(['engineStatus']);
+      return STATUS;
+    },
+  };
+}

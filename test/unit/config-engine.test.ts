@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest';
+import { DEMO_REGION_CAPACITIES_KW, ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engine/engine-config.ts';
+import { describeConfig } from '../../src/runtime/config.ts';
+
+function load(env: Record<string, string> = {}, cores = 4) {
+  return loadEngineConfig({ cores }, { args: {}, env, file: null });
+}
+
+describe('the engine settings', () => {
+  test('have the defaults of DESIGN.md', () => {
+    expect(load()).toMatchObject({
+      dataDir: './data', host: '127.0.0.1', ingestPort: 3001, httpPort: 3000, opsPort: 3002,
+      shards: 3, ingestThreads: 1, partitions: 64, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000,
+      logLevel: 'info', logPretty: null, meterLimit: 2_000_000, nominalVoltage: 230,
+    });
+    expect({ ...load().regionCapacities }).toEqual(DEMO_REGION_CAPACITIES_KW);
+  });
+
+  test('leave one core to the main and ingest threads, and need at least one shard', () => {
+    expect([1, 2, 8, 1_000].map((cores) => load({}, cores).shards)).toEqual([1, 1, 7, 64]);
+  });
+
+  test.each(['0.0.0.0', '192.168.1.5', 'example.org', '::', '127.0.0.999', '127.evil.example'])('refuse to listen on %j, which others can reach', (host) => {
+    expect(() => load({ SEG_HOST: host })).toThrow(/SEG_HOST in the environment: only 127\.0\.0\.1, ::1 or localhost is allowed, because/);
+  });
+
+  test.each(['localhost', '::1', '127.0.0.2'])('accept the loopback address %s', (host) => {
+    expect(load({ SEG_HOST: host }).host).toBe(host);
+  });
+
+  test('refuse what is not there yet like any unknown name', () => {
+    expect(() => load({ SEG_KAFKA_BROKERS: 'localhost:9092' })).toThrow(/SEG_KAFKA_BROKERS in the environment: there is no such setting/);
+    expect(() => load({ SEG_TIMESCALE_URL: 'postgres://x' })).toThrow(/SEG_TIMESCALE_URL in the environment: there is no such setting/);
+  });
+
+  test('let the variables of the test suites pass', () => {
+    expect(() => load({ SEG_TEST_CHROMIUM: '/usr/bin/chromium', SEG_REQUIRE_ALL_SUITES: '1' })).not.toThrow();
+  });
+
+  test('refuse settings that contradict each other', () => {
+    expect(() => load({ SEG_HTTP_PORT: '3001' })).toThrow('SEG_HTTP_PORT in the environment: ingestPort is 3001 too');
+    expect(() => load({ SEG_HTTP_PORT: '0', SEG_OPS_PORT: '0', SEG_INGEST_PORT: '0' })).not.toThrow();
+    expect(() => load({ SEG_INGEST_PORT: '0', SEG_INGEST_THREADS: '2' })).toThrow('several ingest threads share one port');
+    expect(() => load({ SEG_LATENESS: '2h', SEG_CORRECTION_HORIZON: '2h' })).toThrow('must be shorter than correctionHorizon');
+    expect(() => load({ SEG_REGION_LIMIT: '9' })).toThrow('names more regions than regionLimit allows (9)');
+  });
+
+  test('take region capacities from the environment', () => {
+    expect({ ...load({ SEG_REGION_CAPACITIES: 'north=120.5,constructor=80' }).regionCapacities }).toEqual({ north: 120.5, constructor: 80 });
+  });
+
+  test('describe every setting in one sentence or more, each with a default and an expectation', () => {
+    const rows = describeConfig(engineConfigSchema({ cores: 2 }), ENV_PREFIX);
+    expect(rows.length).toBeGreaterThan(25);
+    for (const row of rows) {
+      expect(row.description, row.name).toMatch(/\.$/);
+      expect(row.expects, row.name).not.toBe('');
+      expect(row.defaultText, row.name).not.toBe('');
+    }
+    expect(rows.map((row) => row.env)).toEqual(
+      expect.arrayContaining(['SEG_DATA_DIR', 'SEG_INGEST_PORT', 'SEG_HTTP_PORT', 'SEG_OPS_PORT', 'SEG_HOST', 'SEG_SHARDS', 'SEG_INGEST_THREADS', 'SEG_LATENESS', 'SEG_LOG_LEVEL']),
+    );
+  });
+});

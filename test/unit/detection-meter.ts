@@ -1,0 +1,90 @@
+import type { AnomalyKind, Severity } from '../../src/model/anomaly.ts';
+import type { DetectionConfig } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
+import { DETECTOR_BYTES, detectorCells } from '../../src/actors/shard/detector-cells.ts';
+import { observeWindow } from '../../src/actors/shard/detection.ts';
+import type { AnomalyBasis, AnomalySink } from '../../src/actors/shard/episodes.ts';
+import { PROFILE_BYTES, profileCells } from '../../src/actors/shard/seasonal-profile.ts';
+import type { WindowFacts } from '../../src/actors/shard/window-facts.ts';
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+/** A Monday, 00:00 UTC. */
+export const MONDAY_MS = Date.UTC(2024, 0, 1);
+
+export interface Event {
+  what: 'opened' | 'changed' | 'ended';
+  kind: AnomalyKind;
+  startedAt: number;
+  basis?: AnomalyBasis;
+  severity?: Severity;
+  value?: number;
+  expected?: number;
+  score?: number;
+  endedAt?: number;
+  reason?: 'recovered' | 'adapted' | null;
+  /** Start of the window that was being observed. */
+  at: number;
+}
+
+/** One meter with its own bytes, a recording sink, and a window a minute (or a spacing) from `nextMs` on. */
+export class DetectionMeter implements AnomalySink {
+  readonly cells = detectorCells(new ArrayBuffer(DETECTOR_BYTES));
+  readonly profile = profileCells(new ArrayBuffer(PROFILE_BYTES));
+  readonly events: Event[] = [];
+  readonly config: DetectionConfig;
+  nextMs: number;
+  spacingMs: number;
+  private readonly withProfile: boolean;
+  private now = 0;
+
+  constructor(options: { config?: Partial<DetectionConfig>; startMs?: number; spacingMs?: number; withProfile?: boolean } = {}) {
+    this.config = { ...DEFAULT_DETECTION, ...options.config };
+    this.nextMs = options.startMs ?? MONDAY_MS;
+    this.spacingMs = options.spacingMs ?? MINUTE_MS;
+    this.withProfile = options.withProfile ?? true;
+  }
+
+  /** One window; the rest of the facts are those of a meter on a healthy grid that sends no voltage. */
+  feed(powerKw: number, facts: Partial<WindowFacts> = {}): void {
+    const window = {
+      startMs: this.nextMs,
+      avgPowerKw: powerKw,
+      minPowerKw: powerKw,
+      maxPowerKw: powerKw,
+      voltageAvg: NaN,
+      regionPoweredShare: 1,
+      regionReporting: 100,
+      ...facts,
+    };
+    this.now = window.startMs;
+    this.nextMs = window.startMs + this.spacingMs;
+    observeWindow(this.cells, this.withProfile ? this.profile : null, window, this.config, this);
+  }
+
+  /** `count` windows of a level that wobbles by ± 5 % (never twice the same). */
+  feedAround(powerKw: number, count: number, facts: Partial<WindowFacts> = {}): void {
+    for (let i = 0; i < count; i++) this.feed(powerKw * (1 + 0.05 * Math.sin(this.nextMs / MINUTE_MS)), facts);
+  }
+
+  feedTimes(powerKw: number, count: number, facts: Partial<WindowFacts> = {}): void {
+    for (let i = 0; i < count; i++) this.feed(powerKw, facts);
+  }
+
+  of(kind: AnomalyKind): Event[] {
+    return this.events.filter((event) => event.kind === kind);
+  }
+
+  opened(kind: AnomalyKind, basis: AnomalyBasis, severity: Severity, startedAt: number, value: number, expected: number, score: number): void {
+    this.events.push({ what: 'opened', kind, basis, severity, startedAt, value, expected, score, at: this.now });
+  }
+
+  changed(kind: AnomalyKind, basis: AnomalyBasis, severity: Severity, startedAt: number, value: number, expected: number, score: number): void {
+    this.events.push({ what: 'changed', kind, basis, severity, startedAt, value, expected, score, at: this.now });
+  }
+
+  ended(kind: AnomalyKind, startedAt: number, endedAt: number, reason: 'recovered' | 'adapted'): void {
+    this.events.push({ what: 'ended', kind, startedAt, endedAt, reason, at: this.now });
+  }
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { ACK_BUCKETS_MS } from '../../src/actors/ingest/ingest-stats.ts';
+import { familiesOf, METRIC, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from '../../src/engine/engine-metrics.ts';
+import { MailboxMetrics } from '../../src/runtime/mailbox-metrics.ts';
+import { ThreadMetrics } from '../../src/runtime/metrics.ts';
+
+const STATS = { eventLoopDelayP50Ms: 1, eventLoopDelayP99Ms: 12, eventLoopDelayMaxMs: 40, rssBytes: 1, heapUsedBytes: 5_000, externalBytes: 7_000, arrayBuffersBytes: 1 };
+
+function ingest(thread: string): IngestThreadSnapshot {
+  return {
+    kind: 'ingest', thread, epoch: 1, stats: STATS, mailboxes: {},
+    server: {
+      http: { inFlight: 0, aborted: 1, responses: { 202: 10, 429: 2 } },
+      bodies: { collecting: 1, bufferedBytes: 500, tooSlow: 0, tooLarge: 0, overloaded: 0 },
+    },
+    actor: {
+      requests: { 202: 10, 429: 2 }, requestsPending: 6, bodyBytes: 1_000_000,
+      readingsAccepted: 5_000, readingsDuplicate: 40, rejects: { invalid_timestamp: 3, conflict: 4 },
+      ackLatency: { sumMs: 120, maxMs: 30, buckets: ACK_BUCKETS_MS.map((bound): number => (bound <= 10 ? 1 : 0)).concat(3) },
+      batches: { sent: 9, inFlight: 2, failed: 1, readings: 5_000, readingsMax: 900, bytes: 1 },
+      shards: [{ queuedReadings: 7, queuedBytes: 700, up: true }, { queuedReadings: 0, queuedBytes: 0, up: false }],
+    },
+  };
+}
+
+function shard(index: number): ShardThreadSnapshot {
+  const mailbox = new MailboxMetrics();
+  mailbox.enqueued();
+  mailbox.started(2);
+  return {
+    kind: 'shard', thread: `shard-${index}`, epoch: 1, stats: null, mailboxes: { [`shard-${index}`]: mailbox.snapshot() },
+    shard: index, meters: 100, windowsClosed: { '1m': 60, '15m': 4 }, windowsCorrected: 2, lateReadings: 5, deadLetters: 7,
+    anomaliesOpen: { spike: 1, drop: 0, outage: 2, flat_line: 0, voltage_band: 0 },
+    lmdbBytes: 4_096, journalLagRecords: 900, journalLagBytes: 90_000, checkpointAgeMs: index === 0 ? 2_500 : null,
+  };
+}
+
+const main: MainThreadSnapshot = {
+  kind: 'main', thread: 'main', epoch: 1, stats: STATS, mailboxes: {}, version: '0.1.0', liveConnections: 4,
+  children: [{ name: 'shard-0', state: 'up', restarts: 0 }, { name: 'shard-1', state: 'backing_off', restarts: 3 }],
+  gateway: { inFlight: 1, aborted: 0, responses: { 200: 8, 404: 1 }, queriesInFlight: 1, queriesRefused: 0 },
+};
+
+async function scrape(snapshots: ThreadSnapshot[]): Promise<string[]> {
+  const metrics = new ThreadMetrics();
+  for (const snapshot of snapshots) metrics.report(snapshot.thread, snapshot.epoch, familiesOf(snapshot));
+  return (await metrics.render()).text.split('\n');
+}
+
+describe('the engine metrics', () => {
+  test.each([
+    'seg_readings_total{outcome="accepted"} 10000',
+    'seg_readings_total{outcome="duplicate"} 80',
+    'seg_readings_total{outcome="rejected"} 14',
+    'seg_rejects_total{code="conflict"} 8',
+    'seg_requests_total{status="202"} 20',
+    'seg_requests_total{status="0"} 2',
+    'seg_ack_latency_seconds_bucket{le="0.01"} 18',
+    'seg_ack_latency_seconds_count 24',
+    'seg_queued_readings{shard="0"} 14',
+    'seg_windows_closed_total{granularity="15m"} 8',
+    'seg_windows_corrected_total 4',
+    'seg_late_readings_total 10',
+    'seg_dead_letters_total 14',
+    'seg_meters{shard="1"} 100',
+    'seg_anomalies_open{kind="outage"} 4',
+    'seg_lmdb_bytes{shard="0"} 4096',
+    'seg_journal_lag_records{shard="0"} 900',
+    'seg_journal_lag_bytes{shard="1"} 90000',
+    'seg_checkpoint_age_seconds{shard="0"} 2.5',
+    'seg_actor_up{actor="shard-0"} 1',
+    'seg_actor_up{actor="shard-1"} 0',
+    'seg_requests_pending 12',
+    'seg_request_buffered_bytes 1000',
+    'seg_request_body_bytes_total 2000000',
+    'seg_batches_total{outcome="stored"} 12',
+    'seg_batches_total{outcome="failed"} 2',
+    'seg_gateway_requests_total{status="404"} 1',
+    'seg_gateway_queries_in_flight 1',
+    'seg_live_connections 4',
+    'seg_actor_restarts_total{actor="shard-1"} 3',
+    'seg_mailbox_depth{actor="shard-1"} 1',
+    'seg_mailbox_wait_seconds_count{actor="shard-0"} 1',
+    'seg_mailbox_handling_seconds_count{actor="shard-0"} 0',
+    'seg_event_loop_delay_seconds{thread="ingest-1",quantile="0.99"} 0.012',
+    'seg_thread_heap_bytes{thread="main"} 5000',
+    'seg_build_info{version="0.1.0"} 1',
+  ])('have a line %s', async (line) => {
+    expect(await scrape([ingest('ingest-0'), ingest('ingest-1'), shard(0), shard(1), main])).toContain(line);
+  });
+
+  test('say nothing of a checkpoint that was never made', async () => {
+    expect((await scrape([shard(1)])).join('\n')).not.toMatch(/^seg_checkpoint_age_seconds\{/m);
+  });
+
+  test('have names with the prefix, base units, and _total on counters alone', () => {
+    for (const { name, help, type } of Object.values(METRIC)) {
+      expect(name).toMatch(/^seg_[a-z_]+$/);
+      expect(name).not.toMatch(/_(ms|milliseconds|kb|mb|kib|mib|minutes)$/);
+      expect(name.endsWith('_total')).toBe(type === 'counter');
+      expect(help).toMatch(/\.$/);
+    }
+  });
+});

@@ -1,0 +1,154 @@
+// @ts-check
+import { html, render, useEffect, useRef, useState } from './ui.js';
+import { AnomalyList } from './anomaly-list.js';
+import { EngineStrip, StaleBanner } from './engine-strip.js';
+import { FirstReading } from './first-reading.js';
+import { formatCount } from './format.js';
+import { GridLoad } from './grid-load.js';
+import { emptyState, totals, withMessage, withMeter } from './grid-state.js';
+import { LiveClient } from './live-client.js';
+import { MeterList } from './meter-list.js';
+import { MeterPanel } from './meter-panel.js';
+import { RegionBoard } from './region-board.js';
+
+/**
+ * What is selected stands in the address, so that a link leads there and Back goes back: `#/region/meter`.
+ * @returns {{ region: string | null, meterId: string | null }}
+ */
+function readRoute() {
+  const [, region, meterId] = location.hash.split('/');
+  return { region: region ? decodeURIComponent(region) : null, meterId: meterId ? decodeURIComponent(meterId) : null };
+}
+
+/** @param {string} region @param {string} [meterId] */
+function goTo(region, meterId) {
+  location.hash = ['#', region, ...(meterId === undefined ? [] : [meterId])].map((part, i) => (i === 0 ? part : encodeURIComponent(part))).join('/');
+}
+
+/** The live stream as state: connects once, and watches the selected meter. @param {string | null} meterId */
+function useGrid(meterId) {
+  const [state, setState] = useState(emptyState);
+  const [connection, setConnection] = useState(/** @type {import('./wire-types.js').Connection} */ ({ status: 'connecting' }));
+  const [lastMessageMs, setLastMessageMs] = useState(/** @type {number | null} */ (null));
+  const client = useRef(/** @type {LiveClient | null} */ (null));
+  useEffect(() => {
+    const receive = (/** @type {import('./wire-types.js').LiveMessage} */ message) => {
+      setLastMessageMs(Date.now());
+      setState((before) => withMessage(before, message, Date.now()));
+    };
+    client.current = new LiveClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/live`, receive, setConnection);
+    client.current.subscribe('regions', 'anomalies', 'engine');
+    client.current.connect();
+  }, []);
+  useEffect(() => {
+    setState((before) => withMeter(before, meterId));
+    if (meterId === null) return undefined;
+    client.current?.subscribe(`meter:${meterId}`);
+    return () => client.current?.unsubscribe(`meter:${meterId}`);
+  }, [meterId]);
+  return { state, connection, lastMessageMs, retry: () => client.current?.retryNow() };
+}
+
+/** This machine's clock, each second. */
+function useSeconds() {
+  const [nowMs, setNowMs] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNowMs(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return nowMs;
+}
+
+function useRoute() {
+  const [route, setRoute] = useState(readRoute);
+  useEffect(() => {
+    const changed = () => setRoute(readRoute());
+    addEventListener('hashchange', changed);
+    return () => removeEventListener('hashchange', changed);
+  }, []);
+  return route;
+}
+
+/** The region with the highest load when the page opened, until somebody chooses another. @param {import('./grid-state.js').GridState} state */
+function useFullestRegion(state) {
+  const fullest = useRef(/** @type {string | null} */ (null));
+  if (fullest.current === null && state.regions !== null) {
+    for (const region of state.regions.values()) {
+      const before = fullest.current === null ? undefined : state.regions.get(fullest.current);
+      if (!before || (region.loadPercent ?? 0) > (before.loadPercent ?? 0)) fullest.current = region.region;
+    }
+  }
+  return fullest.current;
+}
+
+function App() {
+  const route = useRoute();
+  const { state, connection, lastMessageMs, retry } = useGrid(route.meterId);
+  const nowMs = useSeconds() + state.clockOffsetMs;
+  const fullest = useFullestRegion(state);
+  const selected = route.region ?? fullest;
+  const names = [...(state.regions?.keys() ?? [])];
+  const grid = totals(state, names);
+  const empty = state.regions !== null && grid.meters === 0;
+
+  return html`
+    <${EngineStrip} engine=${state.engine} connection=${connection} nowMs=${nowMs} />
+    <${StaleBanner} connection=${connection} pictureMs=${lastMessageMs === null ? null : lastMessageMs + state.clockOffsetMs} onRetry=${retry} />
+    <main id="main" class=${connection.status === 'live' ? '' : 'not-live'}>
+      ${empty && state.engine && html`<${FirstReading} ingestUrl=${state.engine.ingestUrl} nowMs=${nowMs} />`}
+      <section class="panel area-load" aria-labelledby="load-title">
+        <div class="panel-head">
+          <h2 id="load-title">Grid load, last hour</h2>
+          ${grid.meters > 0 &&
+          html`<p class="reporting">
+            ${formatCount(grid.metersReporting)} of ${formatCount(grid.meters)} meters reporting${grid.metersSilent > 0 && html`, <strong class="silent">${formatCount(grid.metersSilent)} silent</strong>`}
+          </p>`}
+        </div>
+        <${GridLoad} state=${state} names=${names} of="all regions" nowMs=${nowMs} height=${190} />
+      </section>
+      <section class="panel area-anomalies" aria-labelledby="anomalies-title">
+        <${AnomalyList} anomalies=${state.anomalies} nowMs=${nowMs} onSelect=${goTo} />
+      </section>
+      <section class="panel area-regions" aria-labelledby="regions-title">
+        <div class="panel-head"><h2 id="regions-title">Regions</h2></div>
+        <${RegionBoard} state=${state} selected=${selected} nowMs=${nowMs} onSelect=${goTo} />
+      </section>
+      <${Detail} key=${`${selected}/${route.meterId}`} state=${state} region=${selected} meterId=${route.meterId} chosen=${route.region !== null} nowMs=${nowMs} />
+    </main>
+  `;
+}
+
+/**
+ * The selected region, or the selected meter in it.
+ * @param {object} props
+ * @param {import('./grid-state.js').GridState} props.state
+ * @param {string | null} props.region
+ * @param {string | null} props.meterId
+ * @param {boolean} props.chosen by somebody, rather than by the page
+ * @param {number} props.nowMs
+ */
+function Detail({ state, region, meterId, chosen, nowMs }) {
+  const section = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    if (chosen) section.current?.scrollIntoView({ block: 'nearest' });
+  }, []);
+  if (region === null) return null;
+  return html`
+    <section class="panel area-detail" aria-labelledby="detail-title" ref=${section}>
+      <div class="panel-head">
+        <h2 id="detail-title">${meterId ?? region}</h2>
+        ${meterId !== null && html`<a class="back" href=${`#/${encodeURIComponent(region)}`}>← Meters of ${region}</a>`}
+      </div>
+      ${meterId === null
+        ? html`
+            <${GridLoad} state=${state} names=${[region]} of=${region} nowMs=${nowMs} height=${120} />
+            <${MeterList} region=${region} nowMs=${nowMs} onSelect=${(/** @type {string} */ id) => goTo(region, id)} />
+          `
+        : state.meter?.meterId === meterId && html`<${MeterPanel} view=${state.meter} anomalies=${state.anomalies} nowMs=${nowMs} />`}
+    </section>
+  `;
+}
+
+const root = /** @type {HTMLElement} */ (document.getElementById('app'));
+root.replaceChildren();
+render(/** @type {any} */ (html`<${App} />`), root);

@@ -1,0 +1,62 @@
+// @ts-check
+import { html } from './ui.js';
+import { formatCount, formatDecimal, formatDuration, formatTime, formatZone, zoneId } from './format.js';
+
+/** @type {Record<import('./wire-types.js').Engine['state'], string>} */
+const STATE_WORDS = { starting: 'Starting', ready: 'Ready', degraded: 'Degraded', stopping: 'Stopping' };
+
+/**
+ * The header: whether the engine is well, whether this page is live, and what time it is.
+ *
+ * @param {object} props
+ * @param {import('./wire-types.js').Engine | null} props.engine
+ * @param {import('./wire-types.js').Connection} props.connection
+ * @param {number} props.nowMs the engine's clock
+ */
+export function EngineStrip({ engine, connection, nowMs }) {
+  return html`
+    <header class="strip">
+      <h1><img src="/favicon.svg" alt="" width="22" height="22" /> Smart Energy Grid</h1>
+      ${engine && html`<${EngineFacts} engine=${engine} nowMs=${nowMs} />`}
+      <p class="clock"><time>${formatTime(nowMs)}</time> <abbr title=${`Times are in ${zoneId()}`}>${formatZone(nowMs)}</abbr></p>
+      <p class=${`state connection-${connection.status}`} role="status">${connectionWord(connection)}</p>
+    </header>
+  `;
+}
+
+/** @param {import('./wire-types.js').Connection} connection */
+function connectionWord(connection) {
+  if (connection.status === 'live') return 'Live';
+  return connection.status === 'connecting' ? 'Connecting…' : 'Reconnecting';
+}
+
+/** @param {{ engine: import('./wire-types.js').Engine, nowMs: number }} props */
+function EngineFacts({ engine, nowMs }) {
+  const up = engine.shards.filter((shard) => shard.state === 'up').length;
+  return html`
+    <p class=${`state engine-${engine.state}`} role="status">Engine ${STATE_WORDS[engine.state].toLowerCase()}</p>
+    <dl class="facts">
+      <div><dt>Shards up</dt><dd>${up} of ${engine.shards.length}</dd></div>
+      <div><dt>Accepted</dt><dd>${formatCount(engine.acceptedPerSecond)} readings/s</dd></div>
+      <div class=${engine.rejectedPerSecond > 0 ? 'alarm' : ''}><dt>Rejected</dt><dd>${formatCount(engine.rejectedPerSecond)} readings/s</dd></div>
+      <div><dt>Acknowledged, p99</dt><dd>${engine.ackLatencyP99Ms === null ? '–' : `${formatDecimal(engine.ackLatencyP99Ms, 1)} ms`}</dd></div>
+      <div class="fact-uptime"><dt>Running for</dt><dd>${formatDuration(nowMs - Date.parse(engine.startedAt))}</dd></div>
+    </dl>
+  `;
+}
+
+/**
+ * Says how old the picture is, and when the next try comes. `pictureMs`: when the last message came, by the engine's clock.
+ * @param {{ connection: import('./wire-types.js').Connection, pictureMs: number | null, onRetry: () => void }} props
+ */
+export function StaleBanner({ connection, pictureMs, onRetry }) {
+  if (connection.status === 'live' || (connection.status === 'connecting' && pictureMs === null)) return null;
+  const picture = pictureMs === null ? 'The engine does not answer.' : `No connection. This is the picture of ${formatTime(pictureMs)}.`;
+  const seconds = connection.status === 'waiting' ? Math.max(0, Math.ceil((connection.retryAtMs - Date.now()) / 1000)) : 0;
+  return html`
+    <div class="stale">
+      <p>${picture} ${connection.status === 'waiting' ? `Next try in ${seconds} s.` : 'Trying…'} If this lasts, check that the engine is running (<code>npm start</code>).</p>
+      <button type="button" onClick=${onRetry}>Try now</button>
+    </div>
+  `;
+}

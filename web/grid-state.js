@@ -1,0 +1,163 @@
+// @ts-check
+/**
+ * What the page knows, as a value: each message of the live stream makes the next one. Pure; unchanged parts keep their
+ * identity.
+ *
+ * @typedef {import('./wire-types.js').LiveMessage} LiveMessage
+ * @typedef {object} GridState
+ * @property {ReadonlyMap<string, import('./wire-types.js').Region> | null} regions null until the first snapshot
+ * @property {ReadonlyMap<string, ReadonlyMap<number, CurvePoint>>} curves by region, then by start of the minute (epoch ms)
+ * @property {ReadonlyMap<string, import('./wire-types.js').Anomaly> | null} anomalies by id; null until the first snapshot
+ * @property {import('./wire-types.js').Engine | null} engine
+ * @property {number} clockOffsetMs the engine's clock minus this machine's
+ * @property {MeterView | null} meter the meter that is being watched
+ * @typedef {{ sumPowerKw: number, final: boolean }} CurvePoint
+ * @typedef {{ meterId: string, now: { meter: import('./wire-types.js').Meter, openWindows: import('./wire-types.js').MeterWindow[] } | null, error: string | null }} MeterView
+ */
+
+/** Minutes of curve that are kept: the last hour and the minute that is under way. */
+export const CURVE_MINUTES = 60;
+/** Episodes kept: those of a snapshot (200) and what comes while the page is open; the oldest ended ones go first. */
+export const ANOMALIES_MAX = 500;
+
+const MINUTE_MS = 60_000;
+
+/** @type {GridState} */
+export const emptyState = { regions: null, curves: new Map(), anomalies: null, engine: null, clockOffsetMs: 0, meter: null };
+
+/**
+ * @param {GridState} state
+ * @param {LiveMessage} message
+ * @param {number} nowMs this machine's clock
+ * @returns {GridState}
+ */
+export function withMessage(state, message, nowMs) {
+  const channel = message.channel ?? '';
+  if (message.type === 'error') return withError(state, channel, message.message ?? '');
+  if (message.type !== 'snapshot' && message.type !== 'update') return state;
+  const fresh = message.type === 'snapshot';
+  if (channel === 'regions') return withRegions(state, message.data, fresh);
+  if (channel === 'anomalies') return withAnomalies(state, message.data.anomalies, fresh);
+  if (channel === 'engine') return { ...state, engine: message.data, clockOffsetMs: Date.parse(message.data.now) - nowMs };
+  if (channel === `meter:${state.meter?.meterId}`) {
+    return { ...state, meter: { meterId: channel.slice('meter:'.length), now: message.data, error: null } };
+  }
+  return state;
+}
+
+/** @param {GridState} state @param {string | null} meterId @returns {GridState} */
+export function withMeter(state, meterId) {
+  if (meterId === (state.meter?.meterId ?? null)) return state;
+  return { ...state, meter: meterId === null ? null : { meterId, now: null, error: null } };
+}
+
+/** @param {GridState} state @param {string} channel @param {string} text @returns {GridState} */
+function withError(state, channel, text) {
+  if (!state.meter || channel !== `meter:${state.meter.meterId}`) return state;
+  return { ...state, meter: { ...state.meter, error: text } };
+}
+
+/**
+ * @param {GridState} state
+ * @param {{ regions: import('./wire-types.js').Region[], windows: import('./wire-types.js').CurveWindow[] }} data
+ * @param {boolean} fresh
+ * @returns {GridState}
+ */
+function withRegions(state, data, fresh) {
+  const regions = new Map(fresh ? [] : state.regions);
+  for (const region of data.regions) regions.set(region.region, region);
+  const sorted = new Map([...regions].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
+  if (!fresh && data.windows.length === 0) return { ...state, regions: sorted };
+
+  /** @type {Map<string, Map<number, CurvePoint>>} */
+  const curves = new Map();
+  if (!fresh) for (const [region, curve] of state.curves) curves.set(region, new Map(curve));
+  for (const window of data.windows) {
+    let curve = curves.get(window.region);
+    if (!curve) curves.set(window.region, (curve = new Map()));
+    curve.set(Date.parse(window.windowStart), { sumPowerKw: window.sumPowerKw, final: window.final });
+  }
+  dropOldMinutes(curves);
+  return { ...state, regions: sorted, curves };
+}
+
+/** @param {Map<string, Map<number, CurvePoint>>} curves */
+function dropOldMinutes(curves) {
+  const oldest = newestMinute(curves) - CURVE_MINUTES * MINUTE_MS;
+  for (const curve of curves.values()) {
+    for (const start of curve.keys()) if (start < oldest) curve.delete(start);
+  }
+}
+
+/** @param {ReadonlyMap<string, ReadonlyMap<number, CurvePoint>>} curves */
+function newestMinute(curves) {
+  let newest = 0;
+  for (const curve of curves.values()) for (const start of curve.keys()) newest = Math.max(newest, start);
+  return newest;
+}
+
+/** @param {GridState} state @param {import('./wire-types.js').Anomaly[]} changed @param {boolean} fresh @returns {GridState} */
+function withAnomalies(state, changed, fresh) {
+  const anomalies = new Map(fresh ? [] : state.anomalies);
+  for (const anomaly of changed) anomalies.set(anomaly.id, anomaly);
+  if (anomalies.size > ANOMALIES_MAX) {
+    const kept = sortedAnomalies(anomalies.values()).slice(0, ANOMALIES_MAX);
+    return { ...state, anomalies: new Map(kept.map((anomaly) => [anomaly.id, anomaly])) };
+  }
+  return { ...state, anomalies };
+}
+
+/** Those that go on first, then newest first. @param {Iterable<import('./wire-types.js').Anomaly>} anomalies */
+export function sortedAnomalies(anomalies) {
+  return [...anomalies].sort((a, b) => {
+    if ((a.endedAt === null) !== (b.endedAt === null)) return a.endedAt === null ? -1 : 1;
+    return b.startedAt.localeCompare(a.startedAt) || a.id.localeCompare(b.id);
+  });
+}
+
+/**
+ * The load curve of some regions together: one point in the middle of each minute of the last hour that is over, null
+ * where nothing was measured, and the load now as the last point. The minute under way is left out: not all of its
+ * meters have reported, so it would look like a drop.
+ *
+ * @param {GridState} state
+ * @param {string[]} names regions to add up
+ * @param {number} nowMs the engine's clock
+ * @returns {{ seconds: number[], powerKw: (number | null)[] }} times in epoch seconds
+ */
+export function loadCurve(state, names, nowMs) {
+  const thisMinute = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;
+  const seconds = [];
+  const powerKw = [];
+  for (let start = thisMinute - CURVE_MINUTES * MINUTE_MS; start < thisMinute; start += MINUTE_MS) {
+    let sum = null;
+    for (const name of names) {
+      const point = state.curves.get(name)?.get(start);
+      if (point) sum = (sum ?? 0) + point.sumPowerKw;
+    }
+    seconds.push((start + MINUTE_MS / 2) / 1000);
+    powerKw.push(sum);
+  }
+  const total = totals(state, names);
+  seconds.push(nowMs / 1000);
+  powerKw.push(total.metersReporting > 0 ? total.loadKw : null);
+  return { seconds, powerKw };
+}
+
+/**
+ * Sums over regions. `capacityKw` is null when none of them has a capacity.
+ * @param {GridState} state @param {string[]} names
+ */
+export function totals(state, names) {
+  const sum = { loadKw: 0, meters: 0, metersReporting: 0, metersSilent: 0, capacityKw: /** @type {number | null} */ (null) };
+  for (const name of names) {
+    const region = state.regions?.get(name);
+    if (!region) continue;
+    sum.loadKw += region.loadKw;
+    sum.meters += region.meters;
+    sum.metersReporting += region.metersReporting;
+    sum.metersSilent += region.metersSilent;
+    if (region.capacityKw !== null) sum.capacityKw = (sum.capacityKw ?? 0) + region.capacityKw;
+  }
+  return sum;
+}

@@ -1,0 +1,117 @@
+// @ts-check
+import { html, useEffect, useLayoutEffect, useRef, useState } from './ui.js';
+import uPlot from 'uplot';
+import { formatMinute } from './format.js';
+
+/**
+ * A curve over time, on uPlot. Colours are CSS variables of the page, read anew when the colour scheme changes.
+ *
+ * @typedef {object} CurveSeries
+ * @property {(number | null)[]} values
+ * @property {string} color CSS variable, as `--accent`
+ * @property {string} [fill] CSS variable of the area below
+ * @property {boolean} [dashed]
+ * @property {boolean} [hidden] only there as the edge of the band
+ */
+
+const darkScheme = matchMedia('(prefers-color-scheme: dark)');
+
+/** @param {string} variable */
+function cssColor(variable) {
+  return getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
+}
+
+/**
+ * @param {CurveSeries[]} series
+ * @param {number} width
+ * @param {number} height
+ * @param {{ current: [number, number] }} xRange
+ * @param {{ current: number }} yMax
+ * @param {(index: number | null) => void} onHover
+ * @param {string | undefined} bandFill
+ * @returns {uPlot.Options}
+ */
+function chartOptions(series, width, height, xRange, yMax, onHover, bandFill) {
+  const axis = {
+    stroke: cssColor('--muted'),
+    font: `11px ${getComputedStyle(document.body).fontFamily}`,
+    grid: { stroke: cssColor('--hairline'), width: 1 },
+    ticks: { show: false },
+  };
+  return {
+    width,
+    height,
+    padding: [8, 16, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    scales: {
+      x: { time: true, range: () => xRange.current },
+      y: { range: (_plot, low, high) => [Math.min(0, low ?? 0), Math.max(yMax.current, (high ?? 1) * 1.08)] },
+    },
+    axes: [
+      { ...axis, size: 26, gap: 6, space: 70, values: (_plot, ticks) => ticks.map((tick) => formatMinute(tick * 1000)) },
+      { ...axis, size: 52, gap: 6, space: 32, values: (_plot, ticks) => ticks.map((tick, i) => (i === ticks.length - 1 ? `${tick} kW` : `${tick}`)) },
+    ],
+    series: [
+      {},
+      ...series.map(({ color, fill, dashed, hidden }) => ({
+        stroke: hidden ? 'transparent' : cssColor(color),
+        width: dashed ? 1 : 1.75,
+        points: { show: false },
+        ...(dashed ? { dash: [5, 4] } : {}),
+        ...(fill ? { fill: cssColor(fill) } : {}),
+      })),
+    ],
+    ...(bandFill ? { bands: [{ series: /** @type {[number, number]} */ ([series.length, series.length - 1]), fill: cssColor(bandFill) }] } : {}),
+    hooks: { setCursor: [(plot) => onHover(plot.cursor.idx ?? null)] },
+  };
+}
+
+/**
+ * @param {object} props
+ * @param {string} props.label what the picture says, for those who do not see it
+ * @param {number[]} props.seconds
+ * @param {CurveSeries[]} props.series a band, if any, lies between the last two
+ * @param {string} [props.bandFill]
+ * @param {[number, number]} props.range shown times, epoch seconds
+ * @param {number} [props.yMax] the scale reaches at least up to here
+ * @param {number} props.height
+ * @param {(index: number | null) => void} props.onHover
+ */
+export function LoadCurve({ label, seconds, series, bandFill, range, yMax = 0, height, onHover }) {
+  const host = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const plot = useRef(/** @type {uPlot | null} */ (null));
+  const xRange = useRef(range);
+  const yTop = useRef(yMax);
+  const hover = useRef(onHover);
+  const [scheme, setScheme] = useState(darkScheme.matches);
+  xRange.current = range;
+  yTop.current = yMax;
+  hover.current = onHover;
+
+  useEffect(() => {
+    const changed = () => setScheme(darkScheme.matches);
+    darkScheme.addEventListener('change', changed);
+    return () => darkScheme.removeEventListener('change', changed);
+  }, []);
+
+  const shape = series.map(({ color, dashed, hidden }) => `${color}${dashed}${hidden}`).join();
+  useLayoutEffect(() => {
+    const element = /** @type {HTMLDivElement} */ (host.current);
+    const options = chartOptions(series, element.clientWidth, height, xRange, yTop, (index) => hover.current(index), bandFill);
+    const chart = new uPlot(options, [seconds, ...series.map(({ values }) => values)], element);
+    plot.current = chart;
+    const resized = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height }));
+    resized.observe(element);
+    return () => {
+      resized.disconnect();
+      chart.destroy();
+    };
+  }, [scheme, height, shape]);
+
+  useLayoutEffect(() => {
+    plot.current?.setData([seconds, ...series.map(({ values }) => values)]);
+  });
+
+  return html`<div class="curve" ref=${host} role="img" aria-label=${label} style=${{ height: `${height}px` }}></div>`;
+}

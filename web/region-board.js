@@ -1,0 +1,118 @@
+// @ts-check
+import { html } from './ui.js';
+import { formatCount, formatDecimal, formatPercent, loadLevel } from './format.js';
+import { loadCurve } from './grid-state.js';
+
+const SPARK_WIDTH = 84;
+const SPARK_HEIGHT = 22;
+
+/**
+ * Every region in a line: its curve, its load against its capacity, its meters.
+ *
+ * @param {object} props
+ * @param {import('./grid-state.js').GridState} props.state
+ * @param {string | null} props.selected
+ * @param {number} props.nowMs
+ * @param {(region: string) => void} props.onSelect
+ */
+export function RegionBoard({ state, selected, nowMs, onSelect }) {
+  if (state.regions === null) return html`<p class="note">Waiting for the engine…</p>`;
+  if (state.regions.size === 0) return html`<p class="note">No region is known yet: none is configured and no reading named one.</p>`;
+  return html`
+    <table class="regions">
+      <thead>
+        <tr>
+          <th scope="col">Region</th>
+          <th scope="col" class="spark-cell">Last hour</th>
+          <th scope="col" class="bar-cell">Load of capacity</th>
+          <th scope="col" class="number">kW</th>
+          <th scope="col" class="number">Meters</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${[...state.regions.values()].map(
+          (region) => html`
+            <${RegionRow}
+              key=${region.region}
+              region=${region}
+              powerKw=${loadCurve(state, [region.region], nowMs).powerKw}
+              selected=${region.region === selected}
+              onSelect=${onSelect}
+            />
+          `,
+        )}
+      </tbody>
+    </table>
+  `;
+}
+
+/**
+ * @param {object} props
+ * @param {import('./wire-types.js').Region} props.region
+ * @param {(number | null)[]} props.powerKw
+ * @param {boolean} props.selected
+ * @param {(region: string) => void} props.onSelect
+ */
+function RegionRow({ region, powerKw, selected, onSelect }) {
+  const { level, word, mark } = loadLevel(region.loadPercent);
+  return html`
+    <tr class=${`region level-${level}`} aria-current=${selected ? 'true' : undefined} onClick=${() => onSelect(region.region)}>
+      <th scope="row">
+        <button type="button" class="plain" onClick=${() => onSelect(region.region)}>${region.region}</button>
+        ${region.openAnomalies > 0 &&
+        html`<span class="badge" title="open anomalies">${region.openAnomalies}<span class="hidden"> open ${region.openAnomalies === 1 ? 'anomaly' : 'anomalies'}</span></span>`}
+      </th>
+      <td class="spark-cell"><${Spark} powerKw=${powerKw} top=${region.capacityKw} /></td>
+      <td class="bar-cell">
+        <div class="bar-line">
+          <${LoadBar} percent=${region.loadPercent} />
+          <span class="percent">${formatPercent(region.loadPercent)}</span>
+          <span class="level-word">${mark && html`<span aria-hidden="true">${mark}</span> `}${word}</span>
+        </div>
+      </td>
+      <td class="number">
+        ${formatDecimal(region.loadKw, 1)}${region.capacityKw !== null && html`<span class="of"> / ${formatCount(region.capacityKw)}</span>`}
+      </td>
+      <td class="number meters-cell">
+        ${formatCount(region.metersReporting)}${region.metersSilent > 0 && html`<span class="silent">${formatCount(region.metersSilent)} silent</span>`}
+      </td>
+    </tr>
+  `;
+}
+
+/** The figure beside it says the same, so the bar is for the eye only. @param {{ percent: number | null }} props */
+function LoadBar({ percent }) {
+  const width = Math.max(0, Math.min(100, percent ?? 0));
+  return html`<span class="bar" aria-hidden="true"><span class="bar-fill" style=${{ width: `${width}%` }}></span></span>`;
+}
+
+/**
+ * A curve as small as a word, from zero up to the capacity or its own peak.
+ * @param {{ powerKw: (number | null)[], top: number | null }} props
+ */
+function Spark({ powerKw, top }) {
+  const high = Math.max(...powerKw.map((power) => power ?? 0), top ?? 0, 0.001);
+  let line = '';
+  let area = '';
+  /** @type {string | null} */
+  let lastX = null;
+  powerKw.forEach((power, index) => {
+    const x = ((index / (powerKw.length - 1)) * SPARK_WIDTH).toFixed(1);
+    if (power === null) {
+      if (lastX !== null) area += `V${SPARK_HEIGHT}Z`;
+      lastX = null;
+      return;
+    }
+    const y = (SPARK_HEIGHT - 1 - (Math.max(0, power) / high) * (SPARK_HEIGHT - 2)).toFixed(1);
+    line += `${lastX === null ? 'M' : 'L'}${x} ${y}`;
+    area += `${lastX === null ? `M${x} ${SPARK_HEIGHT}L` : 'L'}${x} ${y}`;
+    lastX = x;
+  });
+  if (lastX !== null) area += `V${SPARK_HEIGHT}Z`;
+  return html`
+    <svg class="spark" width=${SPARK_WIDTH} height=${SPARK_HEIGHT} viewBox=${`0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`} aria-hidden="true">
+      <path class="spark-area" d=${area} />
+      <path d=${line} />
+    </svg>
+  `;
+}

@@ -1,0 +1,110 @@
+// @ts-check
+/**
+ * Types of the JSON that the gateway and the live stream send (src/http/wire-shapes.ts, src/http/live-protocol.ts). Times
+ * are ISO 8601 in UTC. Types only: nothing imports this file at run time.
+ *
+ * @typedef {object} Region
+ * @property {string} region
+ * @property {number} meters
+ * @property {number} metersReporting
+ * @property {number} metersSilent
+ * @property {number} loadKw
+ * @property {number | null} capacityKw
+ * @property {number | null} loadPercent
+ * @property {number} openAnomalies
+ *
+ * @typedef {object} CurveWindow one minute of a region's curve
+ * @property {string} region
+ * @property {string} windowStart
+ * @property {number} metersReporting
+ * @property {number} sumPowerKw
+ * @property {number | null} loadPercent
+ * @property {boolean} final
+ *
+ * @typedef {'spike' | 'drop' | 'outage' | 'flat_line' | 'voltage_band'} AnomalyKind
+ *
+ * @typedef {object} Anomaly
+ * @property {string} id
+ * @property {string} meterId
+ * @property {string} region
+ * @property {AnomalyKind} kind
+ * @property {'INFO' | 'WARN' | 'CRITICAL'} severity
+ * @property {string} startedAt
+ * @property {string | null} endedAt
+ * @property {'recovered' | 'adapted' | null} endReason
+ * @property {number} value
+ * @property {number} expected
+ * @property {number} score
+ * @property {string} message
+ *
+ * @typedef {object} Engine
+ * @property {'starting' | 'ready' | 'degraded' | 'stopping'} state
+ * @property {string} version
+ * @property {string} startedAt
+ * @property {string} now
+ * @property {{ shard: number, state: 'starting' | 'up' | 'restarting' | 'down' }[]} shards
+ * @property {number} meters
+ * @property {number} readingsAccepted
+ * @property {number} acceptedPerSecond
+ * @property {number} rejectedPerSecond
+ * @property {number | null} ackLatencyP99Ms
+ * @property {string} ingestUrl
+ *
+ * @typedef {object} MeterSummary
+ * @property {string} meterId
+ * @property {string} region
+ * @property {number} partition
+ * @property {'reporting' | 'silent' | 'historical'} health
+ * @property {string} newestTimestamp
+ * @property {number} lastPowerKw
+ * @property {AnomalyKind[]} openAnomalies
+ *
+ * @typedef {object} LastReading
+ * @property {string} timestamp
+ * @property {string} receivedAt
+ * @property {number} powerKw
+ * @property {number | null} energyKwh
+ * @property {number | null} voltage
+ * @property {number | null} current
+ * @property {number | null} frequency
+ * @property {number | null} powerFactor
+ * @property {number | null} seq
+ * @property {'OK' | 'ERROR'} status
+ *
+ * @typedef {object} Baseline
+ * @property {number} meanKw
+ * @property {number} deviationKw
+ * @property {number} windows
+ * @property {boolean} warm
+ * @property {{ hour: number, meanKw: number, deviationKw: number }[]} hourOfWeek
+ *
+ * @typedef {MeterSummary & { lastReading: LastReading, readings: number, cadenceMs: number | null, baseline: Baseline }} Meter
+ *
+ * @typedef {object} MeterWindow
+ * @property {string} windowStart
+ * @property {'1m' | '15m'} granularity
+ * @property {number} avgPowerKw
+ * @property {number} minPowerKw
+ * @property {number} maxPowerKw
+ * @property {number} count
+ * @property {boolean} final
+ *
+ * @typedef {object} LiveMessage any message of the live stream, with the fields of all types
+ * @property {'hello' | 'snapshot' | 'update' | 'heartbeat' | 'pong' | 'error'} type
+ * @property {string} [channel]
+ * @property {number} [seq]
+ * @property {any} [data]
+ * @property {number} [heartbeatMs]
+ * @property {string} [code]
+ * @property {string} [message]
+ *
+ * @typedef {{ status: 'connecting' } | { status: 'live' } | { status: 'waiting', retryAtMs: number }} Connection
+ *   `retryAtMs`: when the next try comes, by this machine's clock
+ */
+
+/**
+ * @template T
+ * @typedef {{ data: T[], nextCursor: string | null }} Page
+ */
+
+export {};
