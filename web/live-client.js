@@ -60,10 +60,10 @@ export class LiveClient {
     socket.onopen = () => {
       this.#seqs.clear();
       this.#send({ type: 'subscribe', channels: [...this.#channels] });
-      this.#watchSilence();
     };
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = () => this.#lost(socket);
+    this.#watchSilence();
   }
 
   /** Tries at once when it is waiting for the next try. */

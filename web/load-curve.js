@@ -21,6 +21,13 @@ function cssColor(variable) {
   return getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
 }
 
+/** Figures of a power axis, the unit at the topmost. @param {number[]} ticksKw */
+function powerLabels(ticksKw) {
+  const top = ticksKw[ticksKw.length - 1];
+  const [kwPerUnit, unit] = top >= 1000 ? [1000, 'MW'] : [1, 'kW'];
+  return ticksKw.map((tick) => `${tick / kwPerUnit}${tick === top ? ` ${unit}` : ''}`);
+}
+
 /**
  * @param {CurveSeries[]} series
  * @param {number} width
@@ -50,7 +57,7 @@ function chartOptions(series, width, height, xRange, yMax, onHover, bandFill) {
     },
     axes: [
       { ...axis, size: 26, gap: 6, space: 70, values: (_plot, ticks) => ticks.map((tick) => formatMinute(tick * 1000)) },
-      { ...axis, size: 52, gap: 6, space: 32, values: (_plot, ticks) => ticks.map((tick, i) => (i === ticks.length - 1 ? `${tick} kW` : `${tick}`)) },
+      { ...axis, size: 52, gap: 6, space: 32, values: (_plot, ticks) => powerLabels(ticks) },
     ],
     series: [
       {},

@@ -68,7 +68,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       shards: setting(wholeNumber({ min: 1, max: SHARDS_MAX }), {
         default: Math.min(SHARDS_MAX, Math.max(1, machine.cores - 1)),
         defaultText: 'cores − 1',
-        description: 'Threads that hold the meters. May change from one start to the next.',
+        description: 'Threads that hold the meters. Fixed once a data directory is made.',
       }),
       ingestThreads: setting(wholeNumber({ min: 1, max: INGEST_THREADS_MAX }), {
         default: 1,
@@ -78,9 +78,9 @@ export function engineConfigSchema(machine: { cores: number }) {
         default: 64,
         description: 'Parts the meters are spread over. Used when a data directory is made, fixed from then on.',
       }),
-      latenessMs: setting(duration({ min: '0s', max: '1d' }), {
+      latenessMs: setting(duration({ min: '0s', max: '60s' }), {
         default: '30s',
-        description: 'How long a window stays open for late readings before it closes.',
+        description: 'How long a window stays open for late readings; later ones correct the closed window, so it is a minute at most.',
       }),
       correctionHorizonMs: setting(duration({ min: '1h', max: '365d' }), {
         default: '40d',

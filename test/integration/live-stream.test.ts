@@ -287,6 +287,26 @@ describe('a meter', () => {
     await client.next('error');
   });
 
+  test('whose answer comes after everybody left is let go quietly, and can be watched again', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    let answer!: () => void;
+    grid.answerMeter = (meterId) => new Promise((resolve) => (answer = () => resolve(grid.meterNow(meterId))));
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('meter:meter-0101');
+    await client.until('question', () => grid.meterQuestions.length === 1);
+    client.send({ type: 'unsubscribe', channels: ['meter:meter-0101'] });
+    client.send({ type: 'ping' });
+    await client.next('pong');
+    answer();
+    client.send({ type: 'ping' });
+    await client.next('pong');
+    expect(client.messages).toEqual([]);
+    grid.answerMeter = async (meterId) => grid.meterNow(meterId);
+    client.subscribe('meter:meter-0101');
+    await client.next('snapshot', 'meter:meter-0101');
+  });
+
   test('that nobody knows is an error, and the subscription ends', async () => {
     const { port, live } = await serve(new FakeGrid(NOW_MS));
     const client = await open(port);

@@ -94,7 +94,7 @@ describe('detection over any life of a meter', () => {
         const meter = new DetectionMeter();
         live(meter, stretches);
         for (let i = F64.mean; i < F64.runStart + 5; i++) expect(Number.isFinite(meter.cells.f64[i])).toBe(true);
-        for (let i = F32.cadence; i < F32.reportedScore + 5; i++) expect(Number.isNaN(meter.cells.f32[i])).toBe(false);
+        for (const i of [...Array.from({ length: F32.seasonalVariance + 1 - F32.cadence }, (_, k) => F32.cadence + k), F32.flatLevel]) expect(Number.isNaN(meter.cells.f32[i])).toBe(false);
         for (let slot = 0; slot < 168; slot++) expect(Number.isFinite(meter.profile.f32[slot])).toBe(true);
         expect(baselineOf(meter.cells, meter.config).deviationKw).toBeGreaterThanOrEqual(0);
       }),

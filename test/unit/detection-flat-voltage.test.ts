@@ -40,6 +40,19 @@ describe('flat line', () => {
     ]);
   });
 
+  it('a day seen in part only, because the register was stuck, is no record of how low the meter goes', () => {
+    const meter = new DetectionMeter({ config: { warmupWindows: 180 } });
+    const cyclic = (): number => (meter.nextMs % (3 * 60 * MINUTE_MS) < 60 * MINUTE_MS ? 4 : 0.3);
+    for (let i = 0; i < 4 * 1440 - 30; i++) meter.feedAround(cyclic(), 1);
+    meter.feedTimes(4, 1440);
+    meter.feedAround(4, 40);
+    for (let i = 0; i < 600; i++) meter.feedAround(cyclic(), 1);
+    expect(meter.events.map((event) => [event.what, event.kind])).toEqual([
+      ['opened', 'flat_line'],
+      ['ended', 'flat_line'],
+    ]);
+  });
+
   it('half-hourly meters need sixty windows too: thirty hours', () => {
     const meter = new DetectionMeter({ spacingMs: 30 * MINUTE_MS });
     meter.feedAround(2, 300);
@@ -60,17 +73,30 @@ describe('flat line', () => {
     expect(solar.of('flat_line')).toEqual([]);
   });
 
-  it('a machine that holds its level every day is told once at most, and still when it sticks for two days', () => {
+  it('a machine that holds its level every day is not told, and still when it sticks for two days', () => {
     const meter = new DetectionMeter();
     for (let day = 0; day < 6; day++) {
       meter.feedTimes(20, 600);
       meter.feedAround(60, 840);
     }
-    expect(meter.of('flat_line').filter((event) => event.what === 'opened')).toHaveLength(0);
+    expect(meter.of('flat_line')).toEqual([]);
     const stuck = meter.nextMs;
     meter.feedTimes(20, 3000);
     expect(meter.of('flat_line')).toMatchObject([{ what: 'opened', startedAt: stuck }]);
     expect(meter.of('flat_line')[0].at - stuck).toBeLessThanOrEqual(2 * DAY_MS);
+  });
+
+  it('a stretch that comes back at the same level becomes a habit; a register that sticks where it stands is told each time', () => {
+    const machine = new DetectionMeter();
+    const stuck = new DetectionMeter();
+    for (let day = 0; day < 6; day++) {
+      machine.feedAround(3, 1140);
+      machine.feedTimes(2, 300);
+      stuck.feedAround(3, 1140);
+      stuck.feedTimes(3 + day / 100, 300);
+    }
+    expect(machine.of('flat_line').filter((event) => event.what === 'opened')).toHaveLength(2);
+    expect(stuck.of('flat_line').filter((event) => event.what === 'opened')).toHaveLength(6);
   });
 });
 

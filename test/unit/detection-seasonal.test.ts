@@ -47,6 +47,13 @@ describe('the profile by hour of the week', () => {
     expect(quiet.events).toEqual([]);
   });
 
+  it('holds a meter that keeps its hours to them: after five weeks half of the load gone at noon is a drop, though every night has less', () => {
+    const meter = openShop(35);
+    while (meter.nextMs < MONDAY_MS + 35 * DAY_MS + 11 * HOUR_MS) meter.feedAround(shopKw(meter.nextMs), 1);
+    meter.feedAround(10, 3);
+    expect(meter.events).toMatchObject([{ what: 'opened', kind: 'drop', basis: 'hour_of_week' }]);
+  });
+
   it('sees what the weighted mean cannot: daytime load in the night', () => {
     for (const withProfile of [true, false]) {
       const meter = openShop(21, withProfile);

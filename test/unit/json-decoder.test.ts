@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseNumber } from '../../src/actors/ingest/number-parser.ts';
 import { ReadingIdHash } from '../../src/actors/ingest/reading-id-hash.ts';
 import type { Accepted } from '../oracle/reading-oracle.ts';
+import { hashId } from '../oracle/reading-oracle.ts';
 import { decode } from '../oracle/decoded-outcomes.ts';
 
 const NOW_MS = Date.UTC(2026, 2, 1, 12);
@@ -64,6 +65,12 @@ describe('a reading as JSON', () => {
     const plain = '{"meterId":"ab-1","region":"n","timestamp":"2026-03-01T11:59:00Z","powerKw":1,"status":"ERROR","readingId":"😀/"}';
     expect(accepted(text)).toEqual(accepted(plain));
     expect(accepted(text).meterId).toBe('ab-1');
+  });
+
+  test('tells lone surrogates in a readingId apart, also two high ones in a row', () => {
+    for (const id of ['\ud83d', '\ude00', '\ud83d\ud83d', '\ude00\ud83d', '\ufffd']) {
+      expect(accepted(reading({ readingId: id })).readingId).toEqual(hashId(id));
+    }
   });
 
   test.each([

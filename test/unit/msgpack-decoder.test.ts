@@ -102,11 +102,23 @@ describe('a MessagePack body', () => {
   });
 
   test('cut off at any byte is refused, also when the bytes after it are left from a whole one', () => {
-    const body = pack([{ ...GOOD, readingId: 'abc', seq: 2 ** 40, metadata: { a: [1.5, 'x', null] } }]);
+    // Numbers last: their length is not checked on its own.
+    const body = pack([{ metadata: { a: [1.5, 'x', null] }, readingId: 'abc', ...GOOD, seq: 2 ** 40 }]);
     for (let length = 1; length < body.length; length++) {
       decode('msgpack', body, NOW_MS);
-      expect(decode('msgpack', body.subarray(0, length), NOW_MS).unreadable?.code, `cut at ${length}`).toBe('invalid_msgpack');
+      const { unreadable, sink } = decode('msgpack', body.subarray(0, length), NOW_MS);
+      expect(unreadable?.code, `cut at ${length}`).toBe('invalid_msgpack');
+      // Nothing is made up from what lies past the end.
+      expect(sink.outcomes).toEqual([]);
     }
+  });
+
+  test('that claims more pairs than it and all bodies before it hold is refused', () => {
+    const pair = [...text('seqs'), 0xce, 0, 0, 0, 1];
+    const pairs = (bytes: number) => Array.from({ length: bytes / pair.length }, () => pair).flat();
+    decode('msgpack', Uint8Array.from([0xdf, 0, 0, 0xea, 0x60, ...pairs(600_000)]), NOW_MS);
+    const claims150000 = Uint8Array.from([0xdf, 0, 2, 0x49, 0xf0, ...pairs(400_000)]);
+    expect(decode('msgpack', claims150000, NOW_MS).unreadable?.code).toBe('invalid_msgpack');
   });
 
   test('nested a million levels deep is taken', () => {

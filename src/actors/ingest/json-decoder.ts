@@ -135,7 +135,9 @@ export class JsonReadingDecoder {
   private scanReading(open: number): number {
     const scanner = this.scanner;
     const { bytes, view } = scanner.body;
-    this.draft.clear();
+    const draft = this.draft;
+    const numbers = draft.numbers;
+    draft.clear();
     let previous: number = FIELD_UNKNOWN;
     let p = open + 1;
     if (bytes[p] <= SPACE) p = scanner.skipWhitespace(p);
@@ -159,14 +161,26 @@ export class JsonReadingDecoder {
       }
       p++;
       if (bytes[p] <= SPACE) p = scanner.skipWhitespace(p);
-      p = this.scanField(field, p);
-      if (p < 0) return FAILED;
-      if (bytes[p] <= SPACE) p = scanner.skipWhitespace(p);
-      const c = bytes[p];
-      if (c === CLOSE_BRACE) return p + 1;
-      if (c !== COMMA) return scanner.fail(p);
+      // Most fields are numbers: they take the shortest way, and whatever does not parse as one the general way.
+      const end = field >= FIRST_NUMBER_FIELD ? parseNumber(bytes, p, numbers, field) : FAILED;
+      if (end >= 0) {
+        draft.markPresent(field);
+        p = end;
+      } else {
+        p = this.scanField(field, p);
+        if (p < 0) return FAILED;
+      }
+      let c = bytes[p];
+      if (c !== COMMA) {
+        if (c <= SPACE) {
+          p = scanner.skipWhitespace(p);
+          c = bytes[p];
+        }
+        if (c === CLOSE_BRACE) return p + 1;
+        if (c !== COMMA) return scanner.fail(p);
+      }
       p++;
-      if (bytes[p] <= SPACE) p = scanner.skipWhitespace(p);
+      if (bytes[p] !== QUOTE) p = scanner.skipWhitespace(p);
     }
   }
 
@@ -182,28 +196,20 @@ export class JsonReadingDecoder {
     return after;
   }
 
-  /** Scans the value of `field` that starts at `at` into the draft; returns the position after it. */
+  /** Scans a value that is not a number in a number field into the draft; returns the position after it. */
   private scanField(field: number, at: number): number {
     const c = this.scanner.body.bytes[at];
-    const isNumber = (c - 0x30) >>> 0 <= 9 || c === MINUS;
-    if (field >= FIRST_NUMBER_FIELD) {
-      if (isNumber) return this.scanNumberField(field, at);
-    } else if (c === QUOTE) {
+    if (c === QUOTE) {
       if (field === FIELD.timestamp) return this.scanTimestamp(at + 1);
       if (field === FIELD.meterId || field === FIELD.region) return this.scanId(field, at + 1);
-      if (field !== FIELD.metadata && field !== FIELD_UNKNOWN) return this.scanTextField(field, at + 1);
-    } else if (field === FIELD.timestamp && isNumber) {
-      return this.scanNumberField(field, at);
+      if (field === FIELD.readingId || field === FIELD.status || field === FIELD.userId) return this.scanTextField(field, at + 1);
+    } else if (field === FIELD.timestamp && ((c - 0x30) >>> 0 <= 9 || c === MINUS)) {
+      const end = parseNumber(this.scanner.body.bytes, at, this.draft.numbers, field);
+      if (end < 0) return this.scanner.fail(at);
+      this.draft.setTimestampNumber();
+      return end;
     }
     return this.scanOther(field, at);
-  }
-
-  private scanNumberField(field: number, at: number): number {
-    const end = parseNumber(this.scanner.body.bytes, at, this.draft.numbers, field);
-    if (end < 0) return this.scanner.fail(at);
-    if (field === FIELD.timestamp) this.draft.setTimestampNumber();
-    else this.draft.markPresent(field);
-    return end;
   }
 
   /** A well-formed id is copied up to its quote in one pass; whatever else it is, the general scan finds out. */

@@ -43,6 +43,8 @@ export const KIND_NULL = 255;
 /** First sizes of the nesting stack and the text buffer, in bytes; both double as needed and never outgrow the body. */
 const INITIAL_STACK_BYTES = 256;
 const INITIAL_TEXT_BYTES = 1024;
+/** Bytes past the end of unescaped text that may be read: a timestamp is looked at up to its twentieth byte whatever its length. */
+const TEXT_PADDING_BYTES = 32;
 
 export class JsonScanner {
   readonly body = new PaddedBody();
@@ -101,12 +103,13 @@ export class JsonScanner {
 
   /**
    * Writes the string at `[start, end)`, scanned before, to `text` as UTF-8 without escapes; returns its length. A lone surrogate becomes
-   * the three bytes UTF-8 would give it if it could, so that different strings stay different. `text` is zero from there for a
-   * few bytes.
+   * the three bytes UTF-8 would give it if it could, so that different strings stay different. A zero byte follows, so that
+   * whoever reads digits stops there.
    */
   unescape(start: number, end: number): number {
     // No escape is shorter than what it stands for.
-    if (this.text.length < end - start + 32) this.text = new Uint8Array(Math.max(this.text.length * 2, end - start + 32));
+    const needed = end - start + TEXT_PADDING_BYTES;
+    if (this.text.length < needed) this.text = new Uint8Array(Math.max(this.text.length * 2, needed));
     const { bytes } = this.body;
     const text = this.text;
     let length = 0;
@@ -135,7 +138,7 @@ export class JsonScanner {
       }
       length = encodeUtf8(text, length, code);
     }
-    text.fill(0, length, length + 32);
+    text[length] = 0;
     return length;
   }
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { ReadingSink, Unreadable } from '../../model/decoded-reading.ts';
 import { READINGS_PER_REQUEST_MAX } from '../../model/reading.ts';
-import { FIELD, FIELD_UNKNOWN, fieldOfName, FIRST_NUMBER_FIELD, WireKeys } from './field-table.ts';
+import { FIELD, FIELD_UNKNOWN, fieldOfName, FIRST_NUMBER_FIELD, KeyOrder, WireKeys } from './field-table.ts';
 import { FAILED, KIND_NIL, MsgpackScanner, TOKEN } from './msgpack-scanner.ts';
 import { FAULT, ReadingDraft } from './reading-rules.ts';
 import type { Fault } from './reading-rules.ts';
@@ -27,6 +27,7 @@ export class MsgpackReadingDecoder {
   private readonly scanner = new MsgpackScanner();
   private readonly draft = new ReadingDraft();
   private readonly timestamps = new TimestampParser();
+  private readonly keyOrder = new KeyOrder();
 
   /**
    * Calls `sink` for each element in order; when the result is not null the body is unreadable and what the sink was told before is void.
@@ -89,25 +90,28 @@ export class MsgpackReadingDecoder {
     let p = at + scanner.headerBytes(at);
     // A pair takes at least two bytes.
     if (pairs * 2 > end - p) return scanner.fail(at);
+    let previous: number = FIELD_UNKNOWN;
     for (let pair = 0; pair < pairs; pair++) {
-      let field = KEYS.match(view, p);
-      if (field !== FIELD_UNKNOWN) {
+      let field = this.keyOrder.guess(previous);
+      if (KEYS.isAt(view, p, field)) {
         p += KEYS.wireBytes[field];
       } else {
-        p = this.scanRareKey(p);
+        field = KEYS.match(view, p);
+        p = field === FIELD_UNKNOWN ? this.scanRareKey(p) : p + KEYS.wireBytes[field];
         if (p < 0) return FAILED;
-        field = this.rareKeyField;
+        if (field === FIELD_UNKNOWN) field = this.rareKeyField;
+        else this.keyOrder.learn(previous, field);
       }
-      if (p >= end) return scanner.fail(p);
+      previous = field;
+      // Keys and numbers are read into the padding rather than checked byte for byte: here and after the last pair it shows.
+      if (p >= end) return scanner.fail(end);
       p = this.scanField(field, p);
       if (p < 0) return FAILED;
-      // Matching keys and numbers reads into the padding rather than check each byte.
-      if (p > end) return scanner.fail(end);
     }
-    return p > end ? scanner.fail(at) : p;
+    return p > end ? scanner.fail(end) : p;
   }
 
-  private rareKeyField = FIELD_UNKNOWN;
+  private rareKeyField: number = FIELD_UNKNOWN;
 
   /** A key that is no field, or one with a longer length than it needs; returns the position after it. */
   private scanRareKey(at: number): number {

@@ -5,7 +5,7 @@ import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Reply } from '../../runtime/request-channel.ts';
-import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
+import { Checkpoint, type CheckpointOptions, type CheckpointPace } from './checkpoint.ts';
 import { collectDeadLetters } from './dead-letters.ts';
 import { JournalRetention } from './journal-retention.ts';
 import { batchRecord, controlRecord, type ControlRecord } from './log-record.ts';
@@ -21,6 +21,8 @@ export interface ShardOptions {
   shardCount: number;
   state: ShardStateConfig;
   checkpoint: CheckpointOptions;
+  /** Past this many bytes of log the checkpoint hurries. */
+  journalBytesMax: number;
   /** Log bytes kept for readingIds after everything in them is written. */
   journalKeepBytesMax: number;
   deadLettersMax: number;
@@ -203,7 +205,7 @@ export class ShardActor {
     const nowMs = clock.now();
     for (const entry of group) this.write(entry, nowMs);
     // A step stands for what is applied now; the group of this very commit is not.
-    if (stepping) this.beginStep(false);
+    if (stepping) this.beginStep(this.retention.bytes > this.options.journalBytesMax ? 'hurried' : 'steady');
     if (group.length === 0 && !stepping) return true;
     const startedMs = clock.monotonic();
     try {
@@ -276,11 +278,11 @@ export class ShardActor {
     return !this.checkpoint.isUnderWay && clock.monotonic() >= this.nextStepAtMs && !this.isBlocked && this.checkpoint.isDue;
   }
 
-  private beginStep(everything: boolean): void {
+  private beginStep(pace: CheckpointPace): void {
     const { clock, store } = this.modules;
     const nowMs = clock.now();
     this.nextStepAtMs = clock.monotonic() + this.options.checkpoint.stepMs;
-    this.checkpoint.begin(this.appliedSequence, everything);
+    this.checkpoint.begin(this.appliedSequence, pace);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
     this.retention.first = store.trimJournal(this.retention.first, removable, TRIM_STEP_MAX);
     store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
@@ -294,7 +296,7 @@ export class ShardActor {
 
   private async writeEverything(): Promise<void> {
     if (!this.checkpoint.isDue) return;
-    this.beginStep(true);
+    this.beginStep('all');
     try {
       await this.modules.store.commit();
       this.stepDone();

@@ -1,4 +1,4 @@
-import type { Anomaly, AnomalyKind, Severity } from '../../model/anomaly.ts';
+import { ANOMALY_KINDS, type Anomaly, type AnomalyKind, type Severity } from '../../model/anomaly.ts';
 import { messageOf } from './anomaly-message.ts';
 import type { DetectionConfig } from './detection-config.ts';
 import { observeWindow } from './detection.ts';
@@ -22,6 +22,8 @@ export class AnomalyEpisodes {
   private readonly idOf: (row: number) => string;
   private readonly sink: AnomalySink;
   private readonly profile: ProfileCells;
+  /** Episodes that go on, by kind. */
+  readonly open = Object.fromEntries(ANOMALY_KINDS.map((kind) => [kind, 0])) as Record<AnomalyKind, number>;
   private changes: AnomalyChange[] = [];
   /** Share of reporting meters that have power, and reporting meters, by region index. */
   private poweredShare = new Float64Array(0);
@@ -101,6 +103,13 @@ export class AnomalyEpisodes {
     return openKinds(cells).length;
   }
 
+  /** Counts the open episodes of a row that was restored. Gives how many. */
+  restored(cells: DetectorCells): number {
+    const kinds = openKinds(cells);
+    for (const kind of kinds) this.open[kind]++;
+    return kinds.length;
+  }
+
   /** The row's hour-of-week profile, or null while its page has none. One object, reused. */
   profileOf(page: MeterPage, row: number): ProfileCells | null {
     const profiles = page.profiles;
@@ -113,7 +122,10 @@ export class AnomalyEpisodes {
   }
 
   private put(change: 'opened' | 'changed', kind: AnomalyKind, basis: AnomalyBasis, severity: Severity, startedAt: number, value: number, expected: number, score: number): void {
-    if (change === 'opened') this.ledger.shiftOpenAnomalies(this.region, 1);
+    if (change === 'opened') {
+      this.open[kind]++;
+      this.ledger.shiftOpenAnomalies(this.region, 1);
+    }
     const meterId = this.idOf(this.row);
     this.changes.push({
       change,
@@ -135,6 +147,7 @@ export class AnomalyEpisodes {
   }
 
   private end(kind: AnomalyKind, startedAt: number, endedAt: number, endReason: NonNullable<Anomaly['endReason']>): void {
+    this.open[kind]--;
     this.ledger.shiftOpenAnomalies(this.region, -1);
     const meterId = this.idOf(this.row);
     this.changes.push({ change: 'ended', id: anomalyId(meterId, kind, startedAt), meterId, kind, startedAt, endedAt, endReason });

@@ -54,7 +54,7 @@ export function startLows(cells: DetectorCells, powerKw: number): void {
 export function turnDay(cells: DetectorCells, startMs: number, lastStartMs: number): void {
   if (Math.floor(startMs / DAY_MS) === Math.floor(lastStartMs / DAY_MS)) return;
   const row = cells.at >> 2;
-  cells.f32[row + F32.lowBefore] = cells.f32[row + F32.lowToday];
+  if (cells.f32[row + F32.lowToday] !== Infinity) cells.f32[row + F32.lowBefore] = cells.f32[row + F32.lowToday];
   cells.f32[row + F32.lowToday] = Infinity;
   setFlag(cells, hasFlag(cells, FLAG.secondDay) ? FLAG.wholeDay : FLAG.secondDay, true);
 }

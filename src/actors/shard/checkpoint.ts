@@ -24,6 +24,8 @@ export interface CheckpointOptions {
   pagesPerStepMax: number;
 }
 
+export type CheckpointPace = 'steady' | 'hurried' | 'all';
+
 /** What a step queued, until its commit is known to have succeeded or failed. */
 interface Step {
   pages: { page: MeterPage; dirtySequence: number; profilesWritten: boolean }[];
@@ -74,9 +76,9 @@ export class Checkpoint {
 
   /**
    * Queues one step in the store; the caller commits, then calls `done` or `undo`. `appliedSequence` is the last record in the state.
-   * `everything`: all dirty pages, for a clean stop.
+   * `pace`: some dirty pages as the interval asks; as many as a step takes, to let the log shrink; or all, for a clean stop.
    */
-  begin(appliedSequence: number, everything: boolean): void {
+  begin(appliedSequence: number, pace: CheckpointPace): void {
     const { state, store } = this;
     const step: Step = {
       pages: [],
@@ -98,7 +100,7 @@ export class Checkpoint {
     for (const change of step.changes) store.putAnomaly(change, unsaved);
     this.written = [...unsaved.values()];
     for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
-    for (const page of this.choosePages(everything)) this.writePage(page, appliedSequence, step);
+    for (const page of this.choosePages(pace)) this.writePage(page, appliedSequence, step);
     store.putAppliedPosition({ sequence: appliedSequence });
   }
 
@@ -142,9 +144,9 @@ export class Checkpoint {
     return needed;
   }
 
-  private choosePages(everything: boolean): MeterPage[] {
+  private choosePages(pace: CheckpointPace): MeterPage[] {
     const { turn } = this.state;
-    if (everything) {
+    if (pace === 'all') {
       turn.crowdedPages.clear();
       return [...turn.dirtyPages];
     }
@@ -155,7 +157,7 @@ export class Checkpoint {
       chosen.add(page);
       turn.crowdedPages.delete(page);
     }
-    const share = Math.min(pagesPerStepMax, Math.ceil((turn.dirtyPages.size * stepMs) / intervalMs));
+    const share = pace === 'hurried' ? pagesPerStepMax : Math.min(pagesPerStepMax, Math.ceil((turn.dirtyPages.size * stepMs) / intervalMs));
     for (const page of turn.dirtyPages) {
       if (chosen.size >= share) break;
       chosen.add(page);

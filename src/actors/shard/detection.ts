@@ -6,7 +6,7 @@ import { clearRun, F32, F64, KIND, openSeverity, U32 } from './detector-cells.ts
 import type { AnomalySink } from './episodes.ts';
 import { observeFlatness } from './flat-line.ts';
 import { observeDarkness } from './outage.ts';
-import { expectedDeviationKw, expectedPowerKw, levelScore, observeLevel } from './power-level.ts';
+import { expectedDeviationKw, expectedPowerKw, levelScore, noteOrdinaryLow, observeLevel } from './power-level.ts';
 import type { ProfileCells } from './seasonal-profile.ts';
 import { addToHour, isSeasonal, noteDeparture, turnHour } from './seasonal-profile.ts';
 import { observeVoltage } from './voltage-band.ts';
@@ -60,10 +60,10 @@ export function observeWindow(cells: DetectorCells, profile: ProfileCells | null
     addToHour(cells, power);
     return;
   }
-  const score = levelScore(cells, startMs, power, expected, deviation, config);
+  const score = levelScore(cells, power, expected, deviation, config);
   observeLevel(cells, KIND.spike, startMs, power, expected, score, config, emit);
   observeLevel(cells, KIND.drop, startMs, power, expected, -score, config, emit);
-  if (score > -config.enterScore) noteLow(cells, power);
+  if (score > -config.enterScore) noteOrdinaryLow(cells, power, expected);
   const isOpen = openSeverity(cells, KIND.spike) !== 0 || openSeverity(cells, KIND.drop) !== 0;
   feedBaseline(cells, winsorised(power, expected, (isOpen ? config.openEpisodeReach : config.enterScore) * deviation), sinceMs, config);
   if (isSeasonal(cells)) {

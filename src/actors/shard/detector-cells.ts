@@ -70,6 +70,8 @@ export const F32 = {
   reportedScore: 40,
   /** Exponentially weighted square of the departure from the profile, kW²; 0 before the profile was first used. */
   seasonalVariance: 45,
+  /** Level of the last flat line, kW: the same one again is a habit. */
+  flatLevel: 51,
 } as const;
 
 /** Index of the u32 cell in a row; add `at >> 2`. */

@@ -29,15 +29,24 @@ const FLAT_FADE_SHARE = 1 / 8;
 /**
  * Flat lines: a register that stands still. Every reading of `flatWindows` windows and `flatMs` is the same, though the meter's
  * power has varied. What a meter does of its own accord is no fault: a stretch must be `flatUsualFactor` times as long as the
- * longest one before it, and a stretch of zeros counts only if nothing like it was seen today or the day before (solar at night, an empty flat).
+ * longest one known to be a habit (one that was told of becomes one when it comes back at the same level), and a stretch of zeros counts only if nothing like it was seen today or the day before (solar at night, an empty flat).
  * Returns true while an episode is open: its values are not measurements and must feed no baseline.
  */
-export function observeFlatness(cells: DetectorCells, window: WindowFacts, expectedKw: number, warm: boolean, config: DetectionConfig, emit: AnomalySink): boolean {
+export function observeFlatness(
+  cells: DetectorCells,
+  window: WindowFacts,
+  expectedKw: number,
+  warm: boolean,
+  config: DetectionConfig,
+  emit: AnomalySink,
+): boolean {
   const still = window.minPowerKw === window.maxPowerKw;
   const same = still && Math.fround(window.avgPowerKw) === cells.f32[(cells.at >> 2) + F32.lastAvg];
   if (openSeverity(cells, KIND.flatLine) !== 0) {
     if (same) return true;
-    noteHabit(cells, window.startMs - startedAtMs(cells, KIND.flatLine));
+    const level = cells.f32[(cells.at >> 2) + F32.lastAvg];
+    if (level === cells.f32[(cells.at >> 2) + F32.flatLevel]) noteHabit(cells, window.startMs - startedAtMs(cells, KIND.flatLine));
+    cells.f32[(cells.at >> 2) + F32.flatLevel] = level;
     endEpisode(cells, KIND.flatLine, window.startMs, 'recovered', emit);
   } else if (!same && runLength(cells) > 0) {
     const stretchMs = window.startMs - runStartMs(cells, KIND.flatLine);
@@ -70,7 +79,7 @@ function isUnusual(cells: DetectorCells, startMs: number, config: DetectionConfi
   );
 }
 
-/** Remembers a stretch long enough to be an episode, whether it was one or not. */
+/** Remembers a stretch long enough to be an episode as something this meter does. */
 function noteHabit(cells: DetectorCells, stretchMs: number): void {
   const index = (cells.at >> 1) + U16.flatUsual;
   const faded = Math.floor(cells.u16[index] * (1 - FLAT_FADE_SHARE));

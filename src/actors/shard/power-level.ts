@@ -33,11 +33,10 @@ export function expectedDeviationKw(cells: DetectorCells, expectedKw: number, co
  * Signed score of a window: (power − expected) / deviation, or, where that is lower, its depth under the lowest level of two days.
  * A household's load is so skewed (mean 1.1 kW, deviation 1.2) that by the first alone it could vanish unseen; but it has a base load.
  */
-export function levelScore(cells: DetectorCells, startMs: number, powerKw: number, expectedKw: number, deviationKw: number, config: DetectionConfig): number {
+export function levelScore(cells: DetectorCells, powerKw: number, expectedKw: number, deviationKw: number, config: DetectionConfig): number {
   const plain = (powerKw - expectedKw) / deviationKw;
   const low = usualLowKw(cells);
-  // Beside an adopted shift the lows are those of the shift, and the way back to the profile lies below them.
-  if (powerKw >= low || low === Infinity || startMs < cells.f64[(cells.at >> 3) + F64.shiftUntil]) return plain;
+  if (low === Infinity || powerKw >= low) return plain;
   const depth = (low - powerKw) / Math.max(config.lowRelativeFloor * Math.abs(low), config.lowAbsoluteFloorKw);
   return Math.min(plain, -config.lowScore - depth);
 }
@@ -55,6 +54,15 @@ export function levelBasis(cells: DetectorCells): AnomalyBasis {
 function levelSeverity(cells: DetectorCells, score: number, scores: SeverityScores): number {
   if (score < scores.warn) return SEVERITY_CODE.INFO;
   return score >= scores.critical && (isSeasonal(cells) || hasFlag(cells, FLAG.wholeDay)) ? SEVERITY_CODE.CRITICAL : SEVERITY_CODE.WARN;
+}
+
+/**
+ * Notes an ordinary window in the record of lows. One that only an adopted rise explains is no low: the way back to the
+ * profile lies below it.
+ */
+export function noteOrdinaryLow(cells: DetectorCells, powerKw: number, expectedKw: number): void {
+  if (isSeasonal(cells) && expectedKw > cells.f32[(cells.at >> 2) + F32.seasonalMean]) return;
+  noteLow(cells, powerKw);
 }
 
 /** Runs one side's hysteresis. `score` is positive towards that side: the signed score for spikes, its negation for drops. */
@@ -118,8 +126,9 @@ function adoptLevel(cells: DetectorCells, startMs: number, powerKw: number, conf
     adoptMean(cells, mean + level);
   } else {
     adoptMean(cells, level);
+    breakDay(cells);
   }
+  // A drop was kept out of the record; now it is what the meter does.
   noteLow(cells, powerKw);
-  breakDay(cells);
   cells.u8[cells.at + U8.levelRun] = 0;
 }

@@ -144,7 +144,7 @@ export class ShardState {
         this.ledger.meterJoined(region);
         if (live === LIVE.reporting) this.ledger.shiftLoad(region, page.f64[(at + ROW.powerKw) >> 3], page.u8[at + ROW.powered], 1);
         else if (live === LIVE.silent) this.ledger.shiftSilent(region, 1);
-        this.ledger.shiftOpenAnomalies(region, this.episodes.openCount(this.cellsOf(page, row)));
+        this.ledger.shiftOpenAnomalies(region, this.episodes.restored(this.cellsOf(page, row)));
       }
       page.nextTickMs = -Infinity;
     }

@@ -1,0 +1,124 @@
+import type { Gateway } from '../http/gateway.ts';
+import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
+import type { ChildStatus } from '../runtime/supervisor.ts';
+import type { WorkerThread } from '../runtime/worker-thread.ts';
+import { AckLatency } from './ack-latency.ts';
+import { familiesOf, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from './engine-metrics.ts';
+
+/** The figures of all threads: polled for the dashboard, gathered afresh for each scrape. */
+
+export interface EngineVitalsModules {
+  threads: () => WorkerThread<object>[];
+  children: () => ChildStatus[];
+  gateway: () => ReturnType<Gateway['stats']> | null;
+  liveConnections: () => number;
+  version: string;
+  /** A thread that does not answer in this time is left out of the scrape, ms. */
+  controlDeadlineMs: number;
+}
+
+/** Seconds over which rates are taken: smooth enough to read, short enough to see a change. */
+const RATE_SAMPLES = 5;
+
+interface Sample {
+  atMs: number;
+  accepted: number;
+  rejected: number;
+}
+
+export class EngineVitals {
+  private readonly modules: EngineVitalsModules;
+  private readonly metrics = new ThreadMetrics();
+  private readonly process = startProcessMetrics();
+  private readonly latency = new AckLatency();
+  private samples: Sample[] = [];
+  private newest: ThreadSnapshot[] = [];
+
+  constructor(modules: EngineVitalsModules) {
+    this.modules = modules;
+  }
+
+  /** Asks every thread; call once a second. Never rejects. */
+  async poll(): Promise<void> {
+    this.newest = await this.gather();
+    const ingests = this.newest.filter((snapshot) => snapshot.kind === 'ingest');
+    this.samples.push({ atMs: performance.now(), accepted: sum(ingests, acceptedOf), rejected: sum(ingests, rejectedOf) });
+    if (this.samples.length > RATE_SAMPLES) this.samples.shift();
+    const buckets = ingests.map(({ actor }) => actor.ackLatency.buckets);
+    if (buckets.length > 0) this.latency.add(buckets[0].map((_, i) => buckets.reduce((total, counts) => total + counts[i], 0)));
+  }
+
+  /** Prometheus text of all threads. */
+  async render(): Promise<{ contentType: string; text: string }> {
+    const snapshots = await this.gather();
+    const heard = new Set(snapshots.map(({ thread }) => thread));
+    for (const snapshot of snapshots) this.metrics.report(snapshot.thread, snapshot.epoch, familiesOf(snapshot));
+    for (const { name } of this.modules.children()) if (!heard.has(name)) this.metrics.drop(name);
+    const main = this.main();
+    if (main !== null) this.metrics.report(main.thread, main.epoch, familiesOf(main));
+    return this.metrics.render(await this.process.families());
+  }
+
+  /** As of the last poll. */
+  figures(): { meters: number; readingsAccepted: number; acceptedPerSecond: number; rejectedPerSecond: number; ackLatencyP99Ms: number | null } {
+    const [first] = this.samples;
+    const last = this.samples.at(-1);
+    const seconds = first === undefined || last === undefined ? 0 : (last.atMs - first.atMs) / 1_000;
+    const rate = (of: 'accepted' | 'rejected'): number => (seconds === 0 ? 0 : Math.max(0, last![of] - first![of]) / seconds);
+    return {
+      meters: sum(this.newest, (snapshot) => (snapshot.kind === 'shard' ? snapshot.meters : 0)),
+      readingsAccepted: last?.accepted ?? 0,
+      acceptedPerSecond: rate('accepted'),
+      rejectedPerSecond: rate('rejected'),
+      ackLatencyP99Ms: this.latency.p99Ms(),
+    };
+  }
+
+  /** As of the last poll; nulls while the shard is away. */
+  shardFigures(shard: number): { meters: number | null; journalLagRecords: number | null; checkpointAgeMs: number | null } {
+    const found = this.newest.find((snapshot): snapshot is ShardThreadSnapshot => snapshot.kind === 'shard' && snapshot.shard === shard);
+    if (found === undefined) return { meters: null, journalLagRecords: null, checkpointAgeMs: null };
+    return { meters: found.meters, journalLagRecords: found.journalLagRecords, checkpointAgeMs: found.checkpointAgeMs };
+  }
+
+  private async gather(): Promise<ThreadSnapshot[]> {
+    const answers = await Promise.all(
+      this.modules.threads().map((thread) =>
+        thread.call('metrics', [], this.modules.controlDeadlineMs).then(
+          (snapshot) => ({ ...(snapshot as ThreadSnapshot), stats: thread.lastHeartbeat }),
+          () => null,
+        ),
+      ),
+    );
+    return answers.filter((answer) => answer !== null);
+  }
+
+  private main(): MainThreadSnapshot | null {
+    const { modules } = this;
+    const gateway = modules.gateway();
+    if (gateway === null) return null;
+    return {
+      kind: 'main',
+      thread: 'main',
+      epoch: 1,
+      stats: null,
+      mailboxes: {},
+      version: modules.version,
+      children: modules.children(),
+      gateway,
+      liveConnections: modules.liveConnections(),
+    };
+  }
+}
+
+function acceptedOf(snapshot: IngestThreadSnapshot): number {
+  return snapshot.actor.readingsAccepted;
+}
+
+function rejectedOf(snapshot: IngestThreadSnapshot): number {
+  return Object.values(snapshot.actor.rejects).reduce((total, count) => total + count, 0);
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}

@@ -1,0 +1,337 @@
+import { randomBytes } from 'node:crypto';
+import { RegionState } from '../actors/region/state.ts';
+import type { ShardReport } from '../actors/shard/protocol.ts';
+import type { EngineStatus } from '../http/engine-port.ts';
+import { startGateway, type Gateway } from '../http/gateway.ts';
+import type { EngineSnapshot, ShardState } from '../http/live-source.ts';
+import { registerLive, type LiveStream } from '../http/live-stream.ts';
+import { startOpsServer, type OpsServer } from '../http/ops-server.ts';
+import { loadStaticFiles } from '../http/static-files.ts';
+import { systemClock, systemTimers, type TimerHandle } from '../runtime/clock.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
+import { Supervisor, type ChildStatus } from '../runtime/supervisor.ts';
+import { WorkerThread } from '../runtime/worker-thread.ts';
+import { openDataDirectory, type DataDirectory } from './data-directory.ts';
+import type { EngineConfig } from './engine-config.ts';
+import { EngineQueries } from './engine-queries.ts';
+import { EngineVitals } from './engine-vitals.ts';
+import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
+import { LiveBoard } from './live-board.ts';
+import { ShardLinks } from './shard-links.ts';
+import type { ShardThreadOptions } from './shard-thread.ts';
+
+/** Wires one engine: threads under supervisors, ports between them, servers in front. Nothing else does. */
+
+export interface Engine {
+  readonly ports: { ingest: number; http: number; ops: number };
+  /** Resolves when the engine cannot go on by itself: some thread crashed too often. */
+  readonly failed: Promise<OperationalError>;
+  readonly shutdown: Shutdown;
+  /** Stops in order: ingest, shards, gateway. Never rejects. */
+  stop(reason: string): Promise<PhaseOutcome[]>;
+}
+
+/** Recovery reads snapshots and log: minutes at most, also on a slow disk. */
+const SHARD_READY_TIMEOUT_MS = 10 * 60_000;
+const INGEST_READY_TIMEOUT_MS = 30_000;
+/** A thread that is silent for this long spins or waits for ever; turns take milliseconds. */
+const HEARTBEAT_TIMEOUT_MS = 10_000;
+/** Control calls are answered between turns. */
+const CONTROL_DEADLINE_MS = 2_000;
+/** Crashes in a minute that are met with a restart. A shard that cannot recover would go on for ever otherwise. */
+const RESTARTS = { restartsMax: 5, withinMs: 60_000, backoffMinMs: 100, backoffMaxMs: 5_000 } as const;
+/** Shards learn how the regions are this often; darkness is judged by the minute. */
+const PICTURE_INTERVAL_MS = 5_000;
+const VITALS_INTERVAL_MS = 1_000;
+/** Questions of the gateway that one shard holds unanswered. */
+const QUERIES_PER_SHARD_MAX = 256;
+
+/**
+ * Starts an engine; resolves when every shard has recovered and all ports listen. Rejects with OperationalError: `data_directory`,
+ * `wrong_shard_count`, `port_in_use`, or the reason why a shard did not start.
+ */
+export async function startEngine(config: EngineConfig, modules: { log: Log; version: string }): Promise<Engine> {
+  const engine = new RunningEngine(config, modules.log, modules.version);
+  try {
+    await engine.start();
+  } catch (error) {
+    await engine.stop('it did not start');
+    throw error;
+  }
+  return engine;
+}
+
+class RunningEngine implements Engine {
+  readonly ports = { ingest: 0, http: 0, ops: 0 };
+  readonly failed: Promise<OperationalError>;
+  readonly shutdown: Shutdown;
+  private readonly config: EngineConfig;
+  private readonly log: Log;
+  private readonly directory: DataDirectory;
+  private readonly regions: RegionState;
+  private readonly links: ShardLinks;
+  private readonly queries: EngineQueries;
+  private readonly board: LiveBoard;
+  private readonly vitals: EngineVitals;
+  private readonly shards: Supervisor;
+  private readonly ingests: Supervisor;
+  private readonly threads = new Map<string, WorkerThread<object>>();
+  private readonly timers: TimerHandle[] = [];
+  private readonly requestIdPrefix = randomBytes(4).toString('hex');
+  private readonly startedAt = systemClock.now();
+  private readonly version: string;
+  private gateway: Gateway | null = null;
+  private ops: OpsServer | null = null;
+  private live: LiveStream | null = null;
+  private state: EngineSnapshot['state'] = 'starting';
+  private fail!: (reason: OperationalError) => void;
+
+  constructor(config: EngineConfig, log: Log, version: string) {
+    this.config = config;
+    this.log = log;
+    this.version = version;
+    this.failed = new Promise((resolve) => (this.fail = resolve));
+    this.directory = openDataDirectory(config.dataDir, config);
+    this.regions = new RegionState(config.regionCapacities);
+    const time = { clock: systemClock, timers: systemTimers };
+    this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onReport(report) });
+    this.vitals = new EngineVitals({
+      threads: () => [...this.threads.values()],
+      children: () => this.children(),
+      gateway: () => this.gateway?.stats() ?? null,
+      liveConnections: () => this.live?.stats().connections ?? 0,
+      version,
+      controlDeadlineMs: CONTROL_DEADLINE_MS,
+    });
+    this.queries = new EngineQueries(
+      { partitionCount: this.directory.partitionCount, shardCount: config.shards, latenessMs: config.latenessMs, capacities: config.regionCapacities },
+      { ask: (shard, query) => this.links.ask(shard, query), regions: this.regions, clock: systemClock, status: () => this.status() },
+    );
+    this.board = new LiveBoard({ regions: this.regions, queries: this.queries, clock: systemClock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
+    this.shards = this.supervise('shards', this.shardSpecs());
+    this.ingests = this.supervise('ingest', this.ingestSpecs());
+    this.shutdown = new Shutdown({ ...time, log });
+    this.planShutdown();
+  }
+
+  async start(): Promise<void> {
+    const { config } = this;
+    const time = { clock: systemClock, timers: systemTimers };
+    // First, so that an orchestrator sees a long recovery as alive and not ready.
+    this.ops = await startOpsServer(
+      { host: config.host, port: config.opsPort, requestIdPrefix: this.requestIdPrefix },
+      { source: { notReady: () => this.notReady(), metrics: () => this.vitals.render() }, ...time, log: this.log },
+    );
+    this.ports.ops = this.ops.port;
+    await this.orFailure(this.shards.start());
+    await this.seedBoard();
+    await this.orFailure(this.ingests.start());
+    this.gateway = await startGateway(
+      {
+        host: config.host,
+        port: config.httpPort,
+        queriesInFlightMax: config.queriesInFlightMax,
+        requestIdPrefix: this.requestIdPrefix,
+        staticFiles: loadStaticFiles(),
+        extend: (app) => (this.live = registerLive(app, this.board, { ...time, log: this.log })),
+      },
+      { engine: this.queries, ...time, log: this.log },
+    );
+    this.ports.http = this.gateway.port;
+    this.timers.push(
+      systemTimers.every(PICTURE_INTERVAL_MS, () => this.links.tellPicture({ kind: 'regionPicture', regions: this.regions.picture() })),
+      systemTimers.every(VITALS_INTERVAL_MS, () => void this.vitals.poll().then(() => this.board.tellEngine())),
+    );
+    this.state = 'ready';
+  }
+
+  stop(reason: string): Promise<PhaseOutcome[]> {
+    return this.shutdown.run(reason);
+  }
+
+  // Threads ----------------------------------------------------------------------------------------------------------------
+
+  private supervise(name: string, specs: ConstructorParameters<typeof Supervisor>[1]): Supervisor {
+    return new Supervisor({ name, strategy: 'one_for_one', ...RESTARTS }, specs, {
+      clock: systemClock,
+      timers: systemTimers,
+      log: this.log,
+      random: Math.random,
+      onEscalate: (reason) => {
+        this.log.error({ err: reason }, `${name}: crashed too often, the engine stops`);
+        this.fail(reason);
+      },
+      onChild: (child, state) => {
+        if (state === 'down') this.onThreadDown(child);
+      },
+    });
+  }
+
+  private shardSpecs(): ConstructorParameters<typeof Supervisor>[1] {
+    return Array.from({ length: this.config.shards }, (_, shard) => ({
+      name: `shard-${shard}`,
+      stopTimeoutMs: this.config.shutdownDeadlineMs,
+      start: async ({ epoch }: { epoch: number }) => {
+        const thread = await this.startThread<object>(`shard-${shard}`, new URL('./shard-thread.ts', import.meta.url), epoch, this.shardOptions(shard), SHARD_READY_TIMEOUT_MS);
+        this.links.shardUp(shard, thread);
+        return thread;
+      },
+    }));
+  }
+
+  private ingestSpecs(): ConstructorParameters<typeof Supervisor>[1] {
+    return Array.from({ length: this.config.ingestThreads }, (_, index) => ({
+      name: `ingest-${index}`,
+      stopTimeoutMs: this.config.shutdownDeadlineMs,
+      start: async ({ epoch }: { epoch: number }) => {
+        const options = this.ingestOptions();
+        const thread = await this.startThread<IngestThreadControl>(`ingest-${index}`, new URL('./ingest-thread.ts', import.meta.url), epoch, options, INGEST_READY_TIMEOUT_MS);
+        this.links.ingestUp(index, thread as unknown as WorkerThread<object>);
+        this.ports.ingest = await thread.call('listeningPort', [], CONTROL_DEADLINE_MS);
+        return thread;
+      },
+    }));
+  }
+
+  private async startThread<Control extends object>(name: string, module: URL, epoch: number, options: unknown, readyTimeoutMs: number): Promise<WorkerThread<Control>> {
+    const thread = await WorkerThread.start<Control>(
+      { name, module, options, epoch, readyTimeoutMs, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, logLevel: this.config.logLevel },
+      { clock: systemClock, timers: systemTimers, log: this.log },
+    );
+    this.threads.set(name, thread as unknown as WorkerThread<object>);
+    return thread;
+  }
+
+  private onThreadDown(name: string): void {
+    this.threads.delete(name);
+    const [kind, index] = name.split('-');
+    if (kind === 'ingest') this.links.ingestDown(Number(index));
+    else {
+      this.links.shardDown(Number(index));
+      this.regions.forget(Number(index));
+    }
+  }
+
+  private shardOptions(shard: number): ShardThreadOptions {
+    const { config, directory } = this;
+    return {
+      shard,
+      shardCount: config.shards,
+      partitionCount: directory.partitionCount,
+      directory: directory.shardDirectory(shard),
+      latenessMs: config.latenessMs,
+      correctionHorizonMs: config.correctionHorizonMs,
+      metersMax: Math.ceil(config.meterLimit / config.shards),
+      regionsMax: config.regionLimit,
+      nominalVoltage: config.nominalVoltage,
+      darkPowerKw: config.darkPowerKw,
+      checkpointIntervalMs: config.checkpointIntervalMs,
+      journalBytesMax: config.journalBytesMax,
+      deadLettersMax: config.deadLetterRowsMax,
+      anomaliesMax: config.anomalyRowsMax,
+      creditsMax: Math.max(config.shardCredits, QUERIES_PER_SHARD_MAX),
+    };
+  }
+
+  private ingestOptions(): IngestThreadOptions {
+    const { config } = this;
+    return {
+      host: config.host,
+      // A restarted thread listens where the one before it did.
+      port: this.ports.ingest === 0 ? config.ingestPort : this.ports.ingest,
+      exclusivePort: config.ingestThreads === 1,
+      shardCount: config.shards,
+      partitionCount: this.directory.partitionCount,
+      creditsMax: config.shardCredits,
+      queuedReadingsMax: config.queuedReadingsMax,
+      queuedBytesMax: config.queuedBytesMax,
+      bufferedBytesMax: config.bufferedBytesMax,
+      bodyDeadlineMs: config.bodyDeadlineMs,
+      appendDeadlineMs: config.appendDeadlineMs,
+      drainMs: Math.ceil(config.shutdownDeadlineMs / 3),
+    };
+  }
+
+  /** What a supervisor's start waits for may never come when it has given up. */
+  private async orFailure(started: Promise<void>): Promise<void> {
+    await Promise.race([started, this.failed.then((reason) => Promise.reject(reason))]);
+  }
+
+  // State ------------------------------------------------------------------------------------------------------------------
+
+  private onReport(report: ShardReport): void {
+    this.board.report(report);
+  }
+
+  /** A page that opens right after a restart shows the newest episodes too. */
+  private async seedBoard(): Promise<void> {
+    const query = { meterId: null, region: null, kind: null, severity: null, open: false, from: 0, to: systemClock.now() + 86_400_000, limit: 100, cursor: null };
+    const { data } = await this.queries.anomalies(query);
+    for (const anomaly of data.reverse()) this.board.note(anomaly);
+  }
+
+  private children(): ChildStatus[] {
+    return [...this.shards.status(), ...this.ingests.status()];
+  }
+
+  private notReady(): { part: string; state: string }[] {
+    if (this.state !== 'ready') return [{ part: 'engine', state: this.state }];
+    return this.children()
+      .filter(({ state }) => state !== 'up')
+      .map(({ name, state }) => ({ part: name, state }));
+  }
+
+  private shardState({ state, epoch }: ChildStatus): ShardState {
+    if (state === 'up') return 'up';
+    if (state === 'stopping') return 'down';
+    return epoch <= 1 ? 'starting' : 'restarting';
+  }
+
+  private snapshot(): EngineSnapshot {
+    const shards = this.shards.status();
+    const degraded = this.state === 'ready' && shards.some(({ state }) => state !== 'up');
+    return {
+      state: degraded ? 'degraded' : this.state,
+      version: this.version,
+      startedAt: this.startedAt,
+      now: systemClock.now(),
+      shards: shards.map((status, shard) => ({ shard, state: this.shardState(status) })),
+      ...this.vitals.figures(),
+      ingestUrl: `http://${this.config.host}:${this.ports.ingest}/ingest`,
+    };
+  }
+
+  private status(): EngineStatus {
+    return {
+      ...this.snapshot(),
+      partitions: this.directory.partitionCount,
+      shards: this.shards.status().map((status, shard) => ({ shard, state: this.shardState(status), restarts: status.restarts, ...this.vitals.shardFigures(shard) })),
+    };
+  }
+
+  // Shutdown ---------------------------------------------------------------------------------------------------------------
+
+  /** Senders first: what they were promised is stored before the shards stop. Queries are answered until then. */
+  private planShutdown(): void {
+    const { shutdown, config } = this;
+    const limitMs = config.shutdownDeadlineMs;
+    shutdown.phase('ingest', limitMs, async () => {
+      this.state = 'stopping';
+      for (const timer of this.timers) timer.cancel();
+      await this.ingests.stop();
+    });
+    shutdown.phase('gateway', limitMs, async () => {
+      this.live?.close();
+      await this.gateway?.close(Math.ceil(limitMs / 3));
+    });
+    shutdown.phase('shards', limitMs, async () => {
+      await this.shards.stop();
+      this.links.close();
+    });
+    shutdown.phase('ops', limitMs, async () => {
+      await this.ops?.close(Math.ceil(limitMs / 3));
+    });
+  }
+}

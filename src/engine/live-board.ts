@@ -1,0 +1,109 @@
+import type { RegionState } from '../actors/region/state.ts';
+import type { ShardReport } from '../actors/shard/protocol.ts';
+import type { EnginePort } from '../http/engine-port.ts';
+import type { EngineSnapshot, LiveSource, MeterNow, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
+import type { Anomaly } from '../model/anomaly.ts';
+import { asMeterId } from '../model/ids.ts';
+import { GRANULARITIES, GRANULARITY_MS } from '../model/window.ts';
+import type { Clock } from '../runtime/clock.ts';
+
+/** What the live stream shows, kept on the main thread from the shards' reports. */
+
+/** Episodes kept for a page that opens: more than fit on a screen, and a night's worth of a quiet fleet. */
+const RECENT_ANOMALIES_MAX = 200;
+
+export interface LiveBoardModules {
+  regions: RegionState;
+  queries: EnginePort;
+  clock: Clock;
+  latenessMs: number;
+  engine: () => EngineSnapshot;
+}
+
+export class LiveBoard implements LiveSource {
+  private readonly modules: LiveBoardModules;
+  /** By id, oldest change first. */
+  private readonly recent = new Map<string, Anomaly>();
+  private readonly regionListeners = new Set<(change: RegionsPicture) => void>();
+  private readonly anomalyListeners = new Set<(anomaly: Anomaly) => void>();
+  private readonly engineListeners = new Set<(snapshot: EngineSnapshot) => void>();
+
+  constructor(modules: LiveBoardModules) {
+    this.modules = modules;
+  }
+
+  /** Takes in a shard's report and tells whoever listens. */
+  report(report: ShardReport): void {
+    const { regions, clock, latenessMs } = this.modules;
+    const changed = regions.report(report);
+    for (const anomaly of report.anomalies) this.note(anomaly);
+    if (this.regionListeners.size === 0) return;
+    const names = new Set(changed.map(({ region }) => region));
+    const starts = new Set(changed.map(({ region, windowStart }) => `${region}/${windowStart}`));
+    const windows = [...names].flatMap((region) => regions.recentWindows(region, clock.now(), latenessMs)).filter(({ region, windowStart }) => starts.has(`${region}/${windowStart}`));
+    const picture = { regions: regions.regionsNow(), windows };
+    for (const fn of this.regionListeners) fn(picture);
+  }
+
+  /** Remembers an episode, as reported or as found in the stores at the start. */
+  note(anomaly: Anomaly): void {
+    this.recent.delete(anomaly.id);
+    this.recent.set(anomaly.id, anomaly);
+    if (this.recent.size > RECENT_ANOMALIES_MAX) this.recent.delete(this.recent.keys().next().value!);
+    for (const fn of this.anomalyListeners) fn(anomaly);
+  }
+
+  /** Tells the listeners how the engine is. */
+  tellEngine(): void {
+    if (this.engineListeners.size === 0) return;
+    const snapshot = this.modules.engine();
+    for (const fn of this.engineListeners) fn(snapshot);
+  }
+
+  regions(): RegionsPicture {
+    const { regions, clock, latenessMs } = this.modules;
+    const now = regions.regionsNow();
+    const sinceMs = clock.now() - 3_600_000;
+    const windows = now.flatMap(({ region }) => regions.recentWindows(region, clock.now(), latenessMs)).filter(({ windowStart }) => windowStart >= sinceMs);
+    return { regions: now, windows };
+  }
+
+  onRegions(fn: (change: RegionsPicture) => void): Unsubscribe {
+    return subscribe(this.regionListeners, fn);
+  }
+
+  anomaliesRecent(): Anomaly[] {
+    return [...this.recent.values()].reverse();
+  }
+
+  onAnomaly(fn: (anomaly: Anomaly) => void): Unsubscribe {
+    return subscribe(this.anomalyListeners, fn);
+  }
+
+  engine(): EngineSnapshot {
+    return this.modules.engine();
+  }
+
+  onEngine(fn: (snapshot: EngineSnapshot) => void): Unsubscribe {
+    return subscribe(this.engineListeners, fn);
+  }
+
+  async watchMeter(meterId: string): Promise<MeterNow | null> {
+    const id = asMeterId(meterId);
+    if (id === null) return null;
+    const meter = await this.modules.queries.meter(id);
+    if (meter === null) return null;
+    const to = meter.newestTimestamp + 1;
+    const pages = await Promise.all(
+      GRANULARITIES.map((granularity) =>
+        this.modules.queries.meterWindows(id, { granularity, from: to - 2 * GRANULARITY_MS[granularity], to, limit: 3, cursor: null }),
+      ),
+    );
+    return { meter, openWindows: pages.flatMap((page) => page?.data ?? []).filter(({ final }) => !final) };
+  }
+}
+
+function subscribe<T>(listeners: Set<T>, fn: T): Unsubscribe {
+  listeners.add(fn);
+  return () => listeners.delete(fn);
+}

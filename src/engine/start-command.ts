@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Option, type Command } from 'commander';
+import { endUsageFaultsWith2, EXIT, EXIT_CODES_HELP } from '../cli/command-end.ts';
+import { describeConfig, readConfigFile } from '../runtime/config.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import { createLog } from '../runtime/log.ts';
+import { installSignalHandlers } from '../runtime/shutdown.ts';
+import { CONFIG_FILE, ENV_PREFIX, engineConfigSchema, loadEngineConfig, type EngineConfig } from './engine-config.ts';
+import { startEngine, type Engine } from './engine.ts';
+
+/** From package.json. */
+export const VERSION: string = (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+const HELP = `
+Settings come from flags, SEG_ variables and ${CONFIG_FILE} in the working directory, in this order.
+${EXIT_CODES_HELP}`;
+
+/** Adds `seg start`. */
+export function registerStart(program: Command): void {
+  addSettings(endUsageFaultsWith2(program.command('start', { isDefault: true })).description('run the engine'))
+    .addHelpText('after', HELP)
+    .action((flags: Record<string, unknown>) => runEngine(() => loadSettings(flags)));
+}
+
+/** Adds a flag for every setting of the engine. */
+export function addSettings(command: Command): Command {
+  command.option('--config <file>', `settings file (default: ${CONFIG_FILE} if there is one)`);
+  for (const row of describeConfig(engineConfigSchema({ cores: availableParallelism() }), ENV_PREFIX)) {
+    // Defaults stay with the schema: a flag that is not given must not hide a variable or the file.
+    command.addOption(new Option(`${row.flag} <value>`, `${row.description} (default: ${row.default}; ${row.env})`));
+  }
+  return command;
+}
+
+/** The engine's settings; throws OperationalError `invalid_config` that lists every fault. */
+export function loadSettings(flags: Record<string, unknown>): EngineConfig {
+  const { config, ...args } = flags;
+  const file = typeof config === 'string' ? readConfigFile(config, true) : readConfigFile(CONFIG_FILE, false);
+  return loadEngineConfig({ cores: availableParallelism() }, { args, env: process.env, file });
+}
+
+/**
+ * Runs an engine until a signal or until it fails; sets the exit code. `onReady` may add what belongs to the run.
+ */
+export async function runEngine(settings: () => EngineConfig, onReady?: (engine: Engine, config: EngineConfig) => void): Promise<void> {
+  let engine: Engine;
+  try {
+    const config = settings();
+    const log = createLog({ level: config.logLevel, name: 'seg', pretty: config.logPretty ?? undefined });
+    engine = await startEngine(config, { log, version: VERSION });
+    log.info({ ports: engine.ports, dataDir: config.dataDir, shards: config.shards }, `ready: readings on port ${engine.ports.ingest}, dashboard and API on http://${config.host}:${engine.ports.http}`);
+    onReady?.(engine, config);
+  } catch (error) {
+    if (!(error instanceof OperationalError)) throw error;
+    process.stderr.write(`seg: ${error.message}\n`);
+    process.exit(error.code === 'invalid_config' ? EXIT.usage : EXIT.failed);
+  }
+  installSignalHandlers(engine.shutdown);
+  const reason = await engine.failed;
+  await engine.stop(reason.message);
+  process.exit(EXIT.failed);
+}

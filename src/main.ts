@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { registerExport } from './cli/export.ts';
+import { registerImport } from './cli/import/import-command.ts';
+import { registerSimulate } from './cli/simulate/simulate-command.ts';
+import { registerDemo } from './engine/demo-command.ts';
+import { registerStart, VERSION } from './engine/start-command.ts';
+
+/** The `seg` command. `npm start` is `seg start`, `npm run demo` is `seg demo`. */
+const program = new Command('seg')
+  .description('Smart Energy Grid: takes in the readings of smart meters, never loses one, and turns them into windows, baselines, anomalies and a live picture.')
+  .version(VERSION);
+
+registerStart(program);
+registerDemo(program);
+registerSimulate(program);
+registerImport(program);
+registerExport(program);
+
+await program.parseAsync();

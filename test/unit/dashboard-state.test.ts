@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+/** The parts of the page that need no browser. They are JavaScript without declarations, hence the dynamic imports. */
+const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
+const { ANOMALIES_MAX, emptyState, loadCurve, sortedAnomalies, totals, withMessage, withMeter } = await web('grid-state.js');
+const { formatDuration, loadLevel } = await web('format.js');
+const { LiveClient } = await web('live-client.js');
+
+const MINUTE_MS = 60_000;
+const NOW_MS = Date.parse('2026-03-02T21:14:30.000Z');
+const THIS_MINUTE = Date.parse('2026-03-02T21:14:00.000Z');
+
+function region(name: string, over: object = {}): object {
+  return { region: name, meters: 10, metersReporting: 10, metersSilent: 0, loadKw: 5, capacityKw: 10, loadPercent: 50, openAnomalies: 0, ...over };
+}
+
+function minute(name: string, startMs: number, sumPowerKw: number): object {
+  return { region: name, windowStart: new Date(startMs).toISOString(), metersReporting: 10, sumPowerKw, loadPercent: null, final: true };
+}
+
+function regions(type: 'snapshot' | 'update', data: { regions: object[]; windows: object[] }): object {
+  return { type, channel: 'regions', seq: 1, data };
+}
+
+function anomaly(id: string, startedAt: string, endedAt: string | null = null): object {
+  return { id, meterId: id, region: 'r', kind: 'spike', severity: 'WARN', startedAt, endedAt, endReason: null };
+}
+
+describe('the picture of the grid', () => {
+  test('an update replaces what it names and leaves the rest', () => {
+    const first = withMessage(emptyState, regions('snapshot', { regions: [region('b'), region('a')], windows: [minute('a', THIS_MINUTE - MINUTE_MS, 4)] }), NOW_MS);
+    const second = withMessage(first, regions('update', { regions: [region('b', { loadKw: 7 })], windows: [minute('a', THIS_MINUTE - MINUTE_MS, 6)] }), NOW_MS);
+    expect([...second.regions.keys()]).toEqual(['a', 'b']);
+    expect(second.regions.get('b').loadKw).toBe(7);
+    expect(second.regions.get('a').loadKw).toBe(5);
+    expect(second.curves.get('a').get(THIS_MINUTE - MINUTE_MS).sumPowerKw).toBe(6);
+    expect(first.curves.get('a').get(THIS_MINUTE - MINUTE_MS).sumPowerKw).toBe(4);
+  });
+
+  test('a snapshot replaces everything', () => {
+    const first = withMessage(emptyState, regions('snapshot', { regions: [region('a')], windows: [minute('a', THIS_MINUTE, 4)] }), NOW_MS);
+    const second = withMessage(first, regions('snapshot', { regions: [region('b')], windows: [] }), NOW_MS);
+    expect([...second.regions.keys()]).toEqual(['b']);
+    expect(second.curves.size).toBe(0);
+  });
+
+  test('minutes older than an hour are dropped as new ones come', () => {
+    let state = emptyState;
+    for (let i = 0; i < 200; i++) state = withMessage(state, regions('update', { regions: [], windows: [minute('a', THIS_MINUTE + i * MINUTE_MS, i)] }), NOW_MS);
+    expect(state.curves.get('a').size).toBe(61);
+  });
+
+  test('regions are in the order a person counts', () => {
+    const state = withMessage(emptyState, regions('snapshot', { regions: [region('r10'), region('r9'), region('r1')], windows: [] }), NOW_MS);
+    expect([...state.regions.keys()]).toEqual(['r1', 'r9', 'r10']);
+  });
+
+  test('a message of a type or channel it does not know changes nothing', () => {
+    expect(withMessage(emptyState, { type: 'weather', channel: 'regions', data: {} }, NOW_MS)).toBe(emptyState);
+    expect(withMessage(emptyState, { type: 'update', channel: 'weather', data: {} }, NOW_MS)).toBe(emptyState);
+  });
+
+  test('news of a meter that is not looked at any more is ignored', () => {
+    const state = withMeter(emptyState, 'm2');
+    expect(withMessage(state, { type: 'update', channel: 'meter:m1', seq: 2, data: { meter: {} } }, NOW_MS)).toBe(state);
+    expect(withMessage(state, { type: 'error', channel: 'meter:m1', message: 'gone' }, NOW_MS)).toBe(state);
+    expect(withMessage(state, { type: 'error', channel: 'meter:m2', message: 'gone' }, NOW_MS).meter.error).toBe('gone');
+  });
+
+  test('open anomalies come first, each kind newest first, and their number is bounded', () => {
+    const list = [anomaly('old', '2026-01-01T00:00:00.000Z'), anomaly('ended', '2026-01-03T00:00:00.000Z', '2026-01-03T01:00:00.000Z'), anomaly('new', '2026-01-02T00:00:00.000Z')];
+    expect(sortedAnomalies(list).map(({ id }: { id: string }) => id)).toEqual(['new', 'old', 'ended']);
+
+    let state = emptyState;
+    for (let i = 0; i < 6; i++) {
+      const anomalies = Array.from({ length: 100 }, (_, n) => anomaly(`${i}-${n}`, new Date(NOW_MS + i * 1000 + n).toISOString(), i === 0 ? null : new Date(NOW_MS).toISOString()));
+      state = withMessage(state, { type: 'update', channel: 'anomalies', data: { anomalies } }, NOW_MS);
+    }
+    expect(state.anomalies.size).toBe(ANOMALIES_MAX);
+    expect(state.anomalies.has('0-0')).toBe(true);
+    expect(state.anomalies.has('1-0')).toBe(false);
+  });
+});
+
+describe('the load curve', () => {
+  const state = withMessage(
+    emptyState,
+    regions('snapshot', {
+      regions: [region('a', { loadKw: 3 }), region('b', { loadKw: 4 })],
+      windows: [minute('a', THIS_MINUTE - MINUTE_MS, 1), minute('b', THIS_MINUTE - MINUTE_MS, 2), minute('a', THIS_MINUTE - 3 * MINUTE_MS, 9), minute('a', THIS_MINUTE, 0.1)],
+    }),
+    NOW_MS,
+  );
+
+  test('adds the regions up, leaves a hole where nothing was measured, and ends with the load now', () => {
+    const { seconds, powerKw } = loadCurve(state, ['a', 'b'], NOW_MS);
+    expect(powerKw.slice(-4)).toEqual([9, null, 3, 7]);
+    expect(seconds.at(-1)).toBe(NOW_MS / 1000);
+    expect(seconds.at(-2)).toBe((THIS_MINUTE - MINUTE_MS / 2) / 1000);
+    expect(seconds).toHaveLength(61);
+  });
+
+  test('has no last point while no meter reports', () => {
+    const silent = withMessage(state, regions('update', { regions: [region('a', { metersReporting: 0, loadKw: 0 })], windows: [] }), NOW_MS);
+    expect(loadCurve(silent, ['a'], NOW_MS).powerKw.at(-1)).toBeNull();
+  });
+
+  test('has a capacity only where a region has one', () => {
+    expect(totals(state, ['a', 'b']).capacityKw).toBe(20);
+    const unlimited = withMessage(emptyState, regions('snapshot', { regions: [region('a', { capacityKw: null })], windows: [] }), NOW_MS);
+    expect(totals(unlimited, ['a']).capacityKw).toBeNull();
+  });
+});
+
+test.each([
+  [75, ''],
+  [75.1, 'High'],
+  [90, 'High'],
+  [90.1, 'Critical'],
+  [100.1, 'Over capacity'],
+  [null, ''],
+])('a load of %s percent is called %j', (percent, word) => {
+  expect(loadLevel(percent).word).toBe(word);
+});
+
+test.each([
+  [-5, '0 s'],
+  [59_999, '59 s'],
+  [60_000, '1 min'],
+  [3_600_000, '1 h'],
+  [7_500_000, '2 h 5 min'],
+  [97_200_000, '1 d 3 h'],
+])('%i ms is written %s', (ms, text) => {
+  expect(formatDuration(ms)).toBe(text);
+});
+
+describe('the connection of the page', () => {
+  class FakeSocket {
+    static OPEN = 1;
+    static all: FakeSocket[] = [];
+    readyState = 0;
+    sent: any[] = [];
+    onopen = () => {};
+    onclose: (() => void) | null = () => {};
+    onmessage = (_event: { data: string }) => {};
+    constructor() {
+      FakeSocket.all.push(this);
+    }
+    send(text: string): void {
+      this.sent.push(JSON.parse(text));
+    }
+    close(): void {}
+    open(): void {
+      this.readyState = 1;
+      this.onopen();
+      this.say({ type: 'hello', protocol: 1, heartbeatMs: 15_000 });
+    }
+    say(message: object): void {
+      this.onmessage({ data: JSON.stringify(message) });
+    }
+  }
+  let messages: any[];
+  let states: string[];
+  let client: any;
+  const socket = () => FakeSocket.all.at(-1)!;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    FakeSocket.all = [];
+    vi.stubGlobal('WebSocket', FakeSocket);
+    vi.stubGlobal('addEventListener', () => {});
+    vi.stubGlobal('document', { addEventListener() {} });
+    messages = [];
+    states = [];
+    client = new LiveClient('ws://x/live', (message: any) => messages.push(message), ({ status }: { status: string }) => states.push(status));
+    client.subscribe('regions');
+    client.connect();
+    socket().open();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  test('a gap in the numbers brings a fresh snapshot, and the update after the gap is not shown', () => {
+    socket().say({ type: 'snapshot', channel: 'regions', seq: 5, data: {} });
+    socket().say({ type: 'update', channel: 'regions', seq: 6, data: {} });
+    socket().say({ type: 'update', channel: 'regions', seq: 8, data: {} });
+    expect(messages.filter(({ seq }) => seq !== undefined).map(({ seq }) => seq)).toEqual([5, 6]);
+    expect(socket().sent).toEqual([
+      { type: 'subscribe', channels: ['regions'] },
+      { type: 'subscribe', channels: ['regions'] },
+    ]);
+  });
+
+  test('waits longer after each failure, twelve and a half seconds at most, and subscribes again', () => {
+    const waits = [];
+    for (let i = 0; i < 8; i++) {
+      socket().onclose!();
+      const before = Date.now();
+      const count = FakeSocket.all.length;
+      while (FakeSocket.all.length === count) vi.advanceTimersByTime(10);
+      waits.push(Date.now() - before);
+    }
+    expect(waits[0]).toBeLessThanOrEqual(640);
+    expect(waits[7]).toBeGreaterThanOrEqual(7_500);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(12_510);
+    client.subscribe('meter:m1');
+    socket().open();
+    expect(socket().sent).toEqual([{ type: 'subscribe', channels: ['regions', 'meter:m1'] }]);
+    expect(states.at(-1)).toBe('live');
+  });
+
+  test('two heartbeats missed mean that the connection is dead', () => {
+    vi.advanceTimersByTime(30_000);
+    expect(states.at(-1)).toBe('live');
+    socket().say({ type: 'heartbeat', at: '' });
+    vi.advanceTimersByTime(30_000);
+    expect(states.at(-1)).toBe('live');
+    vi.advanceTimersByTime(1_001);
+    expect(states.at(-1)).toBe('waiting');
+  });
+
+  test('a try that nobody answers is given up for the next one', () => {
+    socket().onclose!();
+    vi.advanceTimersByTime(700);
+    expect(FakeSocket.all).toHaveLength(2);
+    vi.advanceTimersByTime(35_000);
+    expect(FakeSocket.all.length).toBeGreaterThan(2);
+  });
+});
