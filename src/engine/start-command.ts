@@ -28,7 +28,7 @@ export function addSettings(command: Command): Command {
   command.option('--config <file>', `settings file (default: ${CONFIG_FILE} if there is one)`);
   for (const row of describeConfig(engineConfigSchema({ cores: availableParallelism() }), ENV_PREFIX)) {
     // Defaults stay with the schema: a flag that is not given must not hide a variable or the file.
-    command.addOption(new Option(`${row.flag} <value>`, `${row.description} (default: ${row.default}; ${row.env})`));
+    command.addOption(new Option(`${row.flag} <value>`, `${row.description} (default: ${row.defaultText}; ${row.env})`));
   }
   return command;
 }

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import type { DecodedReading } from './decoded-reading.ts';
 import type { RejectCode } from './reading.ts';
+import { RegionDictionary } from './region-dictionary.ts';
 
 /**
  * A batch of readings as columns in one ArrayBuffer. The same bytes travel between threads (transferred, never cloned), lie in
@@ -20,9 +21,6 @@ const HEADER = { magic: 0, version: 4, present: 6, count: 8, regionCount: 12, re
 
 /** Bits of the header's `present`, in the order of the optional columns. */
 const PRESENT = { energyKwh: 1, voltage: 2, current: 4, frequency: 8, powerFactor: 16, seq: 32, readingId: 64 } as const;
-
-/** Regions of one batch at most; a region index is 16 bits. A request with more is split over batches. */
-export const REGIONS_PER_BATCH_MAX = 65_535;
 
 /** A reading the ingest thread refused, on its way to the dead-letter store. */
 export interface RejectedReading {
@@ -71,11 +69,7 @@ export class ReadingBatchBuilder {
   private flags: Uint8Array;
   private heap: Uint8Array;
   private heapLength = 0;
-  private readonly regionIndex = new Map<string, number>();
-  private readonly regionNames: string[] = [];
-  /** The region of the reading before: most neighbours in a batch share it. */
-  private lastRegion = new Uint8Array(0);
-  private lastRegionIndex = -1;
+  private readonly regions = new RegionDictionary();
   private readonly rejected: RejectedReading[] = [];
 
   constructor(initialCapacity = 512) {
@@ -124,7 +118,7 @@ export class ReadingBatchBuilder {
     this.present = present;
     this.flags[i] = reading.flags;
     this.meterHash[i] = reading.meterHash;
-    this.region[i] = this.internRegion(reading.region, reading.regionLength);
+    this.region[i] = this.regions.intern(reading.region, reading.regionLength);
     const length = reading.meterIdLength;
     if (this.heapLength + length > this.heap.length) this.growHeap(length);
     const heap = this.heap;
@@ -156,7 +150,7 @@ export class ReadingBatchBuilder {
     return {
       count: this.count,
       heapLength: this.heapLength,
-      regionCount: this.regionNames.length,
+      regionCount: this.regions.count,
       deadLetters: this.rejected.length,
       present: this.present,
     };
@@ -168,14 +162,13 @@ export class ReadingBatchBuilder {
     this.heapLength = mark.heapLength;
     this.present = mark.present;
     this.rejected.length = mark.deadLetters;
-    for (const name of this.regionNames.splice(mark.regionCount)) this.regionIndex.delete(name);
-    this.lastRegionIndex = -1;
+    this.regions.truncate(mark.regionCount);
   }
 
   /** The batch in an ArrayBuffer of its own, free to be transferred; the builder is empty afterwards. */
   pack(): ArrayBuffer {
     const n = this.count;
-    const regions = Buffer.from(this.regionNames.map((name) => String.fromCharCode(name.length) + name).join(''), 'latin1');
+    const regions = this.regions.packed();
     const deadLetters = this.rejected.length === 0 ? new Uint8Array(0) : packr.pack(this.rejected);
     const layout = layoutOf(n, this.present);
     const bytes = layout.end + regions.length + this.heapLength + deadLetters.length;
@@ -185,7 +178,7 @@ export class ReadingBatchBuilder {
     header.setUint16(HEADER.version, READING_BATCH_VERSION, true);
     header.setUint16(HEADER.present, this.present, true);
     header.setUint32(HEADER.count, n, true);
-    header.setUint32(HEADER.regionCount, this.regionNames.length, true);
+    header.setUint32(HEADER.regionCount, this.regions.count, true);
     header.setUint32(HEADER.regionBytes, regions.length, true);
     header.setUint32(HEADER.heapBytes, this.heapLength, true);
     header.setUint32(HEADER.deadLetterCount, this.rejected.length, true);
@@ -223,30 +216,8 @@ export class ReadingBatchBuilder {
     this.count = 0;
     this.present = 0;
     this.heapLength = 0;
-    this.regionIndex.clear();
-    this.regionNames.length = 0;
-    this.lastRegionIndex = -1;
+    this.regions.truncate(0);
     this.rejected.length = 0;
-  }
-
-  private internRegion(bytes: Uint8Array, length: number): number {
-    const last = this.lastRegion;
-    if (this.lastRegionIndex >= 0 && last.length === length) {
-      let k = 0;
-      while (k < length && last[k] === bytes[k]) k++;
-      if (k === length) return this.lastRegionIndex;
-    }
-    const name = Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1');
-    let index = this.regionIndex.get(name);
-    if (index === undefined) {
-      index = this.regionNames.length;
-      if (index >= REGIONS_PER_BATCH_MAX) throw new Error('region dictionary of a batch overflowed; batches are bounded below that');
-      this.regionNames.push(name);
-      this.regionIndex.set(name, index);
-    }
-    this.lastRegion = bytes.slice(0, length);
-    this.lastRegionIndex = index;
-    return index;
   }
 
   private grow(): void {

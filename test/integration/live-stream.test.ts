@@ -1,4 +1,4 @@
-import { connect, type Socket as TcpSocket } from 'node:net';
+import type { Socket as TcpSocket } from 'node:net';
 import { once } from 'node:events';
 import { App, us_listen_socket_close, us_socket_local_port, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
+import { frame, openClient, rawUpgrade as upgrade, readFrames, type Client } from '../support/live-clients.ts';
 
 const NOW_MS = Date.parse('2026-03-02T21:14:30.000Z');
 const TURN_MS = 20;
@@ -42,91 +43,16 @@ function serve(grid: FakeGrid, options: Partial<LiveOptions> = {}): Promise<Runn
   });
 }
 
-/** Node's own WebSocket client with its messages in a queue. */
-class Client {
-  readonly messages: any[] = [];
-  readonly socket: WebSocket;
-  closed: { code: number; reason: string } | null = null;
-  #wake: (() => void)[] = [];
-
-  constructor(port: number) {
-    this.socket = new WebSocket(`ws://127.0.0.1:${port}/live`);
-    this.socket.onmessage = (event) => {
-      this.messages.push(JSON.parse(String(event.data)));
-      this.#notify();
-    };
-    this.socket.onclose = (event) => {
-      this.closed = { code: event.code, reason: event.reason };
-      this.#notify();
-    };
-    cleanups.push(() => this.socket.close());
-  }
-
-  #notify(): void {
-    for (const wake of this.#wake.splice(0)) wake();
-  }
-
-  async until<T>(what: string, find: () => T | undefined | null | false): Promise<T> {
-    const deadline = AbortSignal.timeout(5_000);
-    for (;;) {
-      const found = find();
-      if (found) return found;
-      if (deadline.aborted) throw new Error(`no ${what} within 5 s; got ${JSON.stringify(this.messages).slice(0, 2000)}`);
-      await Promise.race([new Promise<void>((resolve) => this.#wake.push(resolve)), new Promise((resolve) => setTimeout(resolve, 50))]);
-    }
-  }
-
-  next(type: string, channel?: string): Promise<any> {
-    return this.until(`${type} ${channel ?? ''}`, () => {
-      const index = this.messages.findIndex((message) => message.type === type && (channel === undefined || message.channel === channel));
-      return index === -1 ? null : this.messages.splice(index, 1)[0];
-    });
-  }
-
-  send(message: unknown): void {
-    this.socket.send(typeof message === 'string' || message instanceof Uint8Array ? message : JSON.stringify(message));
-  }
-
-  subscribe(...channels: string[]): void {
-    this.send({ type: 'subscribe', channels });
-  }
-
-  closing(): Promise<{ code: number; reason: string }> {
-    return this.until('close', () => this.closed);
-  }
-}
-
 async function open(port: number): Promise<Client> {
-  const client = new Client(port);
-  await client.next('hello');
+  const client = await openClient(port);
+  cleanups.push(() => client.socket.close());
   return client;
 }
 
-/** A WebSocket by hand, for what a proper client would never send. Resolves with the head of the answer. */
-async function rawUpgrade(port: number, headers: Record<string, string> = {}): Promise<{ socket: TcpSocket; head: string }> {
-  const socket = connect(port, '127.0.0.1');
-  cleanups.push(() => socket.destroy());
-  socket.on('error', () => {});
-  const lines = Object.entries({
-    Host: `127.0.0.1:${port}`,
-    Upgrade: 'websocket',
-    Connection: 'Upgrade',
-    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
-    'Sec-WebSocket-Version': '13',
-    ...headers,
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.write(`GET /live HTTP/1.1\r\n${lines.join('')}\r\n`);
-  const [chunk] = (await once(socket, 'data')) as [Buffer];
-  return { socket, head: chunk.toString('latin1') };
-}
-
-/** A masked client frame; the mask is zero, which leaves the payload readable. */
-function frame(opcode: number, payload: Buffer): Buffer {
-  const header =
-    payload.length < 126
-      ? Buffer.from([0x80 | opcode, 0x80 | payload.length])
-      : Buffer.from([0x80 | opcode, 0x80 | 126, payload.length >> 8, payload.length & 0xff]);
-  return Buffer.concat([header, Buffer.alloc(4), payload]);
+async function rawUpgrade(...to: Parameters<typeof upgrade>): ReturnType<typeof upgrade> {
+  const upgraded = await upgrade(...to);
+  cleanups.push(() => upgraded.socket.destroy());
+  return upgraded;
 }
 
 describe('channels', () => {
@@ -472,30 +398,6 @@ describe('a slow reader', () => {
   /** A source whose engine snapshots are heavy, so that the kernel's buffers fill quickly. */
   function heavy(grid: FakeGrid, version: number): void {
     grid.tellEngine({ meters: version, version: 'v'.repeat(512 * 1024) });
-  }
-
-  /** Every text message in a stream of unmasked server frames. */
-  function readFrames(bytes: Buffer): any[] {
-    const messages: any[] = [];
-    let at = 0;
-    while (at + 2 <= bytes.length) {
-      const opcode = bytes[at] & 0x0f;
-      let length = bytes[at + 1] & 0x7f;
-      at += 2;
-      if (length === 126) {
-        length = bytes.readUInt16BE(at);
-        at += 2;
-      } else if (length === 127) {
-        length = Number(bytes.readBigUInt64BE(at));
-        at += 8;
-      }
-      if (at + length > bytes.length) break;
-      const payload = bytes.subarray(at, at + length);
-      if (opcode === 1) messages.push(JSON.parse(payload.toString()));
-      if (opcode === 8) messages.push({ close: payload.readUInt16BE(0) });
-      at += length;
-    }
-    return messages;
   }
 
   async function stalled(port: number): Promise<TcpSocket> {

@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+/** The arrows of docs/ARCHITECTURE.md, held against the imports as they are. */
+
+const SRC = fileURLToPath(new URL('../../src', import.meta.url));
+
+/** Which layers a layer may import, besides itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'main.ts': ['engine', 'cli'],
+  engine: ['http', 'cli', 'actors', 'runtime', 'model'],
+  http: ['actors', 'runtime', 'model'],
+  cli: ['actors', 'runtime', 'model'],
+  actors: ['runtime', 'model'],
+  runtime: ['model'],
+  model: [],
+};
+
+/** Packages that do I/O, each behind one adapter or one folder of adapters. */
+const ADAPTERS: Readonly<Record<string, RegExp>> = {
+  lmdb: /^runtime\/lmdb-store\.ts$/,
+  'uWebSockets.js': /^http\//,
+  comlink: /^runtime\/(thread-main|worker-thread)\.ts$/,
+  'prom-client': /^runtime\/metrics\.ts$/,
+  pino: /^runtime\/log\.ts$/,
+  commander: /^(main\.ts|cli\/|engine\/)/,
+};
+
+interface Import {
+  from: string;
+  to: string;
+}
+
+const imports: Import[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .flatMap((file) => {
+    const text = readFileSync(join(SRC, file), 'utf8');
+    return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, to]) => ({ from: file, to }));
+  });
+
+const layerOf = (path: string): string => path.split('/')[0];
+const own = imports.filter(({ to }) => to.startsWith('.')).map(({ from, to }) => ({ from, to: relative(SRC, resolve(SRC, dirname(from), to)) }));
+
+describe('layers', () => {
+  test('the source was found', () => {
+    expect(imports.length).toBeGreaterThan(100);
+  });
+
+  test('lower layers never import higher ones', () => {
+    const wrong = own.filter(({ from, to }) => layerOf(from) !== layerOf(to) && !MAY_IMPORT[layerOf(from)].includes(layerOf(to)));
+    expect(wrong).toEqual([]);
+  });
+
+  test('imports stay inside src and name the file', () => {
+    expect(own.filter(({ to }) => to.startsWith('..') || !to.endsWith('.ts'))).toEqual([]);
+  });
+
+  test('packages with I/O are imported by their adapters alone', () => {
+    const wrong = imports.filter(({ from, to }) => to in ADAPTERS && !ADAPTERS[to].test(from));
+    expect(wrong).toEqual([]);
+  });
+
+  test('pure state reads no clock, chance or environment', () => {
+    const pure = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && (file.startsWith('model/') || /^actors\/.*state\.ts$/.test(file)));
+    const wrong = pure.filter((file) => /Date\.now|performance\.now|Math\.random|process\.env|new Date\(\)/.test(readFileSync(join(SRC, file), 'utf8')));
+    expect(wrong).toEqual([]);
+  });
+});
