@@ -87,11 +87,15 @@ function LoadBar({ percent }) {
 }
 
 /**
- * A curve as small as a word, from zero up to the capacity or its own peak.
+ * A curve as small as a word, up to the capacity or its own peak; from zero, or from below where a region exports.
  * @param {{ powerKw: (number | null)[], top: number | null }} props
  */
 function Spark({ powerKw, top }) {
   const high = Math.max(...powerKw.map((power) => power ?? 0), top ?? 0, 0.001);
+  const low = Math.min(...powerKw.map((power) => power ?? 0), 0);
+  /** @param {number} power */
+  const height = (power) => (SPARK_HEIGHT - 1 - ((power - low) / (high - low)) * (SPARK_HEIGHT - 2)).toFixed(1);
+  const zero = height(0);
   let line = '';
   let area = '';
   /** @type {string | null} */
@@ -99,16 +103,16 @@ function Spark({ powerKw, top }) {
   powerKw.forEach((power, index) => {
     const x = ((index / (powerKw.length - 1)) * SPARK_WIDTH).toFixed(1);
     if (power === null) {
-      if (lastX !== null) area += `V${SPARK_HEIGHT}Z`;
+      if (lastX !== null) area += `V${zero}Z`;
       lastX = null;
       return;
     }
-    const y = (SPARK_HEIGHT - 1 - (Math.max(0, power) / high) * (SPARK_HEIGHT - 2)).toFixed(1);
+    const y = height(power);
     line += `${lastX === null ? 'M' : 'L'}${x} ${y}`;
-    area += `${lastX === null ? `M${x} ${SPARK_HEIGHT}L` : 'L'}${x} ${y}`;
+    area += `${lastX === null ? `M${x} ${zero}L` : 'L'}${x} ${y}`;
     lastX = x;
   });
-  if (lastX !== null) area += `V${SPARK_HEIGHT}Z`;
+  if (lastX !== null) area += `V${zero}Z`;
   return html`
     <svg class="spark" width=${SPARK_WIDTH} height=${SPARK_HEIGHT} viewBox=${`0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`} aria-hidden="true">
       <path class="spark-area" d=${area} />

@@ -1,8 +1,9 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
+import { claimDirectory, type DirectoryClaim } from './directory-claim.ts';
 
-/** The data directory: a manifest, and a directory for each shard. */
+/** The data directory: a manifest, a directory for each shard, and the claim of the engine that runs on it. */
 
 /** Raised when the layout of the directory changes. */
 const DIRECTORY_FORMAT = 1;
@@ -19,36 +20,46 @@ export interface DataDirectory {
   partitionCount: number;
   shardCount: number;
   shardDirectory(shard: number): string;
+  /** Lets another engine have the directory; to be called once nothing here writes to it any more. */
+  release(): void;
 }
 
 /**
- * Opens the directory, or makes it for `wanted`. Partitions are what the directory was made with; another number of shards is refused.
- * Throws OperationalError `data_directory` when it cannot be used, `wrong_shard_count` when it was made for other shards.
+ * Opens the directory for this engine alone, or makes it for `wanted`. Partitions are what the directory was made with; another number of
+ * shards is refused. Throws OperationalError `data_directory` when it cannot be used, `data_directory_in_use` while another engine runs
+ * on it, `wrong_shard_count` when it was made for other shards.
  */
 export function openDataDirectory(path: string, wanted: { partitions: number; shards: number }): DataDirectory {
-  let manifest: Manifest;
+  let claim: DirectoryClaim | null = null;
   try {
     mkdirSync(path, { recursive: true });
-    manifest = readManifest(path) ?? writeManifest(path, { format: DIRECTORY_FORMAT, ...wanted });
+    claim = claimDirectory(path);
+    const manifest = readManifest(path) ?? writeManifest(path, { format: DIRECTORY_FORMAT, ...wanted });
+    checkManifest(path, manifest, wanted.shards);
+    return {
+      path,
+      partitionCount: manifest.partitions,
+      shardCount: manifest.shards,
+      shardDirectory: (shard) => join(path, `shard-${shard}`),
+      release: claim.release,
+    };
   } catch (cause) {
+    claim?.release();
     if (cause instanceof OperationalError) throw cause;
-    throw new OperationalError('data_directory', `the data directory ${path} cannot be used: ${(cause as Error).message}`, { cause });
+    throw new OperationalError('data_directory', `the data directory ${path} cannot be used: ${(cause as Error).message}; make it writable or set SEG_DATA_DIR to another`, { cause });
   }
+}
+
+function checkManifest(path: string, manifest: Manifest, shards: number): void {
   if (manifest.format !== DIRECTORY_FORMAT) {
     throw new OperationalError('data_directory', `the data directory ${path} has format ${manifest.format}, this engine reads ${DIRECTORY_FORMAT}; use the engine that wrote it`);
   }
-  if (manifest.shards !== wanted.shards) {
+  if (manifest.shards !== shards) {
     throw new OperationalError(
       'wrong_shard_count',
-      `the data directory ${path} was made for ${manifest.shards} shards, not ${wanted.shards}; start with SEG_SHARDS=${manifest.shards} or another SEG_DATA_DIR`,
+      `the data directory ${path} was made for ${manifest.shards} shards, not ${shards}; start with SEG_SHARDS=${manifest.shards} or another SEG_DATA_DIR`,
     );
   }
-  return {
-    path,
-    partitionCount: manifest.partitions,
-    shardCount: manifest.shards,
-    shardDirectory: (shard) => join(path, `shard-${shard}`),
-  };
 }
 
 function readManifest(path: string): Manifest | null {

@@ -42,6 +42,8 @@ export interface ShardThreadSnapshot extends ThreadSnapshotBase {
   deadLetters: number;
   anomaliesOpen: Readonly<Record<AnomalyKind, number>>;
   lmdbBytes: number;
+  /** Log records appended and not yet counted. */
+  consumptionLagRecords: number;
   /** Journalled readings that no snapshot covers yet: what a restart would replay. */
   journalLagRecords: number;
   journalLagBytes: number;
@@ -86,6 +88,7 @@ export const METRIC = {
   meters: gauge('seg_meters', 'Meters held by a shard.'),
   anomaliesOpen: gauge('seg_anomalies_open', 'Anomalies that go on, by kind.'),
   lmdbBytes: gauge('seg_lmdb_bytes', 'Size of a shard\'s LMDB environment on disk.'),
+  consumptionLag: gauge('seg_consumption_lag_records', 'Log records (batches, mostly) appended and not yet counted.'),
   journalLagRecords: gauge('seg_journal_lag_records', 'Journalled readings not yet covered by a snapshot.'),
   journalLagBytes: gauge('seg_journal_lag_bytes', 'The same in bytes of journal.'),
   checkpointAge: gauge('seg_checkpoint_age_seconds', 'Age of a shard\'s newest snapshot.'),
@@ -150,6 +153,7 @@ function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void
   families.add(METRIC.meters, { shard }, snapshot.meters);
   for (const kind of ANOMALY_KINDS) families.add(METRIC.anomaliesOpen, { kind }, snapshot.anomaliesOpen[kind]);
   families.add(METRIC.lmdbBytes, { shard }, snapshot.lmdbBytes);
+  families.add(METRIC.consumptionLag, { shard }, snapshot.consumptionLagRecords);
   families.add(METRIC.journalLagRecords, { shard }, snapshot.journalLagRecords);
   families.add(METRIC.journalLagBytes, { shard }, snapshot.journalLagBytes);
   families.add(METRIC.checkpointAge, { shard }, snapshot.checkpointAgeMs === null ? NaN : snapshot.checkpointAgeMs / 1_000);

@@ -24,9 +24,9 @@ export interface EngineQueriesOptions {
 /** Answers the gateway: asks the owner of a meter, or every shard, and merges. */
 export class EngineQueries implements EnginePort {
   private readonly options: EngineQueriesOptions;
-  private readonly modules: { ask: AskShard; regions: RegionState; clock: Clock; status: () => EngineStatus };
+  private readonly modules: { ask: AskShard; regions: () => RegionState; clock: Clock; status: () => EngineStatus };
 
-  constructor(options: EngineQueriesOptions, modules: { ask: AskShard; regions: RegionState; clock: Clock; status: () => EngineStatus }) {
+  constructor(options: EngineQueriesOptions, modules: { ask: AskShard; regions: () => RegionState; clock: Clock; status: () => EngineStatus }) {
     this.options = options;
     this.modules = modules;
   }
@@ -47,12 +47,12 @@ export class EngineQueries implements EnginePort {
   }
 
   async regions(): Promise<RegionNow[]> {
-    return this.modules.regions.regionsNow();
+    return this.modules.regions().regionsNow();
   }
 
   async regionWindows(region: RegionId, query: WindowQuery): Promise<Page<RegionWindow> | null> {
     checkCursor(query.cursor, WINDOW_CURSOR);
-    if (!this.modules.regions.isKnown(region)) return null;
+    if (!this.modules.regions().isKnown(region)) return null;
     const { granularity, to, limit } = query;
     const length = GRANULARITY_MS[granularity];
     const from = query.cursor === null ? query.from : Number(query.cursor) * length;

@@ -12,6 +12,8 @@ export interface EngineVitalsModules {
   children: () => ChildStatus[];
   gateway: () => ReturnType<Gateway['stats']> | null;
   liveConnections: () => number;
+  /** Of the actors on the main thread. */
+  mailboxes: () => MainThreadSnapshot['mailboxes'];
   version: string;
   /** A thread that does not answer in this time is left out of the scrape, ms. */
   controlDeadlineMs: number;
@@ -102,7 +104,7 @@ export class EngineVitals {
       thread: 'main',
       epoch: 1,
       stats: null,
-      mailboxes: {},
+      mailboxes: modules.mailboxes(),
       version: modules.version,
       children: modules.children(),
       gateway,

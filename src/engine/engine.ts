@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { RegionState } from '../actors/region/state.ts';
+import { RegionActor } from '../actors/region/actor.ts';
+import { RECENT_WINDOWS_MAX } from '../actors/region/state.ts';
 import type { ShardReport } from '../actors/shard/protocol.ts';
 import type { EngineStatus } from '../http/engine-port.ts';
 import { startGateway, type Gateway } from '../http/gateway.ts';
@@ -7,6 +8,7 @@ import type { EngineSnapshot, ShardState } from '../http/live-source.ts';
 import { registerLive, type LiveStream } from '../http/live-stream.ts';
 import { startOpsServer, type OpsServer } from '../http/ops-server.ts';
 import { loadStaticFiles } from '../http/static-files.ts';
+import { GRANULARITY_MS } from '../model/window.ts';
 import { systemClock, systemTimers, type TimerHandle } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -50,7 +52,7 @@ const QUERIES_PER_SHARD_MAX = 256;
 
 /**
  * Starts an engine; resolves when every shard has recovered and all ports listen. Rejects with OperationalError: `data_directory`,
- * `wrong_shard_count`, `port_in_use`, or the reason why a shard did not start.
+ * `data_directory_in_use`, `wrong_shard_count`, `port_in_use`, or the reason why a shard did not start.
  */
 export async function startEngine(config: EngineConfig, modules: { log: Log; version: string }): Promise<Engine> {
   const engine = new RunningEngine(config, modules.log, modules.version);
@@ -70,11 +72,12 @@ class RunningEngine implements Engine {
   private readonly config: EngineConfig;
   private readonly log: Log;
   private readonly directory: DataDirectory;
-  private readonly regions: RegionState;
+  private region: RegionActor;
   private readonly links: ShardLinks;
   private readonly queries: EngineQueries;
   private readonly board: LiveBoard;
   private readonly vitals: EngineVitals;
+  private readonly actors: Supervisor;
   private readonly shards: Supervisor;
   private readonly ingests: Supervisor;
   private readonly threads = new Map<string, WorkerThread<object>>();
@@ -94,22 +97,24 @@ class RunningEngine implements Engine {
     this.version = version;
     this.failed = new Promise((resolve) => (this.fail = resolve));
     this.directory = openDataDirectory(config.dataDir, config);
-    this.regions = new RegionState(config.regionCapacities);
     const time = { clock: systemClock, timers: systemTimers };
+    this.region = this.makeRegionActor();
     this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onReport(report) });
     this.vitals = new EngineVitals({
       threads: () => [...this.threads.values()],
       children: () => this.children(),
       gateway: () => this.gateway?.stats() ?? null,
       liveConnections: () => this.live?.stats().connections ?? 0,
+      mailboxes: () => ({ region: this.region.metrics.snapshot() }),
       version,
       controlDeadlineMs: CONTROL_DEADLINE_MS,
     });
     this.queries = new EngineQueries(
       { partitionCount: this.directory.partitionCount, shardCount: config.shards, latenessMs: config.latenessMs, capacities: config.regionCapacities },
-      { ask: (shard, query) => this.links.ask(shard, query), regions: this.regions, clock: systemClock, status: () => this.status() },
+      { ask: (shard, query) => this.links.ask(shard, query), regions: () => this.region.state, clock: systemClock, status: () => this.status() },
     );
-    this.board = new LiveBoard({ regions: this.regions, queries: this.queries, clock: systemClock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
+    this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: systemClock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
+    this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
     this.shards = this.supervise('shards', this.shardSpecs());
     this.ingests = this.supervise('ingest', this.ingestSpecs());
     this.shutdown = new Shutdown({ ...time, log });
@@ -125,8 +130,10 @@ class RunningEngine implements Engine {
       { source: { notReady: () => this.notReady(), metrics: () => this.vitals.render() }, ...time, log: this.log },
     );
     this.ports.ops = this.ops.port;
+    await this.orFailure(this.actors.start());
     await this.orFailure(this.shards.start());
     await this.seedBoard();
+    await this.seedRegions();
     await this.orFailure(this.ingests.start());
     this.gateway = await startGateway(
       {
@@ -141,7 +148,7 @@ class RunningEngine implements Engine {
     );
     this.ports.http = this.gateway.port;
     this.timers.push(
-      systemTimers.every(PICTURE_INTERVAL_MS, () => this.links.tellPicture({ kind: 'regionPicture', regions: this.regions.picture() })),
+      systemTimers.every(PICTURE_INTERVAL_MS, () => this.links.tellPicture({ kind: 'regionPicture', regions: this.region.state.picture() })),
       systemTimers.every(VITALS_INTERVAL_MS, () => void this.vitals.poll().then(() => this.board.tellEngine())),
     );
     this.state = 'ready';
@@ -208,9 +215,9 @@ class RunningEngine implements Engine {
     this.threads.delete(name);
     const [kind, index] = name.split('-');
     if (kind === 'ingest') this.links.ingestDown(Number(index));
-    else {
+    else if (kind === 'shard') {
       this.links.shardDown(Number(index));
-      this.regions.forget(Number(index));
+      this.region.tell({ kind: 'shardDown', shard: Number(index) });
     }
   }
 
@@ -262,7 +269,34 @@ class RunningEngine implements Engine {
   // State ------------------------------------------------------------------------------------------------------------------
 
   private onReport(report: ShardReport): void {
-    this.board.report(report);
+    for (const anomaly of report.anomalies) this.board.note(anomaly);
+    // A full mailbox costs the live picture a change; what is stored is asked of the shards.
+    if (!this.region.tell(report)) this.log.warn({ shard: report.shard }, 'the region actor is behind; a report is left out');
+  }
+
+  private makeRegionActor(): RegionActor {
+    return new RegionActor(this.config.regionCapacities, { clock: systemClock, timers: systemTimers }, (change) => this.board.regionsChanged(change));
+  }
+
+  private startRegionActor(epoch: number): RegionActor {
+    if (epoch > 1) {
+      this.region = this.makeRegionActor();
+      void this.seedRegions();
+    }
+    return this.region;
+  }
+
+  /** Shards report changes only, so the windows of the last hours are asked for. A shard that is away is left out. */
+  private async seedRegions(): Promise<void> {
+    const to = systemClock.now();
+    const from = to - RECENT_WINDOWS_MAX * GRANULARITY_MS['1m'];
+    for (const region of Object.keys(this.config.regionCapacities)) {
+      for (let shard = 0; shard < this.config.shards; shard++) {
+        const query = { kind: 'regionParts', region, granularity: '1m', from, to, limit: RECENT_WINDOWS_MAX } as const;
+        const parts = await this.links.ask<'regionParts'>(shard, query).catch(() => []);
+        this.region.tell({ kind: 'storedParts', shard, parts });
+      }
+    }
   }
 
   /** A page that opens right after a restart shows the newest episodes too. */
@@ -273,7 +307,7 @@ class RunningEngine implements Engine {
   }
 
   private children(): ChildStatus[] {
-    return [...this.shards.status(), ...this.ingests.status()];
+    return [...this.actors.status(), ...this.shards.status(), ...this.ingests.status()];
   }
 
   private notReady(): { part: string; state: string }[] {
@@ -329,6 +363,8 @@ class RunningEngine implements Engine {
     shutdown.phase('shards', limitMs, async () => {
       await this.shards.stop();
       this.links.close();
+      this.directory.release();
+      await this.actors.stop();
     });
     shutdown.phase('ops', limitMs, async () => {
       await this.ops?.close(Math.ceil(limitMs / 3));

@@ -1,19 +1,22 @@
 import type { RegionState } from '../actors/region/state.ts';
-import type { ShardReport } from '../actors/shard/protocol.ts';
+import type { RegionChange } from '../actors/region/protocol.ts';
 import type { EnginePort } from '../http/engine-port.ts';
 import type { EngineSnapshot, LiveSource, MeterNow, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import { asMeterId } from '../model/ids.ts';
-import { GRANULARITIES, GRANULARITY_MS } from '../model/window.ts';
+import { GRANULARITIES, GRANULARITY_MS, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 /** What the live stream shows, kept on the main thread from the shards' reports. */
 
 /** Episodes kept for a page that opens: more than fit on a screen, and a night's worth of a quiet fleet. */
 const RECENT_ANOMALIES_MAX = 200;
+/** The curves of a page that opens. */
+const SHOWN_MS = 3_600_000;
 
 export interface LiveBoardModules {
-  regions: RegionState;
+  /** The region actor's state; another object after its restart. */
+  regions: () => RegionState;
   queries: EnginePort;
   clock: Clock;
   latenessMs: number;
@@ -32,16 +35,13 @@ export class LiveBoard implements LiveSource {
     this.modules = modules;
   }
 
-  /** Takes in a shard's report and tells whoever listens. */
-  report(report: ShardReport): void {
-    const { regions, clock, latenessMs } = this.modules;
-    const changed = regions.report(report);
-    for (const anomaly of report.anomalies) this.note(anomaly);
+  /** Tells whoever listens what changed in the regions. */
+  regionsChanged({ windows }: RegionChange): void {
     if (this.regionListeners.size === 0) return;
-    const names = new Set(changed.map(({ region }) => region));
-    const starts = new Set(changed.map(({ region, windowStart }) => `${region}/${windowStart}`));
-    const windows = [...names].flatMap((region) => regions.recentWindows(region, clock.now(), latenessMs)).filter(({ region, windowStart }) => starts.has(`${region}/${windowStart}`));
-    const picture = { regions: regions.regionsNow(), windows };
+    const names = new Set(windows.map(({ region }) => region));
+    const starts = new Set(windows.map(({ region, windowStart }) => `${region}/${windowStart}`));
+    const changed = [...names].flatMap((region) => this.recentWindows(region)).filter(({ region, windowStart }) => starts.has(`${region}/${windowStart}`));
+    const picture = { regions: this.modules.regions().regionsNow(), windows: changed };
     for (const fn of this.regionListeners) fn(picture);
   }
 
@@ -49,8 +49,18 @@ export class LiveBoard implements LiveSource {
   note(anomaly: Anomaly): void {
     this.recent.delete(anomaly.id);
     this.recent.set(anomaly.id, anomaly);
-    if (this.recent.size > RECENT_ANOMALIES_MAX) this.recent.delete(this.recent.keys().next().value!);
+    if (this.recent.size > RECENT_ANOMALIES_MAX) this.dropOldest();
     for (const fn of this.anomalyListeners) fn(anomaly);
+  }
+
+  /** An episode that goes on stays longer than one that is over. */
+  private dropOldest(): void {
+    for (const { id, endedAt } of this.recent.values()) {
+      if (endedAt === null) continue;
+      this.recent.delete(id);
+      return;
+    }
+    this.recent.delete(this.recent.keys().next().value!);
   }
 
   /** Tells the listeners how the engine is. */
@@ -61,11 +71,10 @@ export class LiveBoard implements LiveSource {
   }
 
   regions(): RegionsPicture {
-    const { regions, clock, latenessMs } = this.modules;
-    const now = regions.regionsNow();
-    const sinceMs = clock.now() - 3_600_000;
-    const windows = now.flatMap(({ region }) => regions.recentWindows(region, clock.now(), latenessMs)).filter(({ windowStart }) => windowStart >= sinceMs);
-    return { regions: now, windows };
+    const regions = this.modules.regions().regionsNow();
+    const sinceMs = this.modules.clock.now() - SHOWN_MS;
+    const windows = regions.flatMap(({ region }) => this.recentWindows(region)).filter(({ windowStart }) => windowStart >= sinceMs);
+    return { regions, windows };
   }
 
   onRegions(fn: (change: RegionsPicture) => void): Unsubscribe {
@@ -100,6 +109,11 @@ export class LiveBoard implements LiveSource {
       ),
     );
     return { meter, openWindows: pages.flatMap((page) => page?.data ?? []).filter(({ final }) => !final) };
+  }
+
+  private recentWindows(region: string): RegionWindow[] {
+    const { regions, clock, latenessMs } = this.modules;
+    return regions().recentWindows(region, clock.now(), latenessMs);
   }
 }
 

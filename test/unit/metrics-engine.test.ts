@@ -31,7 +31,8 @@ function shard(index: number): ShardThreadSnapshot {
     kind: 'shard', thread: `shard-${index}`, epoch: 1, stats: null, mailboxes: { [`shard-${index}`]: mailbox.snapshot() },
     shard: index, meters: 100, windowsClosed: { '1m': 60, '15m': 4 }, windowsCorrected: 2, lateReadings: 5, deadLetters: 7,
     anomaliesOpen: { spike: 1, drop: 0, outage: 2, flat_line: 0, voltage_band: 0 },
-    lmdbBytes: 4_096, journalLagRecords: 900, journalLagBytes: 90_000, checkpointAgeMs: index === 0 ? 2_500 : null,
+    lmdbBytes: 4_096, consumptionLagRecords: 3,
+    journalLagRecords: 900, journalLagBytes: 90_000, checkpointAgeMs: index === 0 ? 2_500 : null,
   };
 }
 

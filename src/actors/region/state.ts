@@ -27,8 +27,13 @@ export class RegionState {
   /** Takes in a shard's report. Returns the one-minute windows that changed, as region and start. */
   report(report: ShardReport): { region: string; windowStart: number }[] {
     this.live.set(report.shard, report.live);
+    return this.take(report.shard, report.parts);
+  }
+
+  /** Takes in parts of a shard, each whole. Returns the one-minute windows that changed. */
+  take(shard: number, taken: readonly RegionPart[]): { region: string; windowStart: number }[] {
     const changed: { region: string; windowStart: number }[] = [];
-    for (const part of report.parts) {
+    for (const part of taken) {
       if (part.granularity !== '1m') continue;
       let windows = this.recent.get(part.region);
       if (windows === undefined) this.recent.set(part.region, (windows = new Map()));
@@ -37,7 +42,7 @@ export class RegionState {
         windows.set(part.windowStart, (parts = new Map()));
         dropOldest(windows);
       }
-      parts.set(report.shard, part);
+      parts.set(shard, part);
       if (windows.has(part.windowStart)) changed.push({ region: part.region, windowStart: part.windowStart });
     }
     return changed;

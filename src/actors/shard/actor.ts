@@ -79,6 +79,7 @@ export class ShardActor {
   private nextStepAtMs = 0;
   private lastCheckpointMs = 0;
   private blockedUntilMs = 0;
+  private deadLetters = 0;
   private unreportedAnomalies: Anomaly[] = [];
   private outcomes = new Uint8Array(4_096);
   /** Duration of commits, ms: sum, count and worst since the last look. For metrics. */
@@ -149,8 +150,11 @@ export class ShardActor {
     storeBytes: number;
     journalBytes: number;
     journalRecords: number;
+    /** Appended and not yet counted. */
+    unappliedRecords: number;
     checkpointAgeMs: number;
     dirtyPages: number;
+    /** Since the start. */
     deadLetters: number;
   } {
     return {
@@ -158,9 +162,10 @@ export class ShardActor {
       storeBytes: this.modules.store.sizeBytes(),
       journalBytes: this.retention.bytes,
       journalRecords: this.sequence - this.retention.first + 1,
+      unappliedRecords: this.sequence - this.appliedSequence + this.queue.length,
       checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
       dirtyPages: this.state.turn.dirtyPages.size,
-      deadLetters: this.modules.store.deadLetters.count(),
+      deadLetters: this.deadLetters,
     };
   }
 
@@ -259,7 +264,10 @@ export class ShardActor {
       entry.reply.ok({ accepted, duplicates: 0, outcomes: null });
       return;
     }
-    collectDeadLetters(batch, this.outcomes, nowMs, sequence, (letter) => this.checkpoint.addDeadLetter(letter));
+    collectDeadLetters(batch, this.outcomes, nowMs, sequence, (letter) => {
+      this.deadLetters++;
+      this.checkpoint.addDeadLetter(letter);
+    });
     const outcomes = this.outcomes.slice(0, batch.count);
     let duplicates = 0;
     for (const outcome of outcomes) if (outcome === OUTCOME.duplicate) duplicates++;

@@ -27,13 +27,18 @@ export function collectDeadLetters(batch: ReadingBatch, outcomes: Uint8Array, no
   }
   if (batch.deadLetterCount === 0) return;
   batch.deadLetters().forEach((rejected, n) => {
-    add({ sequence, position: REJECTED_EARLIER + n, letter: { receivedAt: nowMs, meterId: null, ...rejected } });
+    add({ sequence, position: REJECTED_EARLIER + n, letter: { receivedAt: nowMs, meterId: meterIdIn(rejected.raw), ...rejected } });
   });
 }
 
 function meterIdOf(batch: ReadingBatch, i: number): string {
   const start = batch.heapStart + batch.idStart[i];
   return Buffer.from(batch.bytes.buffer, batch.bytes.byteOffset + start, batch.idLength[i]).toString('latin1');
+}
+
+/** The meterId of a reading that never became columns, where its text shows one plainly. */
+function meterIdIn(raw: string): string | null {
+  return /"meterId"\s*:\s*"([A-Za-z0-9._:-]{1,64})"/.exec(raw)?.[1] ?? null;
 }
 
 /** The reading as JSON, made from its columns: what was sent is gone by now. */

@@ -1,0 +1,14 @@
+import type { RegionPart, ShardReport } from '../shard/protocol.ts';
+
+/** Messages of the region actor. */
+export type RegionMessage =
+  | ShardReport
+  /** A shard's thread is gone: its meters are not known of until it reports again. */
+  | { kind: 'shardDown'; shard: number }
+  /** What a shard's store says of recent windows; asked for when the actor starts, because reports hold changes only. */
+  | { kind: 'storedParts'; shard: number; parts: readonly RegionPart[] };
+
+/** What changed for those who watch: one-minute windows, as region and start. */
+export interface RegionChange {
+  windows: { region: string; windowStart: number }[];
+}
