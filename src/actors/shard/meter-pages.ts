@@ -2,7 +2,22 @@ import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
 import { PROFILE_BYTES, profileCells, type ProfileCells } from './seasonal-profile.ts';
 
-/** 64 meters of one partition. Views share one buffer; indexes into them are byte offsets divided by the element size. */
+/** Pages that share one buffer: a few dozen views stay in the processor's cache where one for each page would not. 3.6 MB. */
+const PAGES_PER_SLAB = 64;
+const ROWS_PER_SLAB = PAGES_PER_SLAB * ROWS_PER_PAGE;
+const SLAB_SHIFT = Math.log2(ROWS_PER_SLAB);
+
+/** Rows of 64 pages. */
+export class RowSlab {
+  readonly buffer = new ArrayBuffer(ROWS_PER_SLAB * ROW_BYTES);
+  readonly f64 = new Float64Array(this.buffer);
+  readonly f32 = new Float32Array(this.buffer);
+  readonly u32 = new Uint32Array(this.buffer);
+  readonly u16 = new Uint16Array(this.buffer);
+  readonly u8 = new Uint8Array(this.buffer);
+}
+
+/** 64 meters of one partition. Views are those of the slab: indexes into them are byte offsets (rowOffset) divided by the element size. */
 export class MeterPage {
   /** Position in the shard's page list: rows of the page are number × 64 … + 63. */
   readonly index: number;
@@ -32,16 +47,27 @@ export class MeterPage {
   /** Those of them that a commit under way is writing: older than `pending`, newer than the store. */
   flushing: PendingWindows | null = null;
 
-  constructor(index: number, partition: number, number: number) {
+  constructor(index: number, partition: number, number: number, slab: RowSlab) {
     this.index = index;
     this.partition = partition;
     this.number = number;
-    this.buffer = new ArrayBuffer(ROWS_PER_PAGE * ROW_BYTES);
-    this.f64 = new Float64Array(this.buffer);
-    this.f32 = new Float32Array(this.buffer);
-    this.u32 = new Uint32Array(this.buffer);
-    this.u16 = new Uint16Array(this.buffer);
-    this.u8 = new Uint8Array(this.buffer);
+    this.buffer = slab.buffer;
+    this.f64 = slab.f64;
+    this.f32 = slab.f32;
+    this.u32 = slab.u32;
+    this.u16 = slab.u16;
+    this.u8 = slab.u8;
+  }
+
+  /** The shard's number of the page's r-th row. */
+  rowAt(r: number): number {
+    return this.index * ROWS_PER_PAGE + r;
+  }
+
+  /** The page's rows as bytes (borrowed). */
+  rowBytes(): Uint8Array {
+    const start = rowOffset(this.rowAt(0));
+    return this.u8.subarray(start, start + this.rowCount * ROW_BYTES);
   }
 
   /** Makes the profiles when they are missing. */
@@ -55,12 +81,12 @@ export function rowInPage(row: number): number {
   return row & (ROWS_PER_PAGE - 1);
 }
 
-/** Byte offset of a row in its page. */
+/** Byte offset of a row in the views of its page. */
 export function rowOffset(row: number): number {
-  return rowInPage(row) * ROW_BYTES;
+  return (row & (ROWS_PER_SLAB - 1)) * ROW_BYTES;
 }
 
-/** Byte offset of a row's detector state in its page. */
+/** Byte offset of a row's detector state in the same views. */
 export function detectorOffset(row: number): number {
   return rowOffset(row) + ROW_DETECTOR;
 }
@@ -80,6 +106,7 @@ export const NO_ROW = -1;
  */
 export class MeterDirectory {
   readonly pages: MeterPage[] = [];
+  private readonly slabs: RowSlab[] = [];
   meterCount = 0;
   private readonly pagesOfPartition = new Map<number, PartitionPages>();
   /** row + 1; 0 = empty. */
@@ -94,25 +121,26 @@ export class MeterDirectory {
     for (;;) {
       const tag = this.slots[slot];
       if (tag === 0) return NO_ROW;
-      const row = tag - 1;
-      const page = this.pages[row >>> 6];
-      const at = rowOffset(row);
-      if (page.u32[(at + ROW.hash) >> 2] === hash && page.u8[at + ROW.idLength] === length) {
-        const id = at + ROW.id;
-        const u8 = page.u8;
-        let k = 0;
-        while (k < length && u8[id + k] === bytes[start + k]) k++;
-        if (k === length) return row;
-      }
+      if (this.isAt(tag - 1, hash, bytes, start, length)) return tag - 1;
       slot = (slot + 1) & mask;
     }
+  }
+
+  /** True when the row is the meter whose id is `bytes[start, start + length)`. */
+  private isAt(row: number, hash: number, bytes: Uint8Array, start: number, length: number): boolean {
+    const { u32, u8 } = this.slabs[row >>> SLAB_SHIFT];
+    const at = rowOffset(row);
+    if (u32[(at + ROW.hash) >> 2] !== hash || u8[at + ROW.idLength] !== length) return false;
+    const id = at + ROW.id;
+    for (let k = 0; k < length; k++) if (u8[id + k] !== bytes[start + k]) return false;
+    return true;
   }
 
   /** Makes a row for a new meter of `partition`. The row is empty but for its identity. */
   add(partition: number, hash: number, bytes: Uint8Array, start: number, length: number): number {
     const page = this.openPage(partition);
-    const at = page.rowCount * ROW_BYTES;
-    const row = page.index * ROWS_PER_PAGE + page.rowCount;
+    const row = page.rowAt(page.rowCount);
+    const at = rowOffset(row);
     page.rowCount++;
     page.u8[at + ROW.idLength] = length;
     page.u32[(at + ROW.hash) >> 2] = hash;
@@ -150,7 +178,7 @@ export class MeterDirectory {
 
   /** Puts a restored page's rows into the index. */
   indexPage(page: MeterPage): void {
-    for (let r = 0; r < page.rowCount; r++) this.index(page.index * ROWS_PER_PAGE + r, page.u32[(r * ROW_BYTES + ROW.hash) >> 2]);
+    for (let r = 0; r < page.rowCount; r++) this.index(page.rowAt(r), page.u32[(rowOffset(page.rowAt(r)) + ROW.hash) >> 2]);
   }
 
   private openPage(partition: number): MeterPage {
@@ -163,7 +191,9 @@ export class MeterDirectory {
   }
 
   private appendPage(partition: number, siblings: PartitionPages): MeterPage {
-    const page = new MeterPage(this.pages.length, partition, siblings.pages.length);
+    const index = this.pages.length;
+    if (index === this.slabs.length * PAGES_PER_SLAB) this.slabs.push(new RowSlab());
+    const page = new MeterPage(index, partition, siblings.pages.length, this.slabs[Math.floor(index / PAGES_PER_SLAB)]);
     this.pages.push(page);
     siblings.pages.push(page);
     return page;

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { OperationalError } from '../../runtime/errors.ts';
-import type { MeterPage } from './meter-pages.ts';
+import { rowOffset, type MeterPage } from './meter-pages.ts';
 import { ROW, ROW_BYTES, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { NO_CHUNK, type SampleIndex } from './sample-index.ts';
 
@@ -22,7 +22,7 @@ export function encodePage(page: MeterPage, samples: SampleIndex, sequence: numb
   eachOpenSlot(page, (at) => (sampleBytes += page.u32[(at + SLOT.sampleCount) >> 2] * 6));
   const bytes = new Uint8Array(HEADER_BYTES + rowsBytes + sampleBytes);
   const view = new DataView(bytes.buffer);
-  bytes.set(page.u8.subarray(0, rowsBytes), HEADER_BYTES);
+  bytes.set(page.rowBytes(), HEADER_BYTES);
   let end = HEADER_BYTES + rowsBytes;
   eachOpenSlot(page, (at) => {
     end += samples.write(page.u32[(at + SLOT.samplesOrRevision) >> 2], page.u32[(at + SLOT.sampleCount) >> 2], view, end);
@@ -49,7 +49,7 @@ export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIn
   page.rowCount = view.getUint32(8, true);
   page.snapshotSequence = view.getFloat64(16, true);
   const rowsBytes = page.rowCount * ROW_BYTES;
-  page.u8.set(bytes.subarray(HEADER_BYTES, HEADER_BYTES + rowsBytes));
+  page.rowBytes().set(bytes.subarray(HEADER_BYTES, HEADER_BYTES + rowsBytes));
   let at = HEADER_BYTES + rowsBytes;
   eachOpenSlot(page, (slot) => {
     const count = page.u32[(slot + SLOT.sampleCount) >> 2];
@@ -62,7 +62,7 @@ export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIn
 function eachOpenSlot(page: MeterPage, visit: (at: number) => void): void {
   for (let r = 0; r < page.rowCount; r++) {
     for (let s = 0; s < SLOTS_PER_GRANULARITY; s++) {
-      const at = r * ROW_BYTES + ROW.slots + s * SLOT_BYTES;
+      const at = rowOffset(page.rowAt(r)) + ROW.slots + s * SLOT_BYTES;
       const startMs = page.f64[at >> 3];
       // NaN marks an empty slot.
       if (startMs === startMs) visit(at);

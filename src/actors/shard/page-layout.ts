@@ -89,7 +89,8 @@ export const SLOTS_PER_GRANULARITY = 2;
 export const LATENESS_MS_MAX = 60_000;
 
 export const ROW_DETECTOR = ROW.slots + 2 * SLOTS_PER_GRANULARITY * SLOT_BYTES;
-export const ROW_BYTES = ROW_DETECTOR + DETECTOR_BYTES;
+/** A multiple of a cache line. */
+export const ROW_BYTES = Math.ceil((ROW_DETECTOR + DETECTOR_BYTES) / 64) * 64;
 
 /** Byte offset, from the row's start, of a slot. `granularity` 0 = 1m, 1 = 15m. */
 export function slotOffset(granularity: number, windowNumber: number): number {

@@ -9,7 +9,7 @@ import type { DetectionConfig } from './detection-config.ts';
 import { detectorCells, type DetectorCells } from './detector-cells.ts';
 import { detectorOffset, MeterDirectory, NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { silenceDeadlineMs } from './outage.ts';
-import { LATENESS_MS_MAX, LIVE, ROW, ROWS_PER_PAGE } from './page-layout.ts';
+import { LATENESS_MS_MAX, LIVE, ROW } from './page-layout.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
 import { ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
@@ -117,7 +117,7 @@ export class ShardState {
     for (const page of this.directory.pagesOf(partition)) {
       if (page.nextTickMs > nowMs || sequence <= page.snapshotSequence) continue;
       let next = Infinity;
-      for (let r = 0; r < page.rowCount; r++) next = Math.min(next, this.tickRow(page, page.index * ROWS_PER_PAGE + r, nowMs));
+      for (let r = 0; r < page.rowCount; r++) next = Math.min(next, this.tickRow(page, page.rowAt(r), nowMs));
       page.nextTickMs = next;
     }
   }
@@ -137,7 +137,7 @@ export class ShardState {
   rebuildLive(): void {
     for (const page of this.directory.pages) {
       for (let r = 0; r < page.rowCount; r++) {
-        const row = page.index * ROWS_PER_PAGE + r;
+        const row = page.rowAt(r);
         const at = rowOffset(row);
         const region = page.u16[(at + ROW.region) >> 1];
         const live = page.u8[at + ROW.live];

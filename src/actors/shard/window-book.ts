@@ -3,7 +3,7 @@ import type { ReadingBatch } from '../../model/reading-batch.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { invariant } from '../../runtime/errors.ts';
 import { rowInPage, rowOffset, type MeterDirectory, type MeterPage } from './meter-pages.ts';
-import { ROW, ROWS_PER_PAGE, SLOT, SLOT_BYTES, slotOffset } from './page-layout.ts';
+import { ROW, SLOT, SLOT_BYTES, slotOffset } from './page-layout.ts';
 import { PENDING_WINDOWS_PER_PAGE_MAX, pendingKey } from './pending-windows.ts';
 import type { Contribution, RegionLedger } from './region-ledger.ts';
 import { NO_CHUNK, SampleIndex } from './sample-index.ts';
@@ -225,7 +225,7 @@ export class WindowBook {
     const record = this.scanRecord;
     for (const page of this.modules.directory.pages) {
       for (let r = 0; r < page.rowCount; r++) {
-        const stored = this.storedRecord(page, page.index * ROWS_PER_PAGE + r, granularity, windowNumber);
+        const stored = this.storedRecord(page, page.rowAt(r), granularity, windowNumber);
         if (stored === undefined) continue;
         record.load(stored);
         if (record.count === 0 || record.u16[SLOT.region >> 1] !== region) continue;
