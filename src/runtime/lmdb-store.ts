@@ -95,7 +95,9 @@ class LmdbTable implements Table {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.database.getBinaryFast(key as Buffer);
+    const found = this.database.getBinaryFast(key as Buffer);
+    // lmdb-js hands out one 16 MiB buffer whose `length` alone is set to the value's: copying or slicing it would take all of it.
+    return found === undefined ? undefined : new Uint8Array(found.buffer, found.byteOffset, found.length);
   }
 
   put(key: Uint8Array, value: Uint8Array): void {

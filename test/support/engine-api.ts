@@ -2,6 +2,9 @@ import type { EngineProcess } from './engine-process.ts';
 
 /** What tests say to a running engine and hear from it, over HTTP alone. */
 
+/** An engine of whatever kind. */
+export type EngineUrls = Pick<EngineProcess, 'ingestUrl' | 'apiUrl' | 'opsUrl'>;
+
 export interface WireReading {
   meterId: string;
   region: string;
@@ -62,29 +65,30 @@ export interface WireRegionWindow {
 const WINDOWS_PER_PAGE = 10_000;
 
 /** Posts a body as it is. */
-export async function postBody<Body = Record<string, unknown>>(engine: EngineProcess, body: BodyInit, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<Answer<Body>> {
+export async function postBody<Body = Record<string, unknown>>(engine: EngineUrls, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<Answer<Body>> {
   const response = await fetch(`${engine.ingestUrl()}/ingest`, { method: 'POST', body, headers });
   return { status: response.status, headers: response.headers, body: (await response.json()) as Body };
 }
 
 /** Posts readings as a JSON array and expects a 202. */
-export async function post(engine: EngineProcess, readings: readonly object[]): Promise<IngestReply> {
+export async function post(engine: EngineUrls, readings: readonly object[]): Promise<IngestReply> {
   const { status, body } = await postBody<IngestReply>(engine, JSON.stringify(readings));
   if (status !== 202) throw new Error(`the engine answered ${status}: ${JSON.stringify(body)}`);
   return body;
 }
 
-export async function get<Body = Record<string, unknown>>(engine: EngineProcess, path: string): Promise<Answer<Body>> {
+export async function get<Body = Record<string, unknown>>(engine: EngineUrls, path: string): Promise<Answer<Body>> {
   const response = await fetch(engine.apiUrl(path));
   return { status: response.status, headers: response.headers, body: (await response.json()) as Body };
 }
 
 /** All rows of a paged list. */
-export async function allRows<Row>(engine: EngineProcess, path: string, query: Record<string, string | number> = {}): Promise<Row[]> {
+export async function allRows<Row>(engine: EngineUrls, path: string, query: Record<string, string | number> = {}): Promise<Row[]> {
   const rows: Row[] = [];
   let cursor: string | null = null;
   do {
-    const parameters = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) parameters.set(name, String(value));
     if (cursor !== null) parameters.set('cursor', cursor);
     const { status, body } = await get<{ data: Row[]; nextCursor: string | null }>(engine, `${path}?${parameters.toString()}`);
     if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
@@ -95,16 +99,16 @@ export async function allRows<Row>(engine: EngineProcess, path: string, query: R
   return rows;
 }
 
-export function meterWindows(engine: EngineProcess, meterId: string, granularity: '1m' | '15m', range: { from: number; to: number }): Promise<WireWindow[]> {
+export function meterWindows(engine: EngineUrls, meterId: string, granularity: '1m' | '15m', range: { from: number; to: number }): Promise<WireWindow[]> {
   return allRows(engine, `/api/v1/meters/${meterId}/aggregates`, { granularity, ...range, limit: WINDOWS_PER_PAGE });
 }
 
-export function regionWindows(engine: EngineProcess, region: string, granularity: '1m' | '15m', range: { from: number; to: number }): Promise<WireRegionWindow[]> {
+export function regionWindows(engine: EngineUrls, region: string, granularity: '1m' | '15m', range: { from: number; to: number }): Promise<WireRegionWindow[]> {
   return allRows(engine, `/api/v1/regions/${region}/aggregates`, { granularity, ...range, limit: WINDOWS_PER_PAGE });
 }
 
 /** Values of a Prometheus scrape by series, as `seg_readings_total{outcome="accepted"}`. */
-export async function scrape(engine: EngineProcess): Promise<Map<string, number>> {
+export async function scrape(engine: EngineUrls): Promise<Map<string, number>> {
   const text = await (await fetch(engine.opsUrl('/metrics'))).text();
   const values = new Map<string, number>();
   for (const line of text.split('\n')) {

@@ -55,7 +55,7 @@ export async function seg(args: readonly string[], options: { env?: Readonly<Rec
   return { code, stdout: stdout.join(''), stderr: stderr.join('') };
 }
 
-/** One `seg start` and what it said. A data directory of its own is made unless `settings` names one. */
+/** One `seg start` and what it said. Its log level must be info, the default: the line that says "ready" carries the ports. */
 export class EngineProcess {
   readonly dataDir: string;
   /** What stdout held, line by line, parsed. Lines that are not JSON end up in `strayLines`. */
@@ -98,7 +98,12 @@ export class EngineProcess {
   /** Starts an engine and waits until it is ready. */
   static async start(options: { dataDir?: string; settings?: Settings } = {}): Promise<EngineProcess> {
     const engine = EngineProcess.spawn(options);
-    await engine.ready();
+    try {
+      await engine.ready();
+    } catch (error) {
+      await engine.kill9();
+      throw error;
+    }
     return engine;
   }
 
@@ -204,7 +209,12 @@ export async function eventually<T>(ask: () => Promise<T>, satisfied: (answer: T
 function spawnSeg(args: readonly string[], options: { env?: Readonly<Record<string, string>>; cwd?: string }): ChildProcess {
   // Settings of whoever runs the tests must not reach the engines under test.
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SEG_')));
-  return spawn(process.execPath, [MAIN, ...args], { env: { ...inherited, ...options.env }, cwd: options.cwd ?? tmpdir(), stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...inherited, ...options.env }, cwd: options.cwd ?? tmpdir(), stdio: ['ignore', 'pipe', 'pipe'] });
+  // A suite that is cut short must leave no engine behind.
+  const killLeftOver = (): void => void child.kill('SIGKILL');
+  process.once('exit', killLeftOver);
+  child.once('exit', () => process.off('exit', killLeftOver));
+  return child;
 }
 
 function collect(stream: NodeJS.ReadableStream): string[] {

@@ -79,6 +79,8 @@ export class ShardActor {
   private nextStepAtMs = 0;
   private lastCheckpointMs = 0;
   private blockedUntilMs = 0;
+  /** First log record that the step under way leaves. */
+  private trimmedBefore = 0;
   private deadLetters = 0;
   private unreportedAnomalies: Anomaly[] = [];
   private outcomes = new Uint8Array(4_096);
@@ -132,6 +134,7 @@ export class ShardActor {
 
   /** What is known of the regions over all shards; goes through the log, because detection depends on it. */
   setPicture(picture: RegionPicture): void {
+    if (this.stopping) return;
     this.enqueue({ kind: 'control', record: { kind: 'picture', nowMs: this.modules.clock.now(), regions: picture.regions }, sequence: 0 });
   }
 
@@ -197,6 +200,8 @@ export class ShardActor {
       const stepping = this.isStepDue();
       if (group.length === 0 && !stepping && synced.length === 0) return;
       const committed = this.commit(group, stepping);
+      // Awaited below; a store that fails at once must not count as nobody's failure until then.
+      committed.catch(() => {});
       // The store starts to write at the end of this turn of the event loop; only then does counting run beside it.
       if (synced.length > 0) await turnEnd();
       for (const entry of synced) this.apply(entry);
@@ -292,13 +297,14 @@ export class ShardActor {
     this.nextStepAtMs = clock.monotonic() + this.options.checkpoint.stepMs;
     this.checkpoint.begin(this.appliedSequence, pace);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
-    this.retention.first = store.trimJournal(this.retention.first, removable, TRIM_STEP_MAX);
+    this.trimmedBefore = store.trimJournal(this.retention.first, removable, TRIM_STEP_MAX);
     store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
     store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
   }
 
   private stepDone(): void {
     this.unreportedAnomalies.push(...this.checkpoint.done());
+    this.retention.first = this.trimmedBefore;
     this.lastCheckpointMs = this.modules.clock.now();
   }
 

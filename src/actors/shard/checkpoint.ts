@@ -66,7 +66,8 @@ export class Checkpoint {
       this.deadLetters.length > 0 ||
       state.ledger.unsavedNames.length > 0 ||
       state.ledger.hasUnsaved ||
-      state.episodes.hasChanges
+      state.episodes.hasChanges ||
+      this.retryChanges.length > 0
     );
   }
 
@@ -124,11 +125,11 @@ export class Checkpoint {
       page.dirtySequence = dirtySequence;
       page.profilesDirty ||= profilesWritten;
     }
-    // The oldest first again, as before.
-    const later = [...state.turn.dirtyPages];
-    state.turn.dirtyPages.clear();
-    for (const { page } of step.pages) state.turn.dirtyPages.add(page);
-    for (const page of later) state.turn.dirtyPages.add(page);
+    // The oldest first again: crowded pages were taken out of turn, and the first page decides what of the log may go.
+    const { dirtyPages } = state.turn;
+    const all = [...step.pages.map(({ page }) => page), ...dirtyPages].sort((a, b) => a.dirtySequence - b.dirtySequence);
+    dirtyPages.clear();
+    for (const page of all) dirtyPages.add(page);
     state.ledger.markUnsaved(step.parts);
     state.ledger.unsavedNames = [...step.regionNames, ...state.ledger.unsavedNames];
     state.newRows = [...step.rows, ...state.newRows];

@@ -205,6 +205,8 @@ export class ShardState {
     else {
       f64[d + (ROW.readings >> 3)]++;
       this.turn.touch(page);
+      // It may open a window that is due at once. A page looked at too late would close it at another record when the log is replayed.
+      page.nextTickMs = -Infinity;
     }
     page.nextTickMs = Math.min(page.nextTickMs, nowMs + this.config.latenessMs);
     if (late) this.book.correct(batch, i, page, row, region, fingerprint);

@@ -1,0 +1,47 @@
+import type { BenchReport } from './bench-report.ts';
+import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
+import { DECODE_FULL, run as runDecode, type DecodeEffort } from './micro/decode.ts';
+import { JOURNAL_FULL, run as runJournal } from './micro/journal.ts';
+import { QUERY_FULL, run as runQuery } from './micro/query.ts';
+import { run as runShardTurn, SHARD_TURN_FULL } from './micro/shard-turn.ts';
+
+/** `quick` shows that a benchmark still runs and checks; its figures mean nothing. */
+export type Effort = 'full' | 'quick';
+
+export interface Bench {
+  group: 'micro' | 'load';
+  name: string;
+  run(effort: Effort): Promise<BenchReport>;
+}
+
+const RUN_LOAD_QUICK: RunLoadOptions = {
+  meters: 2_000,
+  durationMs: 300,
+  warmupMs: 50,
+  rounds: 1,
+  singleConnections: [8],
+  resting: { settleMs: 0, historyMs: 180_000, restarts: 1 },
+};
+
+/** All benchmarks, in the order of a full run. */
+export const BENCHES: readonly Bench[] = [
+  { group: 'micro', name: 'decode', run: async (effort) => decodeReport(effort === 'full' ? DECODE_FULL : { rounds: 1, roundMs: 1 }) },
+  { group: 'micro', name: 'shard-turn', run: async (effort) => runShardTurn(effort === 'full' ? SHARD_TURN_FULL : { meters: 1_000, rounds: 1 }) },
+  { group: 'micro', name: 'journal', run: (effort) => runJournal(effort === 'full' ? JOURNAL_FULL : { recordsPerRound: 20, rounds: 1 }) },
+  { group: 'micro', name: 'query', run: (effort) => runQuery(effort === 'full' ? QUERY_FULL : { meters: 10, queriesPerRound: 3, rounds: 1 }) },
+  ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort) => runLoad(name, effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK) })),
+];
+
+function decodeReport(effort: DecodeEffort): BenchReport {
+  const rows = runDecode(effort).map(({ name, readingsPerSecond, low, high, bytesPerReading, resultHash }) => ({
+    name,
+    unit: 'readings/s',
+    median: readingsPerSecond,
+    low,
+    high,
+    rounds: effort.rounds,
+    note: `${bytesPerReading.toFixed(0)} bytes each`,
+    resultHash,
+  }));
+  return { name: 'micro: decode', leavesOut: 'sockets, gzip and routing.', rows };
+}

@@ -1,0 +1,165 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { rowOf, type BenchReport, type BenchRow } from '../bench-report.ts';
+import { EngineProcess, makeDataDirectory, removeDataDirectory } from './engine-process.ts';
+import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
+import { checkCounts } from './grid-check.ts';
+import { RESTING_FULL, restingReport, type RestingTimes } from './memory-and-restart.ts';
+import type { SingleReadingsOptions, SingleReadingsResult } from './single-readings.ts';
+
+/** Whole engine under load: client and engine on the same machine, every acknowledged reading on disk, counts checked at the end. */
+
+export interface RunLoadOptions {
+  meters: number;
+  /** Measured time of one run. */
+  durationMs: number;
+  warmupMs: number;
+  /** Runs of each load. */
+  rounds: number;
+  /** Of single readings: each number is a load of its own. */
+  singleConnections: readonly number[];
+  resting: RestingTimes;
+}
+
+/** Five rounds of 10 s: the spread of a shared two-core machine is about a tenth, and the median of five holds still. */
+export const RUN_LOAD_FULL: RunLoadOptions = { meters: 100_000, durationMs: 10_000, warmupMs: 3_000, rounds: 5, singleConnections: [64, 256], resting: RESTING_FULL };
+
+export const LOAD_NAMES = ['batches', 'msgpack', 'singles', 'resting'] as const;
+export type LoadName = (typeof LOAD_NAMES)[number];
+
+/** The rates of the issue's floor at half: 250,000 readings/s in batches, 15,000 single readings/s. */
+const HALF_OF_FLOOR = { batches: 250_000, singles: 15_000 };
+const BATCH_CONNECTIONS = 16;
+const HOUR_MS = 3_600_000;
+
+const LEAVES_OUT =
+  'the network between meters and engine, TLS, gzip, readers of the API; the client takes its part of the same cores. At the maximum a meter sends several readings a ' +
+  'second, far more than meters do, so open windows hold more samples and memory after it says nothing of a fleet (see resting).';
+
+const execute = promisify(execFile);
+
+/** Runs fixed-rate.ts in its own process. */
+export async function loadFromProcess(options: LoadOptions): Promise<LoadResult> {
+  return run<LoadResult>('fixed-rate.ts', options);
+}
+
+async function run<Result>(script: string, options: object): Promise<Result> {
+  const { stdout } = await execute(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), '--options', JSON.stringify(options)]);
+  return JSON.parse(stdout) as Result;
+}
+
+/** Runs one load benchmark. Throws when the engine's counts are not the sender's. */
+export async function runLoad(name: LoadName, options: RunLoadOptions): Promise<BenchReport> {
+  if (name === 'resting') return restingReport(options, loadFromProcess);
+  const directory = await makeDataDirectory();
+  try {
+    const engine = await EngineProcess.start(directory);
+    try {
+      const bench = new LoadBench(engine, options);
+      if (name === 'singles') await bench.singles();
+      else await bench.batches(name === 'batches' ? 'json' : 'msgpack');
+      return { name: `load: ${name}`, leavesOut: LEAVES_OUT, rows: await bench.checked() };
+    } finally {
+      await engine.stop();
+    }
+  } finally {
+    await removeDataDirectory(directory);
+  }
+}
+
+class LoadBench {
+  private readonly engine: EngineProcess;
+  private readonly options: RunLoadOptions;
+  private readonly startedMs = Date.now();
+  private readonly rows: BenchRow[] = [];
+  private readonly sample = new Map<string, number>();
+  private accepted = 0;
+  /** Readings that autocannon may have sent without waiting for the answer. */
+  private slack = 0;
+
+  constructor(engine: EngineProcess, options: RunLoadOptions) {
+    this.engine = engine;
+    this.options = options;
+  }
+
+  /** Durable batches of 500: as many as go, then at half of that and at half of the issue's floor. */
+  async batches(format: 'json' | 'msgpack'): Promise<void> {
+    const load = { format, connections: BATCH_CONNECTIONS };
+    const max = await this.measure(`${format} batches of 500, maximum`, load);
+    await this.measure(`${format} batches of 500, half of the maximum`, { ...load, readingsPerSecond: Math.round(max / 2) });
+    await this.measure(`${format} batches of 500, ${HALF_OF_FLOOR.batches}/s`, { ...load, readingsPerSecond: HALF_OF_FLOOR.batches });
+    if (format === 'json') await this.measure('json batches of 500 without readingId, maximum', { ...load, withReadingIds: false });
+  }
+
+  /** One reading a request, from autocannon and from the lighter client of fixed-rate.ts. */
+  async singles(): Promise<void> {
+    for (const connections of this.options.singleConnections) {
+      const single = { readingsPerBatch: 1, connections };
+      const max = await this.measure(`single readings, ${connections} connections, maximum`, single);
+      await this.measure(`single readings, ${connections} connections, half of the maximum`, { ...single, readingsPerSecond: Math.round(max / 2) });
+      await this.measure(`single readings, ${connections} connections, ${HALF_OF_FLOOR.singles}/s`, { ...single, readingsPerSecond: HALF_OF_FLOOR.singles });
+      await this.autocannon(`single readings, ${connections} connections, autocannon, maximum`, connections, null);
+      await this.autocannon(`single readings, ${connections} connections, autocannon, ${HALF_OF_FLOOR.singles}/s`, connections, HALF_OF_FLOOR.singles);
+    }
+  }
+
+  /** The rows, after the engine's counts were held against the senders'. */
+  async checked(): Promise<BenchRow[]> {
+    // With autocannon's unanswered readings no meter's own count is certain.
+    const sample = this.slack > 0 ? [] : [...this.sample].map(([meterId, readings]) => ({ meterId, readings }));
+    const verified = await checkCounts(this.engine.ports, this.startedMs - HOUR_MS, this.accepted, sample, this.slack);
+    const { rssMb, anonMb } = this.engine.memory();
+    this.rows.push(rowOf('resident memory after it', 'MB', [rssMb], `own ${anonMb.toFixed(0)} MB; counts verified: ${verified}`, ''));
+    return this.rows;
+  }
+
+  private async measure(name: string, load: Partial<LoadOptions>): Promise<number> {
+    const { meters, durationMs, warmupMs, rounds } = this.options;
+    const results: LoadResult[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const result = await loadFromProcess(loadOptions({ port: this.engine.ports.ingest, meters, durationMs, warmupMs, ...load }));
+      this.accepted += result.total.readingsAccepted;
+      for (const { meterId, readings } of result.sample) this.sample.set(meterId, (this.sample.get(meterId) ?? 0) + readings);
+      results.push(result);
+    }
+    const row = rowOf(name, 'readings/s', results.map((result) => result.readingsPerSecond), noteOf(results), '');
+    this.rows.push(row);
+    return row.median;
+  }
+
+  private async autocannon(name: string, connections: number, requestsPerSecond: number | null): Promise<void> {
+    const { meters, durationMs, rounds } = this.options;
+    const results: SingleReadingsResult[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const options: SingleReadingsOptions = { port: this.engine.ports.ingest, connections, requestsPerSecond, durationMs, meters };
+      const result = await run<SingleReadingsResult>('single-readings.ts', options);
+      this.accepted += result.accepted;
+      this.slack += connections;
+      results.push(result);
+    }
+    this.rows.push(rowOf(name, 'readings/s', results.map((result) => result.requestsPerSecond), noteOf(results), ''));
+  }
+}
+
+/** Latencies of the median round by p99, errors of all rounds. */
+function noteOf(results: readonly (LoadResult | SingleReadingsResult)[]): string {
+  const byP99 = [...results].sort((a, b) => a.latencyMs.p99 - b.latencyMs.p99);
+  const { latencyMs, clientCpuShare, bytesPerReading } = byP99[results.length >> 1];
+  const worstP99 = byP99[results.length - 1].latencyMs.p99;
+  const parts = [
+    `p50 ${ms(latencyMs.p50)}, p99 ${ms(latencyMs.p99)} (worst round ${ms(worstP99)}), p99.9 ${ms(latencyMs.p999)}, max ${ms(latencyMs.max)} ms`,
+    `client ${(clientCpuShare * 100).toFixed(0)} % of a core`,
+    `${bytesPerReading} bytes each`,
+  ];
+  const errors = new Map<string, number>();
+  for (const result of results) for (const [status, count] of Object.entries(result.errors)) errors.set(status, (errors.get(status) ?? 0) + count);
+  if (errors.size > 0) parts.push(`ERRORS ${[...errors].map(([status, count]) => `${status}: ${count}`).join(', ')}`);
+  const unsent = results.reduce((sum, result) => sum + ('unsent' in result ? result.unsent : 0), 0);
+  if (unsent > 0) parts.push(`${unsent} requests due and not sent: the rate was not held`);
+  return parts.join('; ');
+}
+
+function ms(value: number): string {
+  return value.toFixed(1);
+}
