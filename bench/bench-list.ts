@@ -18,6 +18,7 @@ const RUN_LOAD_QUICK: RunLoadOptions = {
   meters: 2_000,
   durationMs: 300,
   warmupMs: 50,
+  engineWarmupMs: 50,
   rounds: 1,
   singleConnections: [8],
   resting: { settleMs: 0, historyMs: 180_000, restarts: 1 },

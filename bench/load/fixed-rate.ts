@@ -133,12 +133,12 @@ class LoadRun {
     for (let k = 0; k < connections; k++) {
       const from = Math.floor((meters * k) / connections);
       const to = Math.floor((meters * (k + 1)) / connections);
-      const source = this.sourceOf(from, to, runId);
-      const lane: Lane = { source, connection: null!, body: 0, intendedMs: 0 };
-      lane.connection = await LoadConnection.open(host, port, {
+      const connection = await LoadConnection.open(host, port, {
         onAnswer: (status, body) => this.answered(lane, status, body),
         onBroken: (reason) => this.fail(new Error(`connection ${k} broke: ${reason}`)),
       });
+      // Nothing is answered before it is asked, so the callbacks above come later than this.
+      const lane: Lane = { source: this.sourceOf(from, to, runId), connection, body: 0, intendedMs: 0 };
       this.lanes.push(lane);
     }
   }

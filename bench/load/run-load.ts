@@ -15,6 +15,8 @@ export interface RunLoadOptions {
   /** Measured time of one run. */
   durationMs: number;
   warmupMs: number;
+  /** Load before the first run: all meters are made, code is compiled, checkpoints are under way. */
+  engineWarmupMs: number;
   /** Runs of each load. */
   rounds: number;
   /** Of single readings: each number is a load of its own. */
@@ -23,7 +25,7 @@ export interface RunLoadOptions {
 }
 
 /** Five rounds of 10 s: the spread of a shared two-core machine is about a tenth, and the median of five holds still. */
-export const RUN_LOAD_FULL: RunLoadOptions = { meters: 100_000, durationMs: 10_000, warmupMs: 3_000, rounds: 5, singleConnections: [64, 256], resting: RESTING_FULL };
+export const RUN_LOAD_FULL: RunLoadOptions = { meters: 100_000, durationMs: 10_000, warmupMs: 2_000, engineWarmupMs: 20_000, rounds: 5, singleConnections: [64, 256], resting: RESTING_FULL };
 
 export const LOAD_NAMES = ['batches', 'msgpack', 'singles', 'resting'] as const;
 export type LoadName = (typeof LOAD_NAMES)[number];
@@ -57,6 +59,7 @@ export async function runLoad(name: LoadName, options: RunLoadOptions): Promise<
     const engine = await EngineProcess.start(directory);
     try {
       const bench = new LoadBench(engine, options);
+      await bench.warmUp(name);
       if (name === 'singles') await bench.singles();
       else await bench.batches(name === 'batches' ? 'json' : 'msgpack');
       return { name: `load: ${name}`, leavesOut: LEAVES_OUT, rows: await bench.checked() };
@@ -83,9 +86,15 @@ class LoadBench {
     this.options = options;
   }
 
+  /** Sends the kind of load that follows, and measures nothing. */
+  async warmUp(name: Exclude<LoadName, 'resting'>): Promise<void> {
+    const shape = name === 'singles' ? { readingsPerBatch: 1 } : { format: name === 'msgpack' ? ('msgpack' as const) : ('json' as const) };
+    this.tally(await this.send({ ...shape, warmupMs: 0, durationMs: this.options.engineWarmupMs }));
+  }
+
   /** Durable batches of 500: as many as go, then at half of that and at half of the issue's floor. */
   async batches(format: 'json' | 'msgpack'): Promise<void> {
-    const load = { format, connections: BATCH_CONNECTIONS };
+    const load = { format };
     const max = await this.measure(`${format} batches of 500, maximum`, load);
     await this.measure(`${format} batches of 500, half of the maximum`, { ...load, readingsPerSecond: Math.round(max / 2) });
     await this.measure(`${format} batches of 500, ${HALF_OF_FLOOR.batches}/s`, { ...load, readingsPerSecond: HALF_OF_FLOOR.batches });
@@ -115,17 +124,25 @@ class LoadBench {
   }
 
   private async measure(name: string, load: Partial<LoadOptions>): Promise<number> {
-    const { meters, durationMs, warmupMs, rounds } = this.options;
     const results: LoadResult[] = [];
-    for (let round = 0; round < rounds; round++) {
-      const result = await loadFromProcess(loadOptions({ port: this.engine.ports.ingest, meters, durationMs, warmupMs, ...load }));
-      this.accepted += result.total.readingsAccepted;
-      for (const { meterId, readings } of result.sample) this.sample.set(meterId, (this.sample.get(meterId) ?? 0) + readings);
+    for (let round = 0; round < this.options.rounds; round++) {
+      const result = await this.send(load);
+      this.tally(result);
       results.push(result);
     }
     const row = rowOf(name, 'readings/s', results.map((result) => result.readingsPerSecond), noteOf(results), '');
     this.rows.push(row);
     return row.median;
+  }
+
+  private send(load: Partial<LoadOptions>): Promise<LoadResult> {
+    const { meters, durationMs, warmupMs } = this.options;
+    return loadFromProcess(loadOptions({ port: this.engine.ports.ingest, connections: BATCH_CONNECTIONS, meters, durationMs, warmupMs, ...load }));
+  }
+
+  private tally(result: LoadResult): void {
+    this.accepted += result.total.readingsAccepted;
+    for (const { meterId, readings } of result.sample) this.sample.set(meterId, (this.sample.get(meterId) ?? 0) + readings);
   }
 
   private async autocannon(name: string, connections: number, requestsPerSecond: number | null): Promise<void> {

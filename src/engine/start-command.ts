@@ -5,6 +5,7 @@ import { endUsageFaultsWith2, EXIT, EXIT_CODES_HELP } from '../cli/command-end.t
 import { describeConfig, readConfigFile } from '../runtime/config.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { createLog } from '../runtime/log.ts';
+import { nearestName } from '../runtime/nearest-name.ts';
 import { installSignalHandlers } from '../runtime/shutdown.ts';
 import { CONFIG_FILE, ENV_PREFIX, engineConfigSchema, loadEngineConfig, type EngineConfig } from './engine-config.ts';
 import { startEngine, type Engine } from './engine.ts';
@@ -20,7 +21,18 @@ ${EXIT_CODES_HELP}`;
 export function registerStart(program: Command): void {
   addSettings(endUsageFaultsWith2(program.command('start', { isDefault: true })).description('run the engine'))
     .addHelpText('after', HELP)
-    .action((flags: Record<string, unknown>) => runEngine(() => loadSettings(flags)));
+    // As the default command it is given whatever is no command, and its own complaint would be about the number of arguments.
+    .allowExcessArguments()
+    .action((flags: Record<string, unknown>, command: Command) => {
+      const [stray] = command.args;
+      if (stray !== undefined) command.error(unknownCommand(stray, command.parent?.commands.map((known) => known.name()) ?? []));
+      return runEngine(() => loadSettings(flags));
+    });
+}
+
+function unknownCommand(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return `error: there is no command "${name}"${nearest === null ? '' : `, did you mean ${nearest}?`} (\`seg --help\` lists all)`;
 }
 
 /** Adds a flag for every setting of the engine. */

@@ -7,7 +7,7 @@ import { startEngine, type Engine } from '../../src/engine/engine.ts';
 import { partitionOf, shardOfPartition } from '../../src/model/ids.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { meterWindows, post, postBody, scrape, type EngineUrls } from '../support/engine-api.ts';
-import { eventually, removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
+import { eventually, freePort, removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
 
 /** A worker thread of a whole engine dies. The engine runs in this process, whose 'worker' event hands over the threads it starts. */
 
@@ -25,7 +25,8 @@ const onWorker = (worker: Worker): void => void workers.set(worker.threadName ??
 beforeEach(async () => {
   directory = temporaryDirectory();
   process.on('worker', onWorker);
-  const args = { dataDir: directory, ingestPort: '0', httpPort: '0', opsPort: '0', shards: String(SHARDS), partitions: String(PARTITIONS) };
+  // A port that Linux chose for uWebSockets cannot be bound again while a connection of it is in TIME_WAIT, a numbered one can (measured).
+  const args = { dataDir: directory, ingestPort: String(await freePort()), httpPort: '0', opsPort: '0', shards: String(SHARDS), partitions: String(PARTITIONS) };
   engine = await startEngine(loadEngineConfig({ cores: 2 }, { args, env: {}, file: null }), { log: nullLog, version: 'test' });
   urls = {
     ingestUrl: () => `http://127.0.0.1:${engine.ports.ingest}`,

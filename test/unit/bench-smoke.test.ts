@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { BENCHES } from '../../bench/bench-list.ts';
 import { toMarkdown } from '../../bench/bench-report.ts';
 
+// Each takes a few seconds; engines start slowly on a busy machine.
+const DEADLINE_MS = 120_000;
+
 // Small and short: shows that each benchmark still runs against today's code and that its checks hold; the figures mean nothing.
 describe('every benchmark runs and its own checks hold', () => {
   for (const { group, name, run } of BENCHES) {
@@ -16,6 +19,6 @@ describe('every benchmark runs and its own checks hold', () => {
       }
       if (group === 'load') expect(report.rows.some(({ note }) => note.includes('counts verified')), 'counts were held against the engine').toBe(true);
       expect(toMarkdown(report)).toContain('Leaves out: ');
-    });
+    }, DEADLINE_MS);
   }
 });

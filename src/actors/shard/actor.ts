@@ -259,7 +259,7 @@ export class ShardActor {
     if (entry.kind === 'control') {
       const { record } = entry;
       if (record.kind === 'picture') this.state.applyPicture(record.regions);
-      else for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
+      else if (record.kind === 'tick') for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
       return;
     }
     const { batch, nowMs, sequence } = entry;

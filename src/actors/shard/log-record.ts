@@ -6,12 +6,14 @@ import type { RegionPicture } from './protocol.ts';
 
 /**
  * What the shard's log holds: batches of readings as they came (sealed with the time and a checksum), and the two other things that
- * move its state: the clock, and the picture of the regions. Both carry the time at which they were appended.
+ * move its state: the clock, and the picture of the regions. Both carry the time at which they were appended. `readingIds` begins the
+ * log of a shard that was made by a redistribution (reading-id-record.ts).
  */
 export type LogRecord =
   | { kind: 'batch'; nowMs: number; batch: ReadingBatch }
   | { kind: 'tick'; nowMs: number; partitions: number[] }
-  | { kind: 'picture'; nowMs: number; regions: RegionPicture['regions'] };
+  | { kind: 'picture'; nowMs: number; regions: RegionPicture['regions'] }
+  | { kind: 'readingIds'; nowMs: number; words: Uint8Array };
 
 export type ControlRecord = Exclude<LogRecord, { kind: 'batch' }>;
 

@@ -7,13 +7,14 @@ import { NO_CHUNK, type SampleIndex } from './sample-index.ts';
 /**
  * A page's snapshot: header, rows as they are in memory, then the samples of its open one-minute windows in order of row and slot.
  *
- * Header, little endian: magic u32, version u16, row bytes u16, row count u32, checksum u32 over all that follows it, log
- * sequence f64.
+ * Header, little endian: magic u32, version u16, row bytes u16, row count u32, checksum u32 over all the rest, log sequence
+ * f64.
  */
 const MAGIC = 0x50474553; // 'SEGP'
 /** Raised when rows change their layout. */
 export const PAGE_VERSION = 1;
 const HEADER_BYTES = 24;
+const CHECKSUM_AT = 12;
 
 /** The page's snapshot as of log position `sequence`, in a buffer of its own. */
 export function encodePage(page: MeterPage, samples: SampleIndex, sequence: number): Uint8Array {
@@ -32,7 +33,7 @@ export function encodePage(page: MeterPage, samples: SampleIndex, sequence: numb
   view.setUint16(6, ROW_BYTES, true);
   view.setUint32(8, page.rowCount, true);
   view.setFloat64(16, sequence, true);
-  view.setUint32(12, crc32(bytes.subarray(16)), true);
+  view.setUint32(CHECKSUM_AT, checksumOf(bytes), true);
   return bytes;
 }
 
@@ -45,7 +46,7 @@ export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIn
   if (version !== PAGE_VERSION || view.getUint16(6, true) !== ROW_BYTES) {
     throw new OperationalError('format', `${name} has format ${version} with ${view.getUint16(6, true)}-byte rows; this engine reads format ${PAGE_VERSION} with ${ROW_BYTES}`);
   }
-  if (view.getUint32(12, true) !== crc32(bytes.subarray(16))) throw new OperationalError('corrupt', `${name} fails its checksum`);
+  if (view.getUint32(CHECKSUM_AT, true) !== checksumOf(bytes)) throw new OperationalError('corrupt', `${name} fails its checksum`);
   page.rowCount = view.getUint32(8, true);
   page.snapshotSequence = view.getFloat64(16, true);
   const rowsBytes = page.rowCount * ROW_BYTES;
@@ -56,6 +57,10 @@ export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIn
     page.u32[(slot + SLOT.samplesOrRevision) >> 2] = count === 0 ? NO_CHUNK : samples.read(view, at, count);
     at += count * 6;
   });
+}
+
+function checksumOf(bytes: Uint8Array): number {
+  return crc32(bytes.subarray(CHECKSUM_AT + 4), crc32(bytes.subarray(0, CHECKSUM_AT)));
 }
 
 /** Calls with the byte offset of every open one-minute slot, in order. */

@@ -1,11 +1,11 @@
-import { collectDeadLetters, REJECTED_EARLIER } from './dead-letters.ts';
+import { collectDeadLetters } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
 import { restoreProfiles } from './profile-codec.ts';
+import { restoreReadingIds } from './reading-id-record.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
-import { deadLetterKey } from './store-keys.ts';
 
 /** What a recovery found. */
 export interface RecoveryReport {
@@ -41,10 +41,13 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
       case 'picture':
         state.applyPicture(record.regions);
         break;
+      case 'readingIds':
+        restoreReadingIds(state, record.words);
+        break;
       case 'batch': {
         const { batch } = record;
         if (outcomes.length < batch.count) outcomes = new Uint8Array(batch.count * 2);
-        state.expectRejected(sequence <= applied ? rejectedPositions(store, record.nowMs, sequence) : NONE);
+        state.expectRejected(sequence <= applied ? store.rejectedPositions(record.nowMs, sequence) : NONE);
         state.applyBatch(batch, record.nowMs, sequence, outcomes);
         report.readings += batch.count;
         // Those of earlier records were written with the applied position.
@@ -73,13 +76,4 @@ function restorePages(state: ShardState, store: ShardStore): number {
     if (profiles !== undefined) restoreProfiles(profiles, page.makeProfiles());
   }
   return count;
-}
-
-/** Positions of a batch's readings whose rejection is on record. */
-function rejectedPositions(store: ShardStore, nowMs: number, sequence: number): ReadonlySet<number> {
-  let positions: Set<number> | null = null;
-  for (const { key } of store.deadLetters.range(deadLetterKey(nowMs, sequence, 0), deadLetterKey(nowMs, sequence, REJECTED_EARLIER))) {
-    (positions ??= new Set()).add(Buffer.from(key).readUInt32BE(key.length - 4));
-  }
-  return positions ?? NONE;
 }

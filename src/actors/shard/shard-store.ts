@@ -5,6 +5,7 @@ import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Store, Table } from '../../runtime/store.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
+import { REJECTED_EARLIER } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, sequenceKey, sequenceOf, windowKey } from './store-keys.ts';
@@ -34,6 +35,7 @@ const unpackr = new Unpackr({ useRecords: false });
 /** The value of an entry whose key says it all. */
 const PRESENT = Buffer.from([1]);
 const LAST_SEQUENCE = 2 ** 48 - 1;
+const NO_POSITIONS: ReadonlySet<number> = new Set();
 
 export class ShardStore implements WindowSource {
   readonly journal: Table;
@@ -199,6 +201,15 @@ export class ShardStore implements WindowSource {
 
   putDeadLetter(sequence: number, position: number, letter: Omit<DeadLetter, 'id'>): void {
     this.deadLetters.put(deadLetterKey(letter.receivedAt, sequence, position), packr.pack({ id: `${letter.receivedAt}-${sequence}-${position}`, ...letter }));
+  }
+
+  /** Positions of a batch's readings whose rejection is on record. */
+  rejectedPositions(receivedAt: number, sequence: number): ReadonlySet<number> {
+    let positions: Set<number> | null = null;
+    for (const { key } of this.deadLetters.range(deadLetterKey(receivedAt, sequence, 0), deadLetterKey(receivedAt, sequence, REJECTED_EARLIER))) {
+      (positions ??= new Set()).add(Buffer.from(key).readUInt32BE(key.length - 4));
+    }
+    return positions ?? NO_POSITIONS;
   }
 
   decodeDeadLetter(value: Uint8Array): DeadLetter {

@@ -29,6 +29,11 @@ export function windowKeyParts(key: Uint8Array): { windowNumber: number; rowInPa
   return { windowNumber: view.getUint32(7), rowInPage: key[11] };
 }
 
+export function windowKeyPlace(key: Uint8Array): { partition: number; page: number; granularity: number } {
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  return { partition: view.getUint16(0), page: view.getUint32(2), granularity: key[6] };
+}
+
 /** [sequence u48] */
 export function sequenceKey(sequence: number): Buffer {
   const key = Buffer.allocUnsafe(U48);

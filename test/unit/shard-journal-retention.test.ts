@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { JournalRetention } from '../../src/actors/shard/journal-retention.ts';
+
+const KEEP_MS = 300_000;
+
+/** A record of 100 bytes a second: record n + 1 at second n. */
+function retention(seconds: number, keepBytesMax = 1e9): JournalRetention {
+  const kept = new JournalRetention({ keepMs: KEEP_MS, keepBytesMax }, 1, 0, 0);
+  for (let second = 0; second < seconds; second++) kept.appended(second + 1, 100, second * 1_000);
+  return kept;
+}
+
+describe('what of the log may go', () => {
+  it('is nothing that a page still needs, however old it is', () => {
+    const kept = retention(1_000);
+    expect(kept.removableBefore(1, 1e9)).toBe(1);
+    expect(kept.removableBefore(500, 1e9)).toBeLessThanOrEqual(500);
+    expect(kept.removableBefore(500, 1e9)).toBeGreaterThan(490);
+  });
+
+  it('is nothing younger than the time it is kept for', () => {
+    const kept = retention(1_000);
+    const first = kept.removableBefore(1e9, 1_000_000);
+    // Record n was appended at second n − 1.
+    expect((first - 1) * 1_000).toBeLessThanOrEqual(1_000_000 - KEEP_MS);
+    expect((first - 1) * 1_000).toBeGreaterThan(1_000_000 - KEEP_MS - 3_000);
+  });
+
+  it('is more when what is kept for its age alone takes too many bytes', () => {
+    const kept = retention(200, 5_000);
+    const first = kept.removableBefore(1e9, 200_000);
+    expect(200 - first).toBeLessThanOrEqual(51);
+    expect(kept.bytes).toBeLessThanOrEqual(5_000);
+    expect(kept.removableBefore(1e9, 200_000)).toBe(first);
+  });
+
+  it('is everything but the newest second when nothing is needed and all is old', () => {
+    expect(retention(100).removableBefore(1e9, 1e9)).toBe(100);
+  });
+
+  it('never goes back', () => {
+    const kept = retention(1_000);
+    const first = kept.removableBefore(700, 900_000);
+    expect(kept.removableBefore(300, 900_000)).toBe(first);
+  });
+
+  it('counts the bytes of the records that stay', () => {
+    const kept = retention(1_000);
+    const first = kept.removableBefore(600, 1e9);
+    expect(kept.bytes).toBe((1_000 - first + 1) * 100);
+  });
+});
