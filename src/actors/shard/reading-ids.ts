@@ -63,7 +63,7 @@ export class ReadingIds {
   }
 
   private bucketOf(row: number, low: number): number {
-    return ((low ^ Math.imul(row + 1, 0x9e3779b1)) & this.mask) * WORDS_PER_BUCKET;
+    return ((low ^ Math.imul(row + 1, 0x85ebca6b)) & this.mask) * WORDS_PER_BUCKET;
   }
 
   /** Where the entry is, or the place of the bucket's oldest. */
