@@ -127,7 +127,7 @@ export function expectWindows(actual: readonly MeterWindow[], expected: readonly
   });
 }
 
-function expectParts(actual: readonly RegionPart[], expected: ReturnType<typeof regionWindowsOf>): void {
+export function expectParts(actual: readonly RegionPart[], expected: ReturnType<typeof regionWindowsOf>): void {
   // A region that every meter has left since keeps an empty part.
   const parts = actual.filter(({ meters }) => meters > 0);
   const summary = (part: { region: string; windowStart: number; meters: number; minPowerKw: number; maxPowerKw: number }) => [

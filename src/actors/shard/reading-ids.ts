@@ -24,7 +24,8 @@ const CROWDED_SHARE = 1 / 256;
 
 export class ReadingIds {
   private words = new Uint32Array(BUCKETS_MIN * WORDS_PER_BUCKET);
-  private mask = BUCKETS_MIN - 1;
+  /** A bucket is the top bits of the scrambled hash. */
+  private shift = 32 - Math.log2(BUCKETS_MIN);
   private crowded = 0;
 
   /** True when the meter at `row` sent this id within the last 5 min. */
@@ -63,7 +64,7 @@ export class ReadingIds {
   }
 
   private bucketOf(row: number, low: number): number {
-    return ((low ^ Math.imul(row + 1, 0x85ebca6b)) & this.mask) * WORDS_PER_BUCKET;
+    return (Math.imul(low ^ Math.imul(row + 1, 0x85ebca6b), 0x9e3779b1) >>> this.shift) * WORDS_PER_BUCKET;
   }
 
   /** Where the entry is, or the place of the bucket's oldest. */
@@ -81,13 +82,13 @@ export class ReadingIds {
 
   /** A young id would have to give way. True when the table grew instead. */
   private makeRoom(): boolean {
-    const buckets = this.mask + 1;
+    const buckets = this.words.length / WORDS_PER_BUCKET;
     if (buckets >= READING_ID_BUCKETS_MAX) return false;
     this.crowded++;
     if (buckets >= EXACT_BUCKETS_MAX && this.crowded <= buckets * ENTRIES_PER_BUCKET * CROWDED_SHARE) return false;
     const old = this.words;
     this.words = new Uint32Array(old.length * 2);
-    this.mask = buckets * 2 - 1;
+    this.shift--;
     this.crowded = 0;
     // A bucket's entries part over two, so none has to give way.
     for (let at = 0; at < old.length; at += WORDS_PER_ENTRY) {

@@ -73,14 +73,19 @@ export async function redistribute(options: RedistributionOptions, modules: Redi
         const move = new OldShard(shard, store, state.partitionCount, targets, (copied, total) => modules.onProgress?.({ shard, copied, total }));
         await move.run(report);
       } finally {
-        await store.close();
+        await closeAll([store]);
       }
     }
     for (const target of targets) await target.finish(lastSequence, records[target.shard]);
   } finally {
-    for (const { store } of targets) await store.close();
+    await closeAll(targets.map(({ store }) => store));
   }
   return report;
+}
+
+/** What matters is committed by now, or has failed for a reason that the caller hears: closing adds nothing to that. */
+async function closeAll(stores: readonly ShardStore[]): Promise<void> {
+  await Promise.allSettled(stores.map((store) => store.close()));
 }
 
 /** Recovers an old shard and writes all of it; the readingIds of its last minutes go into `records`. Returns the last sequence of its log. */
@@ -174,6 +179,8 @@ class OldShard {
     const { store } = this;
     report.meters += store.meters.count();
     report.windows += store.windows.count();
+    // One of them remembers the regions that every meter has left.
+    this.names.forEach((_, region) => this.regionIn(this.targets[this.shard % this.targets.length], region));
     await this.copy(store.pages, PAGES_PER_STEP, ({ key, value }) => this.page(key, value));
     await this.copy(store.profiles, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.profiles.put(key, value));
     await this.copy(store.windows, WINDOWS_PER_STEP, ({ key, value }) => this.window(key, value));

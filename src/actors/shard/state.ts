@@ -205,12 +205,15 @@ export class ShardState {
     else {
       f64[d + (ROW.readings >> 3)]++;
       this.turn.touch(page);
-      // It may open a window that is due at once. A page looked at too late would close it at another record when the log is replayed.
-      page.nextTickMs = -Infinity;
     }
     page.nextTickMs = Math.min(page.nextTickMs, nowMs + this.config.latenessMs);
     if (late) this.book.correct(batch, i, page, row, region, fingerprint);
     else this.book.countOpen(batch, i, page, row, region, fingerprint);
+    if (timestamp <= newest) {
+      // It may have opened a window that is due before that. A page looked at too late would close it at another record when the log is replayed.
+      const dueMs = Math.max(f64[d + (ROW.nextEndMs >> 3)], f64[d + (ROW.arrivedMs >> 3)]) + this.config.latenessMs;
+      page.nextTickMs = Math.min(page.nextTickMs, dueMs);
+    }
     this.rememberReadingId(batch, i, row, nowMs);
     return OUTCOME.accepted;
   }
