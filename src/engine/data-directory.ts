@@ -1,48 +1,44 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
+import { checkShardsAreThere, DIRECTORY_FORMAT, holdsData, leftovers, makeGeneration, MANIFEST_FILE, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
 import { claimDirectory, type DirectoryClaim } from './directory-claim.ts';
 
-/** The data directory: a manifest, a directory for each shard, and the claim of the engine that runs on it. */
-
-/** Raised when the layout of the directory changes. */
-const DIRECTORY_FORMAT = 1;
-const MANIFEST_FILE = 'engine.json';
-
-interface Manifest {
-  format: number;
-  partitions: number;
-  shards: number;
-}
+/** The data directory of a running engine: its manifest (data-manifest.ts) and the engine's claim on it. */
 
 export interface DataDirectory {
-  path: string;
-  partitionCount: number;
-  shardCount: number;
+  readonly path: string;
+  readonly partitionCount: number;
+  /** Shards that the data lie in. */
+  readonly shardCount: number;
   shardDirectory(shard: number): string;
+  /** Makes room for the data of another number of shards. */
+  nextGeneration(shards: number): NextGeneration;
   /** Lets another engine have the directory; to be called once nothing here writes to it any more. */
   release(): void;
 }
 
+/** The data in another number of shards, half-made until it is adopted. */
+export interface NextGeneration {
+  shardDirectory(shard: number): string;
+  /** From here on it is the data, whatever happens; the old shards are removed. Its stores must be closed. */
+  adopt(): void;
+  /** Removes it. */
+  discard(): void;
+}
+
 /**
- * Opens the directory for this engine alone, or makes it for `wanted`. Partitions are what the directory was made with; another number of
- * shards is refused. Throws OperationalError `data_directory` when it cannot be used, `data_directory_in_use` while another engine runs
- * on it, `wrong_shard_count` when it was made for other shards.
+ * Opens the directory for this engine alone, or makes it for `wanted`. Partitions are what the directory was made with, and so are shards: to
+ * have another number of them is the caller's business (redistribution.ts). Throws OperationalError `data_directory` when it cannot be used,
+ * `data_directory_in_use` while another engine runs on it.
  */
 export function openDataDirectory(path: string, wanted: { partitions: number; shards: number }): DataDirectory {
   let claim: DirectoryClaim | null = null;
   try {
     mkdirSync(path, { recursive: true });
     claim = claimDirectory(path);
-    const manifest = readManifest(path) ?? writeManifest(path, { format: DIRECTORY_FORMAT, ...wanted });
-    checkManifest(path, manifest, wanted.shards);
-    return {
-      path,
-      partitionCount: manifest.partitions,
-      shardCount: manifest.shards,
-      shardDirectory: (shard) => join(path, `shard-${shard}`),
-      release: claim.release,
-    };
+    const manifest = readManifest(path);
+    return new OpenDirectory(path, manifest === null ? make(path, wanted) : check(path, manifest), claim);
   } catch (cause) {
     claim?.release();
     if (cause instanceof OperationalError) throw cause;
@@ -50,37 +46,65 @@ export function openDataDirectory(path: string, wanted: { partitions: number; sh
   }
 }
 
-function checkManifest(path: string, manifest: Manifest, shards: number): void {
-  if (manifest.format !== DIRECTORY_FORMAT) {
-    throw new OperationalError('data_directory', `the data directory ${path} has format ${manifest.format}, this engine reads ${DIRECTORY_FORMAT}; use the engine that wrote it`);
+function make(path: string, { partitions, shards }: { partitions: number; shards: number }): Manifest {
+  if (holdsData(path)) {
+    throw new OperationalError('data_directory', `the data directory ${path} holds data, but ${join(path, MANIFEST_FILE)} is not there; bring it back, or restore a backup with seg restore`);
   }
-  if (manifest.shards !== shards) {
-    throw new OperationalError(
-      'wrong_shard_count',
-      `the data directory ${path} was made for ${manifest.shards} shards, not ${shards}; start with SEG_SHARDS=${manifest.shards} or another SEG_DATA_DIR`,
-    );
-  }
-}
-
-function readManifest(path: string): Manifest | null {
-  let text: string;
-  try {
-    text = readFileSync(join(path, MANIFEST_FILE), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    return JSON.parse(text) as Manifest;
-  } catch (cause) {
-    throw new OperationalError('data_directory', `${join(path, MANIFEST_FILE)} is not readable; restore it from a backup`, { cause });
-  }
-}
-
-/** Whole or not at all: a half-written manifest would lock the directory. */
-function writeManifest(path: string, manifest: Manifest): Manifest {
-  const temporary = join(path, `${MANIFEST_FILE}.new`);
-  writeFileSync(temporary, `${JSON.stringify(manifest)}\n`, { flush: true });
-  renameSync(temporary, join(path, MANIFEST_FILE));
+  const manifest = { format: DIRECTORY_FORMAT, partitions, shards, generation: 1 };
+  makeGeneration(path, manifest.generation, shards);
+  writeManifest(path, manifest);
   return manifest;
+}
+
+function check(path: string, manifest: Manifest): Manifest {
+  checkShardsAreThere(path, manifest);
+  if (manifest.format !== DIRECTORY_FORMAT) writeManifest(path, manifest);
+  for (const leftover of leftovers(path, manifest.generation)) rmSync(leftover, { recursive: true, force: true });
+  return manifest;
+}
+
+class OpenDirectory implements DataDirectory {
+  readonly path: string;
+  private manifest: Manifest;
+  private readonly claim: DirectoryClaim;
+
+  constructor(path: string, manifest: Manifest, claim: DirectoryClaim) {
+    this.path = path;
+    this.manifest = manifest;
+    this.claim = claim;
+  }
+
+  get partitionCount(): number {
+    return this.manifest.partitions;
+  }
+
+  get shardCount(): number {
+    return this.manifest.shards;
+  }
+
+  shardDirectory(shard: number): string {
+    return shardPath(this.path, this.manifest.generation, shard);
+  }
+
+  nextGeneration(shards: number): NextGeneration {
+    const { path } = this;
+    const manifest = { ...this.manifest, shards, generation: this.manifest.generation + 1 };
+    makeGeneration(path, manifest.generation, shards);
+    const clean = (generation: number): void => {
+      for (const leftover of leftovers(path, generation)) rmSync(leftover, { recursive: true, force: true });
+    };
+    return {
+      shardDirectory: (shard) => shardPath(path, manifest.generation, shard),
+      adopt: () => {
+        writeManifest(path, manifest);
+        this.manifest = manifest;
+        clean(manifest.generation);
+      },
+      discard: () => clean(this.manifest.generation),
+    };
+  }
+
+  release(): void {
+    this.claim.release();
+  }
 }

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { ID_BYTES_MAX, isId } from '../model/ids.ts';
-import { byteSize, choice, decimalNumber, duration, numbersByName, onOffOrAuto, settingType, text, wholeNumber } from '../runtime/config-values.ts';
+import { byteSize, choice, decimalNumber, duration, numbersByName, onOff, onOffOrAuto, settingType, text, wholeNumber } from '../runtime/config-values.ts';
 import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 
@@ -68,7 +68,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       shards: setting(wholeNumber({ min: 1, max: SHARDS_MAX }), {
         default: Math.min(SHARDS_MAX, Math.max(1, machine.cores - 1)),
         defaultText: 'cores − 1',
-        description: 'Threads that hold the meters. Fixed once a data directory is made.',
+        description: 'Threads that hold the meters. Another number than last time spreads them anew at the start, which needs room for a copy.',
       }),
       ingestThreads: setting(wholeNumber({ min: 1, max: INGEST_THREADS_MAX }), {
         default: 1,
@@ -163,6 +163,10 @@ export function engineConfigSchema(machine: { cores: number }) {
       logPretty: setting(onOffOrAuto(), {
         default: 'auto',
         description: 'Log lines for people (on) or as JSON (off). auto: for people when stdout is a terminal.',
+      }),
+      faultInjection: setting(onOff(), {
+        default: 'off',
+        description: 'For seg prove alone, never on a real engine: lets POST /fault on the ops port break threads and move the clock.',
       }),
     })
     .superRefine((config, context) => {

@@ -57,7 +57,7 @@ export class EngineQueries implements EnginePort {
     const length = GRANULARITY_MS[granularity];
     const from = query.cursor === null ? query.from : Number(query.cursor) * length;
     // One more than asked for tells whether there is a next page.
-    const answers = await this.askAll({ kind: 'regionParts', region, granularity, from, to, limit: limit + 1 });
+    const answers = await this.askAll({ kind: 'regionParts', region, granularity, from, to, limit: limit + 1, withOpen: true });
     return this.mergeRegion(answers, limit, length);
   }
 

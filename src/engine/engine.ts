@@ -9,7 +9,7 @@ import { registerLive, type LiveStream } from '../http/live-stream.ts';
 import { startOpsServer, type OpsServer } from '../http/ops-server.ts';
 import { loadStaticFiles } from '../http/static-files.ts';
 import { GRANULARITY_MS } from '../model/window.ts';
-import { systemClock, systemTimers, type TimerHandle } from '../runtime/clock.ts';
+import { systemClock, systemTimers, type SharedClock, type TimerHandle } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
@@ -19,9 +19,12 @@ import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { EngineQueries } from './engine-queries.ts';
 import { EngineVitals } from './engine-vitals.ts';
+import { FaultInjection } from './fault-injection.ts';
 import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
 import { LiveBoard } from './live-board.ts';
+import { redistributeDirectory } from './redistribution.ts';
 import { ShardLinks } from './shard-links.ts';
+import { shardStateConfig } from './shard-state-config.ts';
 import type { ShardThreadOptions } from './shard-thread.ts';
 
 /** Wires one engine: threads under supervisors, ports between them, servers in front. Nothing else does. */
@@ -44,6 +47,8 @@ const HEARTBEAT_TIMEOUT_MS = 10_000;
 const CONTROL_DEADLINE_MS = 2_000;
 /** Crashes in a minute that are met with a restart. A shard that cannot recover would go on for ever otherwise. */
 const RESTARTS = { restartsMax: 5, withinMs: 60_000, backoffMinMs: 100, backoffMaxMs: 5_000 } as const;
+/** Codes of a recovery that will fail again, however often it is tried. */
+const UNREADABLE_CODES: ReadonlySet<string> = new Set(['format', 'wrong_shard', 'corrupt']);
 /** Shards learn how the regions are this often; darkness is judged by the minute. */
 const PICTURE_INTERVAL_MS = 5_000;
 const VITALS_INTERVAL_MS = 1_000;
@@ -52,7 +57,7 @@ const QUERIES_PER_SHARD_MAX = 256;
 
 /**
  * Starts an engine; resolves when every shard has recovered and all ports listen. Rejects with OperationalError: `data_directory`,
- * `data_directory_in_use`, `wrong_shard_count`, `port_in_use`, or the reason why a shard did not start.
+ * `data_directory_in_use`, `storage_full`, `port_in_use`, or the reason why a shard did not start.
  */
 export async function startEngine(config: EngineConfig, modules: { log: Log; version: string }): Promise<Engine> {
   const engine = new RunningEngine(config, modules.log, modules.version);
@@ -81,6 +86,10 @@ class RunningEngine implements Engine {
   private readonly shards: Supervisor;
   private readonly ingests: Supervisor;
   private readonly threads = new Map<string, WorkerThread<object>>();
+  /** Null unless the setting faultInjection is on. */
+  private readonly faults: FaultInjection | null;
+  /** The system's, or one that faults can move. */
+  private readonly clock: SharedClock;
   private readonly timers: TimerHandle[] = [];
   private readonly requestIdPrefix = randomBytes(4).toString('hex');
   private readonly startedAt = systemClock.now();
@@ -96,8 +105,10 @@ class RunningEngine implements Engine {
     this.log = log;
     this.version = version;
     this.failed = new Promise((resolve) => (this.fail = resolve));
+    this.faults = config.faultInjection ? new FaultInjection(this.threads, CONTROL_DEADLINE_MS) : null;
+    this.clock = this.faults?.clock ?? systemClock;
     this.directory = openDataDirectory(config.dataDir, config);
-    const time = { clock: systemClock, timers: systemTimers };
+    const time = { clock: this.clock, timers: systemTimers };
     this.region = this.makeRegionActor();
     this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onReport(report) });
     this.vitals = new EngineVitals({
@@ -111,9 +122,9 @@ class RunningEngine implements Engine {
     });
     this.queries = new EngineQueries(
       { partitionCount: this.directory.partitionCount, shardCount: config.shards, latenessMs: config.latenessMs, capacities: config.regionCapacities },
-      { ask: (shard, query) => this.links.ask(shard, query), regions: () => this.region.state, clock: systemClock, status: () => this.status() },
+      { ask: (shard, query) => this.links.ask(shard, query), regions: () => this.region.state, clock: this.clock, status: () => this.status() },
     );
-    this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: systemClock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
+    this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
     this.shards = this.supervise('shards', this.shardSpecs());
     this.ingests = this.supervise('ingest', this.ingestSpecs());
@@ -123,13 +134,15 @@ class RunningEngine implements Engine {
 
   async start(): Promise<void> {
     const { config } = this;
-    const time = { clock: systemClock, timers: systemTimers };
+    const time = { clock: this.clock, timers: systemTimers };
     // First, so that an orchestrator sees a long recovery as alive and not ready.
     this.ops = await startOpsServer(
       { host: config.host, port: config.opsPort, requestIdPrefix: this.requestIdPrefix },
-      { source: { notReady: () => this.notReady(), metrics: () => this.vitals.render() }, ...time, log: this.log },
+      { source: { notReady: () => this.notReady(), metrics: () => this.vitals.render(), injectFault: this.faults === null ? undefined : (request) => this.faults!.inject(request) }, ...time, log: this.log },
     );
     this.ports.ops = this.ops.port;
+    const stateOf = (shards: number) => shardStateConfig(config, this.directory.partitionCount, shards);
+    await redistributeDirectory(this.directory, config.shards, stateOf, { clock: systemClock, log: this.log });
     await this.orFailure(this.actors.start());
     await this.orFailure(this.shards.start());
     await this.seedBoard();
@@ -181,7 +194,8 @@ class RunningEngine implements Engine {
       name: `shard-${shard}`,
       stopTimeoutMs: this.config.shutdownDeadlineMs,
       start: async ({ epoch }: { epoch: number }) => {
-        const thread = await this.startThread<object>(`shard-${shard}`, new URL('./shard-thread.ts', import.meta.url), epoch, this.shardOptions(shard), SHARD_READY_TIMEOUT_MS);
+        const started = this.startThread<object>(`shard-${shard}`, new URL('./shard-thread.ts', import.meta.url), epoch, this.shardOptions(shard), SHARD_READY_TIMEOUT_MS);
+        const thread = await started.catch((error: unknown) => this.shardDidNotStart(shard, error));
         this.links.shardUp(shard, thread);
         return thread;
       },
@@ -204,11 +218,23 @@ class RunningEngine implements Engine {
 
   private async startThread<Control extends object>(name: string, module: URL, epoch: number, options: unknown, readyTimeoutMs: number): Promise<WorkerThread<Control>> {
     const thread = await WorkerThread.start<Control>(
-      { name, module, options, epoch, readyTimeoutMs, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, logLevel: this.config.logLevel },
+      { name, module, options, epoch, readyTimeoutMs, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, logLevel: this.config.logLevel, faults: this.faults?.boot() },
       { clock: systemClock, timers: systemTimers, log: this.log },
     );
     this.threads.set(name, thread as unknown as WorkerThread<object>);
     return thread;
+  }
+
+  /** Another attempt is the supervisor's business, unless it is certain to end the same way. Always throws. */
+  private shardDidNotStart(shard: number, error: unknown): never {
+    const cause = error instanceof OperationalError ? error.cause : undefined;
+    if (cause instanceof OperationalError && UNREADABLE_CODES.has(cause.code)) {
+      const wayOut = cause.code === 'corrupt' ? '; look at all of it with seg verify, and bring back a backup with seg restore' : '';
+      const reason = new OperationalError(cause.code, `shard ${shard} cannot read its data: ${cause.message}${wayOut}`, { cause });
+      this.log.error({ err: reason }, 'the engine stops: no restart can mend this');
+      this.fail(reason);
+    }
+    throw error;
   }
 
   private onThreadDown(name: string): void {
@@ -275,7 +301,7 @@ class RunningEngine implements Engine {
   }
 
   private makeRegionActor(): RegionActor {
-    return new RegionActor(this.config.regionCapacities, { clock: systemClock, timers: systemTimers }, (change) => this.board.regionsChanged(change));
+    return new RegionActor(this.config.regionCapacities, { clock: this.clock, timers: systemTimers }, (change) => this.board.regionsChanged(change));
   }
 
   private startRegionActor(epoch: number): RegionActor {
@@ -288,11 +314,11 @@ class RunningEngine implements Engine {
 
   /** Shards report changes only, so the windows of the last hours are asked for. A shard that is away is left out. */
   private async seedRegions(): Promise<void> {
-    const to = systemClock.now();
+    const to = this.clock.now();
     const from = to - RECENT_WINDOWS_MAX * GRANULARITY_MS['1m'];
     for (const region of Object.keys(this.config.regionCapacities)) {
       for (let shard = 0; shard < this.config.shards; shard++) {
-        const query = { kind: 'regionParts', region, granularity: '1m', from, to, limit: RECENT_WINDOWS_MAX } as const;
+        const query = { kind: 'regionParts', region, granularity: '1m', from, to, limit: RECENT_WINDOWS_MAX, withOpen: false } as const;
         const parts = await this.links.ask<'regionParts'>(shard, query).catch(() => []);
         this.region.tell({ kind: 'storedParts', shard, parts });
       }
@@ -301,7 +327,7 @@ class RunningEngine implements Engine {
 
   /** A page that opens right after a restart shows the newest episodes too. */
   private async seedBoard(): Promise<void> {
-    const query = { meterId: null, region: null, kind: null, severity: null, open: false, from: 0, to: systemClock.now() + 86_400_000, limit: 100, cursor: null };
+    const query = { meterId: null, region: null, kind: null, severity: null, open: false, from: 0, to: this.clock.now() + 86_400_000, limit: 100, cursor: null };
     const { data } = await this.queries.anomalies(query);
     for (const anomaly of data.reverse()) this.board.note(anomaly);
   }
@@ -330,7 +356,7 @@ class RunningEngine implements Engine {
       state: degraded ? 'degraded' : this.state,
       version: this.version,
       startedAt: this.startedAt,
-      now: systemClock.now(),
+      now: this.clock.now(),
       shards: shards.map((status, shard) => ({ shard, state: this.shardState(status) })),
       ...this.vitals.figures(),
       ingestUrl: `http://${this.config.host}:${this.ports.ingest}/ingest`,

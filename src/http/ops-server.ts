@@ -1,5 +1,6 @@
 import type { Clock, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { routeFaults, type FaultRequest } from './fault-route.ts';
 import { HttpFront, type HttpFrontStats } from './http-front.ts';
 
 /** For those who run the engine: /health, /ready and /metrics, on a port of its own that need not be shown to users. */
@@ -9,6 +10,8 @@ export interface OpsSource {
   notReady(): { part: string; state: string }[];
   /** Prometheus text of all threads; settles within the engine's deadline for control calls. */
   metrics(): Promise<{ contentType: string; text: string }>;
+  /** Absent in a real engine; then there is no /fault. */
+  injectFault?(request: FaultRequest): Promise<void>;
 }
 
 export interface OpsServerOptions {
@@ -72,6 +75,7 @@ export async function startOpsServer(options: OpsServerOptions, modules: { sourc
     },
   });
 
+  if (source.injectFault !== undefined) routeFaults(front, (request) => source.injectFault!(request));
   front.routeRest('There are /health, /ready and /metrics.');
   const port = await front.listen(options.host, options.port, true);
   return { port, close: (timeLimitMs) => front.close(timeLimitMs), stats: () => front.stats() };

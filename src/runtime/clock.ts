@@ -30,6 +30,27 @@ export const systemClock: SharedClock = {
   sharedMonotonic: () => performance.timeOrigin + performance.now(),
 };
 
+/** The system's clock moved by `offsetMs`; what never jumps stays as it is. For fault injection alone. */
+export class OffsetClock implements SharedClock {
+  offsetMs: number;
+
+  constructor(offsetMs = 0) {
+    this.offsetMs = offsetMs;
+  }
+
+  now(): number {
+    return systemClock.now() + this.offsetMs;
+  }
+
+  monotonic(): number {
+    return systemClock.monotonic();
+  }
+
+  sharedMonotonic(): number {
+    return systemClock.sharedMonotonic();
+  }
+}
+
 export const systemTimers: Timers = {
   after(delayMs, fn) {
     const timer = setTimeout(fn, delayMs);

@@ -85,6 +85,13 @@ export function byteSize(range: { min: string; max: string }): SettingType<numbe
 
 const ON_OFF: Readonly<Record<string, boolean>> = { true: true, on: true, yes: true, 1: true, false: false, off: false, no: false, 0: false };
 
+export function onOff(): SettingType<boolean> {
+  return settingType('on or off', (raw) => {
+    const word = String(raw).toLowerCase();
+    return Object.hasOwn(ON_OFF, word) ? { value: ON_OFF[word] } : NOT_IT;
+  });
+}
+
 /** On or off; null, the default, leaves it to the program. */
 export function onOffOrAuto(): SettingType<boolean | null> {
   return settingType('on, off or auto', (raw) => {

@@ -18,7 +18,10 @@ export interface Child {
 
 export interface ChildSpec {
   name: string;
-  /** Makes one incarnation, `epoch` 1 for the first. To reject counts as a crash. Must settle in bounded time. */
+  /**
+   * Makes one incarnation, `epoch` 1 for the first. To reject counts as a crash, and with an OperationalError that is not retryable as
+   * the end: the supervisor escalates at once. Must settle in bounded time.
+   */
   start(attempt: { epoch: number }): Promise<Child>;
   stopTimeoutMs: number;
 }
@@ -40,7 +43,7 @@ export interface SupervisorDeps {
   clock: Clock;
   timers: Timers;
   log: Log;
-  /** The supervisor has stopped everything and will not go on: `restart_intensity`, its cause the last crash. */
+  /** The supervisor has stopped everything and will not go on: `restart_intensity` or `cannot_start`, its cause the last crash. */
   onEscalate(reason: OperationalError): void;
   /** Called when a child has come up, and before anything else is done about a child that went down or is to be stopped. */
   onChild?(name: string, state: 'up' | 'down', epoch: number, reason: ExitReason | null): void;
@@ -189,7 +192,7 @@ export class Supervisor {
       child = await slot.spec.start({ epoch });
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      this.crashed(slot, { kind: 'crashed', error });
+      this.crashed(slot, { kind: 'crashed', error }, error instanceof OperationalError && !error.retryable);
       return;
     }
     slot.child = child;
@@ -206,7 +209,8 @@ export class Supervisor {
     this.noteStarted();
   }
 
-  private crashed(slot: Slot, reason: ExitReason): void {
+  /** `isFinal`: it would end the same way again. */
+  private crashed(slot: Slot, reason: ExitReason, isFinal = false): void {
     const nowMs = this.deps.clock.monotonic();
     const wasSteady = slot.upSinceMs !== null && nowMs - slot.upSinceMs >= this.options.withinMs;
     slot.crashesInARow = wasSteady ? 1 : slot.crashesInARow + 1;
@@ -218,17 +222,17 @@ export class Supervisor {
     const error = reason.kind === 'crashed' ? reason.error : undefined;
     const fields = { supervisor: this.options.name, child: slot.name, epoch: slot.epoch, reason: reason.kind, error };
     this.deps.log.error(fields, `${slot.name} ${describeExit(reason)}`);
-    if (this.intensity.allows(nowMs)) this.repair(slot);
-    else this.escalate(slot, reason);
+    if (isFinal) this.escalate(reason, 'cannot_start', `${slot.name} cannot start`);
+    else if (this.intensity.allows(nowMs)) this.repair(slot);
+    else {
+      const { restartsMax, withinMs } = this.options;
+      this.escalate(reason, 'restart_intensity', `its children ended more than ${restartsMax} times within ${withinMs} ms; the last was ${slot.name}`);
+    }
   }
 
-  private escalate(slot: Slot, reason: ExitReason): void {
-    const { name, restartsMax, withinMs } = this.options;
-    const escalation = new OperationalError(
-      'restart_intensity',
-      `${name} gives up: its children ended more than ${restartsMax} times within ${withinMs} ms; the last was ${slot.name}, which ${describeExit(reason)}`,
-      { cause: reason.kind === 'crashed' ? reason.error : undefined },
-    );
+  private escalate(reason: ExitReason, code: string, why: string): void {
+    const cause = reason.kind === 'crashed' ? reason.error : undefined;
+    const escalation = new OperationalError(code, `${this.options.name} gives up: ${why}: it ${describeExit(reason)}`, { cause });
     this.ended ??= this.endAll(escalation).then(() => this.deps.onEscalate(escalation));
   }
 

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { expose, type Endpoint } from 'comlink';
-import { systemClock, systemTimers, type SharedClock, type Timers } from './clock.ts';
+import { OffsetClock, systemClock, systemTimers, type SharedClock, type Timers } from './clock.ts';
 import { invariant, OperationalError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type ThreadBoot,
   type ThreadMessage,
 } from './thread-protocol.ts';
+import { faultControl } from './thread-faults.ts';
 import { toWireError } from './wire-error.ts';
 
 /** The inside of a worker thread: a module that is started by WorkerThread calls `runThread` once, at its top level. */
@@ -72,11 +73,12 @@ export function runThread<Control extends object>(start: (context: ThreadContext
   });
   startHeartbeats(boot.heartbeatMs, say);
 
+  const offsetClock = boot.faults === undefined ? null : new OffsetClock(boot.faults.clockOffsetMs);
   const context: ThreadContext = {
     name: boot.name,
     epoch: boot.epoch,
     options: boot.options,
-    clock: systemClock,
+    clock: offsetClock ?? systemClock,
     timers: systemTimers,
     log: createLog({ level: boot.logLevel, name: boot.name }).child({ epoch: boot.epoch }),
     onPort(handler) {
@@ -91,6 +93,7 @@ export function runThread<Control extends object>(start: (context: ThreadContext
       process.exit(0);
     };
     // Node's MessagePort has the DOM's addEventListener, so comlink needs no adapter.
+    if (offsetClock !== null) Object.assign(running.control, faultControl(offsetClock));
     expose(controlSurface(running, stop), boot.control as unknown as Endpoint);
     say({ type: 'ready' });
   }, crash);

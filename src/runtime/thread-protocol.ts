@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { LogLevel } from './log.ts';
+import type { FaultBoot, ThreadFault } from './thread-faults.ts';
 import type { WireError } from './wire-error.ts';
 
 /** What a worker thread and the thread that started it say to each other, beside the control calls. */
@@ -11,6 +12,8 @@ export interface ThreadBoot {
   options: unknown;
   heartbeatMs: number;
   logLevel: LogLevel;
+  /** Set only where faults may be injected; absent in a real engine. */
+  faults?: FaultBoot;
   /** The thread's end of the control channel; transferred. */
   control: MessagePort;
 }
@@ -52,6 +55,10 @@ export type ControlOutcome = { ok: true; value: unknown } | { ok: false; error: 
 export interface BuiltInControl {
   /** What `metrics` of the thread's start result gives; null when it has none. */
   metrics(): Promise<unknown>;
+  /** Answered before it strikes. `unknown_call` where faults may not be injected, as is the next. */
+  injectFault(fault: ThreadFault): Promise<void>;
+  /** Moves the thread's wall clock to so many ms from the system's. */
+  setClockOffset(offsetMs: number): Promise<void>;
 }
 
 /** The built-in call that ends the thread; made by WorkerThread.stop alone. */

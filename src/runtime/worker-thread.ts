@@ -14,6 +14,7 @@ import {
   type ThreadBoot,
   type ThreadMessage,
 } from './thread-protocol.ts';
+import type { FaultBoot } from './thread-faults.ts';
 import { fromWireError } from './wire-error.ts';
 
 /** Heartbeats in one heartbeat timeout: a few may be late before the thread counts as hung. */
@@ -44,6 +45,8 @@ export interface WorkerThreadSpec {
   resourceLimits?: ResourceLimits;
   /** 'info' when absent. */
   logLevel?: LogLevel;
+  /** Lets faults be injected; absent in a real engine. */
+  faults?: FaultBoot;
 }
 
 export interface WorkerThreadDeps {
@@ -90,7 +93,7 @@ export class WorkerThread<Control extends object> {
   private stopping = false;
 
   /**
-   * Starts a thread and resolves when it is ready. Rejects with `thread_start_failed` (retryable), its cause the crash, when it
+   * Starts a thread and resolves when it is ready. Rejects with `thread_start_failed` (retryable unless its cause, the crash, says otherwise) when it
    * ends before that or takes longer than `readyTimeoutMs`; the thread is gone then.
    */
   static async start<Control extends object>(spec: WorkerThreadSpec, deps: WorkerThreadDeps): Promise<WorkerThread<Control>> {
@@ -116,6 +119,7 @@ export class WorkerThread<Control extends object> {
       options: spec.options,
       heartbeatMs: spec.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT,
       logLevel: spec.logLevel ?? 'info',
+      faults: spec.faults,
       control: control.port2,
     };
     this.worker = new Worker(spec.module, { name: spec.name, workerData: boot, transferList: [control.port2], resourceLimits: spec.resourceLimits });
@@ -243,10 +247,12 @@ export class WorkerThread<Control extends object> {
     this.controlPort.close();
     for (const rejectCall of [...this.callsOpen]) rejectCall(this.goneError(reason));
     // Of no effect when it was ready long ago.
+    const cause = reason.kind === 'crashed' ? reason.error : undefined;
     this.settleReady.reject(
       new OperationalError('thread_start_failed', `${this.name} did not start: it ${describeExit(reason)}`, {
-        retryable: true,
-        cause: reason.kind === 'crashed' ? reason.error : undefined,
+        // A taken port or a store of another format stays so; whatever else happened may not happen again.
+        retryable: !(cause instanceof OperationalError) || cause.retryable,
+        cause,
       }),
     );
     this.settleExited(reason);

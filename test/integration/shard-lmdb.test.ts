@@ -50,7 +50,7 @@ it('corrects windows, regional parts and profiles that lie in LMDB, and finds th
       const query = { granularity, from: 0, to: 1e13, limit: 5_000, cursor: null };
       expectWindows(shard.queries.answer<'meterWindows'>({ kind: 'meterWindows', meterId: 'm', query })!.data, windowsOf(counted, granularity));
     }
-    const [part] = shard.queries.answer<'regionParts'>({ kind: 'regionParts', region: 'r', granularity: '1m', from: AT + 5 * 60_000, to: AT + 6 * 60_000, limit: 1 });
+    const [part] = shard.queries.answer<'regionParts'>({ kind: 'regionParts', region: 'r', granularity: '1m', from: AT + 5 * 60_000, to: AT + 6 * 60_000, limit: 1, withOpen: false });
     expect(part).toMatchObject({ meters: 1, minPowerKw: -50, maxPowerKw: 0.625 });
   }
   await shard.store.close();

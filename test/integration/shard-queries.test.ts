@@ -279,6 +279,31 @@ describe('readingIds', () => {
   });
 });
 
+describe('a repeated readingId', () => {
+  it('stays a duplicate when the log is replayed and the record it repeats is gone from it', async () => {
+    const harness = await begin({ stepMs: 50, intervalMs: 50 });
+    // Of an import: its silence means nothing, so nothing but readings changes its page.
+    const at = (second: number): TestReading => ({ ...readingOf(0, LIFE_START_MS - 3 * 3_600_000 + second * 1_000, { powerKw: 1, ...plain }), readingId: [1, 7] });
+    await send(harness, [at(0)]);
+    harness.jumpClock(35_000);
+    await send(harness, [readingOf(3, LIFE_START_MS, { powerKw: 1, ...plain })]);
+    await harness.advance(300);
+    harness.jumpClock(3 * MINUTE_MS);
+    const repeated = harness.send([at(200)]);
+    await harness.drain();
+    expect(repeated.reply).toMatchObject({ accepted: 0, duplicates: 1 });
+    harness.jumpClock(3 * MINUTE_MS);
+    // Another meter keeps the checkpoint going, which lets the oldest log go.
+    for (let i = 1; i < 4; i++) {
+      await send(harness, minutes(3, i, 1));
+      await harness.advance(300);
+      harness.jumpClock(1_500);
+    }
+    await harness.crash('lost');
+    expect(harness.ask<'meter'>({ kind: 'meter', meterId: 'm0' })!.readings).toBe(1);
+  });
+});
+
 describe('a shard on another directory', () => {
   it('does not start on the data of another shard', async () => {
     const harness = await begin();

@@ -90,7 +90,7 @@ function arrive(readings: readonly TestReading[], { order, cuts, clocksMs }: Arr
   );
   const regions = [...new Set(withLast(readings).map(({ region }) => region))].sort();
   const parts = GRANULARITIES.flatMap((granularity) =>
-    regions.flatMap((region) => queries.answer<'regionParts'>({ kind: 'regionParts', region, granularity, from: 0, to: 1e13, limit: 1_000 })),
+    regions.flatMap((region) => queries.answer<'regionParts'>({ kind: 'regionParts', region, granularity, from: 0, to: 1e13, limit: 1_000, withOpen: false })),
   );
   return { windows, parts: parts.filter(({ meters }) => meters > 0).map(normalized) };
 }

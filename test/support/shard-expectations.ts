@@ -60,7 +60,7 @@ export class ShardExpectations {
     for (const granularity of GRANULARITIES) {
       const expected = regionWindowsOf(windowsOf(readings, granularity));
       const regions = new Set(readings.map(({ region }) => region));
-      const actual = [...regions].flatMap((region) => this.harness.ask<'regionParts'>({ kind: 'regionParts', region, granularity, from: 0, to: 1e13, limit: 1e6 }));
+      const actual = [...regions].flatMap((region) => this.harness.ask<'regionParts'>({ kind: 'regionParts', region, granularity, from: 0, to: 1e13, limit: 1e6, withOpen: false }));
       expectParts(actual, expected);
       expectParts([...this.harness.reported.values()].filter((part) => part.granularity === granularity), expected);
     }

@@ -4,6 +4,7 @@ import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../sr
 import { redistribute, type RedistributionReport } from '../../src/actors/shard/redistribution.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
+import { verifyShard, type Finding } from '../../src/actors/shard/verify.ts';
 import { partitionOf, shardOfPartition } from '../../src/model/ids.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { Log } from '../../src/runtime/log.ts';
@@ -147,6 +148,11 @@ export class ShardFleet {
       this.stores = old.map((store) => store.crash('lost', {}));
       return false;
     }
+  }
+
+  /** What `seg verify` finds in the stores as they are. */
+  verify(): Finding[] {
+    return this.stores.flatMap((store, shard) => verifyShard(new ShardStore(store), { shard, shardCount: this.shards, state: this.stateConfig }).findings);
   }
 
   /** Everything the shards know, as an engine would merge it. */

@@ -132,7 +132,7 @@ export class ShardHarness {
     this.reported.clear();
     for (const { region } of this.actor.state.ledger.liveParts()) {
       for (const granularity of GRANULARITIES) {
-        this.take(this.ask<'regionParts'>({ kind: 'regionParts', region, granularity, from: 0, to: FOREVER_MS, limit: Infinity }));
+        this.take(this.ask<'regionParts'>({ kind: 'regionParts', region, granularity, from: 0, to: FOREVER_MS, limit: Infinity, withOpen: false }));
       }
     }
   }

@@ -86,6 +86,14 @@ describe('the ledger of regions', () => {
     expect(books.takeUnsaved()).toMatchObject([{ windowStartMs: 0, meters: 2, powerLow: 10, energyLow: 14 }]);
   });
 
+  it('keeps what nobody has written, also when it was reported', () => {
+    const books = ledger();
+    for (let window = 0; window < 5_000; window++) books.add(0, startOf(0, window), one);
+    books.takeUnreported(Infinity);
+    books.evict();
+    expect([...books.partsInMemory()].length).toBe(5_000);
+  });
+
   it('knows no more regions than it is allowed, and names new ones once', () => {
     const books = ledger();
     expect([books.intern('d'), books.intern('b'), books.find('d'), books.regionCount]).toEqual([-1, 1, -1, 3]);

@@ -108,7 +108,9 @@ export class ShardActor {
       first = record.sequence;
       break;
     }
-    this.retention = new JournalRetention({ keepMs: READING_ID_TTL_MS, keepBytesMax: this.options.journalKeepBytesMax }, first, clock.now(), 0);
+    // A record that repeats a readingId is replayed until its page is written, twice an interval later at most: the id must be there.
+    const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
+    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.journalKeepBytesMax }, first, clock.now(), 0);
     this.lastCheckpointMs = clock.now();
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
     return report;

@@ -31,7 +31,8 @@ interface Step {
   pages: { page: MeterPage; dirtySequence: number; profilesWritten: boolean }[];
   parts: LedgerPart[];
   regionNames: number[];
-  rows: number[];
+  /** Of the state's new rows. */
+  newRows: number;
   changes: AnomalyChange[];
   deadLetters: PendingDeadLetter[];
 }
@@ -85,18 +86,17 @@ export class Checkpoint {
       pages: [],
       regionNames: state.ledger.unsavedNames,
       parts: state.ledger.takeUnsaved(),
-      rows: state.newRows,
+      newRows: state.newRows.length,
       changes: [...this.retryChanges, ...state.episodes.take()],
       deadLetters: this.deadLetters,
     };
     state.ledger.unsavedNames = [];
-    state.newRows = [];
     this.retryChanges = [];
     this.deadLetters = [];
     this.step = step;
     for (const region of step.regionNames) store.putRegion(region, state.ledger.nameOf(region));
     for (const part of step.parts) store.putPart(part);
-    for (const row of step.rows) store.putMeter(state.directory.idOf(row));
+    for (const row of state.newRows) store.putMeter(state.directory.idOf(row));
     const unsaved = new Map<string, Anomaly>();
     for (const change of step.changes) store.putAnomaly(change, unsaved);
     this.written = [...unsaved.values()];
@@ -107,7 +107,9 @@ export class Checkpoint {
 
   /** The step is on disk. Gives the episodes it wrote. */
   done(): Anomaly[] {
-    for (const { page } of this.step!.pages) page.flushing = null;
+    const step = this.step!;
+    for (const { page } of step.pages) page.flushing = null;
+    this.state.newRows.splice(0, step.newRows);
     this.step = null;
     this.state.ledger.evict();
     return this.written;
@@ -132,7 +134,6 @@ export class Checkpoint {
     for (const page of all) dirtyPages.add(page);
     state.ledger.markUnsaved(step.parts);
     state.ledger.unsavedNames = [...step.regionNames, ...state.ledger.unsavedNames];
-    state.newRows = [...step.rows, ...state.newRows];
     this.retryChanges = step.changes;
     this.deadLetters = [...step.deadLetters, ...this.deadLetters];
   }

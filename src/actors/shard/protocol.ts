@@ -25,7 +25,8 @@ export type ShardQuery =
   | { kind: 'meters'; query: MeterListQuery }
   | { kind: 'anomalies'; query: AnomalyQuery }
   | { kind: 'deadLetters'; query: DeadLetterQuery }
-  | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number };
+  /** `withOpen`: as if the meters' open windows closed now. Reports are of closed windows alone. */
+  | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number; withOpen: boolean };
 
 export interface ShardAnswers {
   /** null: no such meter. */

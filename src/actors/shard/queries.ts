@@ -7,15 +7,15 @@ import type { DetectionConfig } from './detection-config.ts';
 import { baselineOf } from './detection.ts';
 import { openKinds } from './episodes.ts';
 import { NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
-import { LIVE, ROW, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
+import { LIVE, ROW, SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
 import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from './protocol.ts';
-import type { LedgerPart } from './region-ledger.ts';
+import { addContribution, emptyPart, type LedgerPart } from './region-ledger.ts';
 import { knownHours } from './seasonal-profile.ts';
 import { decodePart, type ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 import { meterAnomalyKey, partKey, timeKey, windowKey, windowKeyParts } from './store-keys.ts';
-import { slotToWindow, WindowRecord } from './window-accumulator.ts';
+import { slotContribution, slotToWindow, WindowRecord } from './window-accumulator.ts';
 
 /** Rows of a table that one query looks at, at most: a filter that matches little gives a short page and a cursor instead of a long wait. */
 const SCANNED_PER_QUERY_MAX = 20_000;
@@ -183,20 +183,35 @@ export class ShardQueries {
 
   /** In order of id. The cursor is the last id that was looked at. */
   private meters(query: MeterListQuery): Page<MeterSummary> {
-    const from = query.cursor === null ? Buffer.alloc(1) : Buffer.concat([Buffer.from(query.cursor, 'latin1'), Buffer.alloc(1)]);
     const data: MeterSummary[] = [];
     let scanned = 0;
     let last = '';
-    for (const { key } of this.store.meters.range(from, Buffer.alloc(65, 255))) {
+    for (const meterId of this.meterIdsAfter(query.cursor)) {
       if (data.length === query.limit || scanned === SCANNED_PER_QUERY_MAX) return { data, nextCursor: last };
       scanned++;
-      last = Buffer.from(key).toString('latin1');
-      const row = this.rowOf(last);
+      last = meterId;
+      const row = this.rowOf(meterId);
       if (row === NO_ROW) continue;
       const summary = this.summary(row);
       if (query.region === null || summary.region === query.region) data.push(summary);
     }
     return { data, nextCursor: null };
+  }
+
+  /** The stored list, with the meters that are not in it yet at their places. Each id once. */
+  private *meterIdsAfter(cursor: string | null): Iterable<string> {
+    const after = cursor ?? '';
+    const fresh = this.state.newRows.map((row) => this.state.directory.idOf(row)).filter((id) => id > after);
+    fresh.sort((a, b) => (a < b ? -1 : 1));
+    let next = 0;
+    const from = Buffer.concat([Buffer.from(after, 'latin1'), Buffer.alloc(1)]);
+    for (const { key } of this.store.meters.range(from, Buffer.alloc(65, 255))) {
+      const stored = Buffer.from(key).toString('latin1');
+      while (next < fresh.length && fresh[next] < stored) yield fresh[next++];
+      if (fresh[next] === stored) next++;
+      yield stored;
+    }
+    while (next < fresh.length) yield fresh[next++];
   }
 
   // Anomalies and dead letters ---------------------------------------------------------------------------------------------
@@ -271,10 +286,30 @@ export class ShardQueries {
       const inRange = part.windowStartMs >= first * length && part.windowStartMs <= last * length;
       if (part.region === region && part.granularity === granularity && inRange) found.set(part.windowStartMs, part);
     }
+    if (query.withOpen) this.addOpenWindows(found, region, granularity, first * length, last * length);
     return [...found.values()]
       .sort((a, b) => a.windowStartMs - b.windowStartMs)
       .slice(0, query.limit)
       .map((part) => this.state.ledger.toReport(part));
+  }
+
+  /** What the meters' open windows would add if they closed now. Looks at every row: some milliseconds for 100,000 meters. */
+  private addOpenWindows(found: Map<number, LedgerPart>, region: number, granularity: number, firstMs: number, lastMs: number): void {
+    const open = new Map<number, LedgerPart>();
+    for (const page of this.state.directory.pages) {
+      for (let r = 0; r < page.rowCount; r++) {
+        for (let s = 0; s < SLOTS_PER_GRANULARITY; s++) {
+          const at = rowOffset(page.rowAt(r)) + slotOffset(granularity, s);
+          const startMs = page.f64[at >> 3];
+          // NaN, an empty slot, fails both comparisons.
+          if (!(startMs >= firstMs && startMs <= lastMs) || page.u32[(at + SLOT.count) >> 2] === 0 || page.u16[(at + SLOT.region) >> 1] !== region) continue;
+          let part = open.get(startMs);
+          if (part === undefined) open.set(startMs, (part = { ...(found.get(startMs) ?? emptyPart(region, granularity, startMs)) }));
+          addContribution(part, slotContribution(page, at, granularity));
+        }
+      }
+    }
+    for (const [startMs, part] of open) found.set(startMs, part);
   }
 }
 

@@ -13,6 +13,7 @@ import { SampleIndex } from './sample-index.ts';
 import { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { deadLetterKey, meterAnomalyKey, windowKeyPlace } from './store-keys.ts';
+import { steps } from './table-steps.ts';
 import { slotContribution, WindowRecord } from './window-accumulator.ts';
 
 /**
@@ -277,16 +278,3 @@ class OldShard {
 
 /** The value of an entry whose key says it all. */
 const PRESENT = Buffer.from([1]);
-/** No key of any table is longer, or begins with this byte 80 times. */
-const END = Buffer.alloc(80, 255);
-
-/** A table in pieces of at most `limit` entries. Each is read at once: no read transaction stays open over a commit. */
-export function* steps(table: Table, limit: number): Generator<Entry[]> {
-  let from = Buffer.alloc(1);
-  for (;;) {
-    const entries = [...table.range(from, END, { limit })];
-    if (entries.length === 0) return;
-    yield entries;
-    from = Buffer.concat([entries[entries.length - 1].key, Buffer.alloc(1)]);
-  }
-}

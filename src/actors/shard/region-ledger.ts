@@ -103,18 +103,16 @@ export class RegionLedger {
   /** Adds a meter's window to its region's. */
   add(granularity: number, windowStartMs: number, contribution: Contribution): void {
     const part = this.partOf(contribution.region, granularity, windowStartMs);
-    part.meters++;
-    this.shift(part, contribution, 1);
-    // Extremes only ever widen: a window gains readings and loses none.
-    if (contribution.minPowerKw < part.minPowerKw) part.minPowerKw = contribution.minPowerKw;
-    if (contribution.maxPowerKw > part.maxPowerKw) part.maxPowerKw = contribution.maxPowerKw;
+    addContribution(part, contribution);
+    this.note(part);
   }
 
   /** Takes back what `add` added. The extremes stay: they are right while the same meter's corrected window is added again. */
   remove(granularity: number, windowStartMs: number, contribution: Contribution): void {
     const part = this.partOf(contribution.region, granularity, windowStartMs);
     part.meters--;
-    this.shift(part, contribution, -1);
+    shiftSums(part, contribution, -1);
+    this.note(part);
   }
 
   /** Puts extremes in place that were computed anew, after a window moved to another region. */
@@ -213,13 +211,8 @@ export class RegionLedger {
     };
   }
 
-  private shift(part: LedgerPart, contribution: Contribution, sign: 1 | -1): void {
-    const powerHigh = highOf(contribution.powerUnits);
-    part.powerHigh += sign * powerHigh;
-    part.powerLow += sign * lowOf(contribution.powerUnits, powerHigh);
-    const energyHigh = highOf(contribution.energyUnits);
-    part.energyHigh += sign * energyHigh;
-    part.energyLow += sign * lowOf(contribution.energyUnits, energyHigh);
+  /** The part has to be saved and reported. */
+  private note(part: LedgerPart): void {
     if (!part.unsaved) {
       part.unsaved = true;
       this.unsaved.add(part);
@@ -249,6 +242,23 @@ export class RegionLedger {
       if (!part.unsaved && !part.unreported) this.parts.delete(key);
     }
   }
+}
+
+/** Adds one meter's window to a part. Extremes only ever widen: a window gains readings and loses none. */
+export function addContribution(part: LedgerPart, contribution: Contribution): void {
+  part.meters++;
+  shiftSums(part, contribution, 1);
+  if (contribution.minPowerKw < part.minPowerKw) part.minPowerKw = contribution.minPowerKw;
+  if (contribution.maxPowerKw > part.maxPowerKw) part.maxPowerKw = contribution.maxPowerKw;
+}
+
+function shiftSums(part: LedgerPart, contribution: Contribution, sign: 1 | -1): void {
+  const powerHigh = highOf(contribution.powerUnits);
+  part.powerHigh += sign * powerHigh;
+  part.powerLow += sign * lowOf(contribution.powerUnits, powerHigh);
+  const energyHigh = highOf(contribution.energyUnits);
+  part.energyHigh += sign * energyHigh;
+  part.energyLow += sign * lowOf(contribution.energyUnits, energyHigh);
 }
 
 export function emptyPart(region: number, granularity: number, windowStartMs: number): LedgerPart {

@@ -79,22 +79,27 @@ export class ShardStore implements WindowSource {
     return this.store.sizeBytes();
   }
 
+  /** What the store says of itself; null when it is new. */
+  identity(): (ShardIdentity & { format: number }) | null {
+    const found = this.meta.get(Buffer.from('identity'));
+    return found === undefined ? null : (unpackr.unpack(found) as ShardIdentity & { format: number });
+  }
+
   /** Checks that the store is this shard's, or makes it so when it is new. Throws OperationalError `format` or `wrong_shard`. */
   async identify(identity: ShardIdentity): Promise<void> {
-    const found = this.meta.get(Buffer.from('identity'));
-    if (found === undefined) {
+    const stored = this.identity();
+    if (stored === null) {
       this.meta.put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, ...identity }));
       await this.commit();
       return;
     }
-    const stored = unpackr.unpack(found) as ShardIdentity & { format: number };
     if (stored.format !== STORE_FORMAT) {
-      throw new OperationalError('format', `the data directory has format ${stored.format}, this engine reads ${STORE_FORMAT}; use the engine that wrote it`);
+      throw new OperationalError('format', `the store of shard ${identity.shard} has format ${stored.format}, this engine reads ${STORE_FORMAT}; use the engine that wrote it`);
     }
     if (stored.partitionCount !== identity.partitionCount || stored.shardCount !== identity.shardCount || stored.shard !== identity.shard) {
       throw new OperationalError(
         'wrong_shard',
-        `the data directory was made for ${stored.shardCount} shards and ${stored.partitionCount} partitions; start with SEG_SHARDS=${stored.shardCount}`,
+        `the store of shard ${identity.shard} holds shard ${stored.shard} of ${stored.shardCount} with ${stored.partitionCount} partitions, not of ${identity.shardCount} with ${identity.partitionCount}: its files were moved; bring them back, or restore a backup with seg restore`,
       );
     }
   }

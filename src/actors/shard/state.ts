@@ -48,8 +48,8 @@ export class ShardState {
   readonly readingIds = new ReadingIds();
   readonly counters: ShardCounters = zeroCounters();
   readonly episodes: AnomalyEpisodes;
-  /** Rows made since the list of meters was last written. */
-  newRows: number[] = [];
+  /** Rows that the stored list of meters does not hold yet. */
+  readonly newRows: number[] = [];
   private readonly config: ShardStateConfig;
   private readonly fingerprints = new ReadingFingerprints();
   /** Region index of each region of the batch at hand; −2 = not looked up. */
@@ -198,7 +198,11 @@ export class ShardState {
       const known = this.book.findSample(page, row, timestamp, late);
       if (known >= 0) return known === fingerprint ? OUTCOME.duplicate : OUTCOME.conflict;
     }
-    if (this.readingIdSeen(batch, i, row, nowMs)) return OUTCOME.duplicate;
+    if (this.readingIdSeen(batch, i, row, nowMs)) {
+      // The next snapshot must stand for this record: replayed after the one it repeats has left the log, it would count.
+      this.turn.touch(page);
+      return OUTCOME.duplicate;
+    }
     const region = this.regionOf(batch, i);
     if (region < 0) return OUTCOME.regionLimit;
     if (timestamp > newest) this.advance(batch, i, page, row, region, nowMs);

@@ -1,0 +1,320 @@
+import { partitionOf, isId, shardOfPartition, type Partition } from '../../model/ids.ts';
+import { Checkpoint } from './checkpoint.ts';
+import { readLogRecord } from './log-record.ts';
+import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
+import { decodePage } from './page-codec.ts';
+import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
+import { restoreProfiles } from './profile-codec.ts';
+import { SampleIndex } from './sample-index.ts';
+import { PROFILE_BYTES, profileCells } from './seasonal-profile.ts';
+import { STORE_FORMAT, type ShardStore } from './shard-store.ts';
+import { ShardState, type ShardStateConfig } from './state.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, sequenceOf, windowKey, windowKeyParts } from './store-keys.ts';
+import { recover } from './recovery.ts';
+import { verifyReplayed } from './verify-replay.ts';
+import { steps } from './table-steps.ts';
+import { rowProblem, WINDOW_MS, windowProblem, type StoreShape } from './verify-rows.ts';
+import { WindowRecord } from './window-accumulator.ts';
+
+/**
+ * Looks at a shard's store from end to end without changing it: format and identity, checksums, what must be true of each row and window,
+ * the log against the snapshots, and, after the log was replayed in memory, the regional parts and lists against the windows and rows.
+ *
+ * The strongest of its rules are two ways of counting the same: a meter's readings are the samples of its one-minute windows, and a
+ * quarter-hour counts what its minutes count.
+ */
+
+export interface Finding {
+  /** What was looked at, like "page 3 of partition 17". */
+  where: string;
+  problem: string;
+}
+
+export interface VerifyReport {
+  /** The first FINDINGS_KEPT_MAX; `found` says how many there were. */
+  findings: Finding[];
+  found: number;
+  meters: number;
+  windows: number;
+  records: number;
+}
+
+export interface VerifyOptions {
+  shard: number;
+  shardCount: number;
+  /** As the engine ran: what is in the log is replayed with it. */
+  state: ShardStateConfig;
+}
+
+/** A damaged disk gives as many findings as it has rows; the first ones tell the story. */
+const FINDINGS_KEPT_MAX = 50;
+const ENTRIES_PER_STEP = 2_000;
+const PAGES_PER_STEP = 64;
+
+/** Verifies one shard. `onProgress` is told of every step; entries are looked at once or twice. The store is not closed. */
+export function verifyShard(store: ShardStore, options: VerifyOptions, onProgress: (done: number, total: number) => void = () => {}): VerifyReport {
+  return new Verification(store, options, onProgress).run();
+}
+
+/** What is found, as it is found. */
+export class Findings {
+  readonly kept: Finding[] = [];
+  count = 0;
+
+  add(where: string, problem: string): void {
+    this.count++;
+    if (this.kept.length < FINDINGS_KEPT_MAX) this.kept.push({ where, problem });
+  }
+
+  /** Runs a look; what it throws is a finding. */
+  try(where: string, look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.add(where, (error as Error).message);
+    }
+  }
+}
+
+class Verification {
+  private readonly store: ShardStore;
+  private readonly options: VerifyOptions;
+  private readonly onProgress: (done: number, total: number) => void;
+  private readonly findings = new Findings();
+  private readonly slab = new RowSlab();
+  private readonly samples = new SampleIndex();
+  private readonly record = new WindowRecord();
+  private readonly shape: StoreShape;
+  private readonly total: number;
+  private done = 0;
+  private lastSequence = 0;
+  private meters = 0;
+  private windowsSeen = 0;
+
+  constructor(store: ShardStore, options: VerifyOptions, onProgress: (done: number, total: number) => void) {
+    this.store = store;
+    this.options = options;
+    this.onProgress = onProgress;
+    this.shape = { partitionCount: options.state.partitionCount, regionCount: store.regionNames().length };
+    const { journal, pages, profiles, windows, parts, meters, anomalies, deadLetters } = store;
+    this.total = [journal, journal, pages, profiles, windows, windows, parts, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
+  }
+
+  run(): VerifyReport {
+    const { store, findings } = this;
+    if (this.identity()) {
+      this.regions();
+      this.journal();
+      this.pages();
+      this.profiles();
+      this.anomalies();
+      this.deadLetters();
+      // What cannot be read cannot be replayed.
+      if (findings.count === 0) findings.try('the replay of the log', () => this.replay());
+    }
+    return { findings: findings.kept, found: findings.count, meters: this.meters, windows: store.windows.count(), records: store.journal.count() };
+  }
+
+  private step(entries: number): void {
+    this.done += entries;
+    this.onProgress(Math.min(this.done, this.total), this.total);
+  }
+
+  private identity(): boolean {
+    const { shard, shardCount, state } = this.options;
+    const found = this.store.identity();
+    if (found === null) {
+      // The engine died before this shard's first start: nothing was promised.
+      if (this.total > 0) this.findings.add('the store', 'says nothing of what it holds');
+      return false;
+    }
+    if (found.format !== STORE_FORMAT) this.findings.add('the store', `has format ${found.format}, this engine reads ${STORE_FORMAT}`);
+    else if (found.shard !== shard || found.shardCount !== shardCount || found.partitionCount !== state.partitionCount) {
+      this.findings.add('the store', `holds shard ${found.shard} of ${found.shardCount} with ${found.partitionCount} partitions; its files were moved`);
+    } else return true;
+    return false;
+  }
+
+  private isOwn(partition: number): boolean {
+    return partition < this.shape.partitionCount && shardOfPartition(partition as Partition, this.options.shardCount) === this.options.shard;
+  }
+
+  private regions(): void {
+    const names = this.store.regionNames();
+    names.forEach((name, region) => {
+      if (!isId(name)) this.findings.add(`region ${region}`, 'has a name that none may have');
+    });
+    if (new Set(names).size !== names.length) this.findings.add('the regions', 'name one twice');
+  }
+
+  private journal(): void {
+    const applied = this.store.appliedPosition().sequence;
+    let previous: number | null = null;
+    for (const entries of steps(this.store.journal, ENTRIES_PER_STEP)) {
+      for (const { key, value } of entries) {
+        const sequence = sequenceOf(key);
+        if (previous === null && sequence > applied + 1) this.findings.add(`log record ${sequence}`, `is the first, but the tables stand for the log up to ${applied} only`);
+        if (previous !== null && sequence !== previous + 1) this.findings.add(`log record ${sequence}`, `follows ${previous}: ${sequence - previous - 1} are missing`);
+        previous = sequence;
+        this.findings.try(`log record ${sequence}`, () => this.logRecord(value, sequence));
+      }
+      this.step(entries.length);
+    }
+    if (previous !== null && previous < applied) this.findings.add('the log', `ends at ${previous}, but the tables stand for it up to ${applied}`);
+    this.lastSequence = Math.max(applied, previous ?? 0);
+  }
+
+  private logRecord(bytes: Uint8Array, sequence: number): void {
+    const record = readLogRecord(bytes, sequence);
+    if (record.kind !== 'batch') return;
+    const { meterHash, count } = record.batch;
+    for (let i = 0; i < count; i++) {
+      if (!this.isOwn((meterHash[i] & 0x7fffffff) % this.shape.partitionCount)) throw new Error(`reading ${i} belongs to another shard`);
+    }
+  }
+
+  private pages(): void {
+    for (const entries of steps(this.store.pages, PAGES_PER_STEP)) {
+      for (const { key, value } of entries) {
+        const name = Buffer.from(key);
+        const page = new MeterPage(0, name.readUInt16BE(0), name.readUInt32BE(2), this.slab);
+        const where = `page ${page.number} of partition ${page.partition}`;
+        if (!this.isOwn(page.partition)) this.findings.add(where, 'belongs to another shard');
+        this.findings.try(where, () => this.page(page, value, where));
+      }
+      this.step(entries.length);
+    }
+    const orphans = this.store.windows.count() - this.windowsSeen;
+    if (orphans > 0) this.findings.add('the windows', `hold ${orphans} that belong to no page that could be read`);
+  }
+
+  private page(page: MeterPage, value: Uint8Array, where: string): void {
+    decodePage(value, page, this.samples);
+    if (page.snapshotSequence > this.lastSequence) this.findings.add(where, `stands for the log up to ${page.snapshotSequence}, but the log ends at ${this.lastSequence}`);
+    this.meters += page.rowCount;
+    const counts = new PageCounts();
+    for (let r = 0; r < page.rowCount; r++) {
+      const problem = rowProblem(page, page.rowAt(r), this.shape);
+      if (problem !== null) this.findings.add(`row ${r} of ${where}`, problem);
+      this.openWindows(page, r, counts);
+    }
+    this.windows(page, where, counts);
+    for (let r = 0; r < page.rowCount; r++) {
+      const readings = page.f64[(rowOffset(page.rowAt(r)) + ROW.readings) >> 3];
+      if (counts.samples[r] !== readings) this.findings.add(`row ${r} of ${where}`, `counts ${readings} readings, its windows remember ${counts.samples[r]}`);
+    }
+    for (const [key, difference] of counts.quarters) {
+      if (difference === 0) continue;
+      const startMs = Math.floor(key / 64) * WINDOW_MS[1];
+      this.findings.add(`row ${key % 64} of ${where}`, `the quarter-hour of ${new Date(startMs).toISOString()} counts ${Math.abs(difference)} readings ${difference > 0 ? 'fewer' : 'more'} than its minutes`);
+    }
+  }
+
+  private openWindows(page: MeterPage, r: number, counts: PageCounts): void {
+    for (let s = 0; s < 2 * SLOTS_PER_GRANULARITY; s++) {
+      const at = rowOffset(page.rowAt(r)) + ROW.slots + s * SLOT_BYTES;
+      const startMs = page.f64[at >> 3];
+      if (startMs !== startMs) continue;
+      counts.add(r, s >> 1, startMs, page.u32[(at + SLOT.count) >> 2], page.u32[(at + SLOT.sampleCount) >> 2]);
+      if (s < SLOTS_PER_GRANULARITY) this.samples.free(page.u32[(at + SLOT.samplesOrRevision) >> 2]);
+    }
+  }
+
+  private windows(page: MeterPage, where: string, counts: PageCounts): void {
+    for (let granularity = 0; granularity < 2; granularity++) {
+      const from = windowKey(page.partition, page.number, granularity, 0, 0);
+      const to = windowKey(page.partition, page.number, granularity + 1, 0, 0);
+      for (const { key, value } of this.store.windows.range(from, to)) {
+        const { windowNumber, rowInPage } = windowKeyParts(key);
+        this.windowsSeen++;
+        const problem = rowInPage < page.rowCount ? this.window(value, granularity, windowNumber) : 'belongs to no row';
+        if (problem !== null) this.findings.add(`window ${new Date(windowNumber * WINDOW_MS[granularity]).toISOString()} (${granularity === 0 ? '1m' : '15m'}) of row ${rowInPage} of ${where}`, problem);
+        else counts.add(rowInPage, granularity, windowNumber * WINDOW_MS[granularity], this.record.count, this.record.sampleCount);
+        if (this.windowsSeen % ENTRIES_PER_STEP === 0) this.step(ENTRIES_PER_STEP);
+      }
+    }
+  }
+
+  /** Loads the window into `record`. */
+  private window(value: Uint8Array, granularity: number, windowNumber: number): string | null {
+    const { record } = this;
+    if (value.length < SLOT_BYTES) return `has ${value.length} bytes`;
+    record.load(value);
+    if (value.length !== SLOT_BYTES + record.sampleCount * 6) return `has ${value.length} bytes for ${record.sampleCount} samples`;
+    if (record.f64[0] !== windowNumber * WINDOW_MS[granularity]) return 'begins at another time';
+    const offsets = new Set<number>();
+    const view = new DataView(value.buffer, value.byteOffset, value.length);
+    for (let k = 0; k < record.sampleCount; k++) offsets.add(view.getUint16(SLOT_BYTES + record.sampleCount * 4 + k * 2, true));
+    if (offsets.size !== record.sampleCount) return 'remembers a reading twice';
+    if (Math.max(-1, ...offsets) >= WINDOW_MS[0]) return 'remembers a reading of another time';
+    return windowProblem(record, 0, granularity, this.shape.regionCount);
+  }
+
+  private profiles(): void {
+    const profiles = profileCells(new ArrayBuffer(64 * PROFILE_BYTES));
+    for (const entries of steps(this.store.profiles, PAGES_PER_STEP)) {
+      for (const { key, value } of entries) {
+        const name = Buffer.from(key);
+        const where = `profiles of page ${name.readUInt32BE(2)} of partition ${name.readUInt16BE(0)}`;
+        if (this.store.pages.get(key) === undefined) this.findings.add(where, 'belong to no page');
+        this.findings.try(where, () => restoreProfiles(value, profiles));
+      }
+      this.step(entries.length);
+    }
+  }
+
+  private anomalies(): void {
+    const { store } = this;
+    for (const entries of steps(store.anomalies, ENTRIES_PER_STEP)) {
+      for (const { key, value } of entries) {
+        this.findings.try('an anomaly', () => {
+          const { id, meterId, kind, startedAt, endedAt } = store.decodeAnomaly(value);
+          if (!anomalyKey(startedAt, kind, meterId).equals(key)) this.findings.add(`anomaly ${id}`, 'lies at another place than its name says');
+          if (endedAt !== null && endedAt < startedAt) this.findings.add(`anomaly ${id}`, 'ends before it starts');
+          if (!this.isOwn(partitionOf(meterId, this.shape.partitionCount))) this.findings.add(`anomaly ${id}`, 'belongs to another shard');
+          if (store.anomaliesByMeter.get(meterAnomalyKey(meterId, startedAt, kind)) === undefined) this.findings.add(`anomaly ${id}`, 'is missing in the list by meter');
+        });
+      }
+      this.step(entries.length);
+    }
+    const excess = store.anomaliesByMeter.count() - store.anomalies.count();
+    if (excess > 0) this.findings.add('the anomalies by meter', `name ${excess} that are not there`);
+  }
+
+  private deadLetters(): void {
+    const { store } = this;
+    for (const entries of steps(store.deadLetters, ENTRIES_PER_STEP)) {
+      for (const { key, value } of entries) {
+        this.findings.try('a dead letter', () => {
+          const { id, receivedAt } = store.decodeDeadLetter(value);
+          const [time, sequence, position] = id.split('-').map(Number);
+          if (time !== receivedAt || !deadLetterKey(time, sequence, position).equals(key)) this.findings.add(`dead letter ${id}`, 'lies at another place than its name says');
+        });
+      }
+      this.step(entries.length);
+    }
+  }
+
+  private replay(): void {
+    const { store, findings } = this;
+    const state = new ShardState(this.options.state, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+    recover(state, store, new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 1 }));
+    this.meters = state.directory.meterCount;
+    verifyReplayed(state, store, findings, (entries) => this.step(entries));
+    this.step(this.total - this.done);
+  }
+}
+
+/** The readings of a page's windows, counted in two ways. */
+class PageCounts {
+  /** Samples of the one-minute windows, by row. */
+  readonly samples = new Float64Array(64);
+  /** Readings of the minutes minus those of the quarter-hour, by quarter-hour and row. */
+  readonly quarters = new Map<number, number>();
+
+  add(row: number, granularity: number, startMs: number, count: number, samples: number): void {
+    if (granularity === 0) this.samples[row] += samples;
+    const key = Math.floor(startMs / WINDOW_MS[1]) * 64 + row;
+    this.quarters.set(key, (this.quarters.get(key) ?? 0) + (granularity === 0 ? count : -count));
+  }
+}

@@ -1,0 +1,130 @@
+import type { BodyFormat } from '../../src/actors/ingest/protocol.ts';
+import type { OracleReading } from '../oracle/window-oracle.ts';
+import { FaultMaker, type FaultStep } from './faults.ts';
+import { Random } from './random.ts';
+import { Workload } from './workload.ts';
+
+/** What a run does, as plain data made from a seed beforehand: steps can be left out of it and the rest stays what it was. */
+
+/** A reading as a client sends it. `seq` is unique in the plan, so that the reading can be told in the log; a repeat has its own. */
+export interface PlannedReading extends OracleReading {
+  seq: number;
+  readingId?: string;
+}
+
+/** An element that is wrong on purpose, as JSON text. */
+export interface SpoiledElement {
+  spoiled: string;
+}
+
+export type PlannedElement = PlannedReading | SpoiledElement;
+
+export interface PlannedRequest {
+  format: Extract<BodyFormat, 'json' | 'ndjson' | 'msgpack'>;
+  elements: PlannedElement[];
+  /** The whole body is cut off: unreadable. */
+  isTorn: boolean;
+  /** The network delivers it twice. */
+  isDoubled: boolean;
+}
+
+export type Step =
+  | { kind: 'send'; requests: PlannedRequest[] }
+  | { kind: 'wait'; ms: number }
+  | FaultStep;
+
+export interface WorldOptions {
+  shards: number;
+  ingestThreads: number;
+  partitionCount: number;
+  regions: string[];
+  latenessMs: number;
+  correctionHorizonMs: number;
+  /** Batches in flight from an ingest thread to a shard. */
+  creditsMax: number;
+  queuedReadingsMax: number;
+  appendDeadlineMs: number;
+  stepMs: number;
+  intervalMs: number;
+  pagesPerStepMax: number;
+  journalBytesMax: number;
+  journalKeepBytesMax: number;
+  /** Longest time of an ordinary commit and of an ordinary delivery, ms. */
+  commitMsMax: number;
+  deliveryMsMax: number;
+}
+
+export interface Plan {
+  seed: number;
+  options: WorldOptions;
+  steps: Step[];
+}
+
+/** Every run begins here. */
+export const SIM_START_MS = Date.UTC(2026, 2, 1, 10, 0, 7);
+
+const DAY_MS = 86_400_000;
+const MANY = 1e9;
+
+export function makePlan(seed: number, stepCount: number): Plan {
+  const random = new Random(seed);
+  const options = makeOptions(random);
+  // Ids that return are judged by the clock: with a clock that jumps, nobody could say what is right.
+  const usesReadingIds = random.chance(0.3);
+  if (usesReadingIds) options.journalKeepBytesMax = MANY;
+  const workload = new Workload(random.fork(), options.regions, usesReadingIds);
+  const faults = new FaultMaker(random.fork(), { clockJumps: !usesReadingIds, shards: options.shards, ingestThreads: options.ingestThreads });
+  const steps: Step[] = [];
+  while (steps.length < stepCount) {
+    const chance = random.next();
+    if (chance < 0.5) steps.push({ kind: 'send', requests: workload.requests() });
+    else if (chance < 0.88) steps.push(wait(random, usesReadingIds, workload));
+    else {
+      const fault = faults.next();
+      if (fault.kind === 'clock') workload.nowMs += fault.byMs;
+      steps.push(fault);
+    }
+  }
+  return { seed, options, steps };
+}
+
+function wait(random: Random, isShort: boolean, workload: Workload): Step {
+  const ms = random.chance(0.7) ? random.int(1, 40) : random.int(40, isShort ? 500 : 2_500);
+  workload.nowMs += ms;
+  return { kind: 'wait', ms };
+}
+
+function makeOptions(random: Random): WorldOptions {
+  return {
+    shards: random.pick([1, 1, 2, 3]),
+    ingestThreads: random.pick([1, 1, 2]),
+    partitionCount: random.pick([1, 4, 8]),
+    regions: random.pick([['r0'], ['r0', 'r1'], ['r0', 'r1', 'r2']]),
+    latenessMs: random.pick([0, 5_000, 30_000, 30_000, 60_000]),
+    correctionHorizonMs: random.chance(0.25) ? 20 * 60_000 : 40 * DAY_MS,
+    creditsMax: random.pick([1, 2, 8]),
+    queuedReadingsMax: random.pick([30, 150, 100_000]),
+    appendDeadlineMs: random.pick([300, 10_000]),
+    stepMs: random.pick([20, 100]),
+    intervalMs: random.pick([50, 1_000, 5_000]),
+    pagesPerStepMax: random.pick([1, 2, 128]),
+    journalBytesMax: random.pick([2_000, MANY]),
+    journalKeepBytesMax: random.pick([0, 0, MANY]),
+    commitMsMax: random.pick([0, 3, 25]),
+    deliveryMsMax: random.pick([0, 3, 15]),
+  };
+}
+
+/** One line a step, for people. */
+export function describeStep(step: Step): string {
+  if (step.kind !== 'send') {
+    const { kind, ...rest } = step;
+    return `${kind} ${JSON.stringify(rest)}`;
+  }
+  const requests = step.requests.map(({ elements, format, isTorn, isDoubled }) => {
+    const said = elements.slice(0, 4).map((element) => ('spoiled' in element ? 'spoiled' : `${element.meterId}@${new Date(element.timestamp).toISOString().slice(5, 23)}=${element.powerKw}#${element.seq}`));
+    const more = elements.length > 4 ? ` +${elements.length - 4}` : '';
+    return `${format}${isTorn ? ' torn' : ''}${isDoubled ? ' doubled' : ''}[${said.join(' ')}${more}]`;
+  });
+  return `send ${requests.join(' ')}`;
+}
