@@ -2,9 +2,12 @@
 import { Command } from 'commander';
 import { registerExport } from './cli/export.ts';
 import { registerImport } from './cli/import/import-command.ts';
+import { registerProve } from './cli/prove/prove-command.ts';
 import { registerSimulate } from './cli/simulate/simulate-command.ts';
+import { registerBackup, registerRestore } from './engine/backup-command.ts';
 import { registerDemo } from './engine/demo-command.ts';
 import { registerStart, VERSION } from './engine/start-command.ts';
+import { registerVerify } from './engine/verify-command.ts';
 
 /** The `seg` command. `npm start` is `seg start`, `npm run demo` is `seg demo`. */
 const program = new Command('seg')
@@ -16,5 +19,9 @@ registerDemo(program);
 registerSimulate(program);
 registerImport(program);
 registerExport(program);
+registerProve(program);
+registerVerify(program);
+registerBackup(program);
+registerRestore(program);
 
 await program.parseAsync();

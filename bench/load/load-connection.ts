@@ -8,8 +8,8 @@ const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 const STATUS_AT = 9;
 
 export interface LoadConnectionEvents {
-  /** `body` is borrowed. */
-  onAnswer(status: number, body: Buffer): void;
+  /** `body` is borrowed; `head` is status line and headers. */
+  onAnswer(status: number, body: Buffer, head: string): void;
   /** Nothing more comes. A benchmark whose connections break has no result. */
   onBroken(reason: string): void;
 }
@@ -60,7 +60,8 @@ export class LoadConnection {
   private read(chunk: Buffer): void {
     const bytes = this.carried === null ? chunk : Buffer.concat([this.carried, chunk]);
     const headEnd = bytes.indexOf(HEAD_END, 0, 'latin1');
-    const length = headEnd < 0 ? null : CONTENT_LENGTH.exec(bytes.toString('latin1', 0, headEnd));
+    const head = headEnd < 0 ? '' : bytes.toString('latin1', 0, headEnd);
+    const length = CONTENT_LENGTH.exec(head);
     if (headEnd >= 0 && length === null) return this.broken('an answer without Content-Length');
     const end = length === null ? Infinity : headEnd + HEAD_END.length + Number(length[1]);
     if (bytes.length < end) {
@@ -69,6 +70,6 @@ export class LoadConnection {
     }
     this.carried = null;
     if (bytes.length > end) return this.broken('more than one answer to one request');
-    this.events.onAnswer(Number(bytes.toString('latin1', STATUS_AT, STATUS_AT + 3)), bytes.subarray(headEnd + HEAD_END.length));
+    this.events.onAnswer(Number(head.slice(STATUS_AT, STATUS_AT + 3)), bytes.subarray(headEnd + HEAD_END.length), head);
   }
 }

@@ -148,7 +148,7 @@ class ShardTurnRun {
     ledger.takeUnreported(Infinity);
     ledger.evict();
     episodes.take();
-    state.newRows.length = 0;
+    this.state.newRows.length = 0;
     this.windows.dropBefore(timeMs);
   }
 }

@@ -186,8 +186,6 @@ interface PartsThatMustAgree {
   httpPort: number;
   opsPort: number;
   ingestThreads: number;
-  latenessMs: number;
-  correctionHorizonMs: number;
   regionLimit: number;
   regionCapacities: Readonly<Record<string, number>>;
 }
@@ -201,9 +199,6 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   }
   if (config.ingestPort === 0 && config.ingestThreads > 1) {
     found.push({ key: 'ingestPort', message: 'several ingest threads share one port, so it needs a number; 0 would give each its own' });
-  }
-  if (config.latenessMs >= config.correctionHorizonMs) {
-    found.push({ key: 'latenessMs', message: 'must be shorter than correctionHorizon' });
   }
   if (Object.keys(config.regionCapacities).length > config.regionLimit) {
     found.push({ key: 'regionCapacities', message: `names more regions than regionLimit allows (${config.regionLimit})` });

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { RegionActor } from '../actors/region/actor.ts';
-import { RECENT_WINDOWS_MAX } from '../actors/region/state.ts';
 import type { ShardReport } from '../actors/shard/protocol.ts';
 import type { EngineStatus } from '../http/engine-port.ts';
 import { startGateway, type Gateway } from '../http/gateway.ts';
@@ -8,7 +7,6 @@ import type { EngineSnapshot, ShardState } from '../http/live-source.ts';
 import { registerLive, type LiveStream } from '../http/live-stream.ts';
 import { startOpsServer, type OpsServer } from '../http/ops-server.ts';
 import { loadStaticFiles } from '../http/static-files.ts';
-import { GRANULARITY_MS } from '../model/window.ts';
 import { systemClock, systemTimers, type SharedClock, type TimerHandle } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -23,6 +21,7 @@ import { FaultInjection } from './fault-injection.ts';
 import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
 import { LiveBoard } from './live-board.ts';
 import { redistributeDirectory } from './redistribution.ts';
+import { RegionSeeding } from './region-seeding.ts';
 import { ShardLinks } from './shard-links.ts';
 import { shardStateConfig } from './shard-state-config.ts';
 import type { ShardThreadOptions } from './shard-thread.ts';
@@ -78,6 +77,7 @@ class RunningEngine implements Engine {
   private readonly log: Log;
   private readonly directory: DataDirectory;
   private region: RegionActor;
+  private readonly regionSeeding: RegionSeeding;
   private readonly links: ShardLinks;
   private readonly queries: EngineQueries;
   private readonly board: LiveBoard;
@@ -111,6 +111,7 @@ class RunningEngine implements Engine {
     const time = { clock: this.clock, timers: systemTimers };
     this.region = this.makeRegionActor();
     this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onReport(report) });
+    this.regionSeeding = new RegionSeeding({ clock: this.clock, ask: (shard, query) => this.links.ask<'regionParts'>(shard, query), tell: (message) => this.region.tell(message) });
     this.vitals = new EngineVitals({
       threads: () => [...this.threads.values()],
       children: () => this.children(),
@@ -146,7 +147,6 @@ class RunningEngine implements Engine {
     await this.orFailure(this.actors.start());
     await this.orFailure(this.shards.start());
     await this.seedBoard();
-    await this.seedRegions();
     await this.orFailure(this.ingests.start());
     this.gateway = await startGateway(
       {
@@ -243,6 +243,7 @@ class RunningEngine implements Engine {
     if (kind === 'ingest') this.links.ingestDown(Number(index));
     else if (kind === 'shard') {
       this.links.shardDown(Number(index));
+      this.regionSeeding.shardDown(Number(index));
       this.region.tell({ kind: 'shardDown', shard: Number(index) });
     }
   }
@@ -298,6 +299,7 @@ class RunningEngine implements Engine {
     for (const anomaly of report.anomalies) this.board.note(anomaly);
     // A full mailbox costs the live picture a change; what is stored is asked of the shards.
     if (!this.region.tell(report)) this.log.warn({ shard: report.shard }, 'the region actor is behind; a report is left out');
+    this.regionSeeding.onReport(report);
   }
 
   private makeRegionActor(): RegionActor {
@@ -307,22 +309,9 @@ class RunningEngine implements Engine {
   private startRegionActor(epoch: number): RegionActor {
     if (epoch > 1) {
       this.region = this.makeRegionActor();
-      void this.seedRegions();
+      this.regionSeeding.regionActorRestarted();
     }
     return this.region;
-  }
-
-  /** Shards report changes only, so the windows of the last hours are asked for. A shard that is away is left out. */
-  private async seedRegions(): Promise<void> {
-    const to = this.clock.now();
-    const from = to - RECENT_WINDOWS_MAX * GRANULARITY_MS['1m'];
-    for (const region of Object.keys(this.config.regionCapacities)) {
-      for (let shard = 0; shard < this.config.shards; shard++) {
-        const query = { kind: 'regionParts', region, granularity: '1m', from, to, limit: RECENT_WINDOWS_MAX, withOpen: false } as const;
-        const parts = await this.links.ask<'regionParts'>(shard, query).catch(() => []);
-        this.region.tell({ kind: 'storedParts', shard, parts });
-      }
-    }
   }
 
   /** A page that opens right after a restart shows the newest episodes too. */

@@ -27,7 +27,7 @@ export async function redistributeDirectory(directory: DataDirectory, shards: nu
   let shownMs = started;
   try {
     const report = await redistribute(
-      { from, to: shards, state: stateOf(from) },
+      { from, to: shards, state: stateOf(from), nextState: stateOf(shards) },
       {
         openOld: (shard) => openLmdbStore({ directory: directory.shardDirectory(shard) }),
         openNew: (shard) => openLmdbStore({ directory: next.shardDirectory(shard) }),

@@ -269,6 +269,11 @@ export function isReadingBatch(bytes: Uint8Array): boolean {
   return bytes.length >= HEADER_BYTES && new DataView(bytes.buffer, bytes.byteOffset).getUint32(HEADER.magic, true) === MAGIC;
 }
 
+/** The version of a packed batch, whatever it is. */
+export function readingBatchVersion(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint16(HEADER.version, true);
+}
+
 /** Writes when the engine took the batch in (epoch ms) and a checksum over all of it into its header: what makes it a log record. */
 export function sealReadingBatch(bytes: Uint8Array, receivedAtMs: number): void {
   const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);

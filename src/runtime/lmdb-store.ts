@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { OperationalError } from './errors.ts';
+import { checkDataFile } from './lmdb-data-file.ts';
 import type { Entry, Store, Table } from './store.ts';
 
 /** LMDB behind the Store port; the only file that imports lmdb. */
@@ -15,11 +16,15 @@ export interface LmdbStoreOptions {
   readOnly?: boolean;
 }
 
-/** Opens (or makes) an environment. Throws OperationalError `storage_failed` when the files are not an LMDB environment. */
+/** Opens (or makes) an environment. Throws OperationalError `corrupt` when its file was cut short, `storage_failed` when it is not an LMDB environment. */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
-  let root: RootDatabase<Buffer, Buffer>;
+  return new LmdbStore(openRoot(options), options.directory);
+}
+
+function openRoot(options: LmdbStoreOptions): RootDatabase<Buffer, Buffer> {
+  checkDataFile(join(options.directory, 'data.mdb'), options.readOnly ?? false);
   try {
-    root = open<Buffer, Buffer>({
+    return open<Buffer, Buffer>({
       path: options.directory,
       // A directory even if its name has a dot in it.
       noSubdir: false,
@@ -29,13 +34,33 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
       keyEncoding: 'binary',
       // A put's promise then means "on disk"; also faster here than overlapping (shared FACTS, measured).
       overlappingSync: false,
+      // The log frees and takes large runs of pages all the time, and LMDB keeps free pages in one sorted list: with the default of
+      // 4 KiB half of the writer's time goes into that list after a minute of full load (measured; bench/RESULTS.md).
+      pageSize: 32_768,
+      // Maps what is read in pieces and lets them go again; otherwise the whole file counts as resident memory in time.
+      remapChunks: true,
       // Pages are overwritten in full before they are written out.
       noMemInit: true,
     });
   } catch (cause) {
     throw new OperationalError('storage_failed', `cannot open the store at ${options.directory}: ${(cause as Error).message}`, { cause });
   }
-  return new LmdbStore(root, options.directory);
+}
+
+/**
+ * Copies an environment as it is at this moment into the existing, empty directory `to`; another process may be writing to it, and does not
+ * wait. Everything it had committed before the call is in the copy. Throws OperationalError `storage_full` or `storage_failed`.
+ */
+export async function copyLmdbStore(from: string, to: string): Promise<void> {
+  const root = openRoot({ directory: from, readOnly: true });
+  try {
+    // lmdb-js has no type for it on the root.
+    await (root as unknown as { backup(path: string, compact: boolean): Promise<void> }).backup(to, false);
+  } catch (cause) {
+    throw commitError(cause);
+  } finally {
+    await root.close();
+  }
 }
 
 class LmdbStore implements Store {
@@ -53,7 +78,10 @@ class LmdbStore implements Store {
   table(name: string): Table {
     let table = this.tables.get(name);
     if (table === undefined) {
-      table = new LmdbTable(this.root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }), (written) => this.queued.add(written));
+      const database = this.root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }) as Database<Buffer, Buffer> | undefined;
+      // Only where it may not be made: read-only.
+      if (database === undefined) throw new OperationalError('storage_failed', `the store at ${this.dataFile} has no table "${name}"`);
+      table = new LmdbTable(database, (written) => this.queued.add(written));
       this.tables.set(name, table);
     }
     return table;

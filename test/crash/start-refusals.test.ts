@@ -50,18 +50,6 @@ function claims(dataDir: string): string[] {
 }
 
 describe('a data directory', () => {
-  it('is refused with another number of shards, and still good for its own', { timeout: 60_000 }, async () => {
-    const dataDir = directory();
-    const first = await start(dataDir, { SHARDS: '2' });
-    await post(first, [READING]);
-    expect(await first.stop()).toBe(0);
-    const { code, stderr } = await refusal(dataDir, { SHARDS: '3' });
-    expect(code).toBe(1);
-    expect(stderr).toBe(`seg: the data directory ${dataDir} was made for 2 shards, not 3; start with SEG_SHARDS=2 or another SEG_DATA_DIR\n`);
-    expect(claims(dataDir)).toEqual([]);
-    expect(await meterWindows(await start(dataDir, { SHARDS: '2' }), 'm', '1m', RANGE)).toHaveLength(1);
-  });
-
   it('is refused to a second engine, while the first one goes on', { timeout: 60_000 }, async () => {
     const dataDir = directory();
     const first = await start(dataDir);

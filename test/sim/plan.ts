@@ -103,7 +103,7 @@ function makeOptions(random: Random): WorldOptions {
     latenessMs: random.pick([0, 5_000, 30_000, 30_000, 60_000]),
     correctionHorizonMs: random.chance(0.25) ? 20 * 60_000 : 40 * DAY_MS,
     creditsMax: random.pick([1, 2, 8]),
-    queuedReadingsMax: random.pick([30, 150, 100_000]),
+    queuedReadingsMax: random.pick([60, 150, 100_000]),
     appendDeadlineMs: random.pick([300, 10_000]),
     stepMs: random.pick([20, 100]),
     intervalMs: random.pick([50, 1_000, 5_000]),

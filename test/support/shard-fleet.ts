@@ -35,12 +35,13 @@ export class ShardFleet {
   stores: MemoryStore[];
   actors: ShardActor[] = [];
   time: VirtualTime;
-  private readonly options: FleetOptions;
+  /** May change while the process is dead. */
+  readonly options: FleetOptions;
   private clockOffsetMs = 0;
   private failure: unknown = null;
 
   constructor(options: FleetOptions) {
-    this.options = options;
+    this.options = { ...options };
     this.time = new VirtualTime(options.startMs);
     this.stores = Array.from({ length: options.shards }, () => new MemoryStore());
   }
@@ -140,7 +141,7 @@ export class ShardFleet {
     const old = this.stores.map((store) => store.crash('lost', { takeCommit: disk }));
     const made = Array.from({ length: to }, () => new MemoryStore({ takeCommit: disk }));
     try {
-      const report = await redistribute({ from: this.shards, to, state: this.stateConfig }, { openOld: (shard): Store => old[shard], openNew: (shard): Store => made[shard] });
+      const report = await redistribute({ from: this.shards, to, state: this.stateConfig, nextState: this.stateConfig }, { openOld: (shard): Store => old[shard], openNew: (shard): Store => made[shard] });
       this.stores = made.map((store) => store.crash('lost', {}));
       return report;
     } catch (error) {
@@ -180,7 +181,7 @@ export class ShardFleet {
   parts(granularity: Granularity): Map<string, RegionPart> {
     const merged = new Map<string, RegionPart>();
     for (const region of Object.keys(this.live())) {
-      for (const part of this.all('regionParts', { kind: 'regionParts', region, granularity, from: 0, to: FOREVER_MS, limit: MANY }).flat()) {
+      for (const part of this.all('regionParts', { kind: 'regionParts', region, granularity, from: 0, to: FOREVER_MS, limit: MANY, withOpen: false }).flat()) {
         if (part.meters === 0) continue;
         const key = `${part.region}/${part.windowStart}`;
         const sum = merged.get(key);

@@ -41,7 +41,7 @@ describe('the engine settings', () => {
     expect(() => load({ SEG_HTTP_PORT: '3001' })).toThrow('SEG_HTTP_PORT in the environment: ingestPort is 3001 too');
     expect(() => load({ SEG_HTTP_PORT: '0', SEG_OPS_PORT: '0', SEG_INGEST_PORT: '0' })).not.toThrow();
     expect(() => load({ SEG_INGEST_PORT: '0', SEG_INGEST_THREADS: '2' })).toThrow('several ingest threads share one port');
-    expect(() => load({ SEG_LATENESS: '2h', SEG_CORRECTION_HORIZON: '2h' })).toThrow('must be shorter than correctionHorizon');
+    expect(() => load({ SEG_LATENESS: '61s' })).toThrow('from 0s to 60s');
     expect(() => load({ SEG_REGION_LIMIT: '9' })).toThrow('names more regions than regionLimit allows (9)');
   });
 

@@ -17,7 +17,7 @@ export class RegionActor extends Actor<RegionMessage> {
         mailboxMax: MAILBOX_MAX,
         receive: (message) => {
           if (message.kind === 'shardDown') state.forget(message.shard);
-          else onChange({ windows: message.kind === 'report' ? state.report(message) : state.take(message.shard, message.parts) });
+          else onChange({ windows: message.kind === 'report' ? state.report(message) : state.seed(message.shard, message.from, message.parts) });
         },
       },
       deps,

@@ -5,8 +5,8 @@ export type RegionMessage =
   | ShardReport
   /** A shard's thread is gone: its meters are not known of until it reports again. */
   | { kind: 'shardDown'; shard: number }
-  /** What a shard's store says of recent windows; asked for when the actor starts, because reports hold changes only. */
-  | { kind: 'storedParts'; shard: number; parts: readonly RegionPart[] };
+  /** What a shard knows of a region's windows from `from` on; asked for when either of the two has started, because reports hold changes only. */
+  | { kind: 'storedParts'; shard: number; from: number; parts: readonly RegionPart[] };
 
 /** What changed for those who watch: one-minute windows, as region and start. */
 export interface RegionChange {

@@ -17,6 +17,8 @@ export const RECENT_WINDOWS_MAX = 180;
 export class RegionState {
   private readonly capacities: RegionCapacities;
   private readonly live = new Map<number, readonly RegionLivePart[]>();
+  /** From when on each shard's parts are all known; reports alone tell of older windows only what changed since the start. */
+  private readonly knownFrom = new Map<number, number>();
   /** By region, then window start, then shard. */
   private readonly recent = new Map<string, Map<number, Map<number, RegionPart>>>();
 
@@ -28,6 +30,12 @@ export class RegionState {
   report(report: ShardReport): { region: string; windowStart: number }[] {
     this.live.set(report.shard, report.live);
     return this.take(report.shard, report.parts);
+  }
+
+  /** Takes in all that a shard has of a region's windows from `from` on. Returns the windows. */
+  seed(shard: number, from: number, parts: readonly RegionPart[]): { region: string; windowStart: number }[] {
+    this.knownFrom.set(shard, from);
+    return this.take(shard, parts);
   }
 
   /** Takes in parts of a shard, each whole. Returns the one-minute windows that changed. */
@@ -79,11 +87,12 @@ export class RegionState {
     return [...sums].map(([region, { reporting, powered }]) => ({ region, reporting, poweredShare: reporting === 0 ? 0 : powered / reporting }));
   }
 
-  /** The region's newest one-minute windows, oldest first. */
+  /** The region's newest one-minute windows, oldest first; none that some shard's part may be missing from because it is older than what was asked for. */
   recentWindows(region: string, nowMs: number, latenessMs: number): RegionWindow[] {
     const windows = this.recent.get(region);
     if (windows === undefined) return [];
-    const starts = [...windows.keys()].sort((a, b) => a - b);
+    const from = Math.max(...this.knownFrom.values());
+    const starts = [...windows.keys()].filter((start) => start >= from).sort((a, b) => a - b);
     return starts.flatMap((start) => {
       const merged = mergeParts([...windows.get(start)!.values()], this.capacities, nowMs, latenessMs);
       return merged === null ? [] : [merged];

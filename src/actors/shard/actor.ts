@@ -13,6 +13,7 @@ import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuer
 import { ShardQueries } from './queries.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
 import { recover, type RecoveryReport } from './recovery.ts';
+import { settleSettings } from './settled-settings.ts';
 import type { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 
@@ -101,6 +102,7 @@ export class ShardActor {
     const { store, clock, timers } = this.modules;
     const { shard, shardCount, state } = this.options;
     await store.identify({ partitionCount: state.partitionCount, shardCount, shard });
+    await settleSettings(store, state);
     const report = recover(this.state, store, this.checkpoint);
     this.sequence = this.appliedSequence = report.lastSequence;
     let first = report.lastSequence + 1;

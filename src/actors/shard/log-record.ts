@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
-import { isReadingBatch, openReadingBatch, receivedAtOfSealed, sealReadingBatch, type ReadingBatch } from '../../model/reading-batch.ts';
+import { isReadingBatch, openReadingBatch, READING_BATCH_VERSION, readingBatchVersion, receivedAtOfSealed, sealReadingBatch, type ReadingBatch } from '../../model/reading-batch.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { RegionPicture } from './protocol.ts';
 
@@ -16,6 +16,8 @@ export type LogRecord =
   | { kind: 'readingIds'; nowMs: number; words: Uint8Array };
 
 export type ControlRecord = Exclude<LogRecord, { kind: 'batch' }>;
+
+const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlRecord['kind']>(['tick', 'picture', 'readingIds']);
 
 const MAGIC = 0x43474553; // 'SEGC'
 const HEADER_BYTES = 8;
@@ -40,18 +42,22 @@ export function controlRecord(record: ControlRecord): Uint8Array {
   return bytes;
 }
 
-/** Reads a record back. Copies, because columns need alignment. Throws OperationalError `corrupt` when it fails its checksum. */
+/** Reads a record back. Copies, because columns need alignment. Throws OperationalError `corrupt` when it fails its checksum, `format` when another engine wrote it. */
 export function readLogRecord(bytes: Uint8Array, sequence: number): LogRecord {
   if (isReadingBatch(bytes)) {
     const nowMs = receivedAtOfSealed(bytes);
     if (nowMs === null) throw corrupt(sequence);
+    const version = readingBatchVersion(bytes);
+    if (version !== READING_BATCH_VERSION) throw new OperationalError('format', `log record ${sequence} has format ${version}, this engine reads ${READING_BATCH_VERSION}; use the engine that wrote it`);
     const copy = new Uint8Array(bytes);
     return { kind: 'batch', nowMs, batch: openReadingBatch(copy.buffer, 0, copy.length) };
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const body = bytes.subarray(HEADER_BYTES);
   if (bytes.length < HEADER_BYTES || view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== crc32(body)) throw corrupt(sequence);
-  return unpackr.unpack(body) as ControlRecord;
+  const record = unpackr.unpack(body) as ControlRecord;
+  if (!CONTROL_KINDS.has(record.kind)) throw new OperationalError('format', `log record ${sequence} is of the kind "${record.kind}", which this engine does not know; use the engine that wrote it`);
+  return record;
 }
 
 function corrupt(sequence: number): OperationalError {

@@ -1,17 +1,16 @@
 import { partitionOf, shardOfPartition, type Partition } from '../../model/ids.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Entry, Store, Table } from '../../runtime/store.ts';
-import { Checkpoint } from './checkpoint.ts';
 import { controlRecord } from './log-record.ts';
 import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
 import { decodePage, encodePage } from './page-codec.ts';
 import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { packReadingIds } from './reading-id-record.ts';
-import { recover } from './recovery.ts';
 import { RegionLedger } from './region-ledger.ts';
 import { SampleIndex } from './sample-index.ts';
 import { ShardStore } from './shard-store.ts';
-import { ShardState, type ShardStateConfig } from './state.ts';
+import { settleSettings, writeOut } from './settled-settings.ts';
+import type { ShardStateConfig } from './state.ts';
 import { deadLetterKey, meterAnomalyKey, windowKeyPlace } from './store-keys.ts';
 import { steps } from './table-steps.ts';
 import { slotContribution, WindowRecord } from './window-accumulator.ts';
@@ -32,8 +31,9 @@ export interface RedistributionOptions {
   /** Shards there are, and shards there shall be. */
   from: number;
   to: number;
-  /** As an old shard was run. */
+  /** Of an old shard, and of a new one. */
   state: ShardStateConfig;
+  nextState: ShardStateConfig;
 }
 
 export interface RedistributionModules {
@@ -52,14 +52,12 @@ export interface RedistributionReport {
 /** Entries between two commits: some 10 ms of work, so that the thread stays responsive, and a few MB. Pages are 60 KB each. */
 const WINDOWS_PER_STEP = 4_000;
 const PAGES_PER_STEP = 64;
-/** Of the old shards' last checkpoint. */
-const OLD_CHECKPOINT = { stepMs: 1, intervalMs: 1, pagesPerStepMax: 512 };
 /** What a u16 can name, less the end of a range. */
 const REGIONS_MAX = 65_535;
 
 /** Throws OperationalError: those of `recover` and of commits, and `too_many_regions`. */
 export async function redistribute(options: RedistributionOptions, modules: RedistributionModules): Promise<RedistributionReport> {
-  const { from, to, state } = options;
+  const { from, to, state, nextState } = options;
   const targets = Array.from({ length: to }, (_, shard) => new NewShard(shard, modules.openNew(shard)));
   const report = { meters: 0, windows: 0 };
   let lastSequence = 0;
@@ -70,14 +68,15 @@ export async function redistribute(options: RedistributionOptions, modules: Redi
       const store = new ShardStore(modules.openOld(shard));
       try {
         await store.identify({ partitionCount: state.partitionCount, shardCount: from, shard });
-        lastSequence = Math.max(lastSequence, await writeOut(store, state, to, records));
+        await settleSettings(store, state);
+        lastSequence = Math.max(lastSequence, await bringUpToDate(store, state, to, records));
         const move = new OldShard(shard, store, state.partitionCount, targets, (copied, total) => modules.onProgress?.({ shard, copied, total }));
         await move.run(report);
       } finally {
         await closeAll([store]);
       }
     }
-    for (const target of targets) await target.finish(lastSequence, records[target.shard]);
+    for (const target of targets) await target.finish(lastSequence, records[target.shard], nextState);
   } finally {
     await closeAll(targets.map(({ store }) => store));
   }
@@ -89,16 +88,9 @@ async function closeAll(stores: readonly ShardStore[]): Promise<void> {
   await Promise.allSettled(stores.map((store) => store.close()));
 }
 
-/** Recovers an old shard and writes all of it; the readingIds of its last minutes go into `records`. Returns the last sequence of its log. */
-async function writeOut(store: ShardStore, config: ShardStateConfig, to: number, records: Uint8Array[][]): Promise<number> {
-  const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
-  const checkpoint = new Checkpoint(state, store, OLD_CHECKPOINT);
-  const { lastSequence } = recover(state, store, checkpoint);
-  while (checkpoint.isDue) {
-    checkpoint.begin(lastSequence, 'hurried');
-    await store.commit();
-    checkpoint.done();
-  }
+/** Brings an old shard's tables up to date; the readingIds of its last minutes go into `records`. Returns the last sequence of its log. */
+async function bringUpToDate(store: ShardStore, config: ShardStateConfig, to: number, records: Uint8Array[][]): Promise<number> {
+  const { state, lastSequence } = await writeOut(store, config);
   packReadingIds(state, store, (partition) => shardOfPartition(partition as Partition, to), (target, words) => {
     // The words carry their own times.
     records[target].push(controlRecord({ kind: 'readingIds', nowMs: 0, words }));
@@ -132,7 +124,8 @@ class NewShard {
     ledger.evict();
   }
 
-  async finish(lastSequence: number, records: readonly Uint8Array[]): Promise<void> {
+  async finish(lastSequence: number, records: readonly Uint8Array[], settings: ShardStateConfig): Promise<void> {
+    this.store.putSettings(settings);
     this.store.putAppliedPosition({ sequence: lastSequence });
     records.forEach((bytes, i) => this.store.append(lastSequence + 1 + i, bytes));
     await this.save();
@@ -210,7 +203,7 @@ class OldShard {
     const total = this.total;
     for (const entries of steps(table, entriesPerStep)) {
       for (const entry of entries) put(entry);
-      for (const target of this.targets) await target.save();
+      await Promise.all(this.targets.map((target) => target.save()));
       this.copied += entries.length;
       this.onProgress(this.copied, total);
     }

@@ -8,6 +8,7 @@ import type { AnomalyChange } from './anomaly-episodes.ts';
 import { REJECTED_EARLIER } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
+import type { ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, sequenceKey, sequenceOf, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
@@ -102,6 +103,16 @@ export class ShardStore implements WindowSource {
         `the store of shard ${identity.shard} holds shard ${stored.shard} of ${stored.shardCount} with ${stored.partitionCount} partitions, not of ${identity.shardCount} with ${identity.partitionCount}: its files were moved; bring them back, or restore a backup with seg restore`,
       );
     }
+  }
+
+  /** How what is in the log counts; null before the first start. */
+  settings(): ShardStateConfig | null {
+    const found = this.meta.get(Buffer.from('settings'));
+    return found === undefined ? null : (unpackr.unpack(found) as ShardStateConfig);
+  }
+
+  putSettings(settings: ShardStateConfig): void {
+    this.meta.put(Buffer.from('settings'), packr.pack(settings));
   }
 
   // Log --------------------------------------------------------------------------------------------------------------------

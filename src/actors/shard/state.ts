@@ -128,6 +128,22 @@ export class ShardState {
     return false;
   }
 
+  /**
+   * From here on another allowed lateness will judge which windows are closed. Whatever one of the two takes for closed is closed now, or a later reading
+   * would be counted in a window's record while the window is open, or the other way round.
+   */
+  changeLateness(latenessMs: number, sequence: number): void {
+    this.turn.sequence = sequence;
+    const shorterMs = Math.min(latenessMs, this.config.latenessMs);
+    for (const page of this.directory.pages) {
+      for (let r = 0; r < page.rowCount; r++) {
+        const row = page.rowAt(r);
+        this.book.closeUpTo(page, row, page.f64[(rowOffset(row) + ROW.newestMs) >> 3] - shorterMs);
+        this.turn.touch(page);
+      }
+    }
+  }
+
   /** Takes in each region's share of meters that have power, as merged over all shards. */
   applyPicture(regions: readonly { region: string; poweredShare: number; reporting: number }[]): void {
     this.episodes.setPicture(regions);

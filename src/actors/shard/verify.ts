@@ -7,6 +7,7 @@ import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { restoreProfiles } from './profile-codec.ts';
 import { SampleIndex } from './sample-index.ts';
 import { PROFILE_BYTES, profileCells } from './seasonal-profile.ts';
+import { replayConfig } from './settled-settings.ts';
 import { STORE_FORMAT, type ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, sequenceOf, windowKey, windowKeyParts } from './store-keys.ts';
@@ -42,7 +43,7 @@ export interface VerifyReport {
 export interface VerifyOptions {
   shard: number;
   shardCount: number;
-  /** As the engine ran: what is in the log is replayed with it. */
+  /** Where the store does not say how its log is to be replayed. */
   state: ShardStateConfig;
 }
 
@@ -71,7 +72,8 @@ export class Findings {
     try {
       look();
     } catch (error) {
-      this.add(where, (error as Error).message);
+      const { message } = error as Error;
+      this.add(where, message.startsWith(`${where} `) ? message.slice(where.length + 1) : message);
     }
   }
 }
@@ -297,7 +299,7 @@ class Verification {
 
   private replay(): void {
     const { store, findings } = this;
-    const state = new ShardState(this.options.state, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+    const state = new ShardState(replayConfig(store, this.options.state), { windows: store, loadPart: (...key) => store.loadPart(...key) });
     recover(state, store, new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 1 }));
     this.meters = state.directory.meterCount;
     verifyReplayed(state, store, findings, (entries) => this.step(entries));

@@ -109,6 +109,15 @@ export class WindowBook {
     page.f64[(rowAt + ROW.nextEndMs) >> 3] = nextEnd;
   }
 
+  /** As `closeDue`, and remembers that nothing before `limitMs` may open again. */
+  closeUpTo(page: MeterPage, row: number, limitMs: number): void {
+    this.closeDue(page, row, limitMs);
+    for (let granularity = 0; granularity < 2; granularity++) {
+      const at = (rowOffset(row) + ROW.closedMs + granularity * 8) >> 3;
+      page.f64[at] = Math.max(page.f64[at], Math.floor(limitMs / WINDOW_MS[granularity]) * WINDOW_MS[granularity]);
+    }
+  }
+
   /** The newest record of a closed window: not yet written, being written, or on disk. Borrowed. */
   storedRecord(page: MeterPage, row: number, granularity: number, windowNumber: number): Uint8Array | undefined {
     const place = rowInPage(row);

@@ -1,0 +1,91 @@
+import { connect, type Socket } from 'node:net';
+
+/** Connections that cost an engine memory and give it nothing: idle ones, and senders that are slow on purpose (slow loris). */
+
+export interface BystanderCounts {
+  /** Open at this moment. */
+  idle: number;
+  slow: number;
+  /** Closed by the engine so far; each is opened again. */
+  closedByEngine: number;
+}
+
+export interface BystanderOptions {
+  host: string;
+  port: number;
+  idle: number;
+  /** Half of them never end their headers, half never end their body. */
+  slow: number;
+}
+
+/** Connections opened at once: the listen queue of the kernel is short. */
+const OPENING_MAX = 200;
+/** A slow sender's next byte. */
+const DRIP_MS = 1_000;
+const REOPEN_MS = 500;
+
+const SLOW_HEAD = 'POST /ingest HTTP/1.1\r\nhost: engine\r\nx-slow: ';
+const SLOW_BODY = 'POST /ingest HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n[';
+
+export class Bystanders {
+  private readonly options: BystanderOptions;
+  private readonly open = new Map<Socket, 'idle' | 'slow'>();
+  private readonly drip: NodeJS.Timeout;
+  private closedByEngine = 0;
+  private closing = false;
+  private slowOpened = 0;
+
+  /** Resolves when all are connected. */
+  static async gather(options: BystanderOptions): Promise<Bystanders> {
+    const bystanders = new Bystanders(options);
+    const kinds = [...Array<'idle'>(options.idle).fill('idle'), ...Array<'slow'>(options.slow).fill('slow')];
+    for (let k = 0; k < kinds.length; k += OPENING_MAX) await Promise.all(kinds.slice(k, k + OPENING_MAX).map((kind) => bystanders.connect(kind)));
+    return bystanders;
+  }
+
+  private constructor(options: BystanderOptions) {
+    this.options = options;
+    this.drip = setInterval(() => {
+      for (const [socket, kind] of this.open) if (kind === 'slow') socket.write('x');
+    }, DRIP_MS);
+  }
+
+  counts(): BystanderCounts {
+    const kinds = [...this.open.values()];
+    return { idle: kinds.filter((kind) => kind === 'idle').length, slow: kinds.filter((kind) => kind === 'slow').length, closedByEngine: this.closedByEngine };
+  }
+
+  disperse(): void {
+    this.closing = true;
+    clearInterval(this.drip);
+    for (const socket of this.open.keys()) socket.destroy();
+  }
+
+  private connect(kind: 'idle' | 'slow'): Promise<void> {
+    const { host, port } = this.options;
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host, port });
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.off('error', reject);
+        // A reset is followed by `close`.
+        socket.on('error', () => {});
+        // Else its end is never seen.
+        socket.resume();
+        this.open.set(socket, kind);
+        if (kind === 'slow') socket.write(this.slowOpened++ % 2 === 0 ? SLOW_HEAD : SLOW_BODY);
+        socket.once('close', () => this.closed(socket, kind));
+        resolve();
+      });
+    });
+  }
+
+  private closed(socket: Socket, kind: 'idle' | 'slow'): void {
+    this.open.delete(socket);
+    if (this.closing) return;
+    this.closedByEngine++;
+    setTimeout(() => {
+      if (!this.closing) this.connect(kind).catch(() => this.closed(socket, kind));
+    }, REOPEN_MS);
+  }
+}

@@ -1,0 +1,55 @@
+import { Checkpoint } from './checkpoint.ts';
+import { controlRecord } from './log-record.ts';
+import { packReadingIds } from './reading-id-record.ts';
+import { recover } from './recovery.ts';
+import type { ShardStore } from './shard-store.ts';
+import { ShardState, type ShardStateConfig } from './state.ts';
+import { sequenceKey } from './store-keys.ts';
+
+/**
+ * A log means what it meant under the settings it was written with: a longer lateness would leave windows open in the replay that were closed and
+ * added to their regions when the records came, and a shorter correction horizon would reject readings that were acknowledged. So
+ * the store keeps the settings, and before others apply, its log is replayed under the old ones and everything is written. Windows that
+ * the old and the new lateness judge differently are closed with it.
+ */
+
+/** Of the last checkpoint under the old settings. */
+const STEP = { stepMs: 1, intervalMs: 1, pagesPerStepMax: 512 };
+
+/** How the store's log is to be replayed: as its settings say, or, while it has none, as `config` does. */
+export function replayConfig(store: ShardStore, config: ShardStateConfig): ShardStateConfig {
+  return { ...(store.settings() ?? config), partitionCount: config.partitionCount };
+}
+
+/** Makes `config` the settings of the store; call before `recover`, and before anything is appended. Throws what `recover` and commits throw. */
+export async function settleSettings(store: ShardStore, config: ShardStateConfig): Promise<void> {
+  const stored = store.settings();
+  if (stored !== null && JSON.stringify(stored) === JSON.stringify(config)) return;
+  if (stored !== null) {
+    const { state, lastSequence } = await writeOut(store, replayConfig(store, config), (state, sequence) => state.changeLateness(config.latenessMs, sequence));
+    const records: Uint8Array[] = [];
+    packReadingIds(state, store, () => 0, (_, words) => records.push(controlRecord({ kind: 'readingIds', nowMs: 0, words })));
+    for (const { sequence } of store.records(0)) store.journal.remove(sequenceKey(sequence));
+    records.forEach((bytes, i) => store.append(lastSequence + 1 + i, bytes));
+    store.putAppliedPosition({ sequence: lastSequence });
+  }
+  store.putSettings(config);
+  await store.commit();
+}
+
+/**
+ * Recovers a store and writes everything that only its log holds. `change` may change the state once more, as a record of the sequence that it is
+ * given would. Gives the state, and the sequence up to which it stands.
+ */
+export async function writeOut(store: ShardStore, config: ShardStateConfig, change?: (state: ShardState, sequence: number) => void): Promise<{ state: ShardState; lastSequence: number }> {
+  const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+  const checkpoint = new Checkpoint(state, store, STEP);
+  let { lastSequence } = recover(state, store, checkpoint);
+  if (change !== undefined) change(state, ++lastSequence);
+  while (checkpoint.isDue) {
+    checkpoint.begin(lastSequence, 'hurried');
+    await store.commit();
+    checkpoint.done();
+  }
+  return { state, lastSequence };
+}

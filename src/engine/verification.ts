@@ -1,0 +1,59 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ShardStore } from '../actors/shard/shard-store.ts';
+import { verifyShard, type Finding, type VerifyReport } from '../actors/shard/verify.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import { openLmdbStore } from '../runtime/lmdb-store.ts';
+import { checkShardsAreThere, DATA_FILE, MANIFEST_FILE, readManifest, shardPath, type Manifest } from './data-manifest.ts';
+import type { EngineConfig } from './engine-config.ts';
+import { shardStateConfig } from './shard-state-config.ts';
+
+export interface DirectoryReport {
+  findings: Finding[];
+  /** All of them; `findings` holds the first of each shard. */
+  found: number;
+  shards: number;
+  meters: number;
+  windows: number;
+  records: number;
+}
+
+/** The manifest of a directory that must have one. Throws OperationalError `data_directory`. */
+export function requireManifest(path: string): Manifest {
+  const manifest = existsSync(path) ? readManifest(path) : null;
+  if (manifest === null) throw new OperationalError('data_directory', `${path} is no data directory: ${join(path, MANIFEST_FILE)} is not there`);
+  checkShardsAreThere(path, manifest);
+  return manifest;
+}
+
+/**
+ * Verifies every shard of a directory that no engine runs on; changes nothing. `config` as the engine ran: the log is replayed with it. Yields
+ * before each shard and on the way, so that the caller can show where it stands.
+ */
+export async function verifyShards(path: string, manifest: Manifest, config: EngineConfig, onProgress: (shard: number, done: number, total: number) => void): Promise<DirectoryReport> {
+  const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0 };
+  for (let shard = 0; shard < manifest.shards; shard++) {
+    const directory = shardPath(path, manifest.generation, shard);
+    // It never ran.
+    if (!existsSync(join(directory, DATA_FILE))) continue;
+    const { findings, found, meters, windows, records } = await verifyOne(directory, shard, manifest, config, (done, total) => onProgress(shard, done, total));
+    for (const { where, problem } of findings) report.findings.push({ where: `shard ${shard}: ${where}`, problem });
+    report.found += found;
+    report.meters += meters;
+    report.windows += windows;
+    report.records += records;
+  }
+  return report;
+}
+
+async function verifyOne(directory: string, shard: number, { partitions, shards }: Manifest, config: EngineConfig, onProgress: (done: number, total: number) => void): Promise<VerifyReport> {
+  let store: ShardStore | null = null;
+  try {
+    store = new ShardStore(openLmdbStore({ directory, readOnly: true }));
+    return verifyShard(store, { shard, shardCount: shards, state: shardStateConfig(config, partitions, shards) }, onProgress);
+  } catch (error) {
+    return { findings: [{ where: 'the store', problem: `cannot be read: ${(error as Error).message}` }], found: 1, meters: 0, windows: 0, records: 0 };
+  } finally {
+    await store?.close();
+  }
+}

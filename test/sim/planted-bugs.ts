@@ -1,0 +1,256 @@
+import { BatchManifest } from '../../src/actors/ingest/batch-manifest.ts';
+import { BatchQueue } from '../../src/actors/ingest/batch-queue.ts';
+import { RequestRouter } from '../../src/actors/ingest/state.ts';
+import { ShardActor } from '../../src/actors/shard/actor.ts';
+import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
+import { JournalRetention } from '../../src/actors/shard/journal-retention.ts';
+import { MeterDirectory } from '../../src/actors/shard/meter-pages.ts';
+import { PendingWindows } from '../../src/actors/shard/pending-windows.ts';
+import { SampleIndex } from '../../src/actors/shard/sample-index.ts';
+import { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import { ShardState } from '../../src/actors/shard/state.ts';
+import { Turn } from '../../src/actors/shard/turn.ts';
+import { WindowBook } from '../../src/actors/shard/window-book.ts';
+import { RegionSeeding } from '../../src/engine/region-seeding.ts';
+import { OUTCOME } from '../../src/model/reading.ts';
+import { Requester } from '../../src/runtime/request-channel.ts';
+import { makePlan } from './plan.ts';
+import { runPlan } from './world.ts';
+
+/**
+ * Mistakes that an engine like this invites, one at a time, made in the running code: what a checker does not notice is a checker that is missing.
+ * They reach into private parts; when one of those is renamed, planting fails loudly.
+ */
+export interface PlantedBug {
+  name: string;
+  /** Makes the mistake; gives what takes it back. */
+  plant(): () => void;
+}
+
+// Private parts have no types from outside.
+type Inside = any;
+
+/** Puts `make(original)` in the place of a method. */
+function replaced(owner: { prototype: object }, method: string, make: (original: (...args: Inside[]) => Inside) => (this: Inside, ...args: Inside[]) => Inside): () => void {
+  const prototype = owner.prototype as Record<string, Inside>;
+  const original = prototype[method];
+  if (typeof original !== 'function') throw new Error(`there is no ${method} to plant a bug in`);
+  prototype[method] = make(original);
+  return () => {
+    prototype[method] = original;
+  };
+}
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'acknowledges before the commit',
+    plant: () =>
+      replaced(ShardActor, 'write', (write) => function (entry, nowMs) {
+        write.call(this, entry, nowMs);
+        if (entry.kind !== 'batch') return;
+        entry.reply.ok({ accepted: entry.batch.count, duplicates: 0, outcomes: null });
+        entry.reply = { ok() {}, fail() {} };
+      }),
+  },
+  {
+    name: 'counts a batch whose commit failed',
+    plant: () =>
+      replaced(ShardActor, 'commitFailed', (commitFailed) => function (error, group, stepping) {
+        for (const { kind, batch, nowMs, sequence } of group) if (kind === 'batch') this.state.applyBatch(batch, nowMs, sequence, new Uint8Array(batch.count));
+        commitFailed.call(this, error, group, stepping);
+      }),
+  },
+  {
+    name: 'leaves a page\'s closed windows out of its checkpoint',
+    plant: () =>
+      replaced(Checkpoint, 'writePage', (writePage) => function (page, sequence, step) {
+        page.pending = new PendingWindows();
+        writePage.call(this, page, sequence, step);
+      }),
+  },
+  {
+    name: 'forgets what a failed checkpoint took',
+    plant: () =>
+      replaced(Checkpoint, 'undo', () => function () {
+        for (const { page } of this.step.pages) page.flushing = null;
+        this.step = null;
+      }),
+  },
+  {
+    name: 'replays records that a page\'s snapshot holds',
+    plant: () =>
+      replaced(MeterDirectory, 'indexPage', (indexPage) => function (page) {
+        indexPage.call(this, page);
+        page.snapshotSequence = 0;
+      }),
+  },
+  {
+    name: 'trims the log past the oldest unwritten change',
+    plant: () => replaced(JournalRetention, 'removableBefore', (removableBefore) => function (neededFrom, nowMs) {
+      return removableBefore.call(this, neededFrom + 20, nowMs);
+    }),
+  },
+  {
+    name: 'does not remember up to where windows are closed',
+    plant: () =>
+      replaced(WindowBook, 'closeSlot', (closeSlot) => function (page, row, granularity, at) {
+        const before = [...page.f64];
+        closeSlot.call(this, page, row, granularity, at);
+        const end = page.f64.findIndex((value: number, i: number) => !Object.is(value, before[i]) && value === before[at >> 3] + (granularity === 0 ? 60_000 : 900_000));
+        if (end >= 0) page.f64[end] = before[end];
+      }),
+  },
+  {
+    name: 'adds to the regional sums again when it replays',
+    plant: () => {
+      const original = Object.getOwnPropertyDescriptor(Turn.prototype, 'isLedgerDue')!;
+      Object.defineProperty(Turn.prototype, 'isLedgerDue', { configurable: true, get: () => true });
+      return () => Object.defineProperty(Turn.prototype, 'isLedgerDue', original);
+    },
+  },
+  {
+    name: 'takes the regional sums for one record newer than they are',
+    plant: () => replaced(ShardStore, 'putAppliedPosition', (putAppliedPosition) => function ({ sequence }) {
+      putAppliedPosition.call(this, { sequence: sequence + 1 });
+    }),
+  },
+  {
+    name: 'does not write a closed window\'s samples',
+    plant: () => replaced(SampleIndex, 'write', () => (_head, count) => count * 6),
+  },
+  {
+    name: 'does not look whether a late reading is known',
+    plant: () => replaced(WindowBook, 'findSample', () => () => -1),
+  },
+  {
+    name: 'does not raise the revision of a corrected window',
+    plant: () =>
+      replaced(WindowBook, 'amend', (amend) => function (...args) {
+        const { keep } = this;
+        this.keep = (...kept: Inside[]) => {
+          if (this.record.revision > 0) this.record.revision--;
+          keep.apply(this, kept);
+        };
+        amend.apply(this, args);
+        delete this.keep;
+      }),
+  },
+  {
+    name: 'lets the clock close windows without the log',
+    plant: () =>
+      replaced(ShardActor, 'tick', () => function () {
+        const nowMs = this.modules.clock.now();
+        for (let partition = this.options.shard; partition < this.options.state.partitionCount; partition += this.options.shardCount) this.state.applyTick(partition, nowMs, this.appliedSequence);
+        if (this.checkpoint.isDue) this.run();
+      }),
+  },
+  {
+    name: 'forgets readingIds when it recovers',
+    plant: () => replaced(ShardState, 'skipReplayed', () => () => OUTCOME.accepted),
+  },
+  {
+    name: 'forgets rejected readings that were not written when it died',
+    plant: () =>
+      replaced(Checkpoint, 'addDeadLetter', (addDeadLetter) => function (letter) {
+        if (!this.state.turn.replaying) addDeadLetter.call(this, letter);
+      }),
+  },
+  {
+    name: 'keeps an episode\'s end under another key',
+    plant: () =>
+      replaced(ShardStore, 'putAnomaly', (putAnomaly) => function (change, unsaved) {
+        if (change.change !== 'ended') return putAnomaly.call(this, change, unsaved);
+        return putAnomaly.call(this, { ...change, startedAt: change.startedAt + 1 }, new Map());
+      }),
+  },
+  {
+    name: 'never gives a credit back after a refusal',
+    plant: () =>
+      replaced(Requester, 'receive', (receive) => function (envelope) {
+        const request = envelope.type === 'failure' ? this.pending.get(envelope.id) : undefined;
+        receive.call(this, envelope);
+        if (request !== undefined) this.pending.set(-envelope.id, { ...request, expired: true });
+      }),
+  },
+  {
+    name: 'answers one request too few when a batch fails',
+    plant: () =>
+      replaced(BatchManifest, 'fail', (fail) => function (failed) {
+        let first = true;
+        fail.call(this, (tally: Inside) => {
+          if (!first) failed(tally);
+          first = false;
+        });
+      }),
+  },
+  {
+    name: 'leaves readings of a refused request in the queues',
+    plant: () =>
+      replaced(RequestRouter, 'rollback', () => function () {
+        this.commit();
+      }),
+  },
+  {
+    name: 'lets its queues grow without a bound',
+    plant: () => {
+      const original = Object.getOwnPropertyDescriptor(BatchQueue.prototype, 'isFull')!;
+      Object.defineProperty(BatchQueue.prototype, 'isFull', { configurable: true, get: () => false });
+      return () => Object.defineProperty(BatchQueue.prototype, 'isFull', original);
+    },
+  },
+  {
+    name: 'does not ask a shard that came back for its regional windows',
+    plant: () => replaced(RegionSeeding, 'shardDown', () => () => {}),
+  },
+];
+
+const FIRST_SEED = 1;
+/** Every bug is looked for with so many seeds, and when none of those finds it with more. */
+const SEEDS = 60;
+const SEEDS_MAX = 600;
+
+export interface Finding {
+  name: string;
+  /** Seeds tried, those that failed, and which was the first; 0 when none did. */
+  seeds: number;
+  failed: number;
+  first: number;
+  problem: string;
+}
+
+/** Looks for a planted bug. */
+export async function lookFor(bug: PlantedBug, steps: number, seeds = SEEDS, seedsMax = SEEDS_MAX): Promise<Finding> {
+  const finding: Finding = { name: bug.name, seeds: 0, failed: 0, first: 0, problem: '' };
+  const takeBack = bug.plant();
+  // Some of them break promises of the runtime; what is rejected then belongs to the bug.
+  const onRejection = (): void => {};
+  process.on('unhandledRejection', onRejection);
+  try {
+    while (finding.seeds < seeds || (finding.failed === 0 && finding.seeds < seedsMax)) {
+      const seed = FIRST_SEED + finding.seeds++;
+      const { problem } = await runPlan(makePlan(seed, steps));
+      if (problem === null) continue;
+      finding.failed++;
+      if (finding.first !== 0) continue;
+      finding.first = seed;
+      finding.problem = problem;
+    }
+  } finally {
+    takeBack();
+    process.off('unhandledRejection', onRejection);
+  }
+  return finding;
+}
+
+/** Plants one after the other and prints a table; true when each was found. */
+export async function findPlantedBugs(steps: number): Promise<boolean> {
+  let missed = 0;
+  console.log(`| planted bug | seeds until found | seeds that find it, of ${SEEDS} | what the checker said |\n| --- | ---: | ---: | --- |`);
+  for (const bug of PLANTED_BUGS) {
+    const { name, seeds, failed, first, problem } = await lookFor(bug, steps);
+    if (first === 0) missed++;
+    const said = problem.replace(/\s+/g, ' ').replaceAll('|', '/');
+    console.log(`| ${name} | ${first === 0 ? `not in ${seeds}` : first - FIRST_SEED + 1} | ${seeds > SEEDS ? `${failed} of ${seeds}` : failed} | ${said.length > 110 ? `${said.slice(0, 110)}…` : said} |`);
+  }
+  return missed === 0;
+}

@@ -1,0 +1,30 @@
+import type { Anomaly } from '../../src/model/anomaly.ts';
+import { ShardQueries } from '../../src/actors/shard/queries.ts';
+import { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import { ShardState, type ShardStateConfig } from '../../src/actors/shard/state.ts';
+import { MemoryStore } from '../../src/runtime/memory-store.ts';
+import type { LoggedRecord } from './log-oracle.ts';
+
+/** A shard's log folded from its beginning in one go: no checkpoint, no death, no store. */
+export function foldOfLog(config: ShardStateConfig, log: readonly LoggedRecord[]): { queries: ShardQueries; anomalies: Anomaly[] } {
+  const store = new ShardStore(new MemoryStore());
+  const state = new ShardState(config, { windows: { get: () => undefined }, loadPart: () => undefined });
+  const anomalies = new Map<string, Anomaly>();
+  for (const { sequence, record } of log) {
+    switch (record.kind) {
+      case 'batch':
+        state.applyBatch(record.batch, record.nowMs, sequence, new Uint8Array(record.batch.count));
+        break;
+      case 'tick':
+        for (const partition of record.partitions) state.applyTick(partition, record.nowMs, sequence);
+        break;
+      case 'picture':
+        state.applyPicture(record.regions);
+        break;
+      case 'readingIds':
+        throw new Error('a log that begins with readingIds is not a whole log');
+    }
+    for (const change of state.episodes.take()) store.putAnomaly(change, anomalies);
+  }
+  return { queries: new ShardQueries(state, store, config.detection), anomalies: [...anomalies.values()] };
+}
