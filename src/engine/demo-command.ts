@@ -14,6 +14,8 @@ const HISTORY_MS = 2 * 3_600_000;
 /** Of the live meters: frequent enough that the page moves. */
 const LIVE_INTERVAL_MS = 2_000;
 const HISTORY_INTERVAL_MS = 20_000;
+/** Something to see: regions near their capacity, meters without power. */
+const MODES = ['normal', 'outage', 'peak'] as const;
 
 /** Adds `seg demo`. */
 export function registerDemo(program: Command): void {
@@ -40,10 +42,10 @@ async function simulate(engine: Engine, config: EngineConfig): Promise<void> {
   const now = Date.now();
   try {
     await runSimulation(
-      { ...DEFAULT_SIMULATION, url, intervalMs: HISTORY_INTERVAL_MS, startMs: now - HISTORY_MS, durationMs: HISTORY_MS, speed: Infinity },
+      { ...DEFAULT_SIMULATION, url, intervalMs: HISTORY_INTERVAL_MS, modes: MODES, startMs: now - HISTORY_MS, durationMs: HISTORY_MS, speed: Infinity },
       { signal: stop.signal },
     );
-    await runSimulation({ ...DEFAULT_SIMULATION, url, intervalMs: LIVE_INTERVAL_MS, modes: ['normal', 'outage', 'peak'] }, { signal: stop.signal });
+    await runSimulation({ ...DEFAULT_SIMULATION, url, intervalMs: LIVE_INTERVAL_MS, modes: MODES }, { signal: stop.signal });
   } catch (error) {
     if (stop.signal.aborted) return;
     if (!(error instanceof OperationalError)) throw error;
