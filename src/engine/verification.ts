@@ -27,8 +27,8 @@ export function requireManifest(path: string): Manifest {
 }
 
 /**
- * Verifies every shard of a directory that no engine runs on; changes nothing. `config` as the engine ran: the log is replayed with it. Yields
- * before each shard and on the way, so that the caller can show where it stands.
+ * Verifies every shard of a directory that no engine runs on; changes nothing. `config` counts where a store does not hold the settings
+ * of its log yet. `onProgress` hears of every step, so that the caller can show where it stands.
  */
 export async function verifyShards(path: string, manifest: Manifest, config: EngineConfig, onProgress: (shard: number, done: number, total: number) => void): Promise<DirectoryReport> {
   const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0 };

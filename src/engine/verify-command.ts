@@ -10,8 +10,8 @@ import { loadSettings } from './start-command.ts';
 import { requireManifest, verifyShards, type DirectoryReport } from './verification.ts';
 
 const HELP = `
-It reads everything and changes nothing; the engine must be stopped. Settings (SEG_ variables, seg.config.json) should be those the engine ran
-with: the part of the log that no snapshot holds yet is replayed in memory.
+It reads everything and changes nothing; the engine must be stopped. The part of the log that no snapshot holds yet is replayed in memory, which
+takes as much of it as the engine does.
 ${EXIT_CODES_HELP} Anything found wrong is a failure.`;
 
 /** Adds `seg verify`. */

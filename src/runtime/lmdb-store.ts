@@ -21,7 +21,7 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
   return new LmdbStore(openRoot(options), options.directory);
 }
 
-function openRoot(options: LmdbStoreOptions): RootDatabase<Buffer, Buffer> {
+function openRoot(options: LmdbStoreOptions & { mapWhole?: boolean }): RootDatabase<Buffer, Buffer> {
   checkDataFile(join(options.directory, 'data.mdb'), options.readOnly ?? false);
   try {
     return open<Buffer, Buffer>({
@@ -38,12 +38,12 @@ function openRoot(options: LmdbStoreOptions): RootDatabase<Buffer, Buffer> {
       // 4 KiB half of the writer's time goes into that list after a minute of full load (measured; bench/RESULTS.md).
       pageSize: 32_768,
       // Maps what is read in pieces and lets them go again; otherwise the whole file counts as resident memory in time.
-      remapChunks: true,
+      remapChunks: !(options.mapWhole ?? false),
       // Pages are overwritten in full before they are written out.
       noMemInit: true,
     });
   } catch (cause) {
-    throw new OperationalError('storage_failed', `cannot open the store at ${options.directory}: ${(cause as Error).message}`, { cause });
+    throw damageError(cause) ?? new OperationalError('storage_failed', `cannot open the store at ${options.directory}: ${(cause as Error).message}`, { cause });
   }
 }
 
@@ -52,12 +52,14 @@ function openRoot(options: LmdbStoreOptions): RootDatabase<Buffer, Buffer> {
  * wait. Everything it had committed before the call is in the copy. Throws OperationalError `storage_full` or `storage_failed`.
  */
 export async function copyLmdbStore(from: string, to: string): Promise<void> {
-  const root = openRoot({ directory: from, readOnly: true });
+  // LMDB copies out of the map: pieces that are not mapped would end it with "Bad address".
+  const root = openRoot({ directory: from, readOnly: true, mapWhole: true });
   try {
     // lmdb-js has no type for it on the root.
     await (root as unknown as { backup(path: string, compact: boolean): Promise<void> }).backup(to, false);
   } catch (cause) {
-    throw commitError(cause);
+    const error = commitError(cause);
+    throw error.code === 'storage_full' ? error : new OperationalError('storage_failed', `the store at ${from} could not be copied: ${(cause as Error).message}`, { cause });
   } finally {
     await root.close();
   }
@@ -78,13 +80,21 @@ class LmdbStore implements Store {
   table(name: string): Table {
     let table = this.tables.get(name);
     if (table === undefined) {
-      const database = this.root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }) as Database<Buffer, Buffer> | undefined;
+      const database = this.openTable(name);
       // Only where it may not be made: read-only.
       if (database === undefined) throw new OperationalError('storage_failed', `the store at ${this.dataFile} has no table "${name}"`);
       table = new LmdbTable(database, (written) => this.queued.add(written));
       this.tables.set(name, table);
     }
     return table;
+  }
+
+  private openTable(name: string): Database<Buffer, Buffer> | undefined {
+    try {
+      return this.root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' });
+    } catch (cause) {
+      throw damageError(cause) ?? cause;
+    }
   }
 
   async commit(): Promise<void> {
@@ -123,9 +133,17 @@ class LmdbTable implements Table {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    const found = this.database.getBinaryFast(key as Buffer);
+    const found = this.read(key as Buffer);
     // lmdb-js hands out one 16 MiB buffer whose `length` alone is set to the value's: copying or slicing it would take all of it.
     return found === undefined ? undefined : new Uint8Array(found.buffer, found.byteOffset, found.length);
+  }
+
+  private read(key: Buffer): Buffer | undefined {
+    try {
+      return this.database.getBinaryFast(key);
+    } catch (cause) {
+      throw damageError(cause) ?? cause;
+    }
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
@@ -146,8 +164,18 @@ class LmdbTable implements Table {
     const range = reverse
       ? this.database.getRange({ start: to as Buffer, end: from as Buffer, reverse: true, exclusiveStart: true, inclusiveEnd: true, limit: options.limit })
       : this.database.getRange({ start: from as Buffer, end: to as Buffer, limit: options.limit });
-    for (const { key, value } of range) yield { key, value };
+    try {
+      for (const { key, value } of range) yield { key, value };
+    } catch (cause) {
+      throw damageError(cause) ?? cause;
+    }
   }
+}
+
+/** LMDB's words for pages that are not what they should be, as an OperationalError `corrupt`; null for any other error. */
+function damageError(cause: unknown): OperationalError | null {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return /MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|PANIC|BAD_TXN|CURSOR_FULL)/.test(message) ? new OperationalError('corrupt', `the store is damaged: ${message}`, { cause }) : null;
 }
 
 function commitError(cause: unknown): OperationalError {

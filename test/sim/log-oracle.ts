@@ -98,7 +98,7 @@ export class LogOracle {
     const key = `${meterId}@${timestamp}`;
     const idKey = `${meterId} ${readingId}`;
     const second = Math.floor(nowMs / 1_000);
-    const isTooLate = this.accepted.meters().includes(meterId) && timestamp < this.accepted.newestOf(meterId) - this.horizonMs;
+    const isTooLate = this.accepted.region.has(meterId) && timestamp < this.accepted.newestOf(meterId) - this.horizonMs;
     if (readingId !== undefined && !isTooLate && !this.keys.has(key) && second - (this.ids.get(idKey) ?? -Infinity) <= READING_ID_TTL_MS / 1_000) {
       this.repeatedIds.add(reading.seq);
       return OUTCOME.duplicate;

@@ -105,7 +105,7 @@ function makeOptions(random: Random): WorldOptions {
     creditsMax: random.pick([1, 2, 8]),
     queuedReadingsMax: random.pick([60, 150, 100_000]),
     appendDeadlineMs: random.pick([300, 10_000]),
-    stepMs: random.pick([20, 100]),
+    stepMs: random.pick([20, 100, 1_500]),
     intervalMs: random.pick([50, 1_000, 5_000]),
     pagesPerStepMax: random.pick([1, 2, 128]),
     journalBytesMax: random.pick([2_000, MANY]),

@@ -19,7 +19,7 @@ export function foldOfLog(config: ShardStateConfig, log: readonly LoggedRecord[]
         for (const partition of record.partitions) state.applyTick(partition, record.nowMs, sequence);
         break;
       case 'picture':
-        state.applyPicture(record.regions);
+        state.applyPicture(record.regions, sequence);
         break;
       case 'readingIds':
         throw new Error('a log that begins with readingIds is not a whole log');

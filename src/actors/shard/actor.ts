@@ -262,7 +262,7 @@ export class ShardActor {
     this.appliedSequence = entry.sequence;
     if (entry.kind === 'control') {
       const { record } = entry;
-      if (record.kind === 'picture') this.state.applyPicture(record.regions);
+      if (record.kind === 'picture') this.state.applyPicture(record.regions, entry.sequence);
       else if (record.kind === 'tick') for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
       return;
     }
@@ -302,6 +302,8 @@ export class ShardActor {
     this.checkpoint.begin(this.appliedSequence, pace);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
     this.trimmedBefore = store.trimJournal(this.retention.first, removable, TRIM_STEP_MAX);
+    const picture = this.trimmedBefore > this.retention.first ? this.state.pictures.inForceAt(this.trimmedBefore) : null;
+    if (picture !== null) store.putPicture(picture);
     store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
     store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
   }
@@ -309,6 +311,7 @@ export class ShardActor {
   private stepDone(): void {
     this.unreportedAnomalies.push(...this.checkpoint.done());
     this.retention.first = this.trimmedBefore;
+    this.state.pictures.trimmed(this.trimmedBefore);
     this.lastCheckpointMs = this.modules.clock.now();
   }
 

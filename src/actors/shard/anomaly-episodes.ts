@@ -6,6 +6,7 @@ import type { DetectorCells } from './detector-cells.ts';
 import { openKinds, type AnomalyBasis, type AnomalySink } from './episodes.ts';
 import { rowInPage, type MeterPage } from './meter-pages.ts';
 import { observeReturn, observeSilence } from './outage.ts';
+import type { RegionPicture } from './protocol.ts';
 import type { RegionLedger } from './region-ledger.ts';
 import { finishesHour, PROFILE_BYTES, type ProfileCells } from './seasonal-profile.ts';
 import type { WindowFacts } from './window-facts.ts';
@@ -25,6 +26,7 @@ export class AnomalyEpisodes {
   /** Episodes that go on, by kind. */
   readonly open = Object.fromEntries(ANOMALY_KINDS.map((kind) => [kind, 0])) as Record<AnomalyKind, number>;
   private changes: AnomalyChange[] = [];
+  private picture: RegionPicture['regions'] = [];
   /** Share of reporting meters that have power, and reporting meters, by region index. */
   private poweredShare = new Float64Array(0);
   private regionReporting = new Float64Array(0);
@@ -55,11 +57,17 @@ export class AnomalyEpisodes {
     return taken;
   }
 
-  setPicture(regions: readonly { region: string; poweredShare: number; reporting: number }[]): void {
+  setPicture(regions: RegionPicture['regions']): void {
+    this.picture = regions;
+    this.spreadPicture();
+  }
+
+  /** By index. A region that comes later is looked up then: a replay knows it from the start, and must judge alike. */
+  private spreadPicture(): void {
     const count = this.ledger.regionCount;
     this.poweredShare = new Float64Array(count).fill(NaN);
     this.regionReporting = new Float64Array(count);
-    for (const { region, poweredShare, reporting } of regions) {
+    for (const { region, poweredShare, reporting } of this.picture) {
       const index = this.ledger.find(region);
       if (index < 0) continue;
       this.poweredShare[index] = poweredShare;
@@ -75,11 +83,11 @@ export class AnomalyEpisodes {
       page.makeProfiles();
       page.profilesDirty = true;
     }
-    const known = region < this.poweredShare.length;
+    if (region >= this.poweredShare.length) this.spreadPicture();
     observeWindow(
       cells,
       this.profileOf(page, row),
-      { ...window, regionPoweredShare: known ? this.poweredShare[region] : NaN, regionReporting: known ? this.regionReporting[region] : 0 },
+      { ...window, regionPoweredShare: this.poweredShare[region], regionReporting: this.regionReporting[region] },
       this.config,
       this.sink,
     );

@@ -24,6 +24,8 @@ export interface RecoveryReport {
  */
 export function recover(state: ShardState, store: ShardStore, checkpoint: Checkpoint): RecoveryReport {
   for (const name of store.regionNames()) state.ledger.restore(name);
+  const picture = store.picture();
+  if (picture !== null) state.applyPicture(picture.regions, picture.sequence);
   const pages = restorePages(state, store);
   state.rebuildLive();
   const applied = store.appliedPosition().sequence;
@@ -39,7 +41,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
         for (const partition of record.partitions) state.applyTick(partition, record.nowMs, sequence);
         break;
       case 'picture':
-        state.applyPicture(record.regions);
+        state.applyPicture(record.regions, sequence);
         break;
       case 'readingIds':
         restoreReadingIds(state, record.words);

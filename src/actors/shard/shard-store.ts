@@ -7,6 +7,7 @@ import type { Store, Table } from '../../runtime/store.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
 import { REJECTED_EARLIER } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
+import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import type { ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, sequenceKey, sequenceOf, windowKey } from './store-keys.ts';
@@ -141,6 +142,16 @@ export class ShardStore implements WindowSource {
 
   putAppliedPosition(position: AppliedPosition): void {
     this.meta.put(Buffer.from('applied'), packr.pack(position));
+  }
+
+  /** The picture of the regions in force where the log begins. */
+  putPicture(picture: LoggedPicture): void {
+    this.meta.put(Buffer.from('picture'), packr.pack(picture));
+  }
+
+  picture(): LoggedPicture | null {
+    const found = this.meta.get(Buffer.from('picture'));
+    return found === undefined ? null : (unpackr.unpack(found) as LoggedPicture);
   }
 
   // Windows ----------------------------------------------------------------------------------------------------------------

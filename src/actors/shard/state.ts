@@ -10,6 +10,8 @@ import { detectorCells, type DetectorCells } from './detector-cells.ts';
 import { detectorOffset, MeterDirectory, NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { silenceDeadlineMs } from './outage.ts';
 import { LATENESS_MS_MAX, LIVE, ROW } from './page-layout.ts';
+import { PictureHistory } from './picture-history.ts';
+import type { RegionPicture } from './protocol.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
 import { ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
@@ -48,6 +50,7 @@ export class ShardState {
   readonly readingIds = new ReadingIds();
   readonly counters: ShardCounters = zeroCounters();
   readonly episodes: AnomalyEpisodes;
+  readonly pictures = new PictureHistory();
   /** Rows that the stored list of meters does not hold yet. */
   readonly newRows: number[] = [];
   private readonly config: ShardStateConfig;
@@ -145,7 +148,8 @@ export class ShardState {
   }
 
   /** Takes in each region's share of meters that have power, as merged over all shards. */
-  applyPicture(regions: readonly { region: string; poweredShare: number; reporting: number }[]): void {
+  applyPicture(regions: RegionPicture['regions'], sequence: number): void {
+    this.pictures.applied(sequence, regions);
     this.episodes.setPicture(regions);
   }
 

@@ -4,8 +4,8 @@ import type { SeededChance } from './seeded-chance.ts';
 
 /** Damage to the files of an engine that does not run. */
 
-/** LMDB's two meta pages, of 4 KiB each, come first. */
-const META_BYTES = 8_192;
+/** LMDB's two meta pages come first; their size stands here in the first. */
+const PAGE_SIZE_AT = 48;
 const FLIPS_MAX = 64;
 
 /** Damages files the engine may lose without losing a reading; says what it did. */
@@ -31,6 +31,7 @@ export function damageWhatMustStay(dataDir: string, chance: SeededChance): strin
   const data = chance.oneOf(filesNamed(dataDir, 'data.mdb'));
   const name = relative(dataDir, data);
   const { size } = statSync(data);
+  const pageBytes = readFileSync(data).readUInt32LE(PAGE_SIZE_AT);
   switch (chance.oneOf(['manifest cut', 'manifest removed', 'data removed', 'data cut', 'data emptied', 'meta flipped', 'data flipped', 'data flipped', 'data overwritten'] as const)) {
     case 'manifest cut':
       truncateSync(manifest, chance.whole(0, statSync(manifest).size - 3));
@@ -49,16 +50,16 @@ export function damageWhatMustStay(dataDir: string, chance: SeededChance): strin
       return `${name} emptied`;
     case 'meta flipped':
       // Both copies: LMDB lives with one.
-      for (const page of [0, META_BYTES / 2]) flip(data, page + chance.whole(16, 23), chance);
+      for (const page of [0, pageBytes]) flip(data, page + chance.whole(16, 31), chance);
       return `a byte flipped in both meta pages of ${name}`;
     case 'data flipped': {
       const flips = chance.whole(1, FLIPS_MAX);
-      for (let i = 0; i < flips; i++) flip(data, chance.whole(META_BYTES, size - 1), chance);
+      for (let i = 0; i < flips; i++) flip(data, chance.whole(2 * pageBytes, size - 1), chance);
       return `${flips} bytes flipped in ${name}`;
     }
     case 'data overwritten': {
       const file = openSync(data, 'r+');
-      writeSync(file, Buffer.alloc(4_096, chance.whole(0, 255)), 0, 4_096, META_BYTES + 4_096 * chance.whole(0, Math.max(0, Math.floor((size - META_BYTES) / 4_096) - 1)));
+      writeSync(file, Buffer.alloc(pageBytes, chance.whole(0, 255)), 0, pageBytes, pageBytes * chance.whole(2, Math.floor(size / pageBytes) - 1));
       closeSync(file);
       return `a page of ${name} overwritten`;
     }
