@@ -96,8 +96,8 @@ function checkLinks(world: World): void {
   }
 }
 
-/** At rest there is a mark's worth of ticks and pictures: those of the last interval of checkpoints. */
-const JOURNAL_RECORDS_MAX = 60;
+/** At rest there are the ticks and pictures of the last checkpoint steps, some seconds with four to five records each; batches are gone. */
+const JOURNAL_RECORDS_MAX = 120;
 
 /** What a client was told is so. */
 function checkAnswer(world: World, { id, plan, final }: ClientRequest): void {

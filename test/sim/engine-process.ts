@@ -37,8 +37,7 @@ export interface ProcessModules {
 export const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => SILENT };
 /** As engine.ts has them, but for the time that restarts count within: a run is short and has many faults. */
 const RESTARTS = { restartsMax: 5, withinMs: 10_000, backoffMinMs: 100, backoffMaxMs: 5_000 } as const;
-/** Oftener than the engine does, as a run lasts some seconds. */
-const PICTURE_INTERVAL_MS = 1_000;
+const PICTURE_INTERVAL_MS = 5_000;
 const QUERIES_PER_SHARD_MAX = 256;
 const QUERY_DEADLINE_MS = 5_000;
 const STOP_TIMEOUT_MS = 20_000;

@@ -55,7 +55,7 @@ export class Workload {
     const isTorn = random.chance(0.02);
     return {
       format: random.pick(['json', 'json', 'ndjson', 'msgpack']),
-      elements: random.chance(0.12) ? this.history() : Array.from({ length: random.int(1, 8) }, () => this.element()),
+      elements: random.chance(0.15) ? this.history() : Array.from({ length: random.int(1, 8) }, () => this.element()),
       isTorn,
       isDoubled: random.chance(0.05),
     };
@@ -82,7 +82,7 @@ export class Workload {
     const count = random.int(8, 40);
     // A stretch that is out of the ordinary: more load, none, or the very same.
     const oddFrom = random.int(5, count);
-    const oddFactor = random.pick([0, 1, 8]);
+    const oddFactor = random.pick([0, 0, 1, 8]);
     return Array.from({ length: count }, (_, i) => {
       this.advance(meter, stepMs);
       const reading = this.reading(meter, meter.newestMs);

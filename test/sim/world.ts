@@ -102,7 +102,7 @@ export class World {
     this.time = new SimTime(new VirtualTime(SIM_START_MS), this.random.fork());
     for (const step of plan.steps) if (step.kind === 'send') for (const { elements } of step.requests) for (const element of elements) if (!('spoiled' in element)) this.planned.set(element.seq, element);
     const { partitionCount, latenessMs, correctionHorizonMs } = plan.options;
-    this.state = { partitionCount, latenessMs, correctionHorizonMs, metersMax: 10_000, regionsMax: 100, detection: SIM_DETECTION };
+    this.state = { partitionCount, latenessMs, correctionHorizonMs, metersMax: 10_000, regionsMax: 100, readingIdBuckets: 1_024, detection: SIM_DETECTION };
     this.oracle = new LogOracle({ horizonMs: correctionHorizonMs, partitionCount, planned: this.planned }, (problem) => this.fail(problem));
     this.clients = new Clients({ time: this.time, deliveryMsMax: this.options.deliveryMsMax, engine: () => this.engine, fail: (problem) => this.fail(problem), trace: (line) => this.trace(line) });
     this.disks = this.makeDisks(this.options.shards, []);

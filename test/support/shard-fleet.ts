@@ -52,7 +52,7 @@ export class ShardFleet {
 
   get stateConfig(): ShardStateConfig {
     const { partitionCount, latenessMs, correctionHorizonMs } = this.options;
-    return { partitionCount, latenessMs, correctionHorizonMs, metersMax: 10_000, regionsMax: 100, detection: DEFAULT_DETECTION };
+    return { partitionCount, latenessMs, correctionHorizonMs, metersMax: 10_000, regionsMax: 100, readingIdBuckets: 1_024, detection: DEFAULT_DETECTION };
   }
 
   async start(): Promise<void> {

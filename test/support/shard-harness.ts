@@ -103,6 +103,7 @@ export class ShardHarness {
         correctionHorizonMs: options.correctionHorizonMs,
         metersMax: options.metersMax,
         regionsMax: options.regionsMax,
+        readingIdBuckets: 1_024,
         detection: DEFAULT_DETECTION,
       },
       checkpoint: { stepMs: options.stepMs, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { READING_ID_BUCKETS_MAX, READING_ID_TTL_MS, ReadingIds } from '../../src/actors/shard/reading-ids.ts';
+import { READING_ID_BUCKETS, READING_ID_TTL_MS, ReadingIds } from '../../src/actors/shard/reading-ids.ts';
 
 const AT = Date.UTC(2026, 2, 1);
 
@@ -46,7 +46,7 @@ describe('the memory of readingIds', () => {
 
   it('is bounded: past its capacity it remembers less, the newest first', () => {
     const ids = new ReadingIds();
-    const capacity = READING_ID_BUCKETS_MAX * 4;
+    const capacity = READING_ID_BUCKETS * 4;
     for (let n = 0; n < 2 * capacity; n++) ids.add(3, Math.imul(n, 0x9e3779b1) >>> 0, n, AT + Math.floor((n * 60_000) / capacity));
     let visited = 0;
     ids.forEach(() => visited++);

@@ -34,6 +34,8 @@ export interface ShardStateConfig {
   correctionHorizonMs: number;
   metersMax: number;
   regionsMax: number;
+  /** Size of the memory of readingIds, a power of two; READING_ID_BUCKETS when absent. */
+  readingIdBuckets?: number;
   detection: DetectionConfig;
 }
 
@@ -47,7 +49,7 @@ export class ShardState {
   readonly ledger: RegionLedger;
   readonly book: WindowBook;
   readonly turn = new Turn();
-  readonly readingIds = new ReadingIds();
+  readonly readingIds: ReadingIds;
   readonly counters: ShardCounters = zeroCounters();
   readonly episodes: AnomalyEpisodes;
   readonly pictures = new PictureHistory();
@@ -64,6 +66,7 @@ export class ShardState {
   constructor(config: ShardStateConfig, modules: { windows: WindowSource; loadPart: PartLoader }) {
     invariant(config.latenessMs >= 0 && config.latenessMs <= LATENESS_MS_MAX, 'allowed lateness fits the window slots');
     this.config = config;
+    this.readingIds = new ReadingIds(config.readingIdBuckets);
     this.ledger = new RegionLedger(config.regionsMax, modules.loadPart);
     this.episodes = new AnomalyEpisodes(config.detection, this.ledger, (row) => this.directory.idOf(row));
     this.book = new WindowBook(config.latenessMs, {

@@ -116,6 +116,8 @@ async function killed({ engine }: FaultScene): Promise<Struck> {
 
 async function killedInRecovery({ engine, chance }: FaultScene): Promise<Struck> {
   await engine.kill9();
+  // Half of the time the starts that are killed have meters to spread anew.
+  if (chance.next() < 0.5) engine.settings.shards = chance.whole(1, SHARDS_MAX);
   const kills = chance.whole(1, 3);
   const afterMs: number[] = [];
   for (let i = 0; i < kills; i++) {
@@ -125,7 +127,7 @@ async function killedInRecovery({ engine, chance }: FaultScene): Promise<Struck>
     await engine.kill9();
   }
   await engine.start();
-  return { detail: `kill -9, then starts killed after ${afterMs.join(', ')} ms` };
+  return { detail: `kill -9, then starts with ${engine.settings.shards} shards killed after ${afterMs.join(', ')} ms` };
 }
 
 async function killedInShutdown({ engine, chance }: FaultScene): Promise<Struck> {
