@@ -1,4 +1,4 @@
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import type { MeterPage } from '../../src/actors/shard/meter-pages.ts';
 import { pendingKeyParts, PendingWindows } from '../../src/actors/shard/pending-windows.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';

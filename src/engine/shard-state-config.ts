@@ -1,4 +1,4 @@
-import { DEFAULT_DETECTION } from '../actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../actors/shard/detection/detection-config.ts';
 import type { ShardStateConfig } from '../actors/shard/state.ts';
 import type { EngineConfig } from './engine-config.ts';
 

@@ -1,4 +1,4 @@
-import { DEFAULT_DETECTION } from '../actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../actors/shard/detection/detection-config.ts';
 import { ShardActor } from '../actors/shard/actor.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../actors/shard/protocol.ts';
 import { ShardStore } from '../actors/shard/shard-store.ts';

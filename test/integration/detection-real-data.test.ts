@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { AnomalyKind } from '../../src/model/anomaly.ts';
-import type { WindowFacts } from '../../src/actors/shard/window-facts.ts';
+import type { WindowFacts } from '../../src/actors/shard/detection/window-facts.ts';
 import { DAY_MS, DetectionMeter, HOUR_MS, MINUTE_MS } from '../unit/detection-meter.ts';
 
 /** The detectors with their default thresholds on real and on labelled series. Prints what it measures. */

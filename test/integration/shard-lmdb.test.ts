@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { ShardQueries } from '../../src/actors/shard/queries.ts';
 import { recover } from '../../src/actors/shard/recovery.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';

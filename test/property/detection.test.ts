@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { baselineOf } from '../../src/actors/shard/detection.ts';
-import { DETECTOR_BYTES, detectorCells, F32, F64 } from '../../src/actors/shard/detector-cells.ts';
-import { openKinds } from '../../src/actors/shard/episodes.ts';
-import { observeReturn, observeSilence } from '../../src/actors/shard/outage.ts';
-import { PROFILE_BYTES, profileCells } from '../../src/actors/shard/seasonal-profile.ts';
+import { baselineOf } from '../../src/actors/shard/detection/detection.ts';
+import { DETECTOR_BYTES, detectorCells, F32, F64 } from '../../src/actors/shard/detection/detector-cells.ts';
+import { openKinds } from '../../src/actors/shard/detection/episodes.ts';
+import { observeReturn, observeSilence } from '../../src/actors/shard/detection/outage.ts';
+import { PROFILE_BYTES, profileCells } from '../../src/actors/shard/detection/seasonal-profile.ts';
 import { DetectionMeter, MINUTE_MS } from '../unit/detection-meter.ts';
 
 /** One stretch of a meter's life. Long enough runs of each make episodes of every kind. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { ShardQueries } from '../../src/actors/shard/queries.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';

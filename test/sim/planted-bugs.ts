@@ -200,10 +200,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     },
   },
   {
-    name: 'trims the picture of the regions away with the log',
-    plant: () => replaced(ShardStore, 'putPicture', () => () => {}),
-  },
-  {
     name: 'does not ask a shard that came back for its regional windows',
     plant: () => replaced(RegionSeeding, 'shardDown', () => () => {}),
   },

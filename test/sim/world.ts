@@ -1,5 +1,5 @@
 import { redistribute } from '../../src/actors/shard/redistribution.ts';
-import { DEFAULT_DETECTION, type DetectionConfig } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION, type DetectionConfig } from '../../src/actors/shard/detection/detection-config.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';

@@ -1,5 +1,5 @@
 import { ShardActor, type ShardOptions } from '../../src/actors/shard/actor.ts';
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { readLogRecord } from '../../src/actors/shard/log-record.ts';
 import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';

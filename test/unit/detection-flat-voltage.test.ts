@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { messageOf } from '../../src/actors/shard/anomaly-message.ts';
-import { openKinds } from '../../src/actors/shard/episodes.ts';
+import { messageOf } from '../../src/actors/shard/detection/anomaly-message.ts';
+import { openKinds } from '../../src/actors/shard/detection/episodes.ts';
 import { DAY_MS, DetectionMeter, MINUTE_MS } from './detection-meter.ts';
 
 describe('flat line', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ANOMALY_KINDS } from '../../src/model/anomaly.ts';
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
-import { baselineOf } from '../../src/actors/shard/detection.ts';
-import { KIND } from '../../src/actors/shard/detector-cells.ts';
-import { openKinds } from '../../src/actors/shard/episodes.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
+import { baselineOf } from '../../src/actors/shard/detection/detection.ts';
+import { KIND } from '../../src/actors/shard/detection/detector-cells.ts';
+import { openKinds } from '../../src/actors/shard/detection/episodes.ts';
 import { DAY_MS, DetectionMeter, HOUR_MS, MINUTE_MS, MONDAY_MS } from './detection-meter.ts';
 
 describe('spikes and drops', () => {

@@ -1,11 +1,11 @@
 import type { AnomalyKind, Severity } from '../../src/model/anomaly.ts';
-import type { DetectionConfig } from '../../src/actors/shard/detection-config.ts';
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
-import { DETECTOR_BYTES, detectorCells } from '../../src/actors/shard/detector-cells.ts';
-import { observeWindow } from '../../src/actors/shard/detection.ts';
-import type { AnomalyBasis, AnomalySink } from '../../src/actors/shard/episodes.ts';
-import { PROFILE_BYTES, profileCells } from '../../src/actors/shard/seasonal-profile.ts';
-import type { WindowFacts } from '../../src/actors/shard/window-facts.ts';
+import type { DetectionConfig } from '../../src/actors/shard/detection/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
+import { DETECTOR_BYTES, detectorCells } from '../../src/actors/shard/detection/detector-cells.ts';
+import { observeWindow } from '../../src/actors/shard/detection/detection.ts';
+import type { AnomalyBasis, AnomalySink } from '../../src/actors/shard/detection/episodes.ts';
+import { PROFILE_BYTES, profileCells } from '../../src/actors/shard/detection/seasonal-profile.ts';
+import type { WindowFacts } from '../../src/actors/shard/detection/window-facts.ts';
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;

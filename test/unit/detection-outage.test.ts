@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { cadenceMs, observeArrival, observeReading } from '../../src/actors/shard/cadence.ts';
-import { openKinds } from '../../src/actors/shard/episodes.ts';
-import { observeReturn, observeSilence, silenceDeadlineMs } from '../../src/actors/shard/outage.ts';
+import { cadenceMs, observeArrival, observeReading } from '../../src/actors/shard/detection/cadence.ts';
+import { openKinds } from '../../src/actors/shard/detection/episodes.ts';
+import { observeReturn, observeSilence, silenceDeadlineMs } from '../../src/actors/shard/detection/outage.ts';
 import { DAY_MS, DetectionMeter, HOUR_MS, MINUTE_MS, MONDAY_MS } from './detection-meter.ts';
 
 function meterWithCadence(stepMs: number, steps = 20): { meter: DetectionMeter; newestMs: number } {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DETECTOR_BYTES } from '../../src/actors/shard/detector-cells.ts';
-import { finishesHour, hourOfWeek, knownHours, PROFILE_BYTES } from '../../src/actors/shard/seasonal-profile.ts';
+import { DETECTOR_BYTES } from '../../src/actors/shard/detection/detector-cells.ts';
+import { finishesHour, hourOfWeek, knownHours, PROFILE_BYTES } from '../../src/actors/shard/detection/seasonal-profile.ts';
 import { DAY_MS, DetectionMeter, HOUR_MS, MINUTE_MS, MONDAY_MS } from './detection-meter.ts';
 
 /** A shop: 20 kW on workdays from 8 to 18 h, 2 kW otherwise. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { partitionOf } from '../../src/model/ids.ts';

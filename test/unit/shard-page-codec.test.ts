@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_DETECTION } from '../../src/actors/shard/detection-config.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { MeterDirectory } from '../../src/actors/shard/meter-pages.ts';
 import { decodePage, encodePage } from '../../src/actors/shard/page-codec.ts';
 import { SampleIndex } from '../../src/actors/shard/sample-index.ts';

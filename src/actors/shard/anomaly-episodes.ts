@@ -1,15 +1,15 @@
 import { ANOMALY_KINDS, type Anomaly, type AnomalyKind, type Severity } from '../../model/anomaly.ts';
-import { messageOf } from './anomaly-message.ts';
-import type { DetectionConfig } from './detection-config.ts';
-import { observeWindow } from './detection.ts';
-import type { DetectorCells } from './detector-cells.ts';
-import { openKinds, type AnomalyBasis, type AnomalySink } from './episodes.ts';
+import { messageOf } from './detection/anomaly-message.ts';
+import type { DetectionConfig } from './detection/detection-config.ts';
+import { observeWindow } from './detection/detection.ts';
+import type { DetectorCells } from './detection/detector-cells.ts';
+import { openKinds, type AnomalyBasis, type AnomalySink } from './detection/episodes.ts';
 import { rowInPage, type MeterPage } from './meter-pages.ts';
-import { observeReturn, observeSilence } from './outage.ts';
+import { observeReturn, observeSilence } from './detection/outage.ts';
 import type { RegionPicture } from './protocol.ts';
 import type { RegionLedger } from './region-ledger.ts';
-import { finishesHour, PROFILE_BYTES, type ProfileCells } from './seasonal-profile.ts';
-import type { WindowFacts } from './window-facts.ts';
+import { finishesHour, PROFILE_BYTES, type ProfileCells } from './detection/seasonal-profile.ts';
+import type { WindowFacts } from './detection/window-facts.ts';
 
 /** What became of an episode. `ended` names it alone: its figures are where it was kept. */
 export type AnomalyChange =

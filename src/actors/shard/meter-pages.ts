@@ -1,6 +1,6 @@
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
-import { PROFILE_BYTES, profileCells, type ProfileCells } from './seasonal-profile.ts';
+import { PROFILE_BYTES, profileCells, type ProfileCells } from './detection/seasonal-profile.ts';
 
 /** Pages that share one buffer: a few dozen views stay in the processor's cache where one for each page would not. 3.6 MB. */
 const PAGES_PER_SLAB = 64;

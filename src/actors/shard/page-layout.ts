@@ -1,4 +1,4 @@
-import { DETECTOR_BYTES } from './detector-cells.ts';
+import { DETECTOR_BYTES } from './detection/detector-cells.ts';
 
 /**
  * A meter is a row of ROW_BYTES in a page of 64 rows: one ArrayBuffer, seen through typed arrays. A reading of a random meter

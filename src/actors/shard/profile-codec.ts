@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { OperationalError } from '../../runtime/errors.ts';
-import { PROFILE_BYTES, type ProfileCells } from './seasonal-profile.ts';
+import { PROFILE_BYTES, type ProfileCells } from './detection/seasonal-profile.ts';
 
 /** A page's hour-of-week profiles on disk: checksum u32 (little endian, 4 bytes of padding), then the rows as they are in memory. */
 const HEADER_BYTES = 8;

@@ -6,7 +6,7 @@ import { decodePage } from './page-codec.ts';
 import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { restoreProfiles } from './profile-codec.ts';
 import { SampleIndex } from './sample-index.ts';
-import { PROFILE_BYTES, profileCells } from './seasonal-profile.ts';
+import { PROFILE_BYTES, profileCells } from './detection/seasonal-profile.ts';
 import { replayConfig } from './settled-settings.ts';
 import { STORE_FORMAT, type ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';

@@ -9,7 +9,7 @@ import type { Contribution, RegionLedger } from './region-ledger.ts';
 import { NO_CHUNK, SampleIndex } from './sample-index.ts';
 import type { ShardCounters, Turn } from './turn.ts';
 import { addToSlot, openSlot, slotAvgPowerKw, slotContribution, slotVoltageAvg, WindowRecord } from './window-accumulator.ts';
-import type { WindowFacts } from './window-facts.ts';
+import type { WindowFacts } from './detection/window-facts.ts';
 
 /** Windows on disk. The record is borrowed until the next call. */
 export interface WindowSource {

@@ -1,4 +1,4 @@
-import type { AnomalyKind } from '../../model/anomaly.ts';
+import type { AnomalyKind } from '../../../model/anomaly.ts';
 import type { AnomalyBasis } from './episodes.ts';
 
 /** Anomaly.message: one plain English sentence, without a full stop. `value` and `expected` are kW, or V for voltage_band. */

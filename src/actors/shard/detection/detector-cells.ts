@@ -1,4 +1,4 @@
-import type { Severity } from '../../model/anomaly.ts';
+import type { Severity } from '../../../model/anomaly.ts';
 
 /**
  * One meter's detector state: DETECTOR_BYTES in a caller's ArrayBuffer, a row. A row of zero bytes is a meter that was never

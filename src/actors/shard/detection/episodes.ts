@@ -1,5 +1,5 @@
-import type { Anomaly, AnomalyKind, Severity } from '../../model/anomaly.ts';
-import { ANOMALY_KINDS } from '../../model/anomaly.ts';
+import type { Anomaly, AnomalyKind, Severity } from '../../../model/anomaly.ts';
+import { ANOMALY_KINDS } from '../../../model/anomaly.ts';
 import type { DetectorCells, Kind } from './detector-cells.ts';
 import { clearRun, F32, F64, openSeverity, setSeverity } from './detector-cells.ts';
 
