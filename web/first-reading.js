@@ -19,7 +19,7 @@ export function FirstReading({ ingestUrl, nowMs }) {
         html`<button type="button" onClick=${() => navigator.clipboard.writeText(command).then(() => setCopied(true), () => setCopied(false))}>
             ${copied ? 'Copied' : 'Copy the command'}
           </button> `}
-        Or let a hundred simulated meters do it: <code>npm run demo</code>
+        Or let a hundred simulated meters do it: <code>npm run seg -- simulate</code>
       </p>
     </section>
   `;

@@ -13,7 +13,7 @@ export class AckLatency {
     if (this.samples.length > WINDOW_SAMPLES) this.samples.shift();
   }
 
-  /** Upper bound of the bucket that holds it, ms; null when nothing was answered. */
+  /** Interpolated within the bucket that holds it, ms; null when nothing was answered. */
   p99Ms(): number | null {
     const newest = this.samples.at(-1);
     const oldest = this.samples[0];
@@ -22,10 +22,16 @@ export class AckLatency {
     const counts = newest.map((count, i) => (count >= (oldest[i] ?? 0) && this.samples.length > 1 ? count - oldest[i] : count));
     const total = counts.reduce((sum, count) => sum + count, 0);
     if (total === 0) return null;
-    let seen = 0;
+    const rank = total * 0.99;
+    let below = 0;
     for (let i = 0; i < counts.length; i++) {
-      seen += counts[i];
-      if (seen >= total * 0.99) return ACK_BUCKETS_MS[Math.min(i, ACK_BUCKETS_MS.length - 1)];
+      if (below + counts[i] >= rank) {
+        const lower = i === 0 ? 0 : ACK_BUCKETS_MS[i - 1];
+        // The last bucket has no upper bound.
+        const upper = ACK_BUCKETS_MS[Math.min(i, ACK_BUCKETS_MS.length - 1)];
+        return lower + (upper - lower) * ((rank - below) / counts[i]);
+      }
+      below += counts[i];
     }
     return null;
   }

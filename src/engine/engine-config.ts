@@ -101,7 +101,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       }),
       meterLimit: setting(wholeNumber({ min: 1, max: 50_000_000 }), {
         default: 2_000_000,
-        description: 'Meters the engine takes in all; readings of further ones are rejected. A meter needs about 3 KB of memory.',
+        description: 'Meters the engine takes in all; readings of further ones are rejected. A meter needs about 2 KB of memory in all.',
       }),
       regionLimit: setting(wholeNumber({ min: 1, max: REGIONS_MAX }), {
         default: 1_000,

@@ -78,6 +78,9 @@ class RunningEngine implements Engine {
   private readonly directory: DataDirectory;
   private region: RegionActor;
   private readonly regionSeeding: RegionSeeding;
+  /** Shards that have reported since the start. */
+  private readonly reported = new Set<number>();
+  private onFirstReports: (() => void) | null = null;
   private readonly links: ShardLinks;
   private readonly queries: EngineQueries;
   private readonly board: LiveBoard;
@@ -146,6 +149,7 @@ class RunningEngine implements Engine {
     await redistributeDirectory(this.directory, config.shards, stateOf, { clock: systemClock, log: this.log });
     await this.orFailure(this.actors.start());
     await this.orFailure(this.shards.start());
+    await this.firstReports();
     await this.seedBoard();
     await this.orFailure(this.ingests.start());
     this.gateway = await startGateway(
@@ -295,10 +299,24 @@ class RunningEngine implements Engine {
 
   // State ------------------------------------------------------------------------------------------------------------------
 
+  /** Until every shard has reported the regions would look empty. A shard that dies meanwhile must not hold up the start. */
+  private firstReports(): Promise<void> {
+    return new Promise((resolve) => {
+      const limit = systemTimers.after(CONTROL_DEADLINE_MS, resolve);
+      this.onFirstReports = () => {
+        limit.cancel();
+        resolve();
+      };
+      if (this.reported.size === this.config.shards) this.onFirstReports();
+    });
+  }
+
   private onReport(report: ShardReport): void {
     for (const anomaly of report.anomalies) this.board.note(anomaly);
     // A full mailbox costs the live picture a change; what is stored is asked of the shards.
     if (!this.region.tell(report)) this.log.warn({ shard: report.shard }, 'the region actor is behind; a report is left out');
+    this.reported.add(report.shard);
+    if (this.reported.size === this.config.shards) this.onFirstReports?.();
     this.regionSeeding.onReport(report);
   }
 

@@ -77,6 +77,7 @@ runThread(async (context) => {
     }
     gateway = new Responder(transport, answer, { name: context.name, ...channel }, { clock, metrics: mailboxes.query });
     gateway.onEvent((picture) => actor.setPicture(picture));
+    actor.report();
   });
 
   function answer(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {

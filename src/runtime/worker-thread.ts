@@ -15,7 +15,7 @@ import {
   type ThreadMessage,
 } from './thread-protocol.ts';
 import type { FaultBoot } from './thread-faults.ts';
-import { fromWireError } from './wire-error.ts';
+import { fromWireError, INTERNAL_ERROR_CODE } from './wire-error.ts';
 
 /** Heartbeats in one heartbeat timeout: a few may be late before the thread counts as hung. */
 const HEARTBEATS_PER_TIMEOUT = 4;
@@ -251,7 +251,7 @@ export class WorkerThread<Control extends object> {
     this.settleReady.reject(
       new OperationalError('thread_start_failed', `${this.name} did not start: it ${describeExit(reason)}`, {
         // A taken port or a store of another format stays so; whatever else happened may not happen again.
-        retryable: !(cause instanceof OperationalError) || cause.retryable,
+        retryable: !(cause instanceof OperationalError) || cause.retryable || cause.code === INTERNAL_ERROR_CODE,
         cause,
       }),
     );

@@ -340,7 +340,8 @@ export class ShardActor {
     else if (this.checkpoint.isDue) this.run();
   }
 
-  private report(): void {
+  /** Tells the main thread what changed since the last time; by itself every REPORT_MS, and when somebody new listens. */
+  report(): void {
     const anomalies = this.unreportedAnomalies.splice(0, ANOMALIES_PER_REPORT_MAX);
     this.modules.onReport({
       kind: 'report',
