@@ -315,3 +315,28 @@ describe('a shard on another directory', () => {
     await expect(other.start()).rejects.toMatchObject({ code: 'wrong_shard' });
   });
 });
+
+describe('regional windows', () => {
+  const ask = (harness: ShardHarness, region: string, withOpen: boolean) =>
+    harness.ask<'regionParts'>({ kind: 'regionParts', region, granularity: '1m', from: 0, to: FOREVER_MS, limit: 100, withOpen });
+
+  it('show what is still open when asked to, on top of what is closed', async () => {
+    const harness = await begin();
+    await send(harness, [...minutes(1, 0, 2), readingOf(2, LIFE_START_MS + MINUTE_MS + 1_000, { powerKw: 5, ...plain })]);
+    const regions = [...new Set([1, 2].map((meter) => readingOf(meter, LIFE_START_MS, { powerKw: 0, ...plain }).region))];
+    const meters = (withOpen: boolean) => regions.flatMap((region) => ask(harness, region, withOpen)).reduce((sum, part) => sum + part.meters, 0);
+    // No window has closed yet: two of meter 1 and one of meter 2 are open.
+    expect([meters(false), meters(true)]).toEqual([0, 3]);
+    await send(harness, minutes(1, 10, 1));
+    expect([meters(false), meters(true)]).toEqual([2, 4]);
+  });
+
+  it('are not changed by having been asked for', async () => {
+    const harness = await begin();
+    await send(harness, minutes(1, 0, 1));
+    const { region } = readingOf(1, LIFE_START_MS, { powerKw: 0, ...plain });
+    const first = ask(harness, region, true);
+    expect(ask(harness, region, true)).toEqual(first);
+    expect(ask(harness, region, false)).toEqual([]);
+  });
+});
