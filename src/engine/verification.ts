@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ShardStore } from '../actors/shard/shard-store.ts';
-import { verifyShard, type Finding, type VerifyReport } from '../actors/shard/verify.ts';
+import type { Finding } from '../actors/shard/verify-findings.ts';
+import { verifyShard, type VerifyReport } from '../actors/shard/verify.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { openLmdbStore } from '../runtime/lmdb-store.ts';
 import { checkShardsAreThere, DATA_FILE, MANIFEST_FILE, readManifest, shardPath, type Manifest } from './data-manifest.ts';

@@ -4,7 +4,8 @@ import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../sr
 import { redistribute, type RedistributionReport } from '../../src/actors/shard/redistribution.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
-import { verifyShard, type Finding } from '../../src/actors/shard/verify.ts';
+import type { Finding } from '../../src/actors/shard/verify-findings.ts';
+import { verifyShard } from '../../src/actors/shard/verify.ts';
 import { partitionOf, shardOfPartition } from '../../src/model/ids.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { Log } from '../../src/runtime/log.ts';

@@ -7,7 +7,7 @@ import { decodePart, type ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 import { windowKey, windowKeyParts } from './store-keys.ts';
 import { steps } from './table-steps.ts';
-import type { Findings } from './verify.ts';
+import type { Findings } from './verify-findings.ts';
 import { WINDOW_MS } from './verify-rows.ts';
 import { slotContribution, WindowRecord } from './window-accumulator.ts';
 

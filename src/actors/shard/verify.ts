@@ -16,6 +16,7 @@ import { verifyReplayed } from './verify-replay.ts';
 import { steps } from './table-steps.ts';
 import { rowProblem, WINDOW_MS, windowProblem, type StoreShape } from './verify-rows.ts';
 import { WindowRecord } from './window-accumulator.ts';
+import { Findings, type Finding } from './verify-findings.ts';
 
 /**
  * Looks at a shard's store from end to end without changing it: format and identity, checksums, what must be true of each row and window,
@@ -24,12 +25,6 @@ import { WindowRecord } from './window-accumulator.ts';
  * The strongest of its rules are two ways of counting the same: a meter's readings are the samples of its one-minute windows, and a
  * quarter-hour counts what its minutes count.
  */
-
-export interface Finding {
-  /** What was looked at, like "page 3 of partition 17". */
-  where: string;
-  problem: string;
-}
 
 export interface VerifyReport {
   /** The first FINDINGS_KEPT_MAX; `found` says how many there were. */
@@ -47,35 +42,12 @@ export interface VerifyOptions {
   state: ShardStateConfig;
 }
 
-/** A damaged disk gives as many findings as it has rows; the first ones tell the story. */
-const FINDINGS_KEPT_MAX = 50;
 const ENTRIES_PER_STEP = 2_000;
 const PAGES_PER_STEP = 64;
 
 /** Verifies one shard. `onProgress` is told of every step; entries are looked at once or twice. The store is not closed. */
 export function verifyShard(store: ShardStore, options: VerifyOptions, onProgress: (done: number, total: number) => void = () => {}): VerifyReport {
   return new Verification(store, options, onProgress).run();
-}
-
-/** What is found, as it is found. */
-export class Findings {
-  readonly kept: Finding[] = [];
-  count = 0;
-
-  add(where: string, problem: string): void {
-    this.count++;
-    if (this.kept.length < FINDINGS_KEPT_MAX) this.kept.push({ where, problem });
-  }
-
-  /** Runs a look; what it throws is a finding. */
-  try(where: string, look: () => void): void {
-    try {
-      look();
-    } catch (error) {
-      const { message } = error as Error;
-      this.add(where, message.startsWith(`${where} `) ? message.slice(where.length + 1) : message);
-    }
-  }
 }
 
 class Verification {
