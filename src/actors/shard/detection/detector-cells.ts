@@ -118,7 +118,6 @@ export const KIND = { spike: 0, drop: 1, outage: 2, flatLine: 3, voltageBand: 4 
 export type Kind = (typeof KIND)[keyof typeof KIND];
 /** Severities as `status` holds them. */
 export const SEVERITY_CODE = { INFO: 1, WARN: 2, CRITICAL: 3 } as const satisfies Record<Severity, number>;
-export type SeverityCode = (typeof SEVERITY_CODE)[Severity];
 
 const RUN_MAX = 0xffff;
 
