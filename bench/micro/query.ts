@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { ShardQueries } from '../../src/actors/shard/queries.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import type { Granularity, MeterWindow } from '../../src/model/window.ts';
 import { invariant } from '../../src/runtime/errors.ts';
-import { openLmdbStore } from '../../src/runtime/lmdb-store.ts';
+import { openShardStore } from '../../src/engine/open-shard-store.ts';
 import { hashOf, quantileOf, rowOf, type BenchReport, type BenchRow } from '../bench-report.ts';
 import { meterIdOf } from '../load/reading-source.ts';
 import { makeBatches, stamp } from './synthetic-batches.ts';
@@ -37,7 +36,7 @@ const WINDOWS_OF_DAY: Readonly<Record<Granularity, number>> = { '1m': 288, '15m'
 /** Fills a store with a day, then asks. */
 export async function run(options: QueryOptions = QUERY_FULL): Promise<BenchReport> {
   const directory = await mkdtemp(join(tmpdir(), 'seg-bench-query-'));
-  const store = new ShardStore(openLmdbStore({ directory }));
+  const store = openShardStore({ directory, shard: 0, shardCount: 1, partitionCount: 1 });
   try {
     const state = await filledState(store, options.meters);
     const queries = new ShardQueries(state, store, DEFAULT_DETECTION);
@@ -50,7 +49,7 @@ export async function run(options: QueryOptions = QUERY_FULL): Promise<BenchRepo
   }
 }
 
-async function filledState(store: ShardStore, meters: number): Promise<ShardState> {
+async function filledState(store: ReturnType<typeof openShardStore>, meters: number): Promise<ShardState> {
   const state = new ShardState(
     { partitionCount: 64, latenessMs: LATENESS_MS, correctionHorizonMs: 40 * DAY_MS, metersMax: meters, regionsMax: 100, detection: DEFAULT_DETECTION },
     { windows: store, loadPart: (...key) => store.loadPart(...key) },

@@ -3,18 +3,20 @@ import { closeSync, copyFileSync, createReadStream, existsSync, fsyncSync, mkdir
 import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { OperationalError } from '../runtime/errors.ts';
+import { syncDirectory } from '../runtime/files.ts';
+import { holdSegments, listSegments, segmentPath } from '../runtime/lmdb-segments.ts';
 import { copyLmdbStore } from '../runtime/lmdb-store.ts';
-import { DATA_FILE, DIRECTORY_FORMAT, holdsData, makeGeneration, readManifest, shardPath, syncDirectory, writeManifest, type Manifest } from './data-manifest.ts';
+import { DATA_FILE, DIRECTORY_FORMAT, holdsData, makeGeneration, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
 import { claimDirectory } from './directory-claim.ts';
 import { requireManifest } from './verification.ts';
 
 /**
- * A backup is a data directory with backup.json beside its manifest: what was copied, with checksums. Each shard is copied as it is at one moment of
- * its own, which is enough: shards share nothing, and everything that was acknowledged before the backup began is on disk in each.
+ * A backup is a data directory with backup.json beside its manifest: what was copied, with checksums. Of each shard the tables are copied as they are at one
+ * moment, then the log, which leads on from there. Shards share nothing, and everything that was acknowledged before the backup began is on disk in each.
  */
 
 /** Raised when backup.json changes its meaning. */
-const BACKUP_FORMAT = 1;
+const BACKUP_FORMAT = 2;
 const BACKUP_FILE = 'backup.json';
 /** Another number of shards while the backup runs makes it begin again. An engine needs seconds to minutes for that. */
 const ATTEMPTS_MAX = 3;
@@ -79,12 +81,27 @@ async function copyShards(from: string, to: string, manifest: Manifest, note: Ba
     // It never ran.
     if (!existsSync(join(source, DATA_FILE))) continue;
     const target = shardPath(to, GENERATION, shard);
-    await copyLmdbStore(source, target);
-    const file = join(target, DATA_FILE);
-    sync(file);
-    syncDirectory(target);
-    note.files.push({ path: relative(to, file), bytes: statSync(file).size, sha256: await sha256Of(file) });
+    // The tables first: every log record that they do not stand for is in a segment that is held.
+    const letGo = holdSegments(source);
+    try {
+      await copyStore(source, target, to, note);
+      for (const first of listSegments(source)) {
+        mkdirSync(segmentPath(target, first));
+        await copyStore(segmentPath(source, first), segmentPath(target, first), to, note);
+      }
+      syncDirectory(target);
+    } finally {
+      letGo();
+    }
   }
+}
+
+async function copyStore(from: string, to: string, root: string, note: BackupNote): Promise<void> {
+  await copyLmdbStore(from, to);
+  const file = join(to, DATA_FILE);
+  sync(file);
+  syncDirectory(to);
+  note.files.push({ path: relative(root, file), bytes: statSync(file).size, sha256: await sha256Of(file) });
 }
 
 /**
@@ -105,6 +122,7 @@ export async function restore(from: string, to: string, verify: (path: string, m
     for (const [i, { path, bytes, sha256 }] of note.files.entries()) {
       onProgress(i, 0, 1);
       const target = join(to, path);
+      mkdirSync(dirname(target), { recursive: true });
       copyFileSync(join(from, path), target);
       sync(target);
       if (statSync(target).size !== bytes || (await sha256Of(target)) !== sha256) {
@@ -131,7 +149,7 @@ function readNote(from: string): BackupNote {
     throw new OperationalError('data_directory', `${from} is no backup of seg backup: ${join(from, BACKUP_FILE)} cannot be read`, { cause });
   }
   if (note.format !== BACKUP_FORMAT) throw new OperationalError('data_directory', `the backup ${from} has format ${note.format}, this engine reads ${BACKUP_FORMAT}; use the engine that made it (${note.engineVersion})`);
-  const isPlain = ({ path }: { path: string }): boolean => /^gen-1\/shard-\d+\/data\.mdb$/.test(path);
+  const isPlain = ({ path }: { path: string }): boolean => /^gen-1\/shard-\d+\/(log-\d+\/)?data\.mdb$/.test(path);
   if (!Array.isArray(note.files) || !note.files.every(isPlain)) throw new OperationalError('data_directory', `${join(from, BACKUP_FILE)} names files that no backup has`);
   return note as BackupNote;
 }

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
+import { syncDirectory } from '../runtime/files.ts';
 
 /**
  * What a data directory says of itself, and where its shards lie:
@@ -100,15 +101,6 @@ export function checkShardsAreThere(path: string, { shards, generation }: Manife
     if (isGone || (!existsSync(join(directory, DATA_FILE)) && existsSync(join(directory, LOCK_FILE)))) {
       throw new OperationalError('data_directory', `the data of shard ${shard} is missing: ${isGone ? directory : join(directory, DATA_FILE)} is not there; bring it back, or restore a backup with seg restore`);
     }
-  }
-}
-
-export function syncDirectory(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

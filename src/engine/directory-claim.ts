@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
+import { isRunning, startOf } from '../runtime/process-identity.ts';
 
 /**
  * One engine a data directory: LMDB lets several processes in, and two engines would each count on being alone.
@@ -46,31 +47,4 @@ export function claimDirectory(path: string): DirectoryClaim {
 function inUse(path: string, pid: number, name: string): OperationalError {
   const detail = `the data directory ${path} is in use by the engine with process id ${pid}; stop it or set SEG_DATA_DIR to another directory (if no engine runs there, remove ${join(path, name)})`;
   return new OperationalError('data_directory_in_use', detail);
-}
-
-function isRunning(pid: number, start: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it runs, as another user.
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  if (process.platform !== 'linux') return true;
-  return startOf(pid) === start;
-}
-
-/**
- * When the process started, in clock ticks since the machine did: field 22 of /proc/PID/stat (proc_pid_stat(5)). null when it is not there, has ended and
- * waits for its parent to notice, or the system has no /proc.
- */
-function startOf(pid: number): number | null {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return null;
-  }
-  // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return state === 'Z' || state === 'X' ? null : Number(fields[18]);
 }

@@ -47,7 +47,7 @@ const CONTROL_DEADLINE_MS = 2_000;
 /** Crashes in a minute that are met with a restart. A shard that cannot recover would go on for ever otherwise. */
 const RESTARTS = { restartsMax: 5, withinMs: 60_000, backoffMinMs: 100, backoffMaxMs: 5_000 } as const;
 /** Codes of a recovery that will fail again, however often it is tried. */
-const UNREADABLE_CODES: ReadonlySet<string> = new Set(['format', 'wrong_shard', 'corrupt']);
+const UNREADABLE_CODES: ReadonlySet<string> = new Set(['format', 'wrong_shard', 'wrong_journal', 'corrupt']);
 /** Shards learn how the regions are this often; darkness is judged by the minute. */
 const PICTURE_INTERVAL_MS = 5_000;
 const VITALS_INTERVAL_MS = 1_000;

@@ -4,10 +4,10 @@ import { redistribute } from '../actors/shard/redistribution.ts';
 import type { ShardStateConfig } from '../actors/shard/state.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import { openLmdbStore } from '../runtime/lmdb-store.ts';
 import type { Log } from '../runtime/log.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { DATA_FILE } from './data-manifest.ts';
+import { openShardStore } from './open-shard-store.ts';
 
 /** A log line of progress comes this often. */
 const PROGRESS_INTERVAL_MS = 5_000;
@@ -29,8 +29,8 @@ export async function redistributeDirectory(directory: DataDirectory, shards: nu
     const report = await redistribute(
       { from, to: shards, state: stateOf(from), nextState: stateOf(shards) },
       {
-        openOld: (shard) => openLmdbStore({ directory: directory.shardDirectory(shard) }),
-        openNew: (shard) => openLmdbStore({ directory: next.shardDirectory(shard) }),
+        openOld: (shard) => openShardStore({ directory: directory.shardDirectory(shard), shard, shardCount: from, partitionCount: directory.partitionCount }),
+        openNew: (shard) => openShardStore({ directory: next.shardDirectory(shard), shard, shardCount: shards, partitionCount: directory.partitionCount }),
         onProgress: (progress) => {
           if (clock.monotonic() - shownMs < PROGRESS_INTERVAL_MS) return;
           shownMs = clock.monotonic();

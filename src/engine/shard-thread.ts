@@ -1,15 +1,14 @@
 import { DEFAULT_DETECTION } from '../actors/shard/detection/detection-config.ts';
 import { ShardActor } from '../actors/shard/actor.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../actors/shard/protocol.ts';
-import { ShardStore } from '../actors/shard/shard-store.ts';
 import { GRANULARITIES } from '../model/window.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import { openLmdbStore } from '../runtime/lmdb-store.ts';
 import { MailboxMetrics } from '../runtime/mailbox-metrics.ts';
 import { Responder, type Reply } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
 import type { ShardThreadSnapshot } from './engine-metrics.ts';
+import { openShardStore } from './open-shard-store.ts';
 
 /** A worker thread with one shard actor on its own LMDB environment. */
 
@@ -46,7 +45,7 @@ runThread(async (context) => {
   const { clock, timers, log } = context;
   const mailboxes = { append: new MailboxMetrics(), query: new MailboxMetrics() };
   let gateway: Responder<ShardQuery, GatewayChannelAnswer, RegionPicture, ShardReport> | null = null;
-  const store = new ShardStore(openLmdbStore({ directory: options.directory }));
+  const store = openShardStore(options);
   const actor = new ShardActor(
     {
       shard: options.shard,

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ShardStore } from '../actors/shard/shard-store.ts';
+import type { ShardStore } from '../actors/shard/shard-store.ts';
 import type { Finding } from '../actors/shard/verify-findings.ts';
 import { verifyShard, type VerifyReport } from '../actors/shard/verify.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import { openLmdbStore } from '../runtime/lmdb-store.ts';
 import { checkShardsAreThere, DATA_FILE, MANIFEST_FILE, readManifest, shardPath, type Manifest } from './data-manifest.ts';
 import type { EngineConfig } from './engine-config.ts';
+import { openShardStore } from './open-shard-store.ts';
 import { shardStateConfig } from './shard-state-config.ts';
 
 export interface DirectoryReport {
@@ -50,7 +50,7 @@ export async function verifyShards(path: string, manifest: Manifest, config: Eng
 async function verifyOne(directory: string, shard: number, { partitions, shards }: Manifest, config: EngineConfig, onProgress: (done: number, total: number) => void): Promise<VerifyReport> {
   let store: ShardStore | null = null;
   try {
-    store = new ShardStore(openLmdbStore({ directory, readOnly: true }));
+    store = openShardStore({ directory, shard, shardCount: shards, partitionCount: partitions, readOnly: true });
     return verifyShard(store, { shard, shardCount: shards, state: shardStateConfig(config, partitions, shards) }, onProgress);
   } catch (error) {
     return { findings: [{ where: 'the store', problem: `cannot be read: ${(error as Error).message}` }], found: 1, meters: 0, windows: 0, records: 0 };

@@ -14,6 +14,8 @@ export interface LmdbStoreOptions {
   /** Directory of the environment; made when missing. */
   directory: string;
   readOnly?: boolean;
+  /** For a file that stays below this many bytes: it is mapped once, and as a whole. */
+  mapBytes?: number;
 }
 
 /** Opens (or makes) an environment. Throws OperationalError `corrupt` when its file was cut short, `storage_failed` when it is not an LMDB environment. */
@@ -38,7 +40,8 @@ function openRoot(options: LmdbStoreOptions & { mapWhole?: boolean }): RootDatab
       // 4 KiB half of the writer's time goes into that list after a minute of full load (measured; bench/RESULTS.md).
       pageSize: 32_768,
       // Maps what is read in pieces and lets them go again; otherwise the whole file counts as resident memory in time.
-      remapChunks: !(options.mapWhole ?? false),
+      remapChunks: !(options.mapWhole ?? options.mapBytes !== undefined),
+      ...(options.mapBytes === undefined ? {} : { mapSize: options.mapBytes }),
       // Pages are overwritten in full before they are written out.
       noMemInit: true,
     });

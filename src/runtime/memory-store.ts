@@ -6,6 +6,8 @@ import type { Entry, Store, Table } from './store.ts';
 export interface MemoryStoreOptions {
   /** Resolves when the disk has taken a commit; absent, that is at the end of the turn of the event loop. */
   takeCommit?: () => Promise<void>;
+  /** Of the commits to come, the first first; shared by the stores of one disk. */
+  failures?: CommitFailure[];
 }
 
 /** How a commit can be made to fail; the codes of Store.commit. */
@@ -31,11 +33,12 @@ export class MemoryStore implements Store {
   /** Commits the disk has not finished, oldest first. */
   private readonly underWay: Change[][] = [];
   private lastCommit: Promise<void> = Promise.resolve();
-  private readonly failures: CommitFailure[] = [];
+  private readonly failures: CommitFailure[];
   private isGone = false;
 
   constructor(options: MemoryStoreOptions = {}) {
     this.options = options;
+    this.failures = options.failures ?? [];
   }
 
   table(name: string): Table {
@@ -79,12 +82,17 @@ export class MemoryStore implements Store {
    * The process dies: gives the store as the next process finds it, and lets no commit of this one end. Commits that had not finished
    * are `lost`, or `kept`: on disk, though nobody was told.
    */
-  crash(underWay: 'lost' | 'kept' = 'lost', options: MemoryStoreOptions = this.options): MemoryStore {
+  crash(underWay: 'lost' | 'kept' = 'lost', options: MemoryStoreOptions = { takeCommit: this.options.takeCommit }): MemoryStore {
     if (underWay === 'kept') for (const changes of this.underWay) if (this.failures.length === 0) apply(changes);
     this.isGone = true;
     const next = new MemoryStore(options);
-    for (const [name, table] of this.tables) next.tableOf(name).copyFrom(table);
+    next.take(this);
     return next;
+  }
+
+  /** Holds what `other` has committed. */
+  take(other: MemoryStore): void {
+    for (const [name, table] of other.tables) this.tableOf(name).copyFrom(table);
   }
 
   private async finish(changes: Change[]): Promise<void> {

@@ -127,9 +127,9 @@ describe('a backup of an engine under load', () => {
     expect(existsSync(restored)).toBe(false);
     bytes[bytes.length - 2_000] ^= 1;
     writeFileSync(file, bytes);
-    writeFileSync(join(backup, 'backup.json'), note.replace('"format": 1', '"format": 2'));
+    writeFileSync(join(backup, 'backup.json'), note.replace('"format": 2', '"format": 3'));
     const newer = await run('restore', '--from', backup, '--data-dir', restored);
-    expect([newer.code, newer.stderr]).toEqual([1, expect.stringContaining('has format 2, this engine reads 1')]);
+    expect([newer.code, newer.stderr]).toEqual([1, expect.stringContaining('has format 3, this engine reads 2')]);
     writeFileSync(join(backup, 'backup.json'), note);
     // An empty directory is nothing that could be overwritten.
     mkdirSync(restored);

@@ -47,11 +47,13 @@ function setIdentity(store: Store, format: number): void {
   meta.put(Buffer.from('identity'), packr.pack({ ...(unpackr.unpack(meta.get(Buffer.from('identity'))!) as object), format }));
 }
 
-const PATCHES: [string, RegExp, (store: Store) => void][] = [
-  ['the store, newer', /the store of shard 0 has format 2, this engine reads 1; use the engine that wrote it\n$/, (store) => setIdentity(store, 2)],
-  ['the store, older', /the store of shard 0 has format 0, this engine reads 1; use the engine that wrote it\n$/, (store) => setIdentity(store, 0)],
+/** What is changed, in which store below the shard's directory, what the engine says of it, and the change. */
+const PATCHES: [string, string, RegExp, (store: Store) => void][] = [
+  ['the store, newer', '', /the store of shard 0 has format 3, this engine reads 2; use the engine that wrote it\n$/, (store) => setIdentity(store, 3)],
+  ['the store, older', '', /the store of shard 0 has format 1, this engine reads 2; use the engine that wrote it\n$/, (store) => setIdentity(store, 1)],
   [
     'a page',
+    '',
     /page 0 of partition \d+ has format 2 with 896-byte rows; this engine reads format 1 with 896\n$/,
     (store) =>
       patchFirst(store.table('pages'), 'SEGP', (value, view) => {
@@ -61,30 +63,42 @@ const PATCHES: [string, RegExp, (store: Store) => void][] = [
   ],
   [
     'a batch in the log',
+    'log-1',
     /log record \d+ has format 7, this engine reads 1; use the engine that wrote it\n$/,
     (store) =>
-      patchFirst(store.table('journal'), 'SEGB', (value, view) => {
+      patchFirst(store.table('log'), 'SEGB', (value, view) => {
         view.setUint16(4, 7, true);
         sealReadingBatch(value, AT);
       }),
   ],
   [
     'another record of the log',
+    'log-1',
     /log record 9 is of the kind "song", which this engine does not know; use the engine that wrote it\n$/,
-    (store) => store.table('journal').put(Buffer.from([0, 0, 0, 0, 0, 9]), controlRecord({ kind: 'song', nowMs: AT } as unknown as ControlRecord)),
+    (store) => store.table('log').put(Buffer.from([0, 0, 0, 0, 0, 9]), controlRecord({ kind: 'song', nowMs: AT } as unknown as ControlRecord)),
+  ],
+  [
+    'a segment of the log',
+    'log-1',
+    /the log segment that begins with record 1 has format 2, this engine reads 1; use the engine that wrote it\n$/,
+    (store) => {
+      const header = Buffer.alloc(6);
+      const stored = JSON.parse(Buffer.from(store.table('log').get(header)!).toString()) as object;
+      store.table('log').put(header, Buffer.from(JSON.stringify({ ...stored, format: 2 })));
+    },
   ],
 ];
 
 describe('a data directory of another format', () => {
-  it.each(PATCHES)('is refused with a clear word, and good again once it is as it was: %s', { timeout: 60_000 }, async (_, message, patch) => {
+  it.each(PATCHES)('is refused with a clear word, and good again once it is as it was: %s', { timeout: 60_000 }, async (_, place, message, patch) => {
     dataDir = temporaryDirectory();
     const first = spawn();
     await first.ready();
     await post(first, [{ meterId: 'm', region: 'r', timestamp: AT, powerKw: 1 }]);
     expect(await first.stop()).toBe(0);
-    const file = join(dataDir, 'gen-1/shard-0/data.mdb');
+    const file = join(dataDir, 'gen-1/shard-0', place, 'data.mdb');
     const good = readFileSync(file);
-    const store = openLmdbStore({ directory: join(dataDir, 'gen-1/shard-0') });
+    const store = openLmdbStore({ directory: join(dataDir, 'gen-1/shard-0', place) });
     patch(store);
     await store.commit();
     await store.close();

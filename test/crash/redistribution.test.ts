@@ -76,7 +76,7 @@ function lettersWithoutIds({ data }: { data: { id: string; raw: string }[] }): u
 }
 
 function layout(dataDir: string): string[] {
-  return readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('data.mdb')).sort();
+  return readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter((name) => /shard-\d+\/data\.mdb$/.test(name)).sort();
 }
 
 describe('an engine that starts with another number of shards', () => {

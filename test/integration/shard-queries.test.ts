@@ -311,7 +311,7 @@ describe('a shard on another directory', () => {
     const expectations = new ShardExpectations(harness, 40 * 86_400_000);
     expect(expectations.accepted.all()).toEqual([]);
     const other = new ShardHarness({ startMs: LIFE_START_MS, partitionCount: 8 });
-    other.store = harness.store.crash('lost', {});
+    other.disk = harness.disk.crash('lost', 'lost', {});
     await expect(other.start()).rejects.toMatchObject({ code: 'wrong_shard' });
   });
 });

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROW, ROW_BYTES, SLOT } from '../../src/actors/shard/page-layout.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
+import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import type { Table } from '../../src/runtime/store.ts';
 import { ShardFleet } from '../support/shard-fleet.ts';
 import { LIFE_START_MS, readingOf } from '../support/shard-lives.ts';
@@ -11,9 +11,9 @@ import { LIFE_START_MS, readingOf } from '../support/shard-lives.ts';
 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
-const options = { startMs: LIFE_START_MS, shards: 1, partitionCount: 4, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, intervalMs: 100, pagesPerStepMax: 128, journalKeepBytesMax: 1e9 };
+const options = { startMs: LIFE_START_MS, shards: 1, partitionCount: 4, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, intervalMs: 100, pagesPerStepMax: 128, journalKeepBytesMax: 1e9, segmentBytesMax: 1e9 };
 
-let healthy: MemoryStore;
+let healthy: MemoryDisk;
 
 beforeAll(async () => {
   const fleet = new ShardFleet(options);
@@ -29,17 +29,19 @@ beforeAll(async () => {
   await fleet.send([readingOf(1, LIFE_START_MS + 131 * 60_000, { powerKw: 3, isError: false, regionShift: 1 })]);
   fleet.crash();
   expect(fleet.verify()).toEqual([]);
-  healthy = fleet.stores[0];
+  healthy = fleet.disks[0];
 });
 
 /** What is found after the change. */
 async function findings(change: (table: (name: string) => Table) => void): Promise<string[]> {
-  const store = healthy.crash('lost');
-  healthy = healthy.crash('lost');
-  change((name) => store.table(name));
-  await store.commit();
+  const disk = healthy.crash();
+  healthy = healthy.crash();
+  // The log's only segment.
+  change((name) => (name === 'log' ? disk.open(1) : disk.tables).table(name));
+  await disk.tables.commit();
+  await disk.open(1).commit();
   const fleet = new ShardFleet(options);
-  fleet.stores = [store];
+  fleet.disks = [disk];
   return fleet.verify().map(({ where, problem }) => `${where} ${problem}`);
 }
 
@@ -81,12 +83,12 @@ describe('a store that was changed', () => {
     ['when the next window closes', /its next window to close/, (table) => patchPage(table('pages'), (view) => view.setFloat64(HEADER + ROW.nextEndMs, 5, true))],
     ['the place of an open window', /is no place for it/, (table) => patchPage(table('pages'), (view) => setOpen(view, SLOT.startMs, 1))],
     ['a byte of profiles', /profiles fail their checksum/, (table) => patch(table('profiles'), 0, (value) => (value[20] ^= 1))],
-    ['a byte of a log record', /^log record \d+ fails its checksum/, (table) => patch(table('journal'), 3, (value) => (value[40] ^= 1))],
-    ['a log record that is gone', /^log record \d+ follows \d+: 1 are missing/, (table) => table('journal').remove(entry(table('journal'), 3).key)],
-    ['the end of the log', /^the log ends at \d+, but the tables stand for it up to/, (table) => [-1, -2, -3, -4, -5, -6].forEach((n) => table('journal').remove(entry(table('journal'), n).key))],
+    ['a byte of a log record', /^log record \d+ fails its checksum/, (table) => patch(table('log'), 4, (value) => (value[40] ^= 1))],
+    ['a log record that is gone', /^log record \d+ follows \d+: 1 are missing/, (table) => table('log').remove(entry(table('log'), 4).key)],
+    ['the end of the log', /^the log ends at \d+, but the tables stand for it up to/, (table) => [-1, -2, -3, -4, -5, -6].forEach((n) => table('log').remove(entry(table('log'), n).key))],
     ['the beginning of the log', /is the first, but the tables stand for the log up to 0 only/, (table) => {
       table('meta').put(Buffer.from('applied'), packr.pack({ sequence: 0 }));
-      table('journal').remove(entry(table('journal'), 0).key);
+      table('log').remove(entry(table('log'), 1).key);
     }],
     ['a window that is gone', /counts \d+ readings, its windows remember/, (table) => table('windows').remove(entry(table('windows'), 0).key)],
     ['a count of a window', /readings (fewer|more) than its minutes/, (table) => patch(table('windows'), 0, (_, view) => view.setUint32(SLOT.count, 1, true))],
@@ -104,8 +106,8 @@ describe('a store that was changed', () => {
     ['an anomaly that is gone', /^the anomalies by meter name 1 that are not there/, (table) => table('anomalies').remove(entry(table('anomalies'), 0).key)],
     ['a dead letter at another place', /^dead letter .* lies at another place/, (table) => moveFirst(table('deadLetters'), (key) => (key[15] ^= 1))],
     ['a name of a region', /^region 0 has a name that none may have/, (table) => patch(table('regions'), 0, (value) => (value[0] = 0))],
-    ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: 1, partitionCount: 4, shardCount: 2, shard: 1 }))],
-    ['the format', /^the store has format 99, this engine reads 1/, (table) => {
+    ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: 2, partitionCount: 4, shardCount: 2, shard: 1 }))],
+    ['the format', /^the store has format 99, this engine reads 2/, (table) => {
       const identity = unpackr.unpack(table('meta').get(Buffer.from('identity'))!) as object;
       table('meta').put(Buffer.from('identity'), packr.pack({ ...identity, format: 99 }));
     }],

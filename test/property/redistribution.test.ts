@@ -150,7 +150,7 @@ describe('a redistribution', () => {
     }
     await live(fleet);
     fleet.crash();
-    const profiles = () => fleet.stores.flatMap((store) => [...store.table('profiles').range(Buffer.alloc(1), Buffer.alloc(8, 255))].map(({ key, value }) => [Buffer.from(key).toString('hex'), Buffer.from(value).toString('hex')])).sort();
+    const profiles = () => fleet.disks.flatMap((disk) => [...disk.tables.table('profiles').range(Buffer.alloc(1), Buffer.alloc(8, 255))].map(({ key, value }) => [Buffer.from(key).toString('hex'), Buffer.from(value).toString('hex')])).sort();
     const before = profiles();
     expect(before.length).toBeGreaterThan(2);
     await fleet.redistribute(3);

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { sequenceOf } from '../../src/actors/shard/store-keys.ts';
 import { ShardExpectations } from '../support/shard-expectations.ts';
 import { ShardHarness, type HarnessOptions } from '../support/shard-harness.ts';
 import type { TestReading } from '../support/packed-readings.ts';
@@ -21,7 +20,7 @@ async function begin(options: Partial<HarnessOptions> = {}): Promise<{ harness: 
 }
 
 function journalSequences(harness: ShardHarness): number[] {
-  return [...harness.shardStore.journal.range(Buffer.alloc(1), Buffer.alloc(7, 255))].map(({ key }) => sequenceOf(key));
+  return [...harness.shardStore.records()].map(({ sequence }) => sequence);
 }
 
 describe('a shard that is killed', () => {
@@ -98,7 +97,7 @@ describe('a log that is replayed', () => {
 describe('a shard whose disk is full', () => {
   it('counts nothing of the batches it refuses, and goes on when there is space', async () => {
     const { harness, expectations } = await begin();
-    harness.store.failNext('storage_full', 2);
+    harness.disk.failNext('storage_full', 2);
     const refused = harness.send(minutes(0, 0, 3));
     await harness.drain();
     expect([refused.fate, refused.refusal?.code, refused.refusal?.retryable]).toEqual(['refused', 'storage_full', true]);
@@ -118,10 +117,10 @@ describe('a shard whose disk is full', () => {
   });
 
   it('leaves no log behind for a checkpoint that failed', async () => {
-    const { harness } = await begin({ stepMs: 100, intervalMs: 100, journalKeepBytesMax: 0 });
+    const { harness } = await begin({ stepMs: 100, intervalMs: 100, journalKeepBytesMax: 0, segmentBytesMax: 1 });
     for (let i = 0; i < 20; i++) {
       // The step that follows the reading fails, and with it the removal of the log before it.
-      harness.onApplied = () => (i % 4 === 3 ? harness.store.failNext('storage_full') : undefined);
+      harness.onApplied = () => (i % 4 === 3 ? harness.disk.failNext('storage_full') : undefined);
       harness.send(minutes(0, i, 1));
       await harness.drain();
       await harness.advance(1_300);
@@ -135,7 +134,7 @@ describe('a shard whose disk is full', () => {
     const { harness, expectations } = await begin();
     harness.send(minutes(0, 0, 5));
     await harness.drain();
-    harness.store.failNext('storage_full', 5);
+    harness.disk.failNext('storage_full', 5);
     await harness.restart();
     expectations.checkWindows(5, false);
     expectations.checkMeters();
@@ -150,7 +149,7 @@ describe('a shard whose store fails for good', () => {
     // Taken while the first is being written, so that the failure comes while the first is being counted.
     harness.send(minutes(1, 0, 3));
     await harness.advance(3);
-    harness.store.failNext('storage_failed');
+    harness.disk.failNext('storage_failed');
     await expect(harness.advance(50)).rejects.toMatchObject({ code: 'storage_failed', retryable: false });
     await harness.crash('lost');
     expectations.checkWindows(5, false);

@@ -2,16 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { ShardQueries } from '../../src/actors/shard/queries.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
 import { GRANULARITIES, type MeterWindow } from '../../src/model/window.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import type { RegionPart } from '../../src/actors/shard/protocol.ts';
 import { windowsOf } from '../oracle/window-oracle.ts';
 import { batchOf, type TestReading } from '../support/packed-readings.ts';
 import { expectWindows } from '../support/shard-expectations.ts';
 import { LIFE_START_MS, LifeTeller, propertyRuns, readingOf, readingSpec } from '../support/shard-lives.ts';
+import { memoryShardStore } from '../support/memory-shard-store.ts';
 
 /** Several ways for one set of readings to arrive. */
 interface Arrival {
@@ -65,7 +64,7 @@ function withLast(readings: readonly TestReading[]): TestReading[] {
 }
 
 function arrive(readings: readonly TestReading[], { order, cuts, clocksMs }: Arrival, latenessMs: number): { windows: MeterWindow[][]; parts: RegionPart[] } {
-  const store = new ShardStore(new MemoryStore());
+  const store = memoryShardStore();
   const config = { partitionCount: 2, latenessMs, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
   const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
   const outcomes = new Uint8Array(1_000);

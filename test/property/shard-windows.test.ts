@@ -9,7 +9,7 @@ type Step =
   | { do: 'send'; specs: ReadingSpec[] }
   | { do: 'wait'; ms: number }
   | { do: 'clock'; byMs: number }
-  | { do: 'crash'; underWay: 'lost' | 'kept' }
+  | { do: 'crash'; log: 'lost' | 'kept'; tables: 'lost' | 'kept' }
   | { do: 'restart' }
   | { do: 'disk full'; commits: number }
   | { do: 'look'; limit: number };
@@ -18,7 +18,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ do: fc.constant('send' as const), specs: fc.array(readingSpec, { minLength: 1, maxLength: 25 }) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(0, 0, 1, 3, 10, 120, 300, 700) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('clock' as const), byMs: fc.oneof(fc.integer({ min: -120_000, max: 300_000 }), fc.integer({ min: 0, max: 3 * 3_600_000 })) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), underWay: fc.constantFrom('lost' as const, 'kept' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), log: fc.constantFrom('lost' as const, 'kept' as const), tables: fc.constantFrom('lost' as const, 'kept' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('disk full' as const), commits: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('look' as const), limit: fc.integer({ min: 1, max: 9 }) }) },
@@ -77,11 +77,11 @@ async function take(step: Step, harness: ShardHarness, teller: LifeTeller, expec
     case 'clock':
       return harness.jumpClock(step.byMs);
     case 'crash':
-      return harness.crash(step.underWay);
+      return harness.crash(step.log, step.tables);
     case 'restart':
       return harness.restart();
     case 'disk full':
-      return harness.store.failNext('storage_full', step.commits);
+      return harness.disk.failNext('storage_full', step.commits);
     case 'look':
       await harness.drain();
       expectations.checkWindows(step.limit, false);
@@ -92,7 +92,7 @@ async function take(step: Step, harness: ShardHarness, teller: LifeTeller, expec
 /** Answers everything, sends each meter a last reading a day later, and lets the clock close that one too. */
 async function settle(harness: ShardHarness, expectations: ShardExpectations): Promise<void> {
   await harness.drain();
-  harness.store.stopFailing();
+  harness.disk.stopFailing();
   // Past the pause after a full disk.
   await harness.advance(1_100);
   const { accepted } = expectations;

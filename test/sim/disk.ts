@@ -1,6 +1,7 @@
-import { MemoryStore, type CommitFailure } from '../../src/runtime/memory-store.ts';
-import type { Store, Table } from '../../src/runtime/store.ts';
-import { sequenceOf } from '../../src/actors/shard/store-keys.ts';
+import { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import { Journal } from '../../src/runtime/journal.ts';
+import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
+import type { CommitFailure } from '../../src/runtime/memory-store.ts';
 
 /** One shard's disk: keeps what was committed over the death of its thread or process, and knows of every log record when it is durable. */
 
@@ -10,114 +11,94 @@ export interface LogEntry {
 }
 
 export interface DiskModules {
+  segmentBytesMax: number;
   /** Resolves when the disk has taken a commit. */
   takeCommit(): Promise<void>;
+  /** What becomes of a commit of the tables that was under way when the process died. */
+  fateOfTables(): 'lost' | 'kept';
   /** Records that are on disk now, in order. */
   onDurable(entries: readonly LogEntry[]): void;
 }
 
 export class SimDisk {
   private readonly modules: DiskModules;
-  private store: MemoryStore;
-  private tap: JournalTap | null = null;
+  private disk: MemoryDisk;
+  private journal: TappedJournal | null = null;
 
-  constructor(modules: DiskModules, content: MemoryStore | null = null) {
+  constructor(modules: DiskModules, content: MemoryDisk | null = null) {
     this.modules = modules;
     const options = { takeCommit: () => modules.takeCommit() };
-    this.store = content === null ? new MemoryStore(options) : content.crash('lost', options);
+    this.disk = content === null ? new MemoryDisk(options) : content.crash('lost', 'lost', options);
   }
 
   /** The store as a new thread finds it. */
-  open(): Store {
-    this.tap = new JournalTap(this.store, this.modules);
-    return this.tap;
+  open(): ShardStore {
+    this.journal = new TappedJournal(this.disk, this.modules);
+    return new ShardStore(this.disk.tables, this.journal);
   }
 
   /** What is committed, apart from the simulated disk. The disk is not to be used after. */
-  content(): MemoryStore {
-    return this.store;
+  content(): MemoryDisk {
+    return this.disk;
   }
 
   failNext(code: CommitFailure, commits: number): void {
-    this.store.failNext(code, commits);
+    this.disk.failNext(code, commits);
   }
 
   /** No commit fails from now on. */
   heal(): void {
-    this.store.stopFailing();
+    this.disk.stopFailing();
   }
 
-  /** Its thread dies. Commits under way are lost whole, or kept though nobody was told. */
-  crash(underWay: 'lost' | 'kept'): void {
-    const { tap } = this;
-    this.tap = null;
-    this.store = this.store.crash(underWay);
-    if (tap === null) return;
-    const journal = this.store.table('journal');
-    const kept = tap.takeUnderWay().filter(({ key }) => journal.get(key) !== undefined);
-    if (kept.length > 0) this.modules.onDurable(kept.map(toEntry));
+  /** Its thread dies. A commit of the log that was under way is lost whole, or kept though nobody was told. */
+  crash(log: 'lost' | 'kept'): void {
+    const { journal } = this;
+    this.journal = null;
+    this.disk = this.disk.crash(log, this.modules.fateOfTables());
+    if (journal === null) return;
+    const there = new Set([...openJournal(this.disk, this.modules).records(0)].map(({ sequence }) => sequence));
+    const kept = journal.takeUnderWay().filter(({ sequence }) => there.has(sequence));
+    if (kept.length > 0) this.modules.onDurable(kept);
   }
 }
 
-interface JournalPut {
-  key: Uint8Array;
-  value: Uint8Array;
+const LABEL = 'a simulated shard';
+
+/** The log of a disk as a process finds it that only reads. */
+export function openJournal(disk: MemoryDisk, { segmentBytesMax }: { segmentBytesMax: number }): Journal {
+  return new Journal(disk, { label: LABEL, segmentBytesMax });
 }
 
-function toEntry({ key, value }: JournalPut): LogEntry {
-  return { sequence: sequenceOf(key), bytes: value };
-}
-
-/** A store that notes what is put into the log. */
-class JournalTap implements Store {
-  private readonly inner: MemoryStore;
+/** A log that tells when what is appended is on disk. */
+class TappedJournal extends Journal {
   private readonly modules: DiskModules;
-  private queued: JournalPut[] = [];
-  private readonly underWay: JournalPut[][] = [];
+  private queued: LogEntry[] = [];
+  private readonly underWay: LogEntry[][] = [];
 
-  constructor(inner: MemoryStore, modules: DiskModules) {
-    this.inner = inner;
+  constructor(disk: MemoryDisk, modules: DiskModules) {
+    super(disk, { label: LABEL, segmentBytesMax: modules.segmentBytesMax });
     this.modules = modules;
   }
 
-  table(name: string): Table {
-    const table = this.inner.table(name);
-    if (name !== 'journal') return table;
-    const queued = (key: Uint8Array, value: Uint8Array) => this.queued.push({ key: new Uint8Array(key), value });
-    return {
-      get: (key) => table.get(key),
-      put: (key, value) => {
-        queued(key, value);
-        table.put(key, value);
-      },
-      remove: (key) => table.remove(key),
-      count: () => table.count(),
-      range: (from, to, options) => table.range(from, to, options),
-    };
+  override append(sequence: number, bytes: Uint8Array): void {
+    this.queued.push({ sequence, bytes });
+    super.append(sequence, bytes);
   }
 
-  async commit(): Promise<void> {
-    const puts = this.queued;
+  override async commit(): Promise<void> {
+    const entries = this.queued;
     this.queued = [];
-    this.underWay.push(puts);
+    this.underWay.push(entries);
     try {
-      await this.inner.commit();
+      await super.commit();
     } finally {
       this.underWay.shift();
     }
-    if (puts.length > 0) this.modules.onDurable(puts.map(toEntry));
+    if (entries.length > 0) this.modules.onDurable(entries);
   }
 
-  sizeBytes(): number {
-    return this.inner.sizeBytes();
-  }
-
-  async close(): Promise<void> {
-    await this.commit();
-    await this.inner.close();
-  }
-
-  takeUnderWay(): JournalPut[] {
+  takeUnderWay(): LogEntry[] {
     return this.underWay.splice(0).flat();
   }
 }

@@ -3,7 +3,6 @@ import { createBodyDecoder } from '../../src/actors/ingest/body-decoder.ts';
 import { RegionActor } from '../../src/actors/region/actor.ts';
 import { ShardActor } from '../../src/actors/shard/actor.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../../src/actors/shard/protocol.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
 import { RegionSeeding } from '../../src/engine/region-seeding.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
@@ -211,7 +210,7 @@ export class EngineProcess {
         deadLettersMax: MANY,
         anomaliesMax: MANY,
       },
-      { store: new ShardStore(modules.disks[shard].open()), clock: thread.clock, timers: thread.timers, log: SILENT, onReport: (report) => gateway?.sendEvent(report), onFailure: fail },
+      { store: modules.disks[shard].open(), clock: thread.clock, timers: thread.timers, log: SILENT, onReport: (report) => gateway?.sendEvent(report), onFailure: fail },
     );
     const responder = { epoch, onFailure: fail };
     const unit: ShardUnit = {

@@ -49,6 +49,7 @@ export interface WorldOptions {
   pagesPerStepMax: number;
   journalBytesMax: number;
   journalKeepBytesMax: number;
+  segmentBytesMax: number;
   /** Longest time of an ordinary commit and of an ordinary delivery, ms. */
   commitMsMax: number;
   deliveryMsMax: number;
@@ -110,6 +111,7 @@ function makeOptions(random: Random): WorldOptions {
     pagesPerStepMax: random.pick([1, 2, 128]),
     journalBytesMax: random.pick([2_000, MANY]),
     journalKeepBytesMax: random.pick([0, 0, MANY]),
+    segmentBytesMax: random.pick([1_000, 10_000, MANY]),
     commitMsMax: random.pick([0, 3, 25]),
     deliveryMsMax: random.pick([0, 3, 15]),
   };

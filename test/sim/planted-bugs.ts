@@ -14,6 +14,7 @@ import { Turn } from '../../src/actors/shard/turn.ts';
 import { WindowBook } from '../../src/actors/shard/window-book.ts';
 import { RegionSeeding } from '../../src/engine/region-seeding.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
+import { Journal } from '../../src/runtime/journal.ts';
 import { Requester } from '../../src/runtime/request-channel.ts';
 import { makePlan } from './plan.ts';
 import { runPlan } from './world.ts';
@@ -56,9 +57,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'counts a batch whose commit failed',
     plant: () =>
-      replaced(ShardActor, 'commitFailed', (commitFailed) => function (error, group, stepping) {
+      replaced(ShardActor, 'commitFailed', (commitFailed) => function (error, group) {
         for (const { kind, batch, nowMs, sequence } of group) if (kind === 'batch') this.state.applyBatch(batch, nowMs, sequence, new Uint8Array(batch.count));
-        commitFailed.call(this, error, group, stepping);
+        commitFailed.call(this, error, group);
       }),
   },
   {
@@ -89,6 +90,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'trims the log past the oldest unwritten change',
     plant: () => replaced(JournalRetention, 'removableBefore', (removableBefore) => function (neededFrom, nowMs) {
       return removableBefore.call(this, neededFrom + 20, nowMs);
+    }),
+  },
+  {
+    name: 'removes log segments before the checkpoint that makes up for them is on disk',
+    plant: () =>
+      replaced(ShardActor, 'beginStep', (beginStep) => function (pace) {
+        beginStep.call(this, pace);
+        this.modules.store.journal.release(this.nextLogFrom);
+      }),
+  },
+  {
+    name: 'removes one log segment too many',
+    plant: () => replaced(Journal, 'keptFrom', (keptFrom) => function (sequence) {
+      const kept = keptFrom.call(this, sequence);
+      return this.segments[this.segments.indexOf(kept) + 1] ?? kept;
     }),
   },
   {

@@ -1,13 +1,12 @@
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import { ShardQueries } from '../../src/actors/shard/queries.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState, type ShardStateConfig } from '../../src/actors/shard/state.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import type { LoggedRecord } from './log-oracle.ts';
+import { memoryShardStore } from '../support/memory-shard-store.ts';
 
 /** A shard's log folded from its beginning in one go: no checkpoint, no death, no store. */
 export function foldOfLog(config: ShardStateConfig, log: readonly LoggedRecord[]): { queries: ShardQueries; anomalies: Anomaly[] } {
-  const store = new ShardStore(new MemoryStore());
+  const store = memoryShardStore();
   const state = new ShardState(config, { windows: { get: () => undefined }, loadPart: () => undefined });
   const anomalies = new Map<string, Anomaly>();
   for (const { sequence, record } of log) {

@@ -1,12 +1,13 @@
 import { redistribute } from '../../src/actors/shard/redistribution.ts';
 import { DEFAULT_DETECTION, type DetectionConfig } from '../../src/actors/shard/detection/detection-config.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
+import { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { checkEnd, checkStep, RevisionWatch } from './checkers.ts';
 import { Clients } from './client.ts';
-import { SimDisk } from './disk.ts';
+import { openJournal, SimDisk } from './disk.ts';
 import { EngineProcess } from './engine-process.ts';
 import { LogOracle } from './log-oracle.ts';
 import { describeStep, SIM_START_MS, type Plan, type PlannedReading, type Step, type WorldOptions } from './plan.ts';
@@ -293,10 +294,11 @@ export class World {
       const takeCommit = async (): Promise<void> => {
         if (++commits > last) throw new SimulationFailure('the process died');
       };
-      const stores = old.map((store) => store.crash('lost', { takeCommit }));
-      const made = Array.from({ length: to }, () => new MemoryStore({ takeCommit }));
+      const disks = old.map((disk) => disk.crash('lost', 'lost', { takeCommit }));
+      const made = Array.from({ length: to }, () => new MemoryDisk({ takeCommit }));
+      const open = (disk: MemoryDisk): ShardStore => new ShardStore(disk.tables, openJournal(disk, this.options));
       try {
-        await redistribute({ from, to, state: this.state, nextState: this.state }, { openOld: (shard) => stores[shard], openNew: (shard) => made[shard] });
+        await redistribute({ from, to, state: this.state, nextState: this.state }, { openOld: (shard) => open(disks[shard]), openNew: (shard) => open(made[shard]) });
         this.disks = this.makeDisks(to, made);
         this.options.shards = to;
         this.slow = [];
@@ -306,12 +308,12 @@ export class World {
       } catch (error) {
         if (!(error instanceof SimulationFailure)) throw error;
         this.trace('the process died while shards were spread anew');
-        old = stores;
+        old = disks;
       }
     }
   }
 
-  private makeDisks(count: number, content: readonly MemoryStore[]): SimDisk[] {
+  private makeDisks(count: number, content: readonly MemoryDisk[]): SimDisk[] {
     const { time } = this;
     return Array.from({ length: count }, (_, shard) => {
       const takeCommit = () =>
@@ -320,7 +322,8 @@ export class World {
           const isSlow = slow !== undefined && slow.commits-- > 0;
           time.after(isSlow ? slow.ms : time.random.int(0, this.options.commitMsMax), resolve);
         });
-      return new SimDisk({ takeCommit, onDurable: (entries) => this.oracle.onDurable(shard, count, entries) }, content[shard] ?? null);
+      const fateOfTables = (): 'lost' | 'kept' => (time.random.chance(0.5) ? 'lost' : 'kept');
+      return new SimDisk({ segmentBytesMax: this.options.segmentBytesMax, takeCommit, fateOfTables, onDurable: (entries) => this.oracle.onDurable(shard, count, entries) }, content[shard] ?? null);
     });
   }
 

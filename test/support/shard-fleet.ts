@@ -2,16 +2,16 @@ import { ShardActor } from '../../src/actors/shard/actor.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import { redistribute, type RedistributionReport } from '../../src/actors/shard/redistribution.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
 import type { Finding } from '../../src/actors/shard/verify-findings.ts';
 import { verifyShard } from '../../src/actors/shard/verify.ts';
 import { partitionOf, shardOfPartition } from '../../src/model/ids.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { Log } from '../../src/runtime/log.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
-import type { Store } from '../../src/runtime/store.ts';
+import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
+import { memoryShardStore } from './memory-shard-store.ts';
 import { packReadings, type TestReading } from './packed-readings.ts';
 
 /** Several real shard actors on one virtual clock and stores in memory, which can be killed and started again as another number of shards. */
@@ -25,6 +25,7 @@ export interface FleetOptions {
   intervalMs: number;
   pagesPerStepMax: number;
   journalKeepBytesMax: number;
+  segmentBytesMax?: number;
 }
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => SILENT };
@@ -33,7 +34,7 @@ const FOREVER_MS = 1e13;
 const MANY = 1e6;
 
 export class ShardFleet {
-  stores: MemoryStore[];
+  disks: MemoryDisk[];
   actors: ShardActor[] = [];
   time: VirtualTime;
   /** May change while the process is dead. */
@@ -44,11 +45,11 @@ export class ShardFleet {
   constructor(options: FleetOptions) {
     this.options = { ...options };
     this.time = new VirtualTime(options.startMs);
-    this.stores = Array.from({ length: options.shards }, () => new MemoryStore());
+    this.disks = Array.from({ length: options.shards }, () => new MemoryDisk());
   }
 
   get shards(): number {
-    return this.stores.length;
+    return this.disks.length;
   }
 
   get stateConfig(): ShardStateConfig {
@@ -58,8 +59,8 @@ export class ShardFleet {
 
   async start(): Promise<void> {
     const { time, options, shards } = this;
-    this.actors = this.stores.map(
-      (store, shard) =>
+    this.actors = this.disks.map(
+      (disk, shard) =>
         new ShardActor(
           {
             shard,
@@ -72,7 +73,7 @@ export class ShardFleet {
             anomaliesMax: MANY,
           },
           {
-            store: new ShardStore(store),
+            store: this.open(disk),
             clock: { now: () => time.now() + this.clockOffsetMs, monotonic: () => time.monotonic() },
             timers: time,
             log: SILENT,
@@ -121,7 +122,7 @@ export class ShardFleet {
 
   /** kill -9 of the process. */
   crash(): void {
-    this.stores = this.stores.map((store) => store.crash('kept'));
+    this.disks = this.disks.map((disk) => disk.crash('kept'));
     this.time = new VirtualTime(this.time.now());
   }
 
@@ -136,25 +137,25 @@ export class ShardFleet {
    */
   async redistribute(to: number, dieAtCommit = Infinity): Promise<RedistributionReport | false> {
     let commits = 0;
-    const disk = async (): Promise<void> => {
+    const takeCommit = async (): Promise<void> => {
       if (++commits > dieAtCommit) throw new Error('the process died');
     };
-    const old = this.stores.map((store) => store.crash('lost', { takeCommit: disk }));
-    const made = Array.from({ length: to }, () => new MemoryStore({ takeCommit: disk }));
+    const old = this.disks.map((disk) => disk.crash('lost', 'lost', { takeCommit }));
+    const made = Array.from({ length: to }, () => new MemoryDisk({ takeCommit }));
     try {
-      const report = await redistribute({ from: this.shards, to, state: this.stateConfig, nextState: this.stateConfig }, { openOld: (shard): Store => old[shard], openNew: (shard): Store => made[shard] });
-      this.stores = made.map((store) => store.crash('lost', {}));
+      const report = await redistribute({ from: this.shards, to, state: this.stateConfig, nextState: this.stateConfig }, { openOld: (shard) => this.open(old[shard]), openNew: (shard) => this.open(made[shard]) });
+      this.disks = made.map((disk) => disk.crash('lost', 'lost', {}));
       return report;
     } catch (error) {
       if ((error as Error).message !== 'the process died') throw error;
-      this.stores = old.map((store) => store.crash('lost', {}));
+      this.disks = old.map((disk) => disk.crash('lost', 'lost', {}));
       return false;
     }
   }
 
   /** What `seg verify` finds in the stores as they are. */
   verify(): Finding[] {
-    return this.stores.flatMap((store, shard) => verifyShard(new ShardStore(store), { shard, shardCount: this.shards, state: this.stateConfig }).findings);
+    return this.disks.flatMap((disk, shard) => verifyShard(this.open(disk), { shard, shardCount: this.shards, state: this.stateConfig }).findings);
   }
 
   /** Everything the shards know, as an engine would merge it. */
@@ -195,6 +196,10 @@ export class ShardFleet {
       }
     }
     return merged;
+  }
+
+  private open(disk: MemoryDisk): ShardStore {
+    return memoryShardStore(disk, this.options.segmentBytesMax);
   }
 
   private live(): Record<string, unknown> {

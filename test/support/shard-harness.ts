@@ -2,12 +2,13 @@ import { ShardActor, type ShardOptions } from '../../src/actors/shard/actor.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { readLogRecord } from '../../src/actors/shard/log-record.ts';
 import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
+import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
+import { memoryShardStore, SEGMENT_BYTES_MAX } from './memory-shard-store.ts';
 import { packReadings, type TestReading } from './packed-readings.ts';
 
 /** One real shard actor on virtual time and a store in memory, which can be killed and started again at any moment. */
@@ -28,6 +29,7 @@ export interface HarnessOptions {
   anomaliesMax?: number;
   /** How long the disk takes for a commit. */
   commitMs?: number;
+  segmentBytesMax?: number;
 }
 
 /** A batch and what became of it. `unknown`: the process died before it answered. */
@@ -47,7 +49,7 @@ const FOREVER_MS = 1e13;
 
 export class ShardHarness {
   actor!: ShardActor;
-  store: MemoryStore;
+  disk: MemoryDisk;
   shardStore!: ShardStore;
   /** Changed whole on restart: the timers of a dead process never run. */
   time: VirtualTime;
@@ -78,10 +80,11 @@ export class ShardHarness {
       deadLettersMax: 1e6,
       anomaliesMax: 1e6,
       commitMs: 1,
+      segmentBytesMax: SEGMENT_BYTES_MAX,
       ...options,
     };
     this.time = new VirtualTime(this.options.startMs);
-    this.store = new MemoryStore({ takeCommit: () => this.takeCommit() });
+    this.disk = new MemoryDisk({ takeCommit: () => this.takeCommit() });
   }
 
   get nowMs(): number {
@@ -93,7 +96,7 @@ export class ShardHarness {
     const incarnation = ++this.incarnation;
     this.failure = null;
     const time = this.time;
-    this.shardStore = new ShardStore(this.store);
+    this.shardStore = memoryShardStore(this.disk, options.segmentBytesMax);
     const shard: ShardOptions = {
       shard: 0,
       shardCount: 1,
@@ -183,9 +186,9 @@ export class ShardHarness {
     }
   }
 
-  /** kill -9 and a new process. Commits under way are lost, or kept though nobody was told. */
-  async crash(underWay: 'lost' | 'kept'): Promise<void> {
-    this.store = this.store.crash(underWay, { takeCommit: () => this.takeCommit() });
+  /** kill -9 and a new process. Commits under way, of the log and of the tables, are lost, or kept though nobody was told. */
+  async crash(log: 'lost' | 'kept', tables = log): Promise<void> {
+    this.disk = this.disk.crash(log, tables);
     const dead = this.waiting;
     this.waiting = [];
     for (const batch of dead) batch.fate = 'unknown';
@@ -204,7 +207,7 @@ export class ShardHarness {
     for (let i = 0; i < DRAIN_STEPS_MAX && !stopped; i++) await this.advance(10);
     await stopping;
     if (this.waiting.length > 0) throw new Error(`${this.waiting.length} batches were not answered by a clean stop`);
-    this.store = this.store.crash('lost', { takeCommit: () => this.takeCommit() });
+    this.disk = this.disk.crash('lost');
     this.time = new VirtualTime(this.time.now());
     await this.start();
   }
@@ -240,7 +243,7 @@ export class ShardHarness {
   private inLog(batches: readonly SentBatch[]): SentBatch[] {
     const bySeq = new Map(batches.map((batch) => [batch.readings[0].seq, batch]));
     const found: SentBatch[] = [];
-    for (const { sequence, bytes } of new ShardStore(this.store).records(0)) {
+    for (const { sequence, bytes } of memoryShardStore(this.disk, this.options.segmentBytesMax).records()) {
       const record = readLogRecord(bytes, sequence);
       if (record.kind !== 'batch' || record.batch.seq === null) continue;
       const batch = bySeq.get(record.batch.seq[0]);

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { partitionOf } from '../../src/model/ids.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { batchOf } from '../support/packed-readings.ts';
+import { memoryShardStore } from '../support/memory-shard-store.ts';
 
 const PARTITIONS = 16;
 const AT = Date.UTC(2026, 2, 1);
@@ -18,7 +17,7 @@ function metersInPages(count: number): string[] {
 }
 
 function shard() {
-  const store = new ShardStore(new MemoryStore());
+  const store = memoryShardStore();
   const config = { partitionCount: PARTITIONS, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
   const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
   const checkpoint = new Checkpoint(state, store, { stepMs: 100, intervalMs: 1e9, pagesPerStepMax: 2 });

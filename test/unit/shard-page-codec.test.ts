@@ -3,17 +3,16 @@ import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-co
 import { MeterDirectory } from '../../src/actors/shard/meter-pages.ts';
 import { decodePage, encodePage } from '../../src/actors/shard/page-codec.ts';
 import { SampleIndex } from '../../src/actors/shard/sample-index.ts';
-import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
-import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { batchOf, type TestReading } from '../support/packed-readings.ts';
+import { memoryShardStore } from '../support/memory-shard-store.ts';
 
 const AT = Date.UTC(2026, 2, 1);
 const CONFIG = { partitionCount: 1, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 1_000, regionsMax: 10, detection: DEFAULT_DETECTION };
 
 function newState(): ShardState {
-  const store = new ShardStore(new MemoryStore());
+  const store = memoryShardStore();
   return new ShardState(CONFIG, { windows: store, loadPart: (...key) => store.loadPart(...key) });
 }
 

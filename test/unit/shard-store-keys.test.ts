@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ANOMALY_KINDS } from '../../src/model/anomaly.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, sequenceKey, sequenceOf, timeKey, windowKey, windowKeyParts } from '../../src/actors/shard/store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, timeKey, windowKey, windowKeyParts } from '../../src/actors/shard/store-keys.ts';
 
 const u16 = fc.oneof(fc.nat(300), fc.nat(0xffff));
 const u32 = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 0xffffffff }));
@@ -29,7 +29,6 @@ describe('keys of the store', () => {
   it('are ordered as the numbers they hold', () => {
     isOrdered(fc.tuple(u16, u32), pageKey);
     isOrdered(fc.tuple(u16, u32, fc.nat(1), u32, fc.nat(63)), windowKey);
-    isOrdered(fc.tuple(u48), sequenceKey);
     isOrdered(fc.tuple(u16, fc.nat(1), u32), partKey);
     isOrdered(fc.tuple(u16), regionKey);
     isOrdered(fc.tuple(u48, u48, u32), deadLetterKey);
@@ -40,9 +39,8 @@ describe('keys of the store', () => {
 
   it('give back what they were made of', () => {
     fc.assert(
-      fc.property(u16, u32, fc.nat(1), u32, fc.nat(63), u48, (partition, page, granularity, windowNumber, rowInPage, sequence) => {
+      fc.property(u16, u32, fc.nat(1), u32, fc.nat(63), (partition, page, granularity, windowNumber, rowInPage) => {
         expect(windowKeyParts(windowKey(partition, page, granularity, windowNumber, rowInPage))).toEqual({ windowNumber, rowInPage });
-        expect(sequenceOf(sequenceKey(sequence))).toBe(sequence);
       }),
     );
   });

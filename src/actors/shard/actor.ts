@@ -45,7 +45,7 @@ export interface ShardModules {
 const TICK_MS = 250;
 /** The regions' live picture moves this often. */
 const REPORT_MS = 500;
-/** A pass over removed rows and log records takes at most this many, so that no step is long. */
+/** A pass over removed rows takes at most this many, so that no step is long. */
 const TRIM_STEP_MAX = 2_000;
 /** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
 const PARTS_PER_REPORT_MAX = 5_000;
@@ -61,7 +61,8 @@ type Entry =
 /**
  * The shard actor: appends what comes to its log, counts it when it is on disk, then acknowledges. While one group of records is being
  * synced the next gathers, and while the next is being synced the one before is counted: the disk and this thread work
- * side by side. Nothing counts that is not on disk, so a failed commit changes nothing and is answered with a refusal.
+ * side by side. Nothing counts that is not on disk, so a failed commit changes nothing and is answered with a refusal. Checkpoints are
+ * written beside that, by another writer.
  */
 export class ShardActor {
   readonly state: ShardState;
@@ -74,14 +75,16 @@ export class ShardActor {
   private appliedSequence = 0;
   private queue: Entry[] = [];
   private running: Promise<void> | null = null;
+  /** The checkpoint step whose commit is under way. */
+  private stepping: Promise<void> | null = null;
   private stopping = false;
   private timerHandles: TimerHandle[] = [];
   /** On the monotonic clock, as is the next. */
   private nextStepAtMs = 0;
   private lastCheckpointMs = 0;
   private blockedUntilMs = 0;
-  /** First log record that the step under way leaves. */
-  private trimmedBefore = 0;
+  /** First log record that counts once the step under way is on disk. */
+  private nextLogFrom = 0;
   private deadLetters = 0;
   private unreportedAnomalies: Anomaly[] = [];
   private outcomes = new Uint8Array(4_096);
@@ -105,11 +108,8 @@ export class ShardActor {
     await settleSettings(store, state);
     const report = recover(this.state, store, this.checkpoint);
     this.sequence = this.appliedSequence = report.lastSequence;
-    let first = report.lastSequence + 1;
-    for (const record of store.records(0)) {
-      first = record.sequence;
-      break;
-    }
+    const first = Math.max(store.logFrom(), store.journal.first ?? 0);
+    store.journal.release(first);
     // A record that repeats a readingId is replayed until its page is written, twice an interval later at most: the id must be there.
     const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
     this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.journalKeepBytesMax }, first, clock.now(), 0);
@@ -147,6 +147,7 @@ export class ShardActor {
     this.stopping = true;
     for (const handle of this.timerHandles) handle.cancel();
     await this.running;
+    await this.stepping;
     await this.writeEverything();
     await this.modules.store.close();
   }
@@ -201,9 +202,9 @@ export class ShardActor {
     for (;;) {
       const group = this.queue;
       this.queue = [];
-      const stepping = this.isStepDue();
-      if (group.length === 0 && !stepping && synced.length === 0) return;
-      const committed = this.commit(group, stepping);
+      if (this.isStepDue()) this.step();
+      if (group.length === 0 && synced.length === 0) return;
+      const committed = this.commit(group);
       // Awaited below; a store that fails at once must not count as nobody's failure until then.
       committed.catch(() => {});
       // The store starts to write at the end of this turn of the event loop; only then does counting run beside it.
@@ -213,24 +214,21 @@ export class ShardActor {
     }
   }
 
-  /** Appends a group and perhaps a checkpoint step in one transaction; false when it failed and the group was refused. */
-  private async commit(group: Entry[], stepping: boolean): Promise<boolean> {
+  /** Appends a group in one transaction; false when it failed and the group was refused. */
+  private async commit(group: Entry[]): Promise<boolean> {
+    if (group.length === 0) return true;
     const { store, clock } = this.modules;
     const nowMs = clock.now();
-    for (const entry of group) this.write(entry, nowMs);
-    // A step stands for what is applied now; the group of this very commit is not.
-    if (stepping) this.beginStep(this.retention.bytes > this.options.journalBytesMax ? 'hurried' : 'steady');
-    if (group.length === 0 && !stepping) return true;
     const startedMs = clock.monotonic();
     try {
-      await store.commit();
+      for (const entry of group) this.write(entry, nowMs);
+      await store.journal.commit();
     } catch (error) {
-      this.commitFailed(error, group, stepping);
+      this.commitFailed(error, group);
       return false;
     }
     this.commits.count++;
     this.commits.sumMs += clock.monotonic() - startedMs;
-    if (stepping) this.stepDone();
     return true;
   }
 
@@ -241,20 +239,24 @@ export class ShardActor {
       entry.nowMs = nowMs;
       bytes = batchRecord(entry.buffer, nowMs);
     } else bytes = controlRecord(entry.record);
-    this.modules.store.append(entry.sequence, bytes);
+    this.modules.store.journal.append(entry.sequence, bytes);
     this.retention.appended(entry.sequence, bytes.length, nowMs);
   }
 
-  private commitFailed(error: unknown, group: Entry[], stepping: boolean): void {
+  private commitFailed(error: unknown, group: Entry[]): void {
+    this.diskFailed(error, 'the log could not be written; readings are refused until it can');
+    // None of them is in the log, which has no gaps.
+    this.sequence = group[0].sequence - 1;
+    for (const entry of group) if (entry.kind === 'batch') entry.reply.fail(storageFull());
+  }
+
+  /** Throws what is not a full disk: it leaves the store in doubt, so start again from what is there. */
+  private diskFailed(error: unknown, message: string): void {
     const { log, clock } = this.modules;
     this.commits.failures++;
-    const full = error instanceof OperationalError && error.retryable;
-    // Anything but a full disk leaves the store in doubt: start again from what is there.
-    if (!full) throw error;
-    log.error({ err: error }, 'the log could not be written; readings are refused until it can');
+    if (!(error instanceof OperationalError && error.retryable)) throw error;
+    log.error({ err: error }, message);
     this.blockedUntilMs = clock.monotonic() + STORAGE_RETRY_MS;
-    if (stepping) this.checkpoint.undo();
-    for (const entry of group) if (entry.kind === 'batch') entry.reply.fail(storageFull());
   }
 
   /** Folds one record into the state and answers its sender. */
@@ -295,23 +297,45 @@ export class ShardActor {
     return !this.checkpoint.isUnderWay && clock.monotonic() >= this.nextStepAtMs && !this.isBlocked && this.checkpoint.isDue;
   }
 
+  /** One step, beside the log: nobody waits for it. */
+  private step(): void {
+    this.beginStep(this.retention.bytes > this.options.journalBytesMax ? 'hurried' : 'steady');
+    this.stepping = this.modules.store
+      .commit()
+      .then(
+        () => this.stepDone(),
+        (error) => {
+          this.diskFailed(error, 'a checkpoint could not be written; readings are refused until it can');
+          this.checkpoint.undo();
+        },
+      )
+      .catch((error) => this.modules.onFailure(error))
+      .finally(() => {
+        this.stepping = null;
+      });
+  }
+
   private beginStep(pace: CheckpointPace): void {
     const { clock, store } = this.modules;
     const nowMs = clock.now();
     this.nextStepAtMs = clock.monotonic() + this.options.checkpoint.stepMs;
     this.checkpoint.begin(this.appliedSequence, pace);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
-    this.trimmedBefore = store.trimJournal(this.retention.first, removable, TRIM_STEP_MAX);
-    const picture = this.trimmedBefore > this.retention.first ? this.state.pictures.inForceAt(this.trimmedBefore) : null;
-    if (picture !== null) store.putPicture(picture);
+    this.nextLogFrom = Math.max(this.retention.first, store.journal.keptFrom(removable) ?? 0);
+    if (this.nextLogFrom > this.retention.first) {
+      store.putLogFrom(this.nextLogFrom);
+      const picture = this.state.pictures.inForceAt(this.nextLogFrom);
+      if (picture !== null) store.putPicture(picture);
+    }
     store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
     store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
   }
 
   private stepDone(): void {
     this.unreportedAnomalies.push(...this.checkpoint.done());
-    this.retention.first = this.trimmedBefore;
-    this.state.pictures.trimmed(this.trimmedBefore);
+    this.retention.first = this.nextLogFrom;
+    this.state.pictures.trimmed(this.nextLogFrom);
+    this.modules.store.journal.release(this.nextLogFrom);
     this.lastCheckpointMs = this.modules.clock.now();
   }
 

@@ -20,7 +20,7 @@ const IDS_PER_RECORD_MAX = 50_000;
 export function packReadingIds(state: ShardState, store: ShardStore, targetOf: (partition: number) => number, add: (target: number, words: Uint8Array) => void): void {
   const open = new Map<number, number[]>();
   const sinceMs = newestRecordMs(store) - READING_ID_TTL_MS;
-  for (const { sequence, bytes } of store.records(0)) {
+  for (const { sequence, bytes } of store.records()) {
     const record = readLogRecord(bytes, sequence);
     if (record.kind === 'readingIds') {
       for (const [partition, ...rest] of entriesOf(record.words)) push(open, targetOf(partition), [partition, ...rest], add);
@@ -68,7 +68,6 @@ function* entriesOf(bytes: Uint8Array): Iterable<number[]> {
 }
 
 function newestRecordMs(store: ShardStore): number {
-  const last = store.lastSequence();
-  for (const { sequence, bytes } of store.records(last)) return readLogRecord(bytes, sequence).nowMs;
+  for (const { sequence, bytes } of store.journal.records(store.lastSequence())) return readLogRecord(bytes, sequence).nowMs;
   return 0;
 }

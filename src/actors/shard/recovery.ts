@@ -1,3 +1,4 @@
+import { OperationalError } from '../../runtime/errors.ts';
 import { collectDeadLetters } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
@@ -29,11 +30,16 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
   const pages = restorePages(state, store);
   state.rebuildLive();
   const applied = store.appliedPosition().sequence;
+  const last = store.lastSequence();
+  const begin = store.journal.first;
+  if (begin !== null && begin > Math.max(1, store.logFrom())) throw new OperationalError('corrupt', `the log begins with record ${begin}, and what lies before it from ${store.logFrom()} on is missing`);
+  if (last < applied) throw new OperationalError('corrupt', `the log ends at ${last}, but the tables stand for it up to ${applied}`);
   const report: RecoveryReport = { pages, meters: 0, records: 0, readings: 0, lastSequence: applied };
   state.beginReplay(applied);
   let outcomes = new Uint8Array(1024);
-  for (const { sequence, bytes } of store.records(0)) {
+  for (const { sequence, bytes } of store.records()) {
     const record = readLogRecord(bytes, sequence);
+    if (report.records === 0 && sequence > applied + 1) throw new OperationalError('corrupt', `the log begins with record ${sequence}, but the tables stand for it up to ${applied} only`);
     report.records++;
     report.lastSequence = Math.max(report.lastSequence, sequence);
     switch (record.kind) {

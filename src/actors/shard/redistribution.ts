@@ -1,6 +1,6 @@
 import { partitionOf, shardOfPartition, type Partition } from '../../model/ids.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import type { Entry, Store, Table } from '../../runtime/store.ts';
+import type { Entry, Table } from '../../runtime/store.ts';
 import { controlRecord } from './log-record.ts';
 import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
 import { decodePage, encodePage } from './page-codec.ts';
@@ -8,7 +8,7 @@ import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { packReadingIds } from './reading-id-record.ts';
 import { RegionLedger } from './region-ledger.ts';
 import { SampleIndex } from './sample-index.ts';
-import { ShardStore } from './shard-store.ts';
+import type { ShardStore } from './shard-store.ts';
 import { settleSettings, writeOut } from './settled-settings.ts';
 import type { ShardStateConfig } from './state.ts';
 import { deadLetterKey, meterAnomalyKey, windowKeyPlace } from './store-keys.ts';
@@ -38,8 +38,8 @@ export interface RedistributionOptions {
 
 export interface RedistributionModules {
   /** Stores of the old and of the new shards; closed here. New ones are empty. */
-  openOld(shard: number): Store;
-  openNew(shard: number): Store;
+  openOld(shard: number): ShardStore;
+  openNew(shard: number): ShardStore;
   /** After every commit. `copied` of `total` entries of the old shard `shard` are in their new place. */
   onProgress?(progress: { shard: number; copied: number; total: number }): void;
 }
@@ -65,7 +65,7 @@ export async function redistribute(options: RedistributionOptions, modules: Redi
   try {
     for (const target of targets) await target.store.identify({ partitionCount: state.partitionCount, shardCount: to, shard: target.shard });
     for (let shard = 0; shard < from; shard++) {
-      const store = new ShardStore(modules.openOld(shard));
+      const store = modules.openOld(shard);
       try {
         await store.identify({ partitionCount: state.partitionCount, shardCount: from, shard });
         await settleSettings(store, state);
@@ -106,9 +106,9 @@ class NewShard {
   /** Keys queued since the last commit: reads do not see them yet. */
   private readonly queuedLetters = new Set<string>();
 
-  constructor(shard: number, store: Store) {
+  constructor(shard: number, store: ShardStore) {
     this.shard = shard;
-    this.store = new ShardStore(store);
+    this.store = store;
     this.ledger = new RegionLedger(REGIONS_MAX, (...key) => this.store.loadPart(...key));
   }
 
@@ -127,7 +127,9 @@ class NewShard {
   async finish(lastSequence: number, records: readonly Uint8Array[], settings: ShardStateConfig): Promise<void> {
     this.store.putSettings(settings);
     this.store.putAppliedPosition({ sequence: lastSequence });
-    records.forEach((bytes, i) => this.store.append(lastSequence + 1 + i, bytes));
+    this.store.putLogFrom(lastSequence + 1);
+    records.forEach((bytes, i) => this.store.journal.append(lastSequence + 1 + i, bytes));
+    await this.store.journal.commit();
     await this.save();
   }
 

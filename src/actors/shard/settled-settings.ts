@@ -4,7 +4,6 @@ import { packReadingIds } from './reading-id-record.ts';
 import { recover } from './recovery.ts';
 import type { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
-import { sequenceKey } from './store-keys.ts';
 
 /**
  * A log means what it meant under the settings it was written with: a longer lateness would leave windows open in the replay that were closed and
@@ -29,8 +28,10 @@ export async function settleSettings(store: ShardStore, config: ShardStateConfig
     const { state, lastSequence } = await writeOut(store, replayConfig(store, config), (state, sequence) => state.changeLateness(config.latenessMs, sequence));
     const records: Uint8Array[] = [];
     packReadingIds(state, store, () => 0, (_, words) => records.push(controlRecord({ kind: 'readingIds', nowMs: 0, words })));
-    for (const { sequence } of store.records(0)) store.journal.remove(sequenceKey(sequence));
-    records.forEach((bytes, i) => store.append(lastSequence + 1 + i, bytes));
+    // What is new in the log means the same under both settings, so it may be there before the switch.
+    records.forEach((bytes, i) => store.journal.append(lastSequence + 1 + i, bytes));
+    await store.journal.commit();
+    store.putLogFrom(lastSequence + 1);
     store.putAppliedPosition({ sequence: lastSequence });
   }
   store.putSettings(config);
@@ -45,7 +46,12 @@ export async function writeOut(store: ShardStore, config: ShardStateConfig, chan
   const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
   const checkpoint = new Checkpoint(state, store, STEP);
   let { lastSequence } = recover(state, store, checkpoint);
-  if (change !== undefined) change(state, ++lastSequence);
+  if (change !== undefined) {
+    // A record of its own, which does nothing: the tables must not stand for more than the log holds.
+    store.journal.append(++lastSequence, controlRecord({ kind: 'tick', nowMs: 0, partitions: [] }));
+    await store.journal.commit();
+    change(state, lastSequence);
+  }
   while (checkpoint.isDue) {
     checkpoint.begin(lastSequence, 'hurried');
     await store.commit();

@@ -3,6 +3,7 @@ import type { Anomaly } from '../../model/anomaly.ts';
 import type { DeadLetter } from '../../model/queries.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { OperationalError } from '../../runtime/errors.ts';
+import type { Journal, JournalRecord } from '../../runtime/journal.ts';
 import type { Store, Table } from '../../runtime/store.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
 import { REJECTED_EARLIER } from './dead-letters.ts';
@@ -10,13 +11,16 @@ import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, sequenceKey, sequenceOf, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
-/** The shard's tables and what lies in them. Writes are queued until `commit`; reads see what was committed. */
+/**
+ * The shard's tables and what lies in them, and its log. Writes to the tables are queued until `commit`; reads see what was committed. The log has commits of
+ * its own, so that no record waits for a checkpoint.
+ */
 
 /** Raised when keys or values change their meaning; an engine refuses other numbers. */
-export const STORE_FORMAT = 1;
+export const STORE_FORMAT = 2;
 
 /** Which part of the fleet this store holds. Written when it is made, checked whenever it is opened. */
 export interface ShardIdentity {
@@ -36,11 +40,10 @@ const unpackr = new Unpackr({ useRecords: false });
 
 /** The value of an entry whose key says it all. */
 const PRESENT = Buffer.from([1]);
-const LAST_SEQUENCE = 2 ** 48 - 1;
 const NO_POSITIONS: ReadonlySet<number> = new Set();
 
 export class ShardStore implements WindowSource {
-  readonly journal: Table;
+  readonly journal: Journal;
   readonly pages: Table;
   readonly profiles: Table;
   readonly windows: Table;
@@ -53,10 +56,10 @@ export class ShardStore implements WindowSource {
   private readonly meta: Table;
   private readonly regions: Table;
 
-  constructor(store: Store) {
+  constructor(store: Store, journal: Journal) {
     this.store = store;
+    this.journal = journal;
     this.meta = store.table('meta');
-    this.journal = store.table('journal');
     this.pages = store.table('pages');
     this.profiles = store.table('profiles');
     this.windows = store.table('windows');
@@ -68,17 +71,21 @@ export class ShardStore implements WindowSource {
     this.deadLetters = store.table('deadLetters');
   }
 
-  /** Resolves when everything queued so far is on disk. */
+  /** Resolves when everything queued in the tables so far is on disk. */
   commit(): Promise<void> {
     return this.store.commit();
   }
 
-  close(): Promise<void> {
-    return this.store.close();
+  async close(): Promise<void> {
+    try {
+      await this.journal.close();
+    } finally {
+      await this.store.close();
+    }
   }
 
   sizeBytes(): number {
-    return this.store.sizeBytes();
+    return this.store.sizeBytes() + this.journal.sizeBytes();
   }
 
   /** What the store says of itself; null when it is new. */
@@ -87,10 +94,12 @@ export class ShardStore implements WindowSource {
     return found === undefined ? null : (unpackr.unpack(found) as ShardIdentity & { format: number });
   }
 
-  /** Checks that the store is this shard's, or makes it so when it is new. Throws OperationalError `format` or `wrong_shard`. */
+  /** Checks that the store is this shard's, or makes it so when it is new. Throws OperationalError `format`, `wrong_shard`, or `corrupt` when the log is gone. */
   async identify(identity: ShardIdentity): Promise<void> {
     const stored = this.identity();
     if (stored === null) {
+      // First, so that a store that knows its name without a log is one that has lost it.
+      await this.journal.start();
       this.meta.put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, ...identity }));
       await this.commit();
       return;
@@ -98,6 +107,7 @@ export class ShardStore implements WindowSource {
     if (stored.format !== STORE_FORMAT) {
       throw new OperationalError('format', `the store of shard ${identity.shard} has format ${stored.format}, this engine reads ${STORE_FORMAT}; use the engine that wrote it`);
     }
+    if (this.journal.first === null) throw new OperationalError('corrupt', 'the log is missing');
     if (stored.partitionCount !== identity.partitionCount || stored.shardCount !== identity.shardCount || stored.shard !== identity.shard) {
       throw new OperationalError(
         'wrong_shard',
@@ -118,19 +128,24 @@ export class ShardStore implements WindowSource {
 
   // Log --------------------------------------------------------------------------------------------------------------------
 
-  /** Queues a log record; `bytes` must not change until it is on disk. */
-  append(sequence: number, bytes: Uint8Array): void {
-    this.journal.put(sequenceKey(sequence), bytes);
+  /** First log record that counts; what lies before it is only waiting to be removed. */
+  logFrom(): number {
+    const found = this.meta.get(Buffer.from('log'));
+    return found === undefined ? 0 : (unpackr.unpack(found) as { from: number }).from;
   }
 
-  /** Sequence of the newest record, or 0. */
+  putLogFrom(sequence: number): void {
+    this.meta.put(Buffer.from('log'), packr.pack({ from: sequence }));
+  }
+
+  /** The log records that count. */
+  records(): Iterable<JournalRecord> {
+    return this.journal.records(this.logFrom());
+  }
+
+  /** Sequence of the newest record, or of the last one that was ever there. */
   lastSequence(): number {
-    for (const { key } of this.journal.range(sequenceKey(0), sequenceKey(LAST_SEQUENCE), { reverse: true, limit: 1 })) return sequenceOf(key);
-    return 0;
-  }
-
-  *records(fromSequence: number): Iterable<{ sequence: number; bytes: Uint8Array }> {
-    for (const { key, value } of this.journal.range(sequenceKey(fromSequence), sequenceKey(LAST_SEQUENCE))) yield { sequence: sequenceOf(key), bytes: value };
+    return Math.max(this.journal.lastSequence(), this.logFrom() - 1, 0);
   }
 
   // Position ---------------------------------------------------------------------------------------------------------------
@@ -262,13 +277,6 @@ export class ShardStore implements WindowSource {
       this.anomaliesByMeter.remove(meterAnomalyKey(meterId, startedAt, kind));
     }
     return excess;
-  }
-
-  /** Queues the removal of log records before `sequence` that were appended before `appendedBefore`; at most `stepMax`. Returns the first kept. */
-  trimJournal(fromSequence: number, beforeSequence: number, stepMax: number): number {
-    const end = Math.min(beforeSequence, fromSequence + stepMax);
-    for (let sequence = fromSequence; sequence < end; sequence++) this.journal.remove(sequenceKey(sequence));
-    return Math.max(fromSequence, end);
   }
 }
 

@@ -34,17 +34,6 @@ export function windowKeyPlace(key: Uint8Array): { partition: number; page: numb
   return { partition: view.getUint16(0), page: view.getUint32(2), granularity: key[6] };
 }
 
-/** [sequence u48] */
-export function sequenceKey(sequence: number): Buffer {
-  const key = Buffer.allocUnsafe(U48);
-  key.writeUIntBE(sequence, 0, U48);
-  return key;
-}
-
-export function sequenceOf(key: Uint8Array): number {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).readUIntBE(0, U48);
-}
-
 /** [region u16][granularity u8][window number u32] */
 export function partKey(region: number, granularity: number, windowNumber: number): Buffer {
   const key = Buffer.allocUnsafe(7);

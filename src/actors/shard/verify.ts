@@ -10,7 +10,7 @@ import { PROFILE_BYTES, profileCells } from './detection/seasonal-profile.ts';
 import { replayConfig } from './settled-settings.ts';
 import { STORE_FORMAT, type ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, sequenceOf, windowKey, windowKeyParts } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, windowKey, windowKeyParts } from './store-keys.ts';
 import { recover } from './recovery.ts';
 import { verifyReplayed } from './verify-replay.ts';
 import { steps } from './table-steps.ts';
@@ -60,6 +60,8 @@ class Verification {
   private readonly record = new WindowRecord();
   private readonly shape: StoreShape;
   private readonly total: number;
+  /** Of the log. */
+  private readonly records: number;
   private done = 0;
   private lastSequence = 0;
   private meters = 0;
@@ -70,8 +72,9 @@ class Verification {
     this.options = options;
     this.onProgress = onProgress;
     this.shape = { partitionCount: options.state.partitionCount, regionCount: store.regionNames().length };
-    const { journal, pages, profiles, windows, parts, meters, anomalies, deadLetters } = store;
-    this.total = [journal, journal, pages, profiles, windows, windows, parts, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
+    const { pages, profiles, windows, parts, meters, anomalies, deadLetters } = store;
+    this.records = Math.max(0, store.lastSequence() - Math.max(store.logFrom(), store.journal.first ?? 1) + 1);
+    this.total = [pages, profiles, windows, windows, parts, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 2 * this.records);
   }
 
   run(): VerifyReport {
@@ -86,7 +89,7 @@ class Verification {
       // What cannot be read cannot be replayed.
       if (findings.count === 0) findings.try('the replay of the log', () => this.replay());
     }
-    return { findings: findings.kept, found: findings.count, meters: this.meters, windows: store.windows.count(), records: store.journal.count() };
+    return { findings: findings.kept, found: findings.count, meters: this.meters, windows: store.windows.count(), records: this.records };
   }
 
   private step(entries: number): void {
@@ -124,18 +127,16 @@ class Verification {
   private journal(): void {
     const applied = this.store.appliedPosition().sequence;
     let previous: number | null = null;
-    for (const entries of steps(this.store.journal, ENTRIES_PER_STEP)) {
-      for (const { key, value } of entries) {
-        const sequence = sequenceOf(key);
-        if (previous === null && sequence > applied + 1) this.findings.add(`log record ${sequence}`, `is the first, but the tables stand for the log up to ${applied} only`);
-        if (previous !== null && sequence !== previous + 1) this.findings.add(`log record ${sequence}`, `follows ${previous}: ${sequence - previous - 1} are missing`);
-        previous = sequence;
-        this.findings.try(`log record ${sequence}`, () => this.logRecord(value, sequence));
-      }
-      this.step(entries.length);
+    for (const { sequence, bytes } of this.store.records()) {
+      if (previous === null && sequence > applied + 1) this.findings.add(`log record ${sequence}`, `is the first, but the tables stand for the log up to ${applied} only`);
+      if (previous !== null && sequence !== previous + 1) this.findings.add(`log record ${sequence}`, `follows ${previous}: ${sequence - previous - 1} are missing`);
+      previous = sequence;
+      this.findings.try(`log record ${sequence}`, () => this.logRecord(bytes, sequence));
+      this.step(1);
     }
-    if (previous !== null && previous < applied) this.findings.add('the log', `ends at ${previous}, but the tables stand for it up to ${applied}`);
-    this.lastSequence = Math.max(applied, previous ?? 0);
+    const last = previous ?? this.store.lastSequence();
+    if (last < applied) this.findings.add('the log', `ends at ${last}, but the tables stand for it up to ${applied}`);
+    this.lastSequence = Math.max(applied, last);
   }
 
   private logRecord(bytes: Uint8Array, sequence: number): void {
