@@ -20,6 +20,9 @@ const REMOVED = /^removed-log-\d+$/;
 /** A new environment needs room for its files at once: without it LMDB would not fail but end the process (SIGBUS on its mapped lock file). */
 const FREE_BYTES_MIN = 1024 * 1024;
 
+/** A commit copies the way from the root to its record: one reading must not cost three large pages. */
+const PAGE_BYTES = 4_096;
+
 export interface LmdbSegmentOptions {
   /** Of the log: a directory that is there. */
   directory: string;
@@ -74,7 +77,7 @@ class LmdbSegments implements SegmentFiles {
       const { bavail, bsize } = statfsSync(directory);
       if (bavail * bsize < FREE_BYTES_MIN) throw new OperationalError('storage_full', 'the disk that holds the data directory is full; free space on it', { retryable: true });
     }
-    const store = openLmdbStore({ directory: path, mapBytes, readOnly });
+    const store = openLmdbStore({ directory: path, mapBytes, pageBytes: PAGE_BYTES, readOnly });
     // The name has to be as durable as what is in it.
     if (isNew) syncDirectory(directory);
     return store;

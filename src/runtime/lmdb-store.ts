@@ -9,6 +9,8 @@ import type { Entry, Store, Table } from './store.ts';
 
 /** Named tables in one environment; LMDB fixes this when it opens. */
 const TABLES_MAX = 16;
+/** Snapshots are runs of pages, and LMDB keeps free pages in one sorted list: larger pages make it shorter, smaller ones copy less for each small change (measured; bench/RESULTS.md). */
+const PAGE_BYTES = 8_192;
 
 export interface LmdbStoreOptions {
   /** Directory of the environment; made when missing. */
@@ -16,6 +18,8 @@ export interface LmdbStoreOptions {
   readOnly?: boolean;
   /** For a file that stays below this many bytes: it is mapped once, and as a whole. */
   mapBytes?: number;
+  /** Of a new file. */
+  pageBytes?: number;
 }
 
 /** Opens (or makes) an environment. Throws OperationalError `corrupt` when its file was cut short, `storage_failed` when it is not an LMDB environment. */
@@ -36,9 +40,7 @@ function openRoot(options: LmdbStoreOptions & { mapWhole?: boolean }): RootDatab
       keyEncoding: 'binary',
       // A put's promise then means "on disk"; also faster here than overlapping (shared FACTS, measured).
       overlappingSync: false,
-      // The log frees and takes large runs of pages all the time, and LMDB keeps free pages in one sorted list: with the default of
-      // 4 KiB half of the writer's time goes into that list after a minute of full load (measured; bench/RESULTS.md).
-      pageSize: 32_768,
+      pageSize: options.pageBytes ?? PAGE_BYTES,
       // Maps what is read in pieces and lets them go again; otherwise the whole file counts as resident memory in time.
       remapChunks: !(options.mapWhole ?? options.mapBytes !== undefined),
       ...(options.mapBytes === undefined ? {} : { mapSize: options.mapBytes }),
