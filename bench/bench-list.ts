@@ -1,4 +1,5 @@
 import type { BenchReport } from './bench-report.ts';
+import type { RestingTimes } from './load/memory-and-restart.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
 import { DECODE_FULL, run as runDecode, type DecodeEffort } from './micro/decode.ts';
 import { JOURNAL_FULL, run as runJournal } from './micro/journal.ts';
@@ -8,10 +9,18 @@ import { run as runShardTurn, SHARD_TURN_FULL } from './micro/shard-turn.ts';
 /** `quick` shows that a benchmark still runs and checks; its figures mean nothing. */
 export type Effort = 'full' | 'quick';
 
+/** What a run may have otherwise than its effort says. */
+export interface LoadChanges {
+  /** Of every load benchmark. */
+  meters?: number;
+  resting?: Partial<RestingTimes>;
+}
+
 export interface Bench {
   group: 'micro' | 'load';
   name: string;
-  run(effort: Effort): Promise<BenchReport>;
+  /** Micro benchmarks have nothing to change. */
+  run(effort: Effort, changes?: LoadChanges): Promise<BenchReport>;
 }
 
 const RUN_LOAD_QUICK: RunLoadOptions = {
@@ -21,7 +30,7 @@ const RUN_LOAD_QUICK: RunLoadOptions = {
   engineWarmupMs: 50,
   rounds: 1,
   singleConnections: [8],
-  resting: { settleMs: 0, historyMs: 180_000, restarts: 1 },
+  resting: { historyMs: 180_000, liveMs: 300, liveCadenceMs: 1_000, settleMs: 0, restarts: 1 },
 };
 
 /** All benchmarks, in the order of a full run. */
@@ -30,8 +39,12 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'shard-turn', run: async (effort) => runShardTurn(effort === 'full' ? SHARD_TURN_FULL : { meters: 1_000, rounds: 1 }) },
   { group: 'micro', name: 'journal', run: (effort) => runJournal(effort === 'full' ? JOURNAL_FULL : { recordsPerRound: 20, rounds: 1 }) },
   { group: 'micro', name: 'query', run: (effort) => runQuery(effort === 'full' ? QUERY_FULL : { meters: 10, queriesPerRound: 3, rounds: 1 }) },
-  ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort) => runLoad(name, effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK) })),
+  ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
 ];
+
+function changed(options: RunLoadOptions, { meters = options.meters, resting = {} }: LoadChanges = {}): RunLoadOptions {
+  return { ...options, meters, resting: { ...options.resting, ...resting } };
+}
 
 function decodeReport(effort: DecodeEffort): BenchReport {
   const rows = runDecode(effort).map(({ name, readingsPerSecond, low, high, bytesPerReading, resultHash }) => ({

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { createHistogram } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { MeterCount } from './grid-check.ts';
 import { LoadConnection } from './load-connection.ts';
+import { printEvent, type LoadInterval } from './load-events.ts';
 import { meterIdOf, ReadingSource, type EventTime } from './reading-source.ts';
 
 /**
@@ -29,6 +32,10 @@ export interface LoadOptions {
   eventTime: EventTime;
   /** Meters whose counts are given for a check against the engine. */
   sampleSize: number;
+  /** Length of the parts of the measured time that are told of as they end, or null for none. */
+  reportEveryMs: number | null;
+  /** The process gets ready and begins with the first bytes on its stdin. */
+  waitsForStart: boolean;
 }
 
 export interface LoadResult {
@@ -46,8 +53,9 @@ export interface LoadResult {
   clientCpuShare: number;
   bytesPerReading: number;
   /** Warm-up and measured time together. */
-  total: { requests: number; readingsSent: number; readingsAccepted: number };
-  sample: { meterId: string; readings: number }[];
+  total: { requests: number; readingsSent: number; readingsAccepted: number; readingsRefused: number };
+  /** Without meters of which a batch was refused: an engine may hold readings that it refused after it had begun to store them. */
+  sample: MeterCount[];
 }
 
 /** An unanswered request after this long is a hung engine: the engine's own deadline for an append is 10 s. */
@@ -64,13 +72,23 @@ interface Lane {
   source: ReadingSource;
   connection: LoadConnection;
   body: number;
+  /** Bodies that were refused at least once. */
+  refused: Set<number>;
   intendedMs: number;
 }
 
+export interface LoadHooks {
+  /** With `reportEveryMs`. */
+  onInterval?(interval: LoadInterval): void;
+  /** Bodies are rendered at once, connections are opened when this resolves: an engine closes those that stay silent. */
+  start?: Promise<void>;
+}
+
 /** Runs one load. Rejects when a connection breaks or an answer does not come. */
-export async function runFixedRate(options: LoadOptions): Promise<LoadResult> {
-  const run = new LoadRun(options);
+export async function runFixedRate(options: LoadOptions, hooks: LoadHooks = {}): Promise<LoadResult> {
+  const run = new LoadRun(options, hooks);
   try {
+    await hooks.start;
     return await run.finish();
   } finally {
     run.close();
@@ -79,11 +97,17 @@ export async function runFixedRate(options: LoadOptions): Promise<LoadResult> {
 
 class LoadRun {
   private readonly options: LoadOptions;
+  private readonly hooks: LoadHooks;
+  private readonly sources: ReadingSource[];
   private readonly lanes: Lane[] = [];
   private free: Lane[] = [];
   private readonly histogram = createHistogram({ figures: 3 });
+  /** Of the answers in the interval that runs. */
+  private readonly intervalHistogram = createHistogram({ figures: 3 });
+  private intervalReadings = 0;
+  private intervalFromMs = Infinity;
   private readonly errors: Record<string, number> = {};
-  private readonly total = { requests: 0, readingsSent: 0, readingsAccepted: 0 };
+  private readonly total = { requests: 0, readingsSent: 0, readingsAccepted: 0, readingsRefused: 0 };
   private measured = { requests: 0, readings: 0 };
   private readonly intervalMs: number | null;
   private dueIndex = 0;
@@ -96,8 +120,12 @@ class LoadRun {
   private fail: (error: Error) => void = () => {};
   private done: () => void = () => {};
 
-  constructor(options: LoadOptions) {
+  constructor(options: LoadOptions, hooks: LoadHooks) {
+    const { meters, connections } = options;
     this.options = options;
+    this.hooks = hooks;
+    const runId = Date.now().toString(36);
+    this.sources = Array.from({ length: connections }, (_, k) => this.sourceOf(Math.floor((meters * k) / connections), Math.floor((meters * (k + 1)) / connections), runId));
     this.intervalMs = options.readingsPerSecond === null ? null : (options.readingsPerBatch * 1_000) / options.readingsPerSecond;
   }
 
@@ -110,6 +138,7 @@ class LoadRun {
     this.startMs = performance.now();
     this.measureFromMs = this.startMs + this.options.warmupMs;
     this.endMs = this.measureFromMs + this.options.durationMs;
+    this.intervalFromMs = this.measureFromMs;
     this.free = [...this.lanes];
     const deadline = setTimeout(() => this.fail(new Error('the engine did not answer in time')), this.options.warmupMs + this.options.durationMs + ANSWER_DEADLINE_MS);
     this.ticker = setInterval(() => this.pump(), TICK_MS);
@@ -128,17 +157,14 @@ class LoadRun {
   }
 
   private async open(): Promise<void> {
-    const { host, port, connections, meters } = this.options;
-    const runId = Date.now().toString(36);
-    for (let k = 0; k < connections; k++) {
-      const from = Math.floor((meters * k) / connections);
-      const to = Math.floor((meters * (k + 1)) / connections);
+    const { host, port } = this.options;
+    for (const [k, source] of this.sources.entries()) {
       const connection = await LoadConnection.open(host, port, {
         onAnswer: (status, body) => this.answered(lane, status, body),
         onBroken: (reason) => this.fail(new Error(`connection ${k} broke: ${reason}`)),
       });
       // Nothing is answered before it is asked, so the callbacks above come later than this.
-      const lane: Lane = { source: this.sourceOf(from, to, runId), connection, body: 0, intendedMs: 0 };
+      const lane: Lane = { source, connection, body: 0, refused: new Set(), intendedMs: 0 };
       this.lanes.push(lane);
     }
   }
@@ -154,6 +180,7 @@ class LoadRun {
   /** Sends what is due on the connections that are free; ends the run when its time is over. */
   private pump(): void {
     const nowMs = performance.now();
+    this.tellInterval(nowMs);
     if (this.cpuAtStart === null && nowMs >= this.measureFromMs) this.cpuAtStart = process.cpuUsage();
     while (this.free.length > 0 && nowMs < this.endMs) {
       const intendedMs = this.intervalMs === null ? nowMs : this.startMs + this.dueIndex * this.intervalMs;
@@ -180,6 +207,8 @@ class LoadRun {
     this.inFlight--;
     if (status !== 202) {
       this.errors[status] = (this.errors[status] ?? 0) + 1;
+      this.total.readingsRefused += lane.source.readingsOf(lane.body);
+      lane.refused.add(lane.body);
       setTimeout(() => this.release(lane), REFUSED_PAUSE_MS);
       return;
     }
@@ -189,12 +218,37 @@ class LoadRun {
     if (nowMs >= this.measureFromMs && nowMs < this.endMs) {
       this.measured.requests++;
       this.measured.readings += accepted;
+      this.intervalReadings += accepted;
     }
     this.release(lane);
   }
 
   private record(intendedMs: number, answeredMs: number): void {
-    if (intendedMs >= this.measureFromMs) this.histogram.record(Math.max(1, Math.round((answeredMs - intendedMs) * 1_000)));
+    if (intendedMs < this.measureFromMs) return;
+    const microseconds = Math.max(1, Math.round((answeredMs - intendedMs) * 1_000));
+    this.histogram.record(microseconds);
+    this.intervalHistogram.record(microseconds);
+  }
+
+  /** Tells of the interval that runs when it is over, or when the run is. */
+  private tellInterval(nowMs: number): void {
+    const { reportEveryMs } = this.options;
+    if (reportEveryMs === null || this.intervalFromMs >= this.endMs || nowMs < Math.min(this.intervalFromMs + reportEveryMs, this.endMs)) return;
+    const histogram = this.intervalHistogram;
+    const measuredMs = nowMs - this.intervalFromMs;
+    const due = this.intervalMs === null ? this.dueIndex : Math.ceil((Math.min(nowMs, this.endMs) - this.startMs) / this.intervalMs);
+    this.hooks.onInterval?.({
+      event: 'interval',
+      endedMs: Date.now(),
+      measuredMs,
+      readingsPerSecond: (this.intervalReadings * 1_000) / measuredMs,
+      latencyMs: histogram.count === 0 ? null : { p50: histogram.percentile(50) / 1_000, p99: histogram.percentile(99) / 1_000, max: histogram.max / 1_000 },
+      overdue: Math.max(0, due - this.dueIndex),
+      errors: { ...this.errors },
+    });
+    histogram.reset();
+    this.intervalReadings = 0;
+    this.intervalFromMs = nowMs;
   }
 
   /** Without this an engine that is too slow for the rate would look the better the fewer requests it let through. */
@@ -242,8 +296,11 @@ class LoadRun {
     const sample: LoadResult['sample'] = [];
     for (let k = 0; k < Math.min(sampleSize, meters); k++) {
       const meter = Math.floor((meters * k) / Math.min(sampleSize, meters));
-      const lane = this.laneOf(meter);
-      sample.push({ meterId: meterIdOf(firstMeter + meter), readings: this.lanes[lane].source.acceptedOf(meter - Math.floor((meters * lane) / connections)) });
+      const number = this.laneOf(meter);
+      const { source, refused } = this.lanes[number];
+      const ofLane = meter - Math.floor((meters * number) / connections);
+      if (source.bodiesOf(ofLane).some((body) => refused.has(body))) continue;
+      sample.push({ meterId: meterIdOf(firstMeter + meter), readings: source.acceptedOf(ofLane) });
     }
     return sample;
   }
@@ -272,13 +329,15 @@ export function loadOptions(overrides: Partial<LoadOptions> & { port: number }):
     passes: null,
     eventTime: { kind: 'wall' },
     sampleSize: 50,
+    reportEveryMs: null,
+    waitsForStart: false,
     ...overrides,
   };
 }
 
 const HELP = `node bench/load/fixed-rate.ts --port <ingest port> [--rate <readings/s> | --rate max] [--connections 16] [--meters 100000]
-  [--batch 500] [--format json|msgpack] [--seconds 10] [--warmup-seconds 2] [--no-reading-ids] | --options <JSON of LoadOptions>
-Prints one JSON object.
+  [--batch 500] [--format json|msgpack] [--seconds 10] [--warmup-seconds 2] [--report-seconds <none>] [--no-reading-ids] | --options <JSON of LoadOptions>
+Prints one JSON object; with --report-seconds one for each such part of the time before it.
 `;
 
 function optionsFromArguments(): LoadOptions | null {
@@ -292,6 +351,7 @@ function optionsFromArguments(): LoadOptions | null {
       format: { type: 'string', default: 'json' },
       seconds: { type: 'string', default: '10' },
       'warmup-seconds': { type: 'string', default: '2' },
+      'report-seconds': { type: 'string' },
       'no-reading-ids': { type: 'boolean', default: false },
       options: { type: 'string' },
     },
@@ -307,6 +367,7 @@ function optionsFromArguments(): LoadOptions | null {
     readingsPerBatch: Number(values.batch),
     durationMs: Number(values.seconds) * 1_000,
     warmupMs: Number(values['warmup-seconds']) * 1_000,
+    reportEveryMs: values['report-seconds'] === undefined ? null : Number(values['report-seconds']) * 1_000,
     withReadingIds: !values['no-reading-ids'],
   });
 }
@@ -317,5 +378,6 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     process.stderr.write(HELP);
     process.exit(2);
   }
-  process.stdout.write(`${JSON.stringify(await runFixedRate(options))}\n`);
+  const start = options.waitsForStart ? once(process.stdin, 'data').then(() => void process.stdin.destroy()) : undefined;
+  process.stdout.write(`${JSON.stringify(await runFixedRate(options, { onInterval: printEvent, start }))}\n`);
 }

@@ -1,5 +1,7 @@
 import { pathToFileURL } from 'node:url';
+import type { MeterCount } from './grid-check.ts';
 import { LoadConnection } from './load-connection.ts';
+import { printEvent, type SendingEnded } from './load-events.ts';
 import { meterIdOf, ReadingSource } from './reading-source.ts';
 
 /**
@@ -35,7 +37,8 @@ export interface FloodResult {
   acknowledged: number;
   /** Readings of batches that were refused and not acknowledged since: the engine may hold those it refused after it had begun to store them. */
   uncertain: number;
-  sample: { meterId: string; readings: number }[];
+  /** Without meters whose last batch is in doubt. */
+  sample: MeterCount[];
 }
 
 /** Above the engine's own deadline for an append (10 s). */
@@ -55,11 +58,11 @@ interface Lane {
   refused: boolean;
 }
 
-/** Runs one flood; resolves when its last answer is there. */
-export async function runFlood(options: FloodOptions): Promise<FloodResult> {
+/** Runs one flood; resolves when its last answer is there. `onSendingEnded` is called when its last request is out. */
+export async function runFlood(options: FloodOptions, onSendingEnded: (ended: SendingEnded) => void = () => {}): Promise<FloodResult> {
   const flood = new Flood(options);
   try {
-    return await flood.run();
+    return await flood.run(onSendingEnded);
   } finally {
     flood.close();
   }
@@ -79,7 +82,7 @@ class Flood {
     this.options = options;
   }
 
-  async run(): Promise<FloodResult> {
+  async run(onSendingEnded: (ended: SendingEnded) => void): Promise<FloodResult> {
     await this.open();
     const { durationMs, readingsPerSecond, readingsPerBatch } = this.options;
     const startMs = performance.now();
@@ -93,6 +96,7 @@ class Flood {
     }
     const measuredMs = performance.now() - startMs;
     const offered = this.result.readingsSent;
+    onSendingEnded({ event: 'sendingEnded', atMs: Date.now(), newestEventMs: Math.max(...this.lanes.map(({ source }) => source.newestEventMs)) });
     this.ending = true;
     const deadline = performance.now() + LAST_ANSWERS_MS;
     while (this.inFlight > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
@@ -206,5 +210,5 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     process.stderr.write('node bench/load/flood.ts --options <JSON of FloodOptions>; started by overload.ts\n');
     process.exit(2);
   }
-  process.stdout.write(`${JSON.stringify(await runFlood(JSON.parse(process.argv[at + 1]) as FloodOptions))}\n`);
+  process.stdout.write(`${JSON.stringify(await runFlood(JSON.parse(process.argv[at + 1]) as FloodOptions, printEvent))}\n`);
 }

@@ -1,50 +1,64 @@
 import { rowOf, type BenchReport, type BenchRow } from '../bench-report.ts';
-import { EngineProcess, makeDataDirectory, removeDataDirectory } from './engine-process.ts';
+import { diskUseOf, EngineProcess, makeDataDirectory, removeDataDirectory } from './engine-process.ts';
 import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
 import { checkCounts } from './grid-check.ts';
-import type { EventTime } from './reading-source.ts';
-import type { RunLoadOptions } from './run-load.ts';
+import { sendLoad } from './load-process.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import { SampleCounts } from './sample-counts.ts';
 
-/** What a fleet costs when it is there: resident memory young and with history, and the time until an engine is ready again. */
+/** What a fleet costs when it is there: resident memory young, with history and live, and the time until an engine is ready again. */
 
 /** The young fleet: 3 min at the cadence of a live meter. */
 const YOUNG = { spanMs: 180_000, stepMs: 10_000 };
-/** The fleet with history: at least one whole hour of the clock lies in it, so hour-of-week profiles exist. */
-const HISTORY = { spanMs: 2 * 3_600_000, stepMs: 60_000 };
-/** After the last reading, so that the clock closes windows and checkpoints write what is dirty (30 s each by default). */
-const SETTLE_MS = 65_000;
+/** Between a meter's readings of its history. */
+const HISTORY_STEP_MS = 60_000;
 /** A run of passes ends by itself. */
 const NO_END_MS = 3_600_000;
 const CONNECTIONS = 16;
-/** Before every reading sent here. */
-const WINDOWS_FROM_MS = 12 * 3_600_000;
-
-/** Restarts of each kind; ready times are the median. */
-const RESTARTS = 5;
+/** Before the first reading, in event time: a window that holds it may have begun up to 15 min before. */
+const MARGIN_MS = 3_600_000;
+const MIB = 1_048_576;
 
 export interface RestingTimes {
-  settleMs: number;
+  /** Event time of the history, sent as fast as it goes; readings a minute apart. */
   historyMs: number;
+  /** Then readings of the wall clock's time, at a fixed rate. */
+  liveMs: number;
+  /** One reading of every meter in this time; ten to sixty seconds are a real fleet's. */
+  liveCadenceMs: number;
+  /** After the last reading, so that the clock closes windows and checkpoints write what is dirty. */
+  settleMs: number;
+  /** Restarts of each kind; ready times are the median. */
   restarts: number;
 }
 
-export const RESTING_FULL: RestingTimes = { settleMs: SETTLE_MS, historyMs: HISTORY.spanMs, restarts: RESTARTS };
+export const RESTING_FULL: RestingTimes = {
+  // At least one whole hour of the clock lies in it, so hour-of-week profiles exist.
+  historyMs: 2 * 3_600_000,
+  // Twice what a window is open: what history left behind is closed and written.
+  liveMs: 180_000,
+  liveCadenceMs: 30_000,
+  // Checkpoints are 30 s apart by default.
+  settleMs: 65_000,
+  restarts: 5,
+};
 
-type SendLoad = (options: LoadOptions) => Promise<LoadResult>;
-
-/** Runs it; `load` sends one load from a process of its own. Throws when the engine's counts are not the sender's. */
-export async function restingReport(options: Pick<RunLoadOptions, 'meters' | 'resting'>, load: SendLoad): Promise<BenchReport> {
-  const { meters, resting: times } = options;
+/** Runs it. Throws when the engine's counts are not the sender's. */
+export async function restingReport(meters: number, times: RestingTimes): Promise<BenchReport> {
   const directory = await makeDataDirectory();
   try {
-    const fleet = new Fleet(directory, meters, load);
+    const fleet = new Fleet(directory, meters);
     await fleet.start();
     try {
       await growOld(fleet, times);
-      for (const how of ['orderly stop', 'kill -9'] as const) await restarts(fleet, how, times.restarts);
-      // The engine's counter began anew, its windows did not.
-      await fleet.check(0);
-      fleet.noteMemory('after a restart', '; windows verified again');
+      await live(fleet, times);
+      await fleet.noteDisk();
+      for (const how of ['kill -9', 'orderly stop'] as const) {
+        await restarts(fleet, how, times.restarts);
+        // The engine's counter began anew, its windows did not.
+        await fleet.check(0);
+        fleet.noteMemory(`after ${how} and restart`, '; windows verified again');
+      }
     } finally {
       await fleet.engine.stop();
     }
@@ -55,25 +69,39 @@ export async function restingReport(options: Pick<RunLoadOptions, 'meters' | 're
 }
 
 /** Event time only ever goes forward: first the young fleet, then its history up to now. */
-async function growOld(fleet: Fleet, times: RestingTimes): Promise<void> {
-  const startMs = Date.now() - times.historyMs - 2 * YOUNG.spanMs;
+async function growOld(fleet: Fleet, { historyMs }: RestingTimes): Promise<void> {
+  const startMs = Date.now() - historyMs - 2 * YOUNG.spanMs;
+  fleet.windowsFromMs = startMs - MARGIN_MS;
   await fleet.grow(YOUNG, startMs);
   fleet.noteMemory('3 min of event time', '');
-  await fleet.grow({ ...HISTORY, spanMs: times.historyMs }, startMs + YOUNG.spanMs + HISTORY.stepMs);
+  await fleet.grow({ spanMs: historyMs, stepMs: HISTORY_STEP_MS }, startMs + YOUNG.spanMs + HISTORY_STEP_MS);
   fleet.noteMemory('with history, at the last reading', '');
-  await new Promise((resolve) => setTimeout(resolve, times.settleMs));
-  fleet.noteMemory(`with history, ${times.settleMs / 1_000} s later`, `; counts verified: ${await fleet.check(fleet.accepted)}`);
+}
+
+/** The fleet as it is on most days: what was sent for it so far is past, and each meter sends now and then. */
+async function live(fleet: Fleet, { liveMs, liveCadenceMs, settleMs }: RestingTimes): Promise<void> {
+  const readingsPerSecond = (fleet.meters * 1_000) / liveCadenceMs;
+  const watch = new MemoryWatch(fleet.engine);
+  const { latencyMs, unsent } = await fleet.send({ readingsPerSecond, durationMs: liveMs }).finally(() => watch.end());
+  const late = unsent > 0 ? `; ${unsent} requests due and not sent: the rate was not held` : '';
+  const { rssMb, anonMb } = watch.highest();
+  fleet.noteMemory(
+    `live, a reading every ${liveCadenceMs / 1_000} s`,
+    `, highest in ${liveMs / 1_000} s ${rssMb.toFixed(0)} MB, own ${anonMb.toFixed(0)} MB; p99 ${latencyMs.p99.toFixed(1)} ms at ${Math.round(readingsPerSecond)} readings/s${late}`,
+  );
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
+  fleet.noteMemory(`${settleMs / 1_000} s later`, `; counts verified: ${await fleet.check(fleet.accepted)}`);
 }
 
 async function restarts(fleet: Fleet, how: 'orderly stop' | 'kill -9', times: number): Promise<void> {
   const readyMs: number[] = [];
   for (let k = 0; k < times; k++) {
     // A reading of every meter that no snapshot has yet: what a crash finds.
-    await fleet.send(1, { kind: 'wall' });
+    await fleet.send({ passes: 1 });
     await (how === 'kill -9' ? fleet.engine.kill() : fleet.engine.stop());
     readyMs.push(await fleet.start());
   }
-  const note = `from spawn; an empty engine took ${fleet.emptyReadyMs.toFixed(0)} ms; the file is in the page cache`;
+  const note = `from spawn until /ready; an empty engine took ${fleet.emptyReadyMs.toFixed(0)} ms; the files are in the page cache`;
   fleet.rows.push(rowOf(`ready again after ${how}, ${fleet.meters} meters`, 'ms', readyMs, note, ''));
 }
 
@@ -83,17 +111,17 @@ class Fleet {
   readonly meters: number;
   engine!: EngineProcess;
   accepted = 0;
+  /** No reading of the fleet is older, epoch ms. */
+  windowsFromMs = 0;
   /** Of the first start, on an empty directory. */
   emptyReadyMs = NaN;
   private emptyMb = NaN;
   private readonly directory: string;
-  private readonly load: SendLoad;
-  private readonly counts = new Map<string, number>();
+  private readonly counts = new SampleCounts();
 
-  constructor(directory: string, meters: number, load: SendLoad) {
+  constructor(directory: string, meters: number) {
     this.directory = directory;
     this.meters = meters;
-    this.load = load;
   }
 
   /** Gives the time until it was ready. */
@@ -106,25 +134,30 @@ class Fleet {
     return this.engine.readyMs;
   }
 
-  async send(passes: number, eventTime: EventTime): Promise<void> {
-    const result = await this.load(loadOptions({ port: this.engine.ports.ingest, meters: this.meters, connections: CONNECTIONS, warmupMs: 0, durationMs: NO_END_MS, passes, eventTime }));
+  async send(load: Partial<LoadOptions>): Promise<LoadResult> {
+    const result = await sendLoad(loadOptions({ port: this.engine.ports.ingest, meters: this.meters, connections: CONNECTIONS, warmupMs: 0, durationMs: NO_END_MS, ...load }));
     this.accepted += result.total.readingsAccepted;
-    for (const { meterId, readings } of result.sample) this.counts.set(meterId, (this.counts.get(meterId) ?? 0) + readings);
+    this.counts.add(result.sample);
+    return result;
   }
 
-  grow(span: { spanMs: number; stepMs: number }, fromMs: number): Promise<void> {
-    return this.send(Math.floor(span.spanMs / span.stepMs), { kind: 'stepped', startMs: fromMs, stepMs: span.stepMs });
+  async grow(span: { spanMs: number; stepMs: number }, fromMs: number): Promise<void> {
+    await this.send({ passes: Math.floor(span.spanMs / span.stepMs), eventTime: { kind: 'stepped', startMs: fromMs, stepMs: span.stepMs } });
   }
 
   /** Holds what was accepted since the engine started, and the sample's windows, against the engine. */
   check(accepted: number): Promise<string> {
-    const sample = [...this.counts].map(([meterId, readings]) => ({ meterId, readings }));
-    return checkCounts(this.engine.ports, Date.now() - WINDOWS_FROM_MS, accepted, sample);
+    return checkCounts(this.engine.ports, this.windowsFromMs, accepted, this.counts.list());
   }
 
   noteMemory(when: string, more: string): void {
     const { rssMb, anonMb, fileMb } = this.engine.memory();
     const note = `own ${anonMb.toFixed(0)} MB, mapped files ${fileMb.toFixed(0)} MB, empty engine ${this.emptyMb.toFixed(0)} MB${more}`;
     this.rows.push(rowOf(`resident, ${this.meters} meters, ${when}`, 'MB', [rssMb], note, ''));
+  }
+
+  async noteDisk(): Promise<void> {
+    const { storeBytes, logBytes } = await diskUseOf(this.directory);
+    this.rows.push(rowOf(`on disk, ${this.meters} meters`, 'MB', [(storeBytes + logBytes) / MIB], `log ${(logBytes / MIB).toFixed(0)} MB of it; ${this.accepted} readings sent`, ''));
   }
 }

@@ -1,12 +1,19 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { environmentLine } from '../bench-report.ts';
-import { Bystanders, type BystanderCounts } from './bystanders.ts';
-import { EngineProcess, makeDataDirectory, removeDataDirectory } from './engine-process.ts';
-import { loadOptions, type LoadResult } from './fixed-rate.ts';
+import { numberOption } from '../number-option.ts';
+import { Bystanders } from './bystanders.ts';
+import { EngineProcess, makeDataDirectory, removeDataDirectory, type ResidentMemory } from './engine-process.ts';
+import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
 import type { FloodOptions, FloodResult } from './flood.ts';
 import { checkCounts } from './grid-check.ts';
+import type { LoadInterval, SendingEnded } from './load-events.ts';
+import { runLoadProcess, sendLoad, startLoad, type LoadProcess } from './load-process.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import { openFilesMax } from './open-files.ts';
+import { judgeOverload, normalP99MaxMs, secondsUntilNormal, statementsOf, type OverloadReport } from './overload-verdict.ts';
+import { METERS_MAX } from './reading-source.ts';
+import { SampleCounts } from './sample-counts.ts';
 
 /**
  * What ten times too much does to an engine: measures what it can take, offers ten times that with 10,000 idle connections and slow senders
@@ -20,32 +27,18 @@ export interface OverloadOptions {
   /** Times what the engine can take. */
   factor: number;
   floodMs: number;
+  /** Half of what it can take, before its normal level is measured: windows that were filled at the maximum close meanwhile. */
+  settleMs: number;
   /** Of the measurements before: as much as it takes, then at half of that. */
   normalMs: number;
-  /** Measured after the flood, once RECOVERY_MS have passed. */
+  /** Normal load after the flood, from the moment its last request is out. */
   afterMs: number;
   idleConnections: number;
   slowConnections: number;
-  /** Own memory that may come on top of MEMORY_SHARE_MAX, MiB: what full queues hold, where that is much beside a small engine. */
+  /** Memory that may come on top of MEMORY_SHARE_MAX, MiB: what full queues hold, where that is much beside a small engine. */
   memorySlackMb: number;
   /** Further flags of the engine. */
   flags: readonly string[];
-}
-
-export interface OverloadReport {
-  capacityPerSecond: number;
-  flood: FloodResult;
-  /** Own (anonymous) memory in MiB, median under normal load and the highest under the flood; and the same of all resident memory. */
-  normalMb: number;
-  floodMb: number;
-  normalRssMb: number;
-  floodRssMb: number;
-  /** p99 in ms at half of the capacity: alone, beside idle and slow connections, and RECOVERY_MS after the flood. */
-  p99Ms: { normal: number; bystanders: number; after: number };
-  bystanders: BystanderCounts;
-  verified: string;
-  /** What did not hold; empty when all did. */
-  failures: string[];
 }
 
 export const OVERLOAD_FULL: OverloadOptions = {
@@ -53,10 +46,12 @@ export const OVERLOAD_FULL: OverloadOptions = {
   connections: 1_000,
   factor: 10,
   floodMs: 120_000,
+  // A minute's window and the 30 s that it waits for late readings.
+  settleMs: 90_000,
   normalMs: 20_000,
-  afterMs: 10_000,
+  afterMs: 20_000,
   idleConnections: 10_000,
-  slowConnections: 200,
+  slowConnections: 50,
   memorySlackMb: 0,
   flags: [],
 };
@@ -64,18 +59,12 @@ export const OVERLOAD_FULL: OverloadOptions = {
 const HOST = '127.0.0.1';
 const SAMPLE_SIZE = 50;
 const READINGS_PER_BATCH = 500;
-/** Back to normal within this time (issue 3, item 5). */
-const RECOVERY_MS = 5_000;
-/** Memory may grow by this part. */
-const MEMORY_SHARE_MAX = 0.2;
-/** A p99 counts as normal up to twice its normal value and a moment: two runs on a shared machine differ by as much. */
-const LATENCY_TIMES_MAX = 2;
-const LATENCY_SLACK_MS = 10;
+const INTERVAL_MS = 1_000;
 const HOUR_MS = 3_600_000;
+/** Files and sockets of a process beside its flood's and bystanders' connections. */
+const OPEN_FILES_RESERVE = 500;
 
-const execute = promisify(execFile);
-
-/** Rejects when the engine's counts are not its senders', or a sender could not go on. */
+/** Rejects when a sender could not go on. */
 export async function runOverload(options: OverloadOptions): Promise<OverloadReport> {
   const directory = await makeDataDirectory();
   try {
@@ -93,9 +82,11 @@ export async function runOverload(options: OverloadOptions): Promise<OverloadRep
 class Overload {
   private readonly engine: EngineProcess;
   private readonly options: OverloadOptions;
-  private readonly counted = new Map<string, number>();
+  private readonly counts = new SampleCounts();
   private readonly startedMs = Date.now();
   private acknowledged = 0;
+  /** Readings that were refused and may be stored all the same. */
+  private uncertain = 0;
 
   constructor(engine: EngineProcess, options: OverloadOptions) {
     this.engine = engine;
@@ -103,104 +94,176 @@ class Overload {
   }
 
   async run(): Promise<OverloadReport> {
-    const { normalMs, afterMs, floodMs, factor, idleConnections, slowConnections } = this.options;
-    const capacity = await this.normalLoad(null, normalMs / 2, normalMs / 2);
+    const { normalMs, settleMs, idleConnections, slowConnections } = this.options;
+    const capacity = await this.load({ readingsPerSecond: null, warmupMs: normalMs / 2, durationMs: normalMs / 2 });
     const half = Math.round(capacity.readingsPerSecond / 2);
-    const normalMemory = this.watchMemory();
-    const normal = await this.normalLoad(half, 0, normalMs);
-    const before = normalMemory.end();
+    const before = await this.normal(half, settleMs);
     const bystanders = await Bystanders.gather({ host: HOST, port: this.engine.ports.ingest, idle: idleConnections, slow: slowConnections });
     try {
-      const beside = await this.normalLoad(half, normalMs / 4, normalMs / 2);
-      const floodMemory = this.watchMemory();
-      const flood = await this.flood(Math.round(capacity.readingsPerSecond * factor), floodMs);
-      const during = floodMemory.end();
-      const after = await this.normalLoad(half, RECOVERY_MS, afterMs);
-      const verified = await this.check(flood);
-      const report = {
+      const beside = await this.load({ readingsPerSecond: half, warmupMs: normalMs / 4, durationMs: normalMs / 2 });
+      const { flood, memory, idleLowest, after, ...recovery } = await this.floodAndAfter(capacity.readingsPerSecond, before.p99Ms, bystanders);
+      const report: OverloadReport = {
         capacityPerSecond: capacity.readingsPerSecond,
         flood,
-        normalMb: median(before.map(({ anonMb }) => anonMb)),
-        floodMb: Math.max(...during.map(({ anonMb }) => anonMb)),
-        normalRssMb: median(before.map(({ rssMb }) => rssMb)),
-        floodRssMb: Math.max(...during.map(({ rssMb }) => rssMb)),
-        p99Ms: { normal: normal.latencyMs.p99, bystanders: beside.latencyMs.p99, after: after.latencyMs.p99 },
-        bystanders: bystanders.counts(),
-        verified,
-        failures: [] as string[],
+        memory: { normal: before.memory, highest: memory.highest(), bySecond: memory.samples },
+        p99Ms: { normal: before.p99Ms, bystanders: beside.latencyMs.p99 },
+        recovery: { ...recovery, refused: after.errors },
+        bystanders: { ...bystanders.counts(), idleLowest },
+        verified: null,
+        failures: [],
       };
-      report.failures.push(...failuresOf(report, this.options.memorySlackMb), ...[normal, beside, after].flatMap(({ errors }) => Object.entries(errors).map(([status, count]) => `${count} normal requests were answered ${status}`)));
+      report.verified = await this.check().catch((error: Error) => {
+        report.failures.push(error.message);
+        return null;
+      });
+      report.failures.push(...judgeOverload(report, this.options.memorySlackMb));
+      for (const { errors } of [before, beside]) for (const [status, count] of Object.entries(errors)) report.failures.push(`${count} normal requests before the flood were answered ${status}`);
       return report;
     } finally {
       bystanders.disperse();
     }
   }
 
-  private async normalLoad(readingsPerSecond: number | null, warmupMs: number, durationMs: number): Promise<LoadResult> {
-    const { meters } = this.options;
-    const load = loadOptions({ port: this.engine.ports.ingest, meters, readingsPerSecond, warmupMs, durationMs, readingsPerBatch: READINGS_PER_BATCH, sampleSize: SAMPLE_SIZE });
-    const result = await runScript<LoadResult>('fixed-rate.ts', load);
-    this.acknowledged += result.total.readingsAccepted;
-    this.add(result.sample);
+  /** The normal level: memory and latency of `normalMs` once it has settled. */
+  private async normal(readingsPerSecond: number, settleMs: number): Promise<{ memory: ResidentMemory; p99Ms: number; errors: LoadResult['errors'] }> {
+    const { normalMs } = this.options;
+    let watch: MemoryWatch | null = null;
+    // The first second only starts the watch.
+    const onEvent = (): void => void (watch ??= new MemoryWatch(this.engine));
+    const result = await this.load({ readingsPerSecond, warmupMs: settleMs, durationMs: normalMs + INTERVAL_MS, reportEveryMs: INTERVAL_MS }, onEvent).finally(() => watch?.end());
+    return { memory: (watch ?? new MemoryWatch(this.engine)).mean(), p99Ms: result.latencyMs.p99, errors: result.errors };
+  }
+
+  /** The flood, and normal load that stands ready beside it and begins with its end. */
+  private async floodAndAfter(capacityPerSecond: number, normalP99Ms: number, bystanders: Bystanders) {
+    const { afterMs } = this.options;
+    const half = Math.round(capacityPerSecond / 2);
+    const intervals: LoadInterval[] = [];
+    const over = new AbortController();
+    const memory = new MemoryWatch(this.engine);
+    let idleLowest = bystanders.counts().idle;
+    const idleWatch = setInterval(() => (idleLowest = Math.min(idleLowest, bystanders.counts().idle)), INTERVAL_MS);
+    let ended: SendingEnded | null = null;
+    const next: LoadProcess<LoadResult> = startLoad<LoadResult>(
+      'fixed-rate.ts',
+      this.optionsOf({ readingsPerSecond: half, warmupMs: 0, durationMs: afterMs, reportEveryMs: INTERVAL_MS, waitsForStart: true }),
+      { signal: over.signal, onEvent: (event) => void (event.event === 'interval' && intervals.push(event)) },
+    );
+    // Looked at below, unless the flood fails first.
+    next.result.catch(() => {});
+    try {
+      const flood = await this.flood(Math.round(capacityPerSecond * this.options.factor), (event) => {
+        ended = event;
+        // Not earlier: its readings must be newer than the flood's.
+        setTimeout(() => next.begin(), Math.max(0, event.newestEventMs - event.atMs) + 1);
+      });
+      memory.end();
+      clearInterval(idleWatch);
+      const after = await next.result;
+      this.note(after);
+      const p99MaxMs = normalP99MaxMs(normalP99Ms);
+      const backAfterSeconds = secondsUntilNormal(intervals, ended!.atMs, p99MaxMs, half);
+      return { flood, memory, idleLowest, after, backAfterSeconds, lookedSeconds: afterMs / 1_000, p99MaxMs, p99Ms: intervals.map(({ latencyMs }) => latencyMs?.p99 ?? null) };
+    } finally {
+      memory.end();
+      clearInterval(idleWatch);
+      over.abort();
+    }
+  }
+
+  private optionsOf(load: Partial<LoadOptions>): LoadOptions {
+    return loadOptions({ port: this.engine.ports.ingest, meters: this.options.meters, readingsPerBatch: READINGS_PER_BATCH, sampleSize: SAMPLE_SIZE, ...load });
+  }
+
+  private async load(load: Partial<LoadOptions>, onEvent: () => void = () => {}): Promise<LoadResult> {
+    const result = await sendLoad(this.optionsOf(load), { onEvent });
+    this.note(result);
     return result;
   }
 
-  private async flood(readingsPerSecond: number, durationMs: number): Promise<FloodResult> {
-    const { meters, connections } = this.options;
-    const options: FloodOptions = { host: HOST, port: this.engine.ports.ingest, connections, meters, readingsPerBatch: READINGS_PER_BATCH, readingsPerSecond, durationMs, sampleSize: SAMPLE_SIZE };
-    const result = await runScript<FloodResult>('flood.ts', options);
+  private note({ total, sample }: LoadResult): void {
+    this.acknowledged += total.readingsAccepted;
+    this.uncertain += total.readingsRefused;
+    this.counts.add(sample);
+  }
+
+  private async flood(readingsPerSecond: number, onEnded: (event: SendingEnded) => void): Promise<FloodResult> {
+    const { meters, connections, floodMs } = this.options;
+    const options: FloodOptions = { host: HOST, port: this.engine.ports.ingest, connections, meters, readingsPerBatch: READINGS_PER_BATCH, readingsPerSecond, durationMs: floodMs, sampleSize: SAMPLE_SIZE };
+    const result = await runLoadProcess<FloodResult>('flood.ts', options, { onEvent: (event) => void (event.event === 'sendingEnded' && onEnded(event)) });
     this.acknowledged += result.acknowledged;
-    this.add(result.sample);
-    const known = new Set(result.sample.map(({ meterId }) => meterId));
-    for (const meterId of this.counted.keys()) if (!known.has(meterId)) this.counted.delete(meterId);
+    this.uncertain += result.uncertain;
+    this.counts.add(result.sample);
     return result;
   }
 
-  private add(sample: LoadResult['sample']): void {
-    for (const { meterId, readings } of sample) this.counted.set(meterId, (this.counted.get(meterId) ?? 0) + readings);
-  }
-
-  private check(flood: FloodResult): Promise<string> {
-    const sample = [...this.counted].filter(([meterId]) => flood.sample.some((known) => known.meterId === meterId)).map(([meterId, readings]) => ({ meterId, readings }));
-    return checkCounts(this.engine.ports, this.startedMs - HOUR_MS, this.acknowledged, sample, flood.uncertain);
-  }
-
-  private watchMemory(): { end(): ReturnType<EngineProcess['memory']>[] } {
-    const samples = [this.engine.memory()];
-    const timer = setInterval(() => samples.push(this.engine.memory()), 1_000);
-    return {
-      end: () => {
-        clearInterval(timer);
-        return samples;
-      },
-    };
+  private check(): Promise<string> {
+    return checkCounts(this.engine.ports, this.startedMs - HOUR_MS, this.acknowledged, this.counts.list(), this.uncertain);
   }
 }
 
-function failuresOf(report: OverloadReport, memorySlackMb: number): string[] {
-  const { flood, normalMb, floodMb, p99Ms } = report;
-  const failures: string[] = [];
-  if (floodMb > normalMb * (1 + MEMORY_SHARE_MAX) + memorySlackMb) failures.push(`own memory rose from ${normalMb.toFixed(0)} to ${floodMb.toFixed(0)} MB`);
-  if (flood.faultCount > 0) failures.push(`${flood.faultCount} faults of refusals: ${flood.faults.join('; ')}`);
-  if (Object.keys(flood.answers).every((status) => status === '202')) failures.push('nothing was refused: the flood was no overload');
-  for (const [when, p99] of [['beside idle and slow connections', p99Ms.bystanders], [`${RECOVERY_MS} ms after the flood`, p99Ms.after]] as const) {
-    if (p99 > p99Ms.normal * LATENCY_TIMES_MAX + LATENCY_SLACK_MS) failures.push(`p99 ${when} is ${p99.toFixed(1)} ms, normally ${p99Ms.normal.toFixed(1)} ms`);
+const HELP = `node bench/load/overload.ts [options]: takes about five minutes with --seconds 120
+  --seconds <n>             of the flood (${OVERLOAD_FULL.floodMs / 1_000})
+  --connections <n>         of the flood (${OVERLOAD_FULL.connections})
+  --idle-connections <n>    beside it (${OVERLOAD_FULL.idleConnections}, or as many as ulimit -n allows)
+  --slow-connections <n>    senders that never come to an end (${OVERLOAD_FULL.slowConnections})
+  --meters <n>              (${OVERLOAD_FULL.meters})
+  --normal-seconds <n>      normal load whose memory and latency are the normal level (${OVERLOAD_FULL.normalMs / 1_000})
+  --settle-seconds <n>      normal load before that (${OVERLOAD_FULL.settleMs / 1_000})
+  --after-seconds <n>       normal load after the flood (${OVERLOAD_FULL.afterMs / 1_000})
+Prints what held and what did not, then everything as JSON. Exit codes: 0 all held, 1 something did not, 2 wrong usage.
+`;
+
+function optionsFromArguments(): OverloadOptions {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: {
+      help: { type: 'boolean', default: false },
+      seconds: text,
+      connections: text,
+      'idle-connections': text,
+      'slow-connections': text,
+      meters: text,
+      'normal-seconds': text,
+      'settle-seconds': text,
+      'after-seconds': text,
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    process.exit(0);
   }
-  return failures;
-}
-
-async function runScript<Result>(script: string, options: object): Promise<Result> {
-  const { stdout } = await execute(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), '--options', JSON.stringify(options)]);
-  return JSON.parse(stdout) as Result;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
+  const seconds = (name: 'seconds' | 'normal-seconds' | 'settle-seconds' | 'after-seconds', min: number) => numberOption(`--${name}`, values[name], { min, max: 86_400, times: 1_000 });
+  const count = (name: 'connections' | 'idle-connections' | 'slow-connections' | 'meters', min: number, max: number) => numberOption(`--${name}`, values[name], { min, max, whole: true });
+  const connections = count('connections', 1, 10_000) ?? OVERLOAD_FULL.connections;
+  const slowConnections = count('slow-connections', 0, 10_000) ?? OVERLOAD_FULL.slowConnections;
+  const limit = openFilesMax();
+  const idleMax = Math.max(0, limit - connections - slowConnections - OPEN_FILES_RESERVE);
+  const idleConnections = count('idle-connections', 0, idleMax) ?? Math.min(OVERLOAD_FULL.idleConnections, idleMax);
+  if (idleConnections < OVERLOAD_FULL.idleConnections) process.stdout.write(`${idleConnections} idle connections, not ${OVERLOAD_FULL.idleConnections}: asked for, or because ulimit -n is ${limit}\n`);
+  return {
+    ...OVERLOAD_FULL,
+    connections,
+    slowConnections,
+    idleConnections,
+    // Each connection has meters of its own, five at least: a batch must not hold one of them more than a hundred times.
+    meters: count('meters', Math.max(connections * 5, 200), METERS_MAX) ?? OVERLOAD_FULL.meters,
+    floodMs: seconds('seconds', 1) ?? OVERLOAD_FULL.floodMs,
+    normalMs: seconds('normal-seconds', 1) ?? OVERLOAD_FULL.normalMs,
+    settleMs: seconds('settle-seconds', 0) ?? OVERLOAD_FULL.settleMs,
+    afterMs: seconds('after-seconds', 1) ?? OVERLOAD_FULL.afterMs,
+  };
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '120' }, connections: { type: 'string', default: String(OVERLOAD_FULL.connections) } } });
-  const report = await runOverload({ ...OVERLOAD_FULL, floodMs: Number(values.seconds) * 1_000, connections: Number(values.connections) });
-  process.stdout.write(`${environmentLine()}\n${JSON.stringify(report, null, 2)}\n`);
+  let options: OverloadOptions;
+  try {
+    options = optionsFromArguments();
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${HELP}`);
+    process.exit(2);
+  }
+  const report = await runOverload(options);
+  process.stdout.write(`${environmentLine()}\n\n${statementsOf(report).join('\n')}\n\n${JSON.stringify(report)}\n`);
   process.exitCode = report.failures.length === 0 ? 0 : 1;
 }

@@ -26,7 +26,9 @@ export interface ReadingSourceOptions {
 /** Epoch milliseconds in base 36 have eight digits until the year 2059. */
 export const RUN_ID_CHARS = 8;
 /** Ids have six digits. */
-const METERS_MAX = 1_000_000;
+export const METERS_MAX = 1_000_000;
+/** With batches of 500 over 16 connections: see REPEATS_MAX. */
+export const METERS_MIN = 200;
 /** Two digits of a readingId tell a meter's readings of one pass apart. */
 const REPEATS_MAX = 100;
 /** Six digits of a readingId count passes. */
@@ -124,10 +126,20 @@ export class ReadingSource {
 
   /** Readings of a meter (0 … meterCount − 1) in bodies that were accepted whole. */
   acceptedOf(meter: number): number {
+    return this.bodiesOf(meter).reduce((readings, body) => readings + this.bodies[body].passesAccepted, 0);
+  }
+
+  /** Bodies that hold readings of a meter, each as often as it holds one. */
+  bodiesOf(meter: number): number[] {
     const { meterCount, readingsPerBatch } = this.options;
-    let readings = 0;
-    for (let slot = meter; slot < this.bodyCount * readingsPerBatch; slot += meterCount) readings += this.bodies[Math.floor(slot / readingsPerBatch)].passesAccepted;
-    return readings;
+    const bodies: number[] = [];
+    for (let slot = meter; slot < this.bodyCount * readingsPerBatch; slot += meterCount) bodies.push(Math.floor(slot / readingsPerBatch));
+    return bodies;
+  }
+
+  /** No reading so far is newer, epoch ms; −Infinity before the first. */
+  get newestEventMs(): number {
+    return this.lastMs + this.repeats;
   }
 
   private patch(body: Body, timeMs: number): void {

@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { rowOf, type BenchReport, type BenchRow } from '../bench-report.ts';
 import { EngineProcess, makeDataDirectory, removeDataDirectory } from './engine-process.ts';
 import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
 import { checkCounts } from './grid-check.ts';
+import { runLoadProcess, sendLoad } from './load-process.ts';
 import { RESTING_FULL, restingReport, type RestingTimes } from './memory-and-restart.ts';
+import { SampleCounts } from './sample-counts.ts';
 import type { SingleReadingsOptions, SingleReadingsResult } from './single-readings.ts';
 
 /** Whole engine under load: client and engine on the same machine, every acknowledged reading on disk, counts checked at the end. */
@@ -39,21 +38,9 @@ const LEAVES_OUT =
   'the network between meters and engine, TLS, gzip, readers of the API; the client takes its part of the same cores. At the maximum a meter sends several readings a ' +
   'second, far more than meters do, so open windows hold more samples and memory after it says nothing of a fleet (see resting).';
 
-const execute = promisify(execFile);
-
-/** Runs fixed-rate.ts in its own process. */
-export async function loadFromProcess(options: LoadOptions): Promise<LoadResult> {
-  return run<LoadResult>('fixed-rate.ts', options);
-}
-
-async function run<Result>(script: string, options: object): Promise<Result> {
-  const { stdout } = await execute(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), '--options', JSON.stringify(options)]);
-  return JSON.parse(stdout) as Result;
-}
-
 /** Runs one load benchmark. Throws when the engine's counts are not the sender's. */
 export async function runLoad(name: LoadName, options: RunLoadOptions): Promise<BenchReport> {
-  if (name === 'resting') return restingReport(options, loadFromProcess);
+  if (name === 'resting') return restingReport(options.meters, options.resting);
   const directory = await makeDataDirectory();
   try {
     const engine = await EngineProcess.start(directory);
@@ -76,7 +63,7 @@ class LoadBench {
   private readonly options: RunLoadOptions;
   private readonly startedMs = Date.now();
   private readonly rows: BenchRow[] = [];
-  private readonly sample = new Map<string, number>();
+  private readonly sample = new SampleCounts();
   private accepted = 0;
   /** Readings that autocannon may have sent without waiting for the answer. */
   private slack = 0;
@@ -116,7 +103,7 @@ class LoadBench {
   /** The rows, after the engine's counts were held against the senders'. */
   async checked(): Promise<BenchRow[]> {
     // With autocannon's unanswered readings no meter's own count is certain.
-    const sample = this.slack > 0 ? [] : [...this.sample].map(([meterId, readings]) => ({ meterId, readings }));
+    const sample = this.slack > 0 ? [] : this.sample.list();
     const verified = await checkCounts(this.engine.ports, this.startedMs - HOUR_MS, this.accepted, sample, this.slack);
     const { rssMb, anonMb } = this.engine.memory();
     this.rows.push(rowOf('resident memory after it', 'MB', [rssMb], `own ${anonMb.toFixed(0)} MB; counts verified: ${verified}`, ''));
@@ -137,12 +124,12 @@ class LoadBench {
 
   private send(load: Partial<LoadOptions>): Promise<LoadResult> {
     const { meters, durationMs, warmupMs } = this.options;
-    return loadFromProcess(loadOptions({ port: this.engine.ports.ingest, connections: BATCH_CONNECTIONS, meters, durationMs, warmupMs, ...load }));
+    return sendLoad(loadOptions({ port: this.engine.ports.ingest, connections: BATCH_CONNECTIONS, meters, durationMs, warmupMs, ...load }));
   }
 
   private tally(result: LoadResult): void {
     this.accepted += result.total.readingsAccepted;
-    for (const { meterId, readings } of result.sample) this.sample.set(meterId, (this.sample.get(meterId) ?? 0) + readings);
+    this.sample.add(result.sample);
   }
 
   private async autocannon(name: string, connections: number, requestsPerSecond: number | null): Promise<void> {
@@ -150,7 +137,7 @@ class LoadBench {
     const results: SingleReadingsResult[] = [];
     for (let round = 0; round < rounds; round++) {
       const options: SingleReadingsOptions = { port: this.engine.ports.ingest, connections, requestsPerSecond, durationMs, meters };
-      const result = await run<SingleReadingsResult>('single-readings.ts', options);
+      const result = await runLoadProcess<SingleReadingsResult>('single-readings.ts', options);
       this.accepted += result.accepted;
       this.slack += connections;
       results.push(result);

@@ -4,6 +4,7 @@ import { unpack } from 'msgpackr';
 import { afterEach, describe, expect, it } from 'vitest';
 import { loadOptions, runFixedRate } from '../../bench/load/fixed-rate.ts';
 import { checkCounts } from '../../bench/load/grid-check.ts';
+import type { LoadInterval } from '../../bench/load/load-events.ts';
 import { ReadingSource, type ReadingSourceOptions } from '../../bench/load/reading-source.ts';
 
 const NOW_MS = Date.parse('2026-11-23T14:59:59.500Z');
@@ -167,6 +168,46 @@ describe('the generator of load', () => {
     const result = await runFixedRate(loadOptions({ port, ...SMALL }));
     expect(result.errors).toEqual({ 503: 1, notAccepted: 1 });
     expect(result.total.readingsAccepted).toBe(result.total.readingsSent - 11);
+  });
+
+  it('leaves meters in doubt out of the sample', async () => {
+    let requests = 0;
+    const port = await serve((_request, _body, response) => {
+      requests++;
+      if (requests === 1) answer(response, 503, '{}');
+      else answer(response, 202, ACCEPTED);
+    });
+    const result = await runFixedRate(loadOptions({ port, ...SMALL }));
+    expect(result.total.readingsRefused).toBe(10);
+    // Two bodies a connection: the first of one connection was refused.
+    expect(result.sample).toHaveLength(3);
+  });
+
+  it('tells of each part of the time as it ends', async () => {
+    const port = await serve((_request, _body, response) => answer(response, 202, ACCEPTED));
+    const intervals: LoadInterval[] = [];
+    const options = loadOptions({ port, ...SMALL, readingsPerSecond: 2_000, durationMs: 450, reportEveryMs: 100 });
+    const result = await runFixedRate(options, { onInterval: (interval) => void intervals.push(interval) });
+    // Four whole ones and a half, or fewer when this process is held up.
+    expect(intervals.length).toBeGreaterThanOrEqual(3);
+    expect(intervals.length).toBeLessThanOrEqual(5);
+    const readings = intervals.map(({ readingsPerSecond, measuredMs }) => (readingsPerSecond * measuredMs) / 1_000);
+    expect(readings.reduce((sum, each) => sum + each, 0)).toBeCloseTo((result.readingsPerSecond * result.measuredMs) / 1_000, 6);
+    expect(Math.max(...intervals.map(({ latencyMs }) => latencyMs?.p50 ?? 0))).toBeGreaterThan(0);
+  });
+
+  it('waits until it is told to begin', async () => {
+    let received = 0;
+    const port = await serve((_request, _body, response) => {
+      received++;
+      answer(response, 202, ACCEPTED);
+    });
+    let begin = (): void => {};
+    const run = runFixedRate(loadOptions({ port, ...SMALL }), { start: new Promise((resolve) => (begin = resolve)) });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(received).toBe(0);
+    begin();
+    expect((await run).total.requests).toBeGreaterThan(0);
   });
 
   it('fails when a connection breaks', async () => {

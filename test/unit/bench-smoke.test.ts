@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BENCHES } from '../../bench/bench-list.ts';
 import { toMarkdown } from '../../bench/bench-report.ts';
+import { runSoak } from '../../bench/load/soak.ts';
 
 // Each takes a few seconds; engines start slowly on a busy machine.
 const DEADLINE_MS = 120_000;
@@ -21,4 +22,26 @@ describe('every benchmark runs and its own checks hold', () => {
       expect(toMarkdown(report)).toContain('Leaves out: ');
     }, DEADLINE_MS);
   }
+});
+
+describe('the soak', () => {
+  it('measures, sends, reports and judges', async () => {
+    const lines: string[] = [];
+    const report = await runSoak({ durationMs: 2_000, readingsPerSecond: null, meters: 1_000, readingsPerBatch: 100, reportMs: 250, measureMs: 200 }, (line) => void lines.push(line));
+
+    // Memory and latency of two seconds say nothing; counts and windows hold at any time.
+    const judged = report.findings.filter(({ text }) => /^(counts|windows)/.test(text));
+    expect(judged.map(({ holds, text }) => ({ holds, text: holds ? '' : text }))).toEqual([{ holds: true, text: '' }, { holds: true, text: '' }]);
+    expect(report.reports).toBeGreaterThanOrEqual(4);
+    expect(lines.filter((line) => line.startsWith('|'))).toHaveLength(report.reports + 2);
+    expect(lines.some((line) => /\| [^|]*main \d+[^|]* \|/.test(line)), 'heaps by thread').toBe(true);
+  }, DEADLINE_MS);
+
+  it('ends at once when it is told to, and leaves nothing', async () => {
+    const stop = new AbortController();
+    const startedMs = performance.now();
+    const soak = runSoak({ durationMs: 30_000, readingsPerSecond: 1_000, meters: 1_000, readingsPerBatch: 100, reportMs: 250, measureMs: 200 }, (line) => void (line.startsWith('|') && stop.abort()), stop.signal);
+    await expect(soak).rejects.toThrow('fixed-rate.ts was stopped');
+    expect(performance.now() - startedMs).toBeLessThan(25_000);
+  }, DEADLINE_MS);
 });
