@@ -129,12 +129,14 @@ function App() {
  */
 function Detail({ state, region, meterId, chosen, nowMs }) {
   const section = useRef(/** @type {HTMLElement | null} */ (null));
+  // A link leads here before the panels above have their content, which would push this one out of sight again.
+  const placed = state.regions !== null && state.anomalies !== null;
   useEffect(() => {
-    if (chosen) section.current?.scrollIntoView({ block: 'nearest' });
-  }, []);
+    if (chosen && placed) section.current?.scrollIntoView({ block: 'nearest' });
+  }, [placed]);
   if (region === null) return null;
   return html`
-    <section class="panel area-detail" aria-labelledby="detail-title" ref=${section}>
+    <section class=${`panel area-detail ${chosen ? 'chosen' : ''}`} aria-labelledby="detail-title" ref=${section}>
       <div class="panel-head">
         <h2 id="detail-title">${meterId ?? region}</h2>
         ${meterId !== null && html`<a class="back" href=${`#/${encodeURIComponent(region)}`}>← Meters of ${region}</a>`}

@@ -14,10 +14,11 @@ const STATE_WORDS = { starting: 'Starting', ready: 'Ready', degraded: 'Degraded'
  * @param {number} props.nowMs the engine's clock
  */
 export function EngineStrip({ engine, connection, nowMs }) {
+  const live = connection.status === 'live';
   return html`
-    <header class="strip">
+    <header class=${`strip ${live ? '' : 'not-live'}`}>
       <h1><img src="/favicon.svg" alt="" width="22" height="22" /> Smart Energy Grid</h1>
-      ${engine && html`<${EngineFacts} engine=${engine} nowMs=${nowMs} />`}
+      ${engine && html`<${EngineFacts} engine=${engine} live=${live} nowMs=${nowMs} />`}
       <p class="clock"><time>${formatTime(nowMs)}</time> <abbr title=${`Times are in ${zoneId()}`}>${formatZone(nowMs)}</abbr></p>
       <p class=${`state connection-${connection.status}`} role="status">${connectionWord(connection)}</p>
     </header>
@@ -30,11 +31,14 @@ function connectionWord(connection) {
   return connection.status === 'connecting' ? 'Connecting…' : 'Reconnecting';
 }
 
-/** @param {{ engine: import('./wire-types.js').Engine, nowMs: number }} props */
-function EngineFacts({ engine, nowMs }) {
+/**
+ * Without a connection the figures are old and nobody knows how the engine is.
+ * @param {{ engine: import('./wire-types.js').Engine, live: boolean, nowMs: number }} props
+ */
+function EngineFacts({ engine, live, nowMs }) {
   const up = engine.shards.filter((shard) => shard.state === 'up').length;
   return html`
-    <p class=${`state engine-${engine.state}`} role="status">Engine ${STATE_WORDS[engine.state].toLowerCase()}</p>
+    <p class=${`state engine-${live ? engine.state : 'unknown'}`} role="status">Engine ${live ? '' : 'was '}${STATE_WORDS[engine.state].toLowerCase()}</p>
     <dl class="facts">
       <div><dt>Shards up</dt><dd>${up} of ${engine.shards.length}</dd></div>
       <div><dt>Accepted</dt><dd>${formatCount(engine.acceptedPerSecond)} readings/s</dd></div>

@@ -11,7 +11,7 @@
  * @property {import('./wire-types.js').Engine | null} engine
  * @property {number} clockOffsetMs the engine's clock minus this machine's
  * @property {MeterView | null} meter the meter that is being watched
- * @typedef {{ sumPowerKw: number, final: boolean }} CurvePoint
+ * @typedef {{ sumPowerKw: number, metersReporting: number }} CurvePoint
  * @typedef {{ meterId: string, now: { meter: import('./wire-types.js').Meter, openWindows: import('./wire-types.js').MeterWindow[] } | null, error: string | null }} MeterView
  */
 
@@ -21,6 +21,8 @@ export const CURVE_MINUTES = 60;
 export const ANOMALIES_MAX = 500;
 
 const MINUTE_MS = 60_000;
+/** Windows close one by one after their minute: the engine waits a minute at most for late readings, and some more for meters that fell silent. */
+const CLOSING_MS = 120_000;
 
 /** @type {GridState} */
 export const emptyState = { regions: null, curves: new Map(), anomalies: null, engine: null, clockOffsetMs: 0, meter: null };
@@ -75,7 +77,7 @@ function withRegions(state, data, fresh) {
   for (const window of data.windows) {
     let curve = curves.get(window.region);
     if (!curve) curves.set(window.region, (curve = new Map()));
-    curve.set(Date.parse(window.windowStart), { sumPowerKw: window.sumPowerKw, final: window.final });
+    curve.set(Date.parse(window.windowStart), { sumPowerKw: window.sumPowerKw, metersReporting: window.metersReporting });
   }
   dropOldMinutes(curves);
   return { ...state, regions: sorted, curves };
@@ -117,8 +119,8 @@ export function sortedAnomalies(anomalies) {
 
 /**
  * The load curve of some regions together: one point in the middle of each minute of the last hour that is over, null
- * where nothing was measured, and the load now as the last point. The minute under way is left out: not all of its
- * meters have reported, so it would look like a drop.
+ * where nothing was measured, and the load now as the last point. The minute under way is left out, and so are the ones
+ * right before it whose windows are still being closed: not all of their meters are counted yet, so they would look like a drop.
  *
  * @param {GridState} state
  * @param {string[]} names regions to add up
@@ -126,22 +128,34 @@ export function sortedAnomalies(anomalies) {
  * @returns {{ seconds: number[], powerKw: (number | null)[] }} times in epoch seconds
  */
 export function loadCurve(state, names, nowMs) {
+  const total = totals(state, names);
   const thisMinute = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;
+  let end = thisMinute;
+  while (end > nowMs - CLOSING_MS && minuteSum(state, names, end - MINUTE_MS).metersReporting < total.metersReporting) end -= MINUTE_MS;
   const seconds = [];
   const powerKw = [];
-  for (let start = thisMinute - CURVE_MINUTES * MINUTE_MS; start < thisMinute; start += MINUTE_MS) {
-    let sum = null;
-    for (const name of names) {
-      const point = state.curves.get(name)?.get(start);
-      if (point) sum = (sum ?? 0) + point.sumPowerKw;
-    }
+  for (let start = thisMinute - CURVE_MINUTES * MINUTE_MS; start < end; start += MINUTE_MS) {
     seconds.push((start + MINUTE_MS / 2) / 1000);
-    powerKw.push(sum);
+    powerKw.push(minuteSum(state, names, start).sumPowerKw);
   }
-  const total = totals(state, names);
   seconds.push(nowMs / 1000);
   powerKw.push(total.metersReporting > 0 ? total.loadKw : null);
   return { seconds, powerKw };
+}
+
+/**
+ * One minute of some regions together; `sumPowerKw` is null when nothing was measured.
+ * @param {GridState} state @param {string[]} names @param {number} start epoch ms
+ */
+function minuteSum(state, names, start) {
+  const sum = { sumPowerKw: /** @type {number | null} */ (null), metersReporting: 0 };
+  for (const name of names) {
+    const point = state.curves.get(name)?.get(start);
+    if (!point) continue;
+    sum.sumPowerKw = (sum.sumPowerKw ?? 0) + point.sumPowerKw;
+    sum.metersReporting += point.metersReporting;
+  }
+  return sum;
 }
 
 /**

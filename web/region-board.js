@@ -35,7 +35,7 @@ export function RegionBoard({ state, selected, nowMs, onSelect }) {
             <${RegionRow}
               key=${region.region}
               region=${region}
-              powerKw=${loadCurve(state, [region.region], nowMs).powerKw}
+              curve=${loadCurve(state, [region.region], nowMs)}
               selected=${region.region === selected}
               onSelect=${onSelect}
             />
@@ -49,11 +49,11 @@ export function RegionBoard({ state, selected, nowMs, onSelect }) {
 /**
  * @param {object} props
  * @param {import('./wire-types.js').Region} props.region
- * @param {(number | null)[]} props.powerKw
+ * @param {ReturnType<typeof loadCurve>} props.curve
  * @param {boolean} props.selected
  * @param {(region: string) => void} props.onSelect
  */
-function RegionRow({ region, powerKw, selected, onSelect }) {
+function RegionRow({ region, curve, selected, onSelect }) {
   const { level, word, mark } = loadLevel(region.loadPercent);
   return html`
     <tr class=${`region level-${level}`} aria-current=${selected ? 'true' : undefined} onClick=${() => onSelect(region.region)}>
@@ -62,7 +62,7 @@ function RegionRow({ region, powerKw, selected, onSelect }) {
         ${region.openAnomalies > 0 &&
         html`<span class="badge" title="open anomalies">${region.openAnomalies}<span class="hidden"> open ${region.openAnomalies === 1 ? 'anomaly' : 'anomalies'}</span></span>`}
       </th>
-      <td class="spark-cell"><${Spark} powerKw=${powerKw} top=${region.capacityKw} /></td>
+      <td class="spark-cell"><${Spark} curve=${curve} top=${region.capacityKw} /></td>
       <td class="bar-cell">
         <div class="bar-line">
           <${LoadBar} percent=${region.loadPercent} />
@@ -88,20 +88,22 @@ function LoadBar({ percent }) {
 
 /**
  * A curve as small as a word, up to the capacity or its own peak; from zero, or from below where a region exports.
- * @param {{ powerKw: (number | null)[], top: number | null }} props
+ * @param {{ curve: ReturnType<typeof loadCurve>, top: number | null }} props
  */
-function Spark({ powerKw, top }) {
+function Spark({ curve: { seconds, powerKw }, top }) {
   const high = Math.max(...powerKw.map((power) => power ?? 0), top ?? 0, 0.001);
   const low = Math.min(...powerKw.map((power) => power ?? 0), 0);
   /** @param {number} power */
   const height = (power) => (SPARK_HEIGHT - 1 - ((power - low) / (high - low)) * (SPARK_HEIGHT - 2)).toFixed(1);
   const zero = height(0);
+  const [begin] = seconds;
+  const spanSeconds = seconds[seconds.length - 1] - begin;
   let line = '';
   let area = '';
   /** @type {string | null} */
   let lastX = null;
   powerKw.forEach((power, index) => {
-    const x = ((index / (powerKw.length - 1)) * SPARK_WIDTH).toFixed(1);
+    const x = (((seconds[index] - begin) / spanSeconds) * SPARK_WIDTH).toFixed(1);
     if (power === null) {
       if (lastX !== null) area += `V${zero}Z`;
       lastX = null;

@@ -2,20 +2,32 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { ApiClient } from '../cli/api-client.ts';
 import { endUsageFaultsWith2, EXIT_CODES_HELP } from '../cli/command-end.ts';
-import { DEFAULT_SIMULATION, runSimulation } from '../cli/simulate/simulation.ts';
+import { meterName } from '../cli/simulate/fleet.ts';
+import { DEFAULT_SIMULATION, runSimulation, type SimulationOptions } from '../cli/simulate/simulation.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { EngineConfig } from './engine-config.ts';
 import type { Engine } from './engine.ts';
 import { addSettings, loadSettings, runEngine } from './start-command.ts';
 
+const MINUTE_MS = 60_000;
 /** Event time that is filled in before the demo goes live, so that curves and baselines are there to look at. */
-const HISTORY_MS = 2 * 3_600_000;
-/** Of the live meters: frequent enough that the page moves. */
-const LIVE_INTERVAL_MS = 2_000;
-const HISTORY_INTERVAL_MS = 20_000;
-/** Something to see: regions near their capacity, meters without power. */
-const MODES = ['normal', 'outage', 'peak'] as const;
+const HISTORY_MS = 120 * MINUTE_MS;
+/** How far back a simulation is sent again at most: about a million readings, ten seconds. */
+const SENT_AGAIN_MS_MAX = 360 * MINUTE_MS;
+
+/** What is simulated: one run, as fast as the engine takes it until it has caught up with the clock, so that what goes on when the page opens has begun before. */
+export const DEMO_SIMULATION = {
+  ...DEFAULT_SIMULATION,
+  // In this one the page opens while a region is over its capacity whose meters have not had a peak before, and two meters elsewhere have just fallen silent.
+  seed: 642,
+  // Frequent enough that the page moves; two hours of it are filled in within seconds.
+  intervalMs: 2_000,
+  // Something to see: regions near their capacity, meters without power.
+  modes: ['normal', 'outage', 'peak'],
+  speed: Infinity,
+} as const satisfies SimulationOptions;
 
 /** Adds `seg demo`. */
 export function registerDemo(program: Command): void {
@@ -34,21 +46,46 @@ function demoSettings(flags: Record<string, unknown>): EngineConfig {
 
 async function simulate(engine: Engine, config: EngineConfig): Promise<void> {
   const url = `http://${config.host}:${engine.ports.ingest}`;
+  const dashboard = `http://${config.host}:${engine.ports.http}/`;
   process.stdout.write(
-    `\nSmart Energy Grid is running with 10 regions and 100 simulated meters.\n\n  Dashboard  http://${config.host}:${engine.ports.http}/\n  Readings   POST ${url}/ingest\n  Metrics    http://${config.host}:${engine.ports.ops}/metrics\n\nCtrl-C ends it.\n`,
+    `\nSmart Energy Grid is running with 10 regions and 100 simulated meters.\n\n  Dashboard  ${dashboard}\n  Readings   POST ${url}/ingest\n  Metrics    http://${config.host}:${engine.ports.ops}/metrics\n\nCtrl-C ends it.\n`,
   );
   const stop = new AbortController();
   engine.shutdown.phase('simulation', 1_000, () => stop.abort());
-  const now = Date.now();
   try {
-    await runSimulation(
-      { ...DEFAULT_SIMULATION, url, intervalMs: HISTORY_INTERVAL_MS, modes: MODES, startMs: now - HISTORY_MS, durationMs: HISTORY_MS, speed: Infinity },
-      { signal: stop.signal },
-    );
-    await runSimulation({ ...DEFAULT_SIMULATION, url, intervalMs: LIVE_INTERVAL_MS, modes: MODES }, { signal: stop.signal });
+    const startMs = await beginning(dashboard, Date.now(), stop.signal);
+    await runSimulation({ ...DEMO_SIMULATION, url, startMs }, { signal: stop.signal });
   } catch (error) {
     if (stop.signal.aborted) return;
     if (!(error instanceof OperationalError)) throw error;
     process.stderr.write(`seg: the simulation ended: ${error.message}\n`);
   }
+}
+
+/**
+ * When the simulation begins, epoch ms. The same start gives the same readings, so one that the data directory holds is gone through again: what is there
+ * counts once, what came meanwhile is filled in, and troubles go on where they were. One that is too long ago is followed by another.
+ * `apiUrl`: the engine's API. Throws OperationalError when it does not answer.
+ */
+export async function beginning(apiUrl: string, nowMs: number, signal: AbortSignal): Promise<number> {
+  // A whole minute, so that the start of the first window tells it.
+  const freshMs = Math.floor((nowMs - HISTORY_MS) / MINUTE_MS) * MINUTE_MS;
+  const api = new ApiClient(apiUrl, signal);
+  try {
+    const [first] = await firstPage(api, `/api/v1/meters/${meterName(0)}/aggregates`, { granularity: '1m', from: '0', limit: '1' });
+    const startMs = Date.parse(String(first.windowStart));
+    if (nowMs - startMs <= SENT_AGAIN_MS_MAX) return startMs;
+    const meters = await firstPage(api, '/api/v1/meters', { limit: '1000' });
+    return Math.max(freshMs, ...meters.map(({ newestTimestamp }) => Date.parse(String(newestTimestamp)) + 1));
+  } catch (error) {
+    if (error instanceof OperationalError && error.code === 'not_found') return freshMs;
+    throw error;
+  } finally {
+    api.close();
+  }
+}
+
+async function firstPage(api: ApiClient, path: string, query: Record<string, string>): Promise<Record<string, unknown>[]> {
+  for await (const { data } of api.pages(path, query)) return data;
+  return [];
 }

@@ -1,45 +1,14 @@
-import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { chromiumSuite, complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium.ts';
 import { startDashboard, type DashboardServer } from '../support/dashboard-server.ts';
+import { freePort } from '../support/engine-process.ts';
 import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
-import { suite } from '../support/required-suites.ts';
 
-const CHROMIUM = process.env.SEG_TEST_CHROMIUM ?? '/usr/bin/chromium';
-const CHROMIUM_ARGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-suite('Chromium', isExecutable(CHROMIUM), 'Install it with `apt-get install chromium`, or name one with SEG_TEST_CHROMIUM=/path/to/chromium.', () => {
+chromiumSuite(() => {
   let browser: Browser;
   let grid: FakeGrid;
   let server: DashboardServer;
@@ -49,7 +18,7 @@ suite('Chromium', isExecutable(CHROMIUM), 'Install it with `apt-get install chro
   const shotDir = mkdtempSync(join(tmpdir(), 'seg-dashboard-'));
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+    browser = await launchChromium();
     console.info(`screenshots are in ${shotDir}`);
   });
   afterAll(() => browser?.close());
@@ -66,12 +35,7 @@ suite('Chromium', isExecutable(CHROMIUM), 'Install it with `apt-get install chro
   async function openPage(path = '', options: { width?: number; height?: number; colorScheme?: 'dark' | 'light'; timezoneId?: string } = {}): Promise<void> {
     const { width = 1440, height = 900, colorScheme = 'dark', timezoneId = 'Europe/Berlin' } = options;
     page = await browser.newPage({ viewport: { width, height }, colorScheme, timezoneId, locale: 'en-GB' });
-    complaints = [];
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(String(error.stack)));
-    page.on('requestfailed', (request) => complaints.push(`request failed: ${request.url()}`));
+    complaints = complaintsOf(page);
     await page.goto(`http://127.0.0.1:${server.port}/${path}`);
     await page.getByText('Live', { exact: true }).waitFor();
   }
@@ -120,7 +84,7 @@ suite('Chromium', isExecutable(CHROMIUM), 'Install it with `apt-get install chro
     grid.tellAnomaly(exampleAnomaly({ meterId: 'meter-0903', startedAt: Date.now() - 5_000, severity: 'CRITICAL', message: 'Power is 9 kW, where 1 kW is usual.' }));
     await page.locator('.area-anomalies .anomaly').first().getByText('meter-0903').waitFor();
     // Screen readers are told of a new critical episode, not of those that were there.
-    expect(await page.locator('[role=alert]').innerText()).toBe('Critical: Spike at meter-0903, region-09. Power is 9 kW, where 1 kW is usual.');
+    await expect.poll(() => page.locator('[role=alert]').innerText()).toBe('Critical: Spike at meter-0903, region-09. Power is 9 kW, where 1 kW is usual.');
 
     grid.tellEngine({ state: 'degraded' });
     await page.getByText('Engine degraded').waitFor();
@@ -235,8 +199,7 @@ suite('Chromium', isExecutable(CHROMIUM), 'Install it with `apt-get install chro
     );
     await openPage(path, { width: 360, height: 740, colorScheme: 'light' });
     await page.locator(path === '' ? '.meters' : '.area-detail canvas').waitFor();
-    const sideways = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
-    expect(sideways).toBe(0);
+    expect(await sidewaysOverflow(page)).toBe(0);
     await page.screenshot({ path: join(shotDir, file), fullPage: true });
     expect(complaints).toEqual([]);
   });
@@ -247,7 +210,7 @@ suite('Chromium', isExecutable(CHROMIUM), 'Install it with `apt-get install chro
     grid.tellAnomaly(exampleAnomaly({ meterId: 'm'.repeat(64), region: long, startedAt: Date.now() }));
     await openPage('', { width: 360, height: 740 });
     await page.locator('.meters, .note').first().waitFor();
-    expect(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')).toBe(0);
+    expect(await sidewaysOverflow(page)).toBe(0);
   });
 
   test('text from meters is text', async () => {

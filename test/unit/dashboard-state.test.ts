@@ -100,6 +100,16 @@ describe('the load curve', () => {
     expect(seconds).toHaveLength(61);
   });
 
+  test('leaves out the minutes before now whose windows are still being closed, and goes from the last whole one to now', () => {
+    const early = THIS_MINUTE + 10_000;
+    const closing = (...windows: object[]) => withMessage(emptyState, regions('snapshot', { regions: [region('a', { loadKw: 3 })], windows: [minute('a', THIS_MINUTE - 3 * MINUTE_MS, 9), ...windows] }), early);
+    const half = { ...minute('a', THIS_MINUTE - MINUTE_MS, 2), metersReporting: 4 };
+    expect(loadCurve(closing(), ['a'], early).powerKw.slice(-3)).toEqual([null, 9, 3]);
+    expect(loadCurve(closing(minute('a', THIS_MINUTE - 2 * MINUTE_MS, 8), half), ['a'], early).powerKw.slice(-3)).toEqual([9, 8, 3]);
+    const later = THIS_MINUTE + 2 * MINUTE_MS;
+    expect(loadCurve(closing(minute('a', THIS_MINUTE - 2 * MINUTE_MS, 8), half), ['a'], later).powerKw.slice(-4)).toEqual([9, 8, 2, 3]);
+  });
+
   test('has no last point while no meter reports', () => {
     const silent = withMessage(state, regions('update', { regions: [region('a', { metersReporting: 0, loadKw: 0 })], windows: [] }), NOW_MS);
     expect(loadCurve(silent, ['a'], NOW_MS).powerKw.at(-1)).toBeNull();
