@@ -2,7 +2,8 @@ import { describe } from 'vitest';
 
 /**
  * Suites that need a program which is not everywhere: a browser, a database, a broker. Without it they do not run, and say so;
- * with SEG_REQUIRE_ALL_SUITES=1, as in CI, they fail instead.
+ * with SEG_REQUIRE_ALL_SUITES=1, as in CI, they fail instead. Those of a database or a broker are declared by
+ * test/services/service-suites.ts, which finds or starts it.
  */
 
 /**
@@ -18,6 +19,15 @@ export function suite(name: string, available: boolean, howTo: string, body: () 
   }
   console.warn(`\n*** ${missingSuite(name, howTo, process.env.SEG_REQUIRE_ALL_SUITES === '1')}\n`);
   describe.skip(`${name} (not available)`, body);
+}
+
+/**
+ * Declares a suite that needs what CI cannot install, so that it is not required there either: without it there is a warning and no
+ * test. A file needs another suite beside it, or vitest takes it for empty.
+ */
+export function suiteWherePossible(name: string, available: boolean, howTo: string, body: () => void): void {
+  if (available) describe(name, body);
+  else console.warn(`\n*** ${missingSuite(name, howTo, false)}\n`);
 }
 
 /** What to say of a suite that cannot run; throws it when all suites are required. */

@@ -1,0 +1,240 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { kafkaClassPath, kafkaJarsPresent, LOG_SETTINGS } from './kafka-jars.ts';
+import { removeServiceDirectory, runTool, serviceDirectory, servicePort, ServiceProcess } from './service-process.ts';
+
+/** Apache Kafka for a test: real brokers in KRaft mode on free ports of 127.0.0.1, with data of their own that is gone afterwards. */
+
+export const KAFKA_HOW_TO =
+  'Install Java 17 and Maven (`apt-get install default-jre-headless maven`) and get Kafka\'s jars with `npm run services -- kafka --fetch`, ' +
+  'or name running brokers with SEG_TEST_KAFKA_BROKERS=host:port,host:port.';
+
+/** More than three tell a test nothing new, and each is 300 MB of memory. */
+const BROKERS_MAX = 5;
+/** As many copies as a topic of Kafka's own has in production, where there are brokers for them. */
+const COPIES_MAX = 3;
+const HEAP_MB = 256;
+/** Two cores are shared with other suites: a compiler that optimises for hours of running, or a collector with a thread for each core, does not pay. */
+const JAVA_ARGS = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'];
+
+export interface KafkaOptions {
+  /** 1 by default. All are controllers too, so the cluster works while more than half of them are up: use 1, 3 or 5. */
+  brokers?: number;
+  /** Lines of server.properties for every broker. Topics are not made by asking for them unless `auto.create.topics.enable` is set here. */
+  settings?: Readonly<Record<string, string>>;
+}
+
+/** Starts a cluster; resolves once all brokers are up. The caller disposes of it. Rejects where `kafkaAvailable` is false. */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
+  const { brokers = 1, settings = {} } = options;
+  if (!Number.isInteger(brokers) || brokers < 1 || brokers > BROKERS_MAX) throw new Error(`${brokers} brokers; from 1 to ${BROKERS_MAX} are possible`);
+  if (!kafkaAvailable()) throw new Error(`Kafka is not here. ${KAFKA_HOW_TO}`);
+  const classPath = kafkaClassPath();
+  const directory = serviceDirectory('kafka');
+  let cluster: KafkaCluster | null = null;
+  try {
+    const plans = await planBrokers(directory, brokers);
+    const clusterId = randomBytes(16).toString('base64url');
+    for (const plan of plans) {
+      mkdirSync(plan.directory);
+      writeFileSync(propertiesFile(plan), properties(plan, plans, settings));
+      await runJava(classPath, 'kafka.tools.StorageTool', ['format', '--cluster-id', clusterId, '--config', propertiesFile(plan)]);
+    }
+    cluster = new KafkaCluster(directory, plans.map((plan) => new KafkaBroker(plan, classPath)), classPath);
+    await cluster.start();
+    return cluster;
+  } catch (error) {
+    if (cluster === null) removeServiceDirectory(directory);
+    else await cluster.dispose();
+    throw error;
+  }
+}
+
+/** Whether `startKafka` can: Java and the jars are here. */
+export function kafkaAvailable(): boolean {
+  return kafkaJarsPresent() && javaAvailable();
+}
+
+export function javaAvailable(): boolean {
+  return spawnSync('java', ['-version']).status === 0;
+}
+
+interface BrokerPlan {
+  id: number;
+  directory: string;
+  port: number;
+  controllerPort: number;
+}
+
+/** One broker of a cluster; it keeps its address and its data through `stop` and `kill9`. */
+export class KafkaBroker {
+  readonly id: number;
+  /** `127.0.0.1:port`. */
+  readonly address: string;
+  private readonly plan: BrokerPlan;
+  private readonly classPath: string;
+  private process: ServiceProcess | null = null;
+
+  /** Use `startKafka`. */
+  constructor(plan: BrokerPlan, classPath: string) {
+    this.id = plan.id;
+    this.address = `127.0.0.1:${plan.port}`;
+    this.plan = plan;
+    this.classPath = classPath;
+  }
+
+  get pid(): number {
+    return this.up().pid;
+  }
+
+  /** Brings it up, the first time or after `stop` or `kill9`. With others in the cluster it is not up before more than half of them are. */
+  async start(): Promise<void> {
+    if (this.process?.isUp === true) throw new Error(`Kafka broker ${this.id} is up already`);
+    this.process = await ServiceProcess.start({
+      name: `Kafka broker ${this.id}`,
+      command: 'java',
+      args: [...JAVA_ARGS, `-Xmx${HEAP_MB}m`, `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', this.classPath, 'kafka.Kafka', propertiesFile(this.plan)],
+      env: { LC_ALL: 'C.UTF-8', TZ: 'UTC' },
+      cwd: this.plan.directory,
+      readyText: 'Kafka Server started',
+      stopSignal: 'SIGTERM',
+    });
+  }
+
+  /** Orderly; the data stays for another `start`. */
+  async stop(): Promise<void> {
+    await this.process?.stop();
+  }
+
+  /** As a crash would; the data stays for another `start`. */
+  async kill9(): Promise<void> {
+    await this.up().kill9();
+  }
+
+  /** It hangs: connections stay open and nothing is answered. */
+  pause(): void {
+    this.up().pause();
+  }
+
+  resume(): void {
+    this.up().resume();
+  }
+
+  /** Kills it if it is up. */
+  async end(): Promise<void> {
+    await this.process?.kill9();
+  }
+
+  private up(): ServiceProcess {
+    if (this.process === null || !this.process.isUp) throw new Error(`Kafka broker ${this.id} is not up`);
+    return this.process;
+  }
+}
+
+/** Brokers that belong together. What is done to the cluster is done to each of them. */
+export class KafkaCluster {
+  /** For clients, as SEG_KAFKA_BROKERS takes it: `127.0.0.1:port,127.0.0.1:port`. */
+  readonly brokers: string;
+  readonly nodes: readonly KafkaBroker[];
+  private readonly directory: string;
+  private readonly classPath: string;
+
+  /** Use `startKafka`. */
+  constructor(directory: string, nodes: readonly KafkaBroker[], classPath: string) {
+    this.directory = directory;
+    this.nodes = nodes;
+    this.classPath = classPath;
+    this.brokers = nodes.map(({ address }) => address).join(',');
+  }
+
+  async start(): Promise<void> {
+    const starts = await Promise.allSettled(this.nodes.map((node) => node.start()));
+    const failed = starts.find((start) => start.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+  }
+
+  async kill9(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill9()));
+  }
+
+  pause(): void {
+    for (const node of this.nodes) node.pause();
+  }
+
+  resume(): void {
+    for (const node of this.nodes) node.resume();
+  }
+
+  /** Creates a topic with Kafka's own command; it takes a second. `settings` are those of the topic: `{ 'cleanup.policy': 'compact' }`. */
+  async createTopic(name: string, options: { partitions?: number; replication?: number; settings?: Readonly<Record<string, string>> } = {}): Promise<void> {
+    const { partitions = 1, replication = Math.min(this.nodes.length, COPIES_MAX), settings = {} } = options;
+    const counts = ['--partitions', `${partitions}`, '--replication-factor', `${replication}`];
+    const config = Object.entries(settings).flatMap(([key, value]) => ['--config', `${key}=${value}`]);
+    await runJava(this.classPath, 'org.apache.kafka.tools.TopicCommand', ['--bootstrap-server', this.brokers, '--create', '--topic', name, ...counts, ...config]);
+  }
+
+  /**
+   * Kills all and removes their data. An orderly stop would save nothing, and takes long: the last controllers wait for a majority
+   * that has gone.
+   */
+  async dispose(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.end()));
+    removeServiceDirectory(this.directory);
+  }
+}
+
+async function planBrokers(directory: string, count: number): Promise<BrokerPlan[]> {
+  const ports = new Set<number>();
+  while (ports.size < 2 * count) ports.add(await servicePort());
+  const list = [...ports];
+  return Array.from({ length: count }, (_, at) => ({ id: at + 1, directory: join(directory, `broker-${at + 1}`), port: list[at], controllerPort: list[count + at] }));
+}
+
+function propertiesFile({ directory }: BrokerPlan): string {
+  return join(directory, 'server.properties');
+}
+
+function properties(plan: BrokerPlan, plans: readonly BrokerPlan[], settings: Readonly<Record<string, string>>): string {
+  const copies = `${Math.min(plans.length, COPIES_MAX)}`;
+  const lines: Record<string, string> = {
+    'process.roles': 'broker,controller',
+    'node.id': `${plan.id}`,
+    'controller.quorum.voters': plans.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(','),
+    'controller.listener.names': 'CONTROLLER',
+    listeners: `PLAINTEXT://127.0.0.1:${plan.port},CONTROLLER://127.0.0.1:${plan.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${plan.port}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': join(plan.directory, 'data'),
+    // A topic by a wrong name would spring up and hide the mistake.
+    'auto.create.topics.enable': 'false',
+    'offsets.topic.replication.factor': copies,
+    'transaction.state.log.replication.factor': copies,
+    'transaction.state.log.min.isr': '1',
+    'share.coordinator.state.topic.replication.factor': copies,
+    'share.coordinator.state.topic.min.isr': '1',
+    // By default fifty partitions each, which two cores take seconds to make at the first commit.
+    'offsets.topic.num.partitions': '4',
+    'transaction.state.log.num.partitions': '4',
+    // How long a dead broker is taken for alive, and keeps its successor under the same id from joining: 9 s by default.
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
+    // By default a new group waits three seconds for more members.
+    'group.initial.rebalance.delay.ms': '0',
+    // By default 128 MiB, half of this heap.
+    'log.cleaner.dedupe.buffer.size': '8388608',
+    'num.network.threads': '2',
+    'num.io.threads': '2',
+    ...settings,
+  };
+  return `${Object.entries(lines).map(([key, value]) => `${key}=${value}`).join('\n')}\n`;
+}
+
+function runJava(classPath: string, mainClass: string, args: readonly string[]): Promise<string> {
+  return runTool('java', [...JAVA_ARGS, `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', classPath, mainClass, ...args]);
+}
