@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { OperationalError } from './errors.ts';
@@ -10,7 +10,24 @@ import type { Entry, Store, Table } from './store.ts';
 /** Named tables in one environment; LMDB fixes this when it opens. */
 const TABLES_MAX = 16;
 /** Snapshots are runs of pages, and LMDB keeps free pages in one sorted list: larger pages make it shorter, smaller ones copy less for each small change (measured; bench/RESULTS.md). */
-const PAGE_BYTES = 8_192;
+const PAGE_BYTES = 32_768;
+
+/**
+ * A commit is refused while less than this is free, besides room for what it writes: when a write of LMDB fails for lack of space, lmdb-js 3.5.6 puts its
+ * message into a buffer that is too small for it, and the process ends with a damaged heap (seen with `seg prove --fault disk-full`).
+ */
+const FREE_BYTES_MIN = 4 * 1024 * 1024;
+/** A small value copies the pages on its way from the root. */
+const PAGES_PER_CHANGE = 3;
+/** … which most of them share. */
+const SMALL_CHANGES_MAX = 64;
+
+interface Change {
+  database: Database<Buffer, Buffer>;
+  key: Uint8Array;
+  /** null removes. */
+  value: Uint8Array | null;
+}
 
 export interface LmdbStoreOptions {
   /** Directory of the environment; made when missing. */
@@ -24,7 +41,7 @@ export interface LmdbStoreOptions {
 
 /** Opens (or makes) an environment. Throws OperationalError `corrupt` when its file was cut short, `storage_failed` when it is not an LMDB environment. */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
-  return new LmdbStore(openRoot(options), options.directory);
+  return new LmdbStore(openRoot(options), options);
 }
 
 function openRoot(options: LmdbStoreOptions & { mapWhole?: boolean }): RootDatabase<Buffer, Buffer> {
@@ -74,11 +91,15 @@ class LmdbStore implements Store {
   private readonly root: RootDatabase<Buffer, Buffer>;
   private readonly dataFile: string;
   private readonly tables = new Map<string, LmdbTable>();
-  /** Promises of the puts queued since the last commit; lmdb-js hands out one promise per transaction, so this stays small. */
-  private queued = new Set<Promise<boolean>>();
+  private readonly pageBytes: number;
+  private readonly directory: string;
+  private queued: Change[] = [];
+  private queuedBytes = 0;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, directory: string) {
+  constructor(root: RootDatabase<Buffer, Buffer>, { directory, pageBytes = PAGE_BYTES }: LmdbStoreOptions) {
     this.root = root;
+    this.directory = directory;
+    this.pageBytes = pageBytes;
     this.dataFile = join(directory, 'data.mdb');
   }
 
@@ -88,7 +109,7 @@ class LmdbStore implements Store {
       const database = this.openTable(name);
       // Only where it may not be made: read-only.
       if (database === undefined) throw new OperationalError('storage_failed', `the store at ${this.dataFile} has no table "${name}"`);
-      table = new LmdbTable(database, (written) => this.queued.add(written));
+      table = new LmdbTable(database, (change) => this.queue(change));
       this.tables.set(name, table);
     }
     return table;
@@ -103,14 +124,28 @@ class LmdbStore implements Store {
   }
 
   async commit(): Promise<void> {
-    const queued = this.queued;
-    if (queued.size === 0) return;
-    this.queued = new Set();
+    const { queued } = this;
+    if (queued.length === 0) return;
+    const bytes = this.queuedBytes + Math.min(queued.length * PAGES_PER_CHANGE, SMALL_CHANGES_MAX) * this.pageBytes;
+    this.queued = [];
+    this.queuedBytes = 0;
+    const { bavail, bsize } = statfsSync(this.directory);
+    if (bavail * bsize < FREE_BYTES_MIN + bytes) throw storageFull();
+    // lmdb-js hands out one promise per transaction, so this stays small.
+    const written = new Set<Promise<boolean>>();
+    for (const { database, key, value } of queued) {
+      written.add(value === null ? database.remove(key as Buffer) : database.put(key as Buffer, value as Buffer));
+    }
     try {
-      await Promise.all(queued);
+      await Promise.all(written);
     } catch (cause) {
       throw commitError(cause);
     }
+  }
+
+  private queue(change: Change): void {
+    this.queued.push(change);
+    this.queuedBytes += change.value?.length ?? 0;
   }
 
   sizeBytes(): number {
@@ -130,9 +165,9 @@ class LmdbStore implements Store {
 
 class LmdbTable implements Table {
   private readonly database: Database<Buffer, Buffer>;
-  private readonly onQueued: (written: Promise<boolean>) => void;
+  private readonly onQueued: (change: Change) => void;
 
-  constructor(database: Database<Buffer, Buffer>, onQueued: (written: Promise<boolean>) => void) {
+  constructor(database: Database<Buffer, Buffer>, onQueued: (change: Change) => void) {
     this.database = database;
     this.onQueued = onQueued;
   }
@@ -152,11 +187,11 @@ class LmdbTable implements Table {
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
-    this.onQueued(this.database.put(key as Buffer, value as Buffer));
+    this.onQueued({ database: this.database, key: Buffer.from(key), value });
   }
 
   remove(key: Uint8Array): void {
-    this.onQueued(this.database.remove(key as Buffer));
+    this.onQueued({ database: this.database, key: Buffer.from(key), value: null });
   }
 
   count(): number {
@@ -183,10 +218,14 @@ function damageError(cause: unknown): OperationalError | null {
   return /MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|PANIC|BAD_TXN|CURSOR_FULL)/.test(message) ? new OperationalError('corrupt', `the store is damaged: ${message}`, { cause }) : null;
 }
 
+function storageFull(cause?: unknown): OperationalError {
+  return new OperationalError('storage_full', 'the disk that holds the data directory is full; free space on it', { retryable: true, cause });
+}
+
 function commitError(cause: unknown): OperationalError {
   const message = cause instanceof Error ? cause.message : String(cause);
   if (/MDB_MAP_FULL|ENOSPC|No space left|EDQUOT|quota/i.test(message)) {
-    return new OperationalError('storage_full', 'the disk that holds the data directory is full; free space on it', { retryable: true, cause });
+    return storageFull(cause);
   }
   return new OperationalError('storage_failed', `the store could not commit: ${message}`, { cause });
 }

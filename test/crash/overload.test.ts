@@ -19,7 +19,7 @@ describe('an engine that is offered ten times too much', () => {
       idleConnections: 1_000,
       slowConnections: 50,
       // An engine this small has 200 MB; the flood's bodies in flight are 40 MB. Four seconds of unbounded queues would be a gigabyte.
-      memorySlackMb: 64,
+      memorySlackMb: 128,
       flags: ['--queued-readings-max', '20000', '--shard-credits', '2'],
     });
     console.log(JSON.stringify({ ...report, flood: { ...report.flood, sample: report.flood.sample.length } }));
