@@ -26,8 +26,8 @@ export function makeBatches(options: BatchesOptions): ReadingBatch[] {
     fill(reading, (k * STRIDE) % meters, options.withReadingIds);
     builder.append(reading);
     if (builder.count < readingsPerBatch && k + 1 < meters) continue;
-    const buffer = builder.pack();
-    batches.push(openReadingBatch(buffer, 0, buffer.byteLength));
+    const { buffer, bytes } = builder.pack();
+    batches.push(openReadingBatch(buffer, 0, bytes));
   }
   return batches;
 }

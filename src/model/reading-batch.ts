@@ -165,14 +165,18 @@ export class ReadingBatchBuilder {
     this.regions.truncate(mark.regionCount);
   }
 
-  /** The batch in an ArrayBuffer of its own, free to be transferred; the builder is empty afterwards. */
-  pack(): ArrayBuffer {
+  /**
+   * The batch in an ArrayBuffer, free to be transferred; the builder is empty afterwards. `bufferOf` gives a buffer of at least the length it is asked
+   * for, with anything in it; absent, it has the batch's own length.
+   */
+  pack(bufferOf: (bytes: number) => ArrayBuffer = (bytes) => new ArrayBuffer(bytes)): PackedBatch {
     const n = this.count;
     const regions = this.regions.packed();
     const deadLetters = this.rejected.length === 0 ? new Uint8Array(0) : packr.pack(this.rejected);
     const layout = layoutOf(n, this.present);
     const bytes = layout.end + regions.length + this.heapLength + deadLetters.length;
-    const buffer = new ArrayBuffer(bytes);
+    const buffer = bufferOf(bytes);
+    new Uint8Array(buffer, 0, HEADER_BYTES).fill(0);
     const header = new DataView(buffer, 0, HEADER_BYTES);
     header.setUint32(HEADER.magic, MAGIC, true);
     header.setUint16(HEADER.version, READING_BATCH_VERSION, true);
@@ -209,7 +213,7 @@ export class ReadingBatchBuilder {
     all.set(this.heap.subarray(0, this.heapLength), layout.end + regions.length);
     all.set(deadLetters, layout.end + regions.length + this.heapLength);
     this.reset();
-    return buffer;
+    return { buffer, bytes };
   }
 
   private reset(): void {
@@ -368,6 +372,14 @@ export interface ReadingBatch {
   readonly deadLetterCount: number;
   /** Decodes the dead letters; rare, so not done for every batch. */
   deadLetters(): RejectedReading[];
+}
+
+/** A batch as it is sent and logged. */
+export interface PackedBatch {
+  /** May be longer than the batch. */
+  buffer: ArrayBuffer;
+  /** Length of the batch. */
+  bytes: number;
 }
 
 /** Views over a packed batch. Throws when the bytes are not one; `buffer` must be 8-byte aligned at `byteOffset`. */

@@ -29,15 +29,15 @@ const requesters: Requester<AppendRequest, AppendReply>[] = [];
 let server: IngestServer;
 let actor: IngestActor;
 
-function acceptAll({ buffer }: AppendRequest): AppendReply {
-  const batch = openReadingBatch(buffer, 0, buffer.byteLength);
+function acceptAll({ buffer, bytes }: AppendRequest): AppendReply {
+  const batch = openReadingBatch(buffer, 0, bytes);
   for (let i = 0; i < batch.count; i++) {
     const start = batch.heapStart + batch.idStart[i];
     const meterId = Buffer.from(batch.bytes.subarray(start, start + batch.idLength[i])).toString('latin1');
     stored.push({ meterId, powerKw: batch.powerKw[i], timestamp: batch.timestamp[i] });
   }
   deadLetters.push(...batch.deadLetters().map(({ code, raw }) => ({ code, raw })));
-  return { accepted: batch.count, duplicates: 0, outcomes: null };
+  return { accepted: batch.count, duplicates: 0, outcomes: null, buffer };
 }
 
 beforeAll(async () => {
@@ -49,7 +49,7 @@ beforeAll(async () => {
     const { port1, port2 } = new MessageChannel();
     new Responder<AppendRequest, AppendReply>(
       portTransport(port2),
-      (request, reply) => reply.ok(acceptAll(request)),
+      (request, reply) => reply.ok(acceptAll(request), [request.buffer]),
       { name: `shard ${i}`, mailboxMax: 4, epoch: 1, onFailure: (error) => faults.push(error) },
       { clock: systemClock },
     );

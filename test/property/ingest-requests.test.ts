@@ -43,7 +43,7 @@ class World {
   private readonly turnEnds: (() => void)[] = [];
   private readonly shards: (FakeShard | null)[] = [];
   readonly actor = new IngestActor(
-    { ...INGEST_DEFAULTS, partitionCount: PARTITIONS, shardCount: SHARDS, queuedReadingsMax: 12, eagerReadings: 6 },
+    { ...INGEST_DEFAULTS, partitionCount: PARTITIONS, shardCount: SHARDS, queuedReadingsMax: 12, eagerReadings: 6, gatheredReadings: 4 },
     { clock: new VirtualTime(), decode: decodeWords, atTurnEnd: (fn) => this.turnEnds.push(fn) },
   );
 

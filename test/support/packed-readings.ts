@@ -1,3 +1,4 @@
+import type { AppendRequest } from '../../src/actors/shard/protocol.ts';
 import { DecodedReading } from '../../src/model/decoded-reading.ts';
 import { murmur2 } from '../../src/model/ids.ts';
 import { READING_FLAG } from '../../src/model/reading.ts';
@@ -35,7 +36,13 @@ export function decoded(reading: TestReading): DecodedReading {
 export function packReadings(readings: readonly TestReading[]): ArrayBuffer {
   const builder = new ReadingBatchBuilder(4);
   for (const reading of readings) builder.append(decoded(reading));
-  return builder.pack();
+  return builder.pack().buffer;
+}
+
+/** The request that carries it. */
+export function appendOf(readings: readonly TestReading[]): AppendRequest {
+  const buffer = packReadings(readings);
+  return { kind: 'append', buffer, bytes: buffer.byteLength };
 }
 
 export function batchOf(readings: readonly TestReading[]): ReadingBatch {

@@ -12,7 +12,7 @@ import type { Log } from '../../src/runtime/log.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { memoryShardStore } from './memory-shard-store.ts';
-import { packReadings, type TestReading } from './packed-readings.ts';
+import { appendOf, type TestReading } from './packed-readings.ts';
 
 /** Several real shard actors on one virtual clock and stores in memory, which can be killed and started again as another number of shards. */
 
@@ -94,7 +94,7 @@ export class ShardFleet {
       if (places.length === 0) continue;
       waiting++;
       this.actors[shard].append(
-        { kind: 'append', buffer: packReadings(places.map((i) => readings[i])) },
+        appendOf(places.map((i) => readings[i])),
         {
           ok: (reply: AppendReply) => {
             waiting--;

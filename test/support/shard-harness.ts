@@ -9,7 +9,7 @@ import type { Log } from '../../src/runtime/log.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { memoryShardStore, SEGMENT_BYTES_MAX } from './memory-shard-store.ts';
-import { packReadings, type TestReading } from './packed-readings.ts';
+import { appendOf, type TestReading } from './packed-readings.ts';
 
 /** One real shard actor on virtual time and a store in memory, which can be killed and started again at any moment. */
 
@@ -151,7 +151,7 @@ export class ShardHarness {
       this.waiting.splice(this.waiting.indexOf(batch), 1);
     };
     this.actor.append(
-      { kind: 'append', buffer: packReadings(batch.readings) },
+      appendOf(batch.readings),
       {
         ok: (reply) => {
           settle('acknowledged');

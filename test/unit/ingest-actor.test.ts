@@ -73,11 +73,35 @@ describe('coalescing', () => {
     endTurn();
     shards[0].hasBytes = true;
     shards[0].grantCredit();
-    expect(shards[0].received.map((batch) => batch.meterIds)).toEqual([['m1'], ['m2']]);
+    expect(shards[0].received.map((batch) => batch.meterIds)).toEqual([['m1']]);
     shards[0].answerOldest();
+    await settled();
+    expect(shards[0].received.map((batch) => batch.meterIds)).toEqual([['m1'], ['m2']]);
     shards[0].answerOldest();
     await settled();
     expect([results, later]).toEqual([[summary(1)], [summary(1)]]);
+  });
+
+  it('gathers while a batch is under way, and sends at once what is worth it', async () => {
+    const { shards, send, endTurn } = setUp(1, { gatheredReadings: 3 });
+    send('m1');
+    endTurn();
+    send('m2');
+    endTurn();
+    send('m3');
+    endTurn();
+    expect(shards[0].received.map((batch) => batch.meterIds)).toEqual([['m1']]);
+    send('m4');
+    endTurn();
+    expect(shards[0].received.map((batch) => batch.meterIds)).toEqual([['m1'], ['m2', 'm3', 'm4']]);
+    send('m5');
+    endTurn();
+    shards[0].answerOldest();
+    await settled();
+    expect(shards[0].received).toHaveLength(2);
+    shards[0].answerOldest();
+    await settled();
+    expect(shards[0].received.map((batch) => batch.meterIds)).toEqual([['m1'], ['m2', 'm3', 'm4'], ['m5']]);
   });
 
   it('sends before the turn ends once there is enough for a batch', () => {
@@ -88,12 +112,16 @@ describe('coalescing', () => {
     expect(shards[0].received).toHaveLength(1);
   });
 
-  it('keeps every batch under its limits of readings and bytes', () => {
+  it('keeps every batch under its limits of readings and bytes', async () => {
     const { shards, send, endTurn } = setUp(1, { eagerReadings: Infinity });
     for (let i = 0; i < 2; i++) send(...Array.from({ length: 50_000 }, (_, k) => `m${k}`));
     const longIds = Array.from({ length: 50_000 }, (_, k) => `m${k}`.padEnd(64, 'x'));
     for (let i = 0; i < 2; i++) send(...longIds);
     endTurn();
+    for (let answered = 0; answered < shards[0].received.length; answered++) {
+      shards[0].answerOldest();
+      await settled();
+    }
     const sizes = shards[0].received.map((batch) => batch.meterIds.length);
     expect(sizes.reduce((a, b) => a + b)).toBe(200_000);
     expect(Math.max(...sizes)).toBe(BATCH_READINGS_MAX);
@@ -180,14 +208,15 @@ describe('answers', () => {
   });
 
   it('rolls back over the batches that a request opened', async () => {
-    const { shards, send, endTurn } = setUp(1, { eagerReadings: Infinity });
+    const { shards, send, endTurn } = setUp(1, { eagerReadings: BATCH_READINGS_MAX * 3 });
     const kept = send('m1', '!bad');
     const many = Array.from({ length: BATCH_READINGS_MAX + 10 }, (_, k) => `m${k}`);
     send(...many, '?');
     const after = send(...many);
     endTurn();
-    expect(shards[0].received.flatMap((batch) => batch.meterIds)).toEqual(['m1', ...many]);
     shards[0].answerOldest();
+    await settled();
+    expect(shards[0].received.flatMap((batch) => batch.meterIds)).toEqual(['m1', ...many]);
     shards[0].answerOldest();
     await settled();
     expect(kept).toMatchObject([{ accepted: 1, rejected: 1 }]);

@@ -48,16 +48,33 @@ function unpacked(batch: ReadingBatch): TestReading[] {
 const withStatus = (readings: readonly TestReading[]): TestReading[] => readings.map((one) => ({ ...one, status: one.status ?? 'OK' }));
 
 describe('a batch of readings', () => {
+  it('packs the same bytes into a longer buffer that held something else', () => {
+    fc.assert(
+      fc.property(fc.array(reading, { maxLength: 20 }), fc.array(rejected, { maxLength: 2 }), fc.nat({ max: 100 }), (readings, letters, more) => {
+        const builders = [new ReadingBatchBuilder(1), new ReadingBatchBuilder(1)];
+        for (const builder of builders) {
+          for (const one of readings) builder.append(decoded(one));
+          for (const letter of letters) builder.appendRejected(letter);
+        }
+        const own = builders[0].pack();
+        const used = builders[1].pack((bytes) => new Uint8Array(bytes + more).fill(0xa5).buffer);
+        expect([used.bytes, own.bytes]).toEqual([own.buffer.byteLength, own.buffer.byteLength]);
+        expect(Buffer.from(used.buffer, 0, used.bytes).equals(Buffer.from(own.buffer))).toBe(true);
+        expect(unpacked(openReadingBatch(used.buffer, 0, used.bytes))).toEqual(withStatus(readings));
+      }),
+    );
+  });
+
   it('gives back what was put in, and leaves the builder empty', () => {
     fc.assert(
       fc.property(fc.array(reading, { maxLength: 40 }), fc.array(rejected, { maxLength: 3 }), (readings, letters) => {
         const builder = new ReadingBatchBuilder(1);
         for (const one of readings) builder.append(decoded(one));
         for (const letter of letters) builder.appendRejected(letter);
-        const batch = open(builder.pack());
+        const batch = open(builder.pack().buffer);
         expect(unpacked(batch)).toEqual(withStatus(readings));
         expect([batch.deadLetterCount, batch.deadLetters()]).toEqual([letters.length, letters]);
-        expect([builder.isEmpty, open(builder.pack()).count]).toEqual([true, 0]);
+        expect([builder.isEmpty, open(builder.pack().buffer).count]).toEqual([true, 0]);
       }),
     );
   });
@@ -80,7 +97,7 @@ describe('a batch of readings', () => {
         builder.appendRejected({ code: 'conflict', message: '', index: 0, raw: '' });
         builder.rollback(mark);
         for (const one of after) builder.append(decoded(one));
-        expect(Buffer.compare(Buffer.from(builder.pack()), Buffer.from(packReadings([...before, ...after])))).toBe(0);
+        expect(Buffer.compare(Buffer.from(builder.pack().buffer), Buffer.from(packReadings([...before, ...after])))).toBe(0);
       }),
     );
   });

@@ -24,6 +24,8 @@ export const INGEST_DEFAULTS = {
    * while one turn of the loop decodes the requests of a hundred sockets.
    */
   eagerReadings: 4_096,
+  /** Below this the message and the commit of a batch cost more than its readings do. */
+  gatheredReadings: 256,
 } as const;
 
 export interface IngestOptions extends QueueLimits {
@@ -32,6 +34,7 @@ export interface IngestOptions extends QueueLimits {
   shardCount: number;
   appendDeadlineMs: number;
   eagerReadings: number;
+  gatheredReadings: number;
 }
 
 /** Calls the sink for every element of the body, which is borrowed. Not reentrant. */

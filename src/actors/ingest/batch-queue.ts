@@ -1,6 +1,6 @@
 import type { DecodedReading } from '../../model/decoded-reading.ts';
 import { ReadingBatchBuilder } from '../../model/reading-batch.ts';
-import type { BatchMark, RejectedReading } from '../../model/reading-batch.ts';
+import type { BatchMark, PackedBatch, RejectedReading } from '../../model/reading-batch.ts';
 import { BatchManifest } from './batch-manifest.ts';
 import type { RequestTally } from './request-tally.ts';
 
@@ -25,9 +25,14 @@ export interface QueueLimits {
   queuedBytesMax: number;
 }
 
+/** Buffers that came back are kept for the next batches: as many as are under way, up to a size that batches of usual requests have. */
+const SPARE_BUFFERS_MAX = 8;
+const SPARE_BUFFER_BYTES_MAX = 1024 * 1024;
+/** Buffers have this many bytes times a power of two, so that the next batch fits where the last one was. */
+const BUFFER_BYTES_MIN = 16 * 1024;
+
 /** A batch on its way: `buffer` is owned by whoever took it, to be transferred. */
-export interface SealedBatch {
-  buffer: ArrayBuffer;
+export interface SealedBatch extends PackedBatch {
   manifest: BatchManifest;
 }
 
@@ -61,6 +66,7 @@ export class BatchQueue {
   private readonly limits: QueueLimits;
   private readonly batches: OpenBatch[] = [];
   private readonly spareBuilders: ReadingBatchBuilder[] = [];
+  private readonly spareBuffers: ArrayBuffer[] = [];
   private markBefore: QueueMark | null = null;
 
   constructor(limits: QueueLimits) {
@@ -135,9 +141,23 @@ export class BatchQueue {
     if (batch === undefined) return null;
     this.queuedReadings -= batch.manifest.readings + batch.deadLetters;
     this.queuedBytes -= batch.bytes;
-    const buffer = batch.builder.pack();
+    const { buffer, bytes } = batch.builder.pack((length) => this.bufferOf(length));
     this.keepSpare(batch.builder);
-    return { buffer, manifest: batch.manifest };
+    return { buffer, bytes, manifest: batch.manifest };
+  }
+
+  /** Takes back the buffer of a batch that was taken. */
+  recycle(buffer: ArrayBuffer): void {
+    if (buffer.byteLength <= SPARE_BUFFER_BYTES_MAX && this.spareBuffers.length < SPARE_BUFFERS_MAX) this.spareBuffers.push(buffer);
+  }
+
+  private bufferOf(bytes: number): ArrayBuffer {
+    const spare = this.spareBuffers.pop();
+    // One that is too small is let go: batches have grown.
+    if (spare !== undefined && spare.byteLength >= bytes) return spare;
+    let size = BUFFER_BYTES_MIN;
+    while (size < bytes) size *= 2;
+    return new ArrayBuffer(size <= SPARE_BUFFER_BYTES_MAX ? size : bytes);
   }
 
   /** Drops everything that waits and returns whose it was. */

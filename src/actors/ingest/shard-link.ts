@@ -14,6 +14,8 @@ export type ShardRequester = Pick<Requester<AppendRequest, AppendReply>, 'credit
 export interface ShardLinkOptions {
   /** Milliseconds until a batch that was sent and not answered fails its requests with 503. */
   appendDeadlineMs: number;
+  /** Readings that go although a batch is under way; fewer wait for its answer. */
+  gatheredReadings: number;
 }
 
 /** What becomes of batches. Called once for each batch that was taken from the queue or abandoned in it. */
@@ -22,7 +24,10 @@ export interface BatchOutcome {
   failed(manifest: BatchManifest, refusal: IngestRefusal): void;
 }
 
-/** Sends what waits for one shard as its credits allow. While there are none the batch at the end of the queue grows. */
+/**
+ * Sends what waits for one shard as its credits allow, and gathers meanwhile: while one batch is under way, small ones would only make more messages and
+ * more commits of the same readings, so what comes grows into one batch until the answer is here or it is worth sending by itself.
+ */
 export class ShardLink {
   private readonly lane: ShardLane;
   private readonly queue: BatchQueue;
@@ -32,6 +37,8 @@ export class ShardLink {
   private requester: ShardRequester | null = null;
   /** Packed, but the shard has as many bytes in flight as it may. One at most. */
   private held: SealedBatch | null = null;
+  /** Batches whose outcome is open. */
+  private underWay = 0;
 
   constructor(lane: ShardLane, options: ShardLinkOptions, modules: { outcome: BatchOutcome; stats: IngestStats }) {
     this.lane = lane;
@@ -64,7 +71,7 @@ export class ShardLink {
   flush(): void {
     const { requester } = this;
     if (requester === null) return;
-    while (requester.credits > 0) {
+    while (requester.credits > 0 && this.isWorthSending) {
       const batch = this.held ?? this.queue.take();
       if (batch === null) return;
       this.held = null;
@@ -75,24 +82,36 @@ export class ShardLink {
     }
   }
 
+  private get isWorthSending(): boolean {
+    return this.underWay === 0 || this.held !== null || this.queue.queuedReadings >= this.options.gatheredReadings;
+  }
+
   private send(requester: ShardRequester, batch: SealedBatch): boolean {
-    const { buffer, manifest } = batch;
-    const bytes = buffer.byteLength;
-    const reply = requester.tryRequest({ kind: 'append', buffer }, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
+    const { buffer, bytes, manifest } = batch;
+    const reply = requester.tryRequest({ kind: 'append', buffer, bytes }, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
     if (reply === null) return false;
     this.stats.batchSent(manifest.readings, bytes);
+    this.underWay++;
     reply.then(
       (answer) => {
-        this.stats.batches.inFlight--;
+        this.queue.recycle(answer.buffer);
+        this.settled();
         this.outcome.stored(manifest, answer);
       },
       (error: unknown) => {
-        this.stats.batches.inFlight--;
+        this.settled();
         this.stats.batches.failed++;
         this.outcome.failed(manifest, refusalOfAppendError(error));
       },
     );
     return true;
+  }
+
+  /** The next batch goes before the senders of this one are answered: the shard works meanwhile. */
+  private settled(): void {
+    this.stats.batches.inFlight--;
+    this.underWay--;
+    this.flush();
   }
 }
 

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
-import { isReadingBatch, openReadingBatch, READING_BATCH_VERSION, readingBatchVersion, receivedAtOfSealed, sealReadingBatch, type ReadingBatch } from '../../model/reading-batch.ts';
+import { isReadingBatch, openReadingBatch, READING_BATCH_VERSION, readingBatchVersion, receivedAtOfSealed, sealReadingBatch, type PackedBatch, type ReadingBatch } from '../../model/reading-batch.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { RegionPicture } from './protocol.ts';
 
@@ -25,8 +25,8 @@ const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
 
 /** Seals a packed batch in place and gives its bytes: the log record. */
-export function batchRecord(buffer: ArrayBuffer, nowMs: number): Uint8Array {
-  const bytes = new Uint8Array(buffer);
+export function batchRecord(packed: PackedBatch, nowMs: number): Uint8Array {
+  const bytes = new Uint8Array(packed.buffer, 0, packed.bytes);
   sealReadingBatch(bytes, nowMs);
   return bytes;
 }

@@ -7,11 +7,20 @@ export const SAMPLES_PER_CHUNK = 8;
 /** End of a list. */
 export const NO_CHUNK = 0xffffffff;
 
+/** Chunks in one block, as a power of two: 416 KiB. A pool that doubled itself copied 100 MB in one turn, at full load (35 ms, measured). */
+const BLOCK_SHIFT = 13;
+const CHUNKS_PER_BLOCK = 1 << BLOCK_SHIFT;
+const IN_BLOCK = CHUNKS_PER_BLOCK - 1;
+
+/** Some chunks of the pool, in parallel columns. */
+interface Block {
+  fingerprints: Uint32Array;
+  offsets: Uint16Array;
+  next: Uint32Array;
+}
+
 export class SampleIndex {
-  private capacity = 1024;
-  private fingerprints = new Uint32Array(this.capacity * SAMPLES_PER_CHUNK);
-  private offsets = new Uint16Array(this.capacity * SAMPLES_PER_CHUNK);
-  private next = new Uint32Array(this.capacity);
+  private readonly blocks: Block[] = [];
   private used = 0;
   private freeHead = NO_CHUNK;
 
@@ -24,10 +33,12 @@ export class SampleIndex {
     let chunk = head;
     if (within === 0) {
       chunk = this.allocate();
-      this.next[chunk] = head;
+      this.blocks[chunk >>> BLOCK_SHIFT].next[chunk & IN_BLOCK] = head;
     }
-    this.offsets[chunk * SAMPLES_PER_CHUNK + within] = offsetMs;
-    this.fingerprints[chunk * SAMPLES_PER_CHUNK + within] = fingerprint;
+    const block = this.blocks[chunk >>> BLOCK_SHIFT];
+    const at = (chunk & IN_BLOCK) * SAMPLES_PER_CHUNK + within;
+    block.offsets[at] = offsetMs;
+    block.fingerprints[at] = fingerprint;
     return chunk;
   }
 
@@ -36,9 +47,10 @@ export class SampleIndex {
     let chunk = head;
     let inChunk = count === 0 ? 0 : ((count - 1) % SAMPLES_PER_CHUNK) + 1;
     while (chunk !== NO_CHUNK) {
-      const base = chunk * SAMPLES_PER_CHUNK;
-      for (let k = 0; k < inChunk; k++) if (this.offsets[base + k] === offsetMs) return this.fingerprints[base + k];
-      chunk = this.next[chunk];
+      const { offsets, fingerprints, next } = this.blocks[chunk >>> BLOCK_SHIFT];
+      const base = (chunk & IN_BLOCK) * SAMPLES_PER_CHUNK;
+      for (let k = 0; k < inChunk; k++) if (offsets[base + k] === offsetMs) return fingerprints[base + k];
+      chunk = next[chunk & IN_BLOCK];
       inChunk = SAMPLES_PER_CHUNK;
     }
     return -1;
@@ -50,13 +62,14 @@ export class SampleIndex {
     let inChunk = count === 0 ? 0 : ((count - 1) % SAMPLES_PER_CHUNK) + 1;
     let k = count;
     while (chunk !== NO_CHUNK) {
-      const base = chunk * SAMPLES_PER_CHUNK;
+      const { offsets, fingerprints, next } = this.blocks[chunk >>> BLOCK_SHIFT];
+      const base = (chunk & IN_BLOCK) * SAMPLES_PER_CHUNK;
       for (let i = inChunk - 1; i >= 0; i--) {
         k--;
-        target.setUint32(at + k * 4, this.fingerprints[base + i], true);
-        target.setUint16(at + count * 4 + k * 2, this.offsets[base + i], true);
+        target.setUint32(at + k * 4, fingerprints[base + i], true);
+        target.setUint16(at + count * 4 + k * 2, offsets[base + i], true);
       }
-      chunk = this.next[chunk];
+      chunk = next[chunk & IN_BLOCK];
       inChunk = SAMPLES_PER_CHUNK;
     }
     return count * 6;
@@ -75,33 +88,26 @@ export class SampleIndex {
   free(head: number): void {
     let chunk = head;
     while (chunk !== NO_CHUNK) {
-      const next = this.next[chunk];
-      this.next[chunk] = this.freeHead;
+      const { next } = this.blocks[chunk >>> BLOCK_SHIFT];
+      const following = next[chunk & IN_BLOCK];
+      next[chunk & IN_BLOCK] = this.freeHead;
       this.freeHead = chunk;
-      chunk = next;
+      chunk = following;
     }
   }
 
   private allocate(): number {
     if (this.freeHead !== NO_CHUNK) {
       const chunk = this.freeHead;
-      this.freeHead = this.next[chunk];
+      this.freeHead = this.blocks[chunk >>> BLOCK_SHIFT].next[chunk & IN_BLOCK];
       return chunk;
     }
-    if (this.used === this.capacity) this.grow();
+    if (this.used === this.blocks.length * CHUNKS_PER_BLOCK) this.blocks.push(newBlock());
     return this.used++;
   }
+}
 
-  private grow(): void {
-    this.capacity *= 2;
-    const fingerprints = new Uint32Array(this.capacity * SAMPLES_PER_CHUNK);
-    fingerprints.set(this.fingerprints);
-    this.fingerprints = fingerprints;
-    const offsets = new Uint16Array(this.capacity * SAMPLES_PER_CHUNK);
-    offsets.set(this.offsets);
-    this.offsets = offsets;
-    const next = new Uint32Array(this.capacity);
-    next.set(this.next);
-    this.next = next;
-  }
+function newBlock(): Block {
+  const samples = CHUNKS_PER_BLOCK * SAMPLES_PER_CHUNK;
+  return { fingerprints: new Uint32Array(samples), offsets: new Uint16Array(samples), next: new Uint32Array(CHUNKS_PER_BLOCK) };
 }

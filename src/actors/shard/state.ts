@@ -128,10 +128,11 @@ export class ShardState {
     }
   }
 
-  /** True when `applyTick` at `nowMs` may have something to do. */
-  isTickDue(partition: number, nowMs: number): boolean {
-    for (const page of this.directory.pagesOf(partition)) if (page.nextTickMs <= nowMs) return true;
-    return false;
+  /** Meters that `applyTick` at `nowMs` would look at. */
+  metersDue(partition: number, nowMs: number): number {
+    let meters = 0;
+    for (const page of this.directory.pagesOf(partition)) if (page.nextTickMs <= nowMs) meters += page.rowCount;
+    return meters;
   }
 
   /**
