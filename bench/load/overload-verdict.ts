@@ -18,8 +18,8 @@ export interface OverloadReport {
     lookedSeconds: number;
     /** What counts as back, ms. */
     p99MaxMs: number;
-    /** Of each second, ms; null where nothing was answered. */
-    p99Ms: readonly (number | null)[];
+    /** Of each second; p99 in ms is null where nothing was answered. */
+    seconds: readonly { p99Ms: number | null; readingsPerSecond: number }[];
     /** Normal requests that were refused after the flood, by status. */
     refused: Readonly<Record<string, number>>;
   };
@@ -95,7 +95,7 @@ export function statementsOf(report: OverloadReport): string[] {
     `acknowledged readings all there: ${yesOrNo(verified !== null)}${verified === null ? '' : `; ${verified}`}`,
     `idle connections at the end ${count(bystanders.idle)} (fewest ${count(bystanders.idleLowest)}), slow senders ${bystanders.slow}; ${count(bystanders.closedByEngine)} closed by the engine and opened again`,
     `p99 at half of the capacity: ${p99Ms.normal.toFixed(1)} ms alone, ${p99Ms.bystanders.toFixed(1)} ms beside idle and slow connections`,
-    `p99 below ${recovery.p99MaxMs.toFixed(1)} ms again: ${recovery.backAfterSeconds === null ? `not in ${recovery.lookedSeconds} s` : `${recovery.backAfterSeconds.toFixed(1)} s after the flood's end`}; by the second ${recovery.p99Ms.map((ms) => ms?.toFixed(1) ?? '–').join(' ')} ms`,
+    `p99 below ${recovery.p99MaxMs.toFixed(1)} ms again: ${recovery.backAfterSeconds === null ? `not in ${recovery.lookedSeconds} s` : `${recovery.backAfterSeconds.toFixed(1)} s after the flood's end`}; p99 in ms and readings/s by the second: ${recovery.seconds.map(({ p99Ms: ms, readingsPerSecond }) => `${ms?.toFixed(1) ?? '–'} at ${count(readingsPerSecond)}`).join('; ')}`,
     failures.length === 0 ? 'all held' : `did NOT hold: ${failures.join('; ')}`,
   ];
 }

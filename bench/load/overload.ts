@@ -163,7 +163,7 @@ class Overload {
       this.note(after);
       const p99MaxMs = normalP99MaxMs(normalP99Ms);
       const backAfterSeconds = secondsUntilNormal(intervals, ended!.atMs, p99MaxMs, half);
-      return { flood, memory, idleLowest, after, backAfterSeconds, lookedSeconds: afterMs / 1_000, p99MaxMs, p99Ms: intervals.map(({ latencyMs }) => latencyMs?.p99 ?? null) };
+      return { flood, memory, idleLowest, after, backAfterSeconds, lookedSeconds: afterMs / 1_000, p99MaxMs, seconds: intervals.map((second) => ({ p99Ms: second.latencyMs?.p99 ?? null, readingsPerSecond: second.readingsPerSecond })) };
     } finally {
       memory.end();
       clearInterval(idleWatch);

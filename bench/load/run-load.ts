@@ -73,18 +73,24 @@ class LoadBench {
     this.options = options;
   }
 
-  /** Sends the kind of load that follows, and measures nothing. */
+  /** Sends the kind of load that follows, at the rate of what is measured first, and measures nothing. */
   async warmUp(name: Exclude<LoadName, 'resting'>): Promise<void> {
-    const shape = name === 'singles' ? { readingsPerBatch: 1 } : { format: name === 'msgpack' ? ('msgpack' as const) : ('json' as const) };
+    const shape =
+      name === 'singles'
+        ? { readingsPerBatch: 1, connections: this.options.singleConnections[0], readingsPerSecond: HALF_OF_FLOOR.singles }
+        : { format: name === 'msgpack' ? ('msgpack' as const) : ('json' as const), readingsPerSecond: HALF_OF_FLOOR.batches };
     this.tally(await this.send({ ...shape, warmupMs: 0, durationMs: this.options.engineWarmupMs }));
   }
 
-  /** Durable batches of 500: as many as go, then at half of that and at half of the issue's floor. */
+  /**
+   * Durable batches of 500: at half of the issue's floor, on an engine that was never flooded; then as many as go, and half of that, while checkpoints
+   * of what the flood brought are still being written.
+   */
   async batches(format: 'json' | 'msgpack'): Promise<void> {
     const load = { format };
+    await this.measure(`${format} batches of 500, ${HALF_OF_FLOOR.batches}/s`, { ...load, readingsPerSecond: HALF_OF_FLOOR.batches });
     const max = await this.measure(`${format} batches of 500, maximum`, load);
     await this.measure(`${format} batches of 500, half of the maximum`, { ...load, readingsPerSecond: Math.round(max / 2) });
-    await this.measure(`${format} batches of 500, ${HALF_OF_FLOOR.batches}/s`, { ...load, readingsPerSecond: HALF_OF_FLOOR.batches });
     if (format === 'json') await this.measure('json batches of 500 without readingId, maximum', { ...load, withReadingIds: false });
   }
 
@@ -92,9 +98,9 @@ class LoadBench {
   async singles(): Promise<void> {
     for (const connections of this.options.singleConnections) {
       const single = { readingsPerBatch: 1, connections };
+      await this.measure(`single readings, ${connections} connections, ${HALF_OF_FLOOR.singles}/s`, { ...single, readingsPerSecond: HALF_OF_FLOOR.singles });
       const max = await this.measure(`single readings, ${connections} connections, maximum`, single);
       await this.measure(`single readings, ${connections} connections, half of the maximum`, { ...single, readingsPerSecond: Math.round(max / 2) });
-      await this.measure(`single readings, ${connections} connections, ${HALF_OF_FLOOR.singles}/s`, { ...single, readingsPerSecond: HALF_OF_FLOOR.singles });
       await this.autocannon(`single readings, ${connections} connections, autocannon, maximum`, connections, null);
       await this.autocannon(`single readings, ${connections} connections, autocannon, ${HALF_OF_FLOOR.singles}/s`, connections, HALF_OF_FLOOR.singles);
     }

@@ -1,7 +1,12 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ShardStore } from '../actors/shard/shard-store.ts';
 import { Journal } from '../runtime/journal.ts';
-import { lmdbSegments } from '../runtime/lmdb-segments.ts';
+import { checkDataFile } from '../runtime/lmdb-data-file.ts';
+import { checkPages } from '../runtime/lmdb-pages.ts';
+import { listSegments, lmdbSegments, segmentPath } from '../runtime/lmdb-segments.ts';
 import { openLmdbStore } from '../runtime/lmdb-store.ts';
+import { DATA_FILE } from './data-manifest.ts';
 
 /** Large enough that a new one is rare, small enough that the log's bound (SEG_JOURNAL_MAX and what is kept for readingIds) is met closely. */
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
@@ -14,10 +19,28 @@ export interface ShardPlace {
   shardCount: number;
   partitionCount: number;
   readOnly?: boolean;
+  /** Somebody has just walked the pages of every file in dataFiles(directory). */
+  pagesAreChecked?: boolean;
 }
 
-/** Opens, or makes, a shard's tables and log in its directory. Throws OperationalError: those of openLmdbStore and Journal. */
-export function openShardStore({ directory, shard, shardCount, partitionCount, readOnly = false }: ShardPlace): ShardStore {
+/** The LMDB files of a shard that are there: the tables', then the log's. */
+export function dataFiles(directory: string): string[] {
+  const file = join(directory, DATA_FILE);
+  if (!existsSync(file)) return [];
+  return [file, ...listSegments(directory).map((first) => join(segmentPath(directory, first), DATA_FILE))];
+}
+
+/**
+ * Opens, or makes, a shard's tables and log in its directory. Walks all their pages before LMDB sees one, because a damaged page may end the process. Throws
+ * OperationalError: those of openLmdbStore and Journal.
+ */
+export function openShardStore({ directory, shard, shardCount, partitionCount, readOnly = false, pagesAreChecked = false }: ShardPlace): ShardStore {
+  if (!pagesAreChecked) {
+    for (const file of dataFiles(directory)) {
+      checkDataFile(file, readOnly);
+      checkPages(file);
+    }
+  }
   const store = openLmdbStore({ directory, readOnly });
   try {
     const files = lmdbSegments({ directory, mapBytes: SEGMENT_MAP_BYTES, readOnly });

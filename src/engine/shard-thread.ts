@@ -81,11 +81,13 @@ runThread(async (context) => {
 
   function answer(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
     try {
-      reply.ok(actor.ask(query));
+      const found = actor.ask(query);
+      reply.ok(found, query.kind === 'effects' ? [(found as ShardAnswers['effects']).windows] : []);
     } catch (error) {
       // A question changes nothing, so a failed one must not cost the shard; only its asker hears.
       log.error({ err: error, query: query.kind }, 'a query failed');
-      reply.fail(new OperationalError('query_failed', 'the shard could not answer this query', { cause: error }));
+      const isDamage = error instanceof OperationalError && error.code === 'corrupt';
+      reply.fail(isDamage ? error : new OperationalError('query_failed', 'the shard could not answer this query', { cause: error }));
     }
   }
 

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { ShardStore } from '../actors/shard/shard-store.ts';
 import type { Finding } from '../actors/shard/verify-findings.ts';
 import { verifyShard, type VerifyReport } from '../actors/shard/verify.ts';
 import { OperationalError } from '../runtime/errors.ts';
+import { checkDataFile } from '../runtime/lmdb-data-file.ts';
+import { placeOf, walkPages } from '../runtime/lmdb-pages.ts';
 import { checkShardsAreThere, DATA_FILE, MANIFEST_FILE, readManifest, shardPath, type Manifest } from './data-manifest.ts';
 import type { EngineConfig } from './engine-config.ts';
-import { openShardStore } from './open-shard-store.ts';
+import { dataFiles, openShardStore } from './open-shard-store.ts';
 import { shardStateConfig } from './shard-state-config.ts';
 
 export interface DirectoryReport {
@@ -50,11 +52,22 @@ export async function verifyShards(path: string, manifest: Manifest, config: Eng
 async function verifyOne(directory: string, shard: number, { partitions, shards }: Manifest, config: EngineConfig, onProgress: (done: number, total: number) => void): Promise<VerifyReport> {
   let store: ShardStore | null = null;
   try {
-    store = openShardStore({ directory, shard, shardCount: shards, partitionCount: partitions, readOnly: true });
+    const damaged = damagedPages(directory);
+    // Opened, they might end this process.
+    if (damaged.length > 0) return { findings: damaged, found: damaged.length, meters: 0, windows: 0, records: 0 };
+    store = openShardStore({ directory, shard, shardCount: shards, partitionCount: partitions, readOnly: true, pagesAreChecked: true });
     return verifyShard(store, { shard, shardCount: shards, state: shardStateConfig(config, partitions, shards) }, onProgress);
   } catch (error) {
     return { findings: [{ where: 'the store', problem: `cannot be read: ${(error as Error).message}` }], found: 1, meters: 0, windows: 0, records: 0 };
   } finally {
     await store?.close();
   }
+}
+
+/** Of all LMDB files of a shard. Throws OperationalError `corrupt` for a file that is none, or was cut short. */
+function damagedPages(directory: string): Finding[] {
+  return dataFiles(directory).flatMap((file) => {
+    checkDataFile(file, true);
+    return walkPages(file).map((finding) => ({ where: `${relative(directory, file)}: ${placeOf(finding)}`, problem: finding.problem }));
+  });
 }

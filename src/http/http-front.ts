@@ -202,11 +202,14 @@ const SHUTTING_DOWN: Problem = {
   retryAfterSeconds: 1,
 };
 
-/** 504 for a deadline and 503 for anything else worth another try; null for an error that is our own fault. */
+/** 504 for a deadline, 503 for anything else worth another try, 500 for damaged data; null for an error that is our own fault. */
 export function problemOfError(error: unknown): Problem | null {
   if (!(error instanceof OperationalError)) return null;
   if (error.code === 'deadline') {
     return { status: 504, code: 'deadline', detail: 'A part of the engine did not answer in time. Try again.', retryAfterSeconds: 1 };
+  }
+  if (error.code === 'corrupt') {
+    return { status: 500, code: 'corrupt', detail: `What this answer needs is damaged on the disk: ${error.message}. Look at all of it with seg verify, and bring back a backup with seg restore.` };
   }
   if (!error.retryable) return null;
   return { status: 503, code: 'unavailable', detail: 'A part of the engine is not available at the moment. Try again.', retryAfterSeconds: 1 };

@@ -19,8 +19,10 @@ export interface JournalRecord {
 export interface SegmentFiles {
   /** First records of the segments there are, ascending. */
   list(): number[];
-  /** Makes it when it is missing. Throws OperationalError `storage_full` when there is no room for another, `corrupt` when it cannot be read. */
-  open(first: number): Store;
+  /** null when there are no files of it or nothing was ever in them. Throws OperationalError `corrupt` when it cannot be read. */
+  open(first: number): Store | null;
+  /** Opens one that may be there already, with nothing in it. Throws OperationalError `storage_full` (retryable) when there is no room for another. */
+  make(first: number): Store;
   /** Removes a closed segment; false when it has to stay for now. */
   remove(first: number): boolean;
   /** Bytes of all of them on disk. */
@@ -38,6 +40,8 @@ export interface JournalOptions {
 /** Raised when what lies in a segment changes its meaning. */
 const SEGMENT_FORMAT = 1;
 const SEQUENCE_BYTES = 6;
+/** The one table of a segment. */
+export const SEGMENT_TABLE = 'log';
 /** Records lie under their sequence; around them, what the segment says of itself. */
 const HEADER_SEQUENCE = 0;
 const NEXT_SEQUENCE = 2 ** 48 - 1;
@@ -48,6 +52,21 @@ interface Header {
   first: number;
   /** First record of the segment before; null for the first of all. */
   previous: number | null;
+}
+
+/** What a segment says of itself. */
+interface Look {
+  header: Header;
+  /** First record of the segment after it; null while it does not say. */
+  next: number | null;
+}
+
+/** A full segment that may not say on disk which comes next. */
+interface Unsealed {
+  first: number;
+  next: number;
+  /** null until it is opened for that. */
+  segment: Segment | null;
 }
 
 /** A segment that is open. */
@@ -67,16 +86,14 @@ export class Journal {
   /** Ascending; the last is the one that is written to. */
   private segments: number[];
   private tail: Segment | null = null;
-  /** Full segments that may not say on disk which comes next. */
-  private unsealed: { first: number; next: number; segment: Segment | null }[] = [];
+  private unsealed: Unsealed[] = [];
   private hasQueued = false;
 
   /** Looks at what is there. Throws OperationalError `corrupt` when a segment is missing, `format` or `wrong_journal` when it is none of ours. */
   constructor(files: SegmentFiles, options: JournalOptions) {
     this.files = files;
     this.options = options;
-    this.segments = files.list();
-    this.checkChain();
+    this.segments = this.checkedChain();
   }
 
   /** Begin of the oldest segment; null while there is none. */
@@ -90,7 +107,7 @@ export class Journal {
     await this.commit();
   }
 
-  /** Queues a record; `bytes` must not change until it is on disk. Sequences are above 0 and ascend. Throws what SegmentFiles.open does. */
+  /** Queues a record; `bytes` must not change until it is on disk. Sequences are above 0 and ascend. Throws what SegmentFiles does. */
   append(sequence: number, bytes: Uint8Array): void {
     const tail = this.tailFor(sequence);
     tail.log.put(sequenceKey(sequence), bytes);
@@ -98,23 +115,27 @@ export class Journal {
     this.hasQueued = true;
   }
 
-  /** Resolves when everything queued so far is on disk, all or nothing. One call at a time. Rejects as Store.commit does; the sequences may then be used again. */
+  /**
+   * Resolves when everything queued so far is on disk, all or nothing. One call at a time. Rejects as Store.commit does: with `storage_full` nothing of it
+   * is on disk and the sequences may be used again, with `storage_failed` nobody knows.
+   */
   async commit(): Promise<void> {
     const { tail } = this;
     this.hasQueued = false;
-    if (tail === null) return;
-    const { header } = tail;
-    if (header !== null) tail.log.put(sequenceKey(HEADER_SEQUENCE), Buffer.from(JSON.stringify(header)));
-    await tail.store.commit();
-    if (header !== null) tail.header = null;
+    if (tail !== null) {
+      if (tail.header !== null) tail.log.put(sequenceKey(HEADER_SEQUENCE), Buffer.from(JSON.stringify(tail.header)));
+      await tail.store.commit();
+      tail.header = null;
+    }
     // After its successor is on disk, or a crash in between would look like a missing segment.
-    for (const { first, next, segment } of this.unsealed) await this.seal(segment ?? this.open(first), next);
+    for (const unsealed of [...this.unsealed]) await this.seal(unsealed);
   }
 
   /** Records from `fromSequence` on that are on disk, in order. Segments are opened one after the other. */
   *records(fromSequence: number): Generator<JournalRecord> {
-    for (const [i, first] of this.segments.entries()) {
-      if (i + 1 < this.segments.length && this.segments[i + 1] <= fromSequence) continue;
+    const segments = [...this.segments];
+    for (const [i, first] of segments.entries()) {
+      if (i + 1 < segments.length && segments[i + 1] <= fromSequence) continue;
       const { segment, close } = this.borrow(first);
       try {
         const from = sequenceKey(Math.max(fromSequence, HEADER_SEQUENCE + 1));
@@ -180,7 +201,7 @@ export class Journal {
   }
 
   private begin(first: number, before: Segment | null): Segment {
-    const segment = this.open(first);
+    const segment = segmentOf(first, this.files.make(first));
     segment.header = { format: SEGMENT_FORMAT, label: this.options.label, first, previous: before?.first ?? null };
     if (before !== null) this.unsealed.push({ first: before.first, next: first, segment: before });
     this.segments.push(first);
@@ -188,16 +209,24 @@ export class Journal {
     return segment;
   }
 
-  private async seal(segment: Segment, next: number): Promise<void> {
-    segment.log.put(sequenceKey(NEXT_SEQUENCE), Buffer.from(String(next)));
-    await segment.store.commit();
-    this.unsealed = this.unsealed.filter(({ first }) => first !== segment.first);
+  private async seal(unsealed: Unsealed): Promise<void> {
+    const segment = (unsealed.segment ??= this.open(unsealed.first));
+    segment.log.put(sequenceKey(NEXT_SEQUENCE), Buffer.from(String(unsealed.next)));
+    try {
+      await segment.store.commit();
+    } catch (error) {
+      // The records of this commit are on disk, so it has not failed; the next one tries again.
+      if (error instanceof OperationalError && error.retryable) return;
+      throw error;
+    }
+    this.unsealed.splice(this.unsealed.indexOf(unsealed), 1);
     await segment.store.close();
   }
 
   private open(first: number): Segment {
     const store = this.files.open(first);
-    return { first, store, log: store.table('log'), bytes: store.sizeBytes(), header: null };
+    if (store === null) throw missing(first, []);
+    return segmentOf(first, store);
   }
 
   /** A segment to read, which is open already or is opened until `close`. */
@@ -218,27 +247,58 @@ export class Journal {
     }
   }
 
-  private checkChain(): void {
-    let previous: { first: number; next: number | null } | null = null;
-    for (const first of [...this.segments]) {
-      const { header, next } = this.read(first, (log) => ({ header: headerOf(log), next: nextOf(log) }));
-      if (header === null && first === this.segments.at(-1)) {
-        // Made, and the engine died before anything was in it.
-        this.segments.pop();
-        if (this.options.readOnly !== true) this.files.remove(first);
-        break;
+  // The chain --------------------------------------------------------------------------------------------------------------
+
+  /** First records of the segments that hold something, once it is sure that none of them is missing. */
+  private checkedChain(): number[] {
+    const chain: number[] = [];
+    const empty: number[] = [];
+    let before: { first: number; next: number | null } | null = null;
+    for (const first of this.files.list()) {
+      const look = this.lookAt(first);
+      if (look === null) {
+        empty.push(first);
+        continue;
       }
-      this.checkHeader(first, header);
-      if (previous !== null && (header!.previous !== previous.first || (previous.next ?? first) !== first)) throw missing(previous.next ?? header!.previous ?? first);
-      if (previous !== null && previous.next === null && this.options.readOnly !== true) this.unsealed.push({ first: previous.first, next: first, segment: null });
-      previous = { first, next };
+      const { previous } = look.header;
+      if (before === null) {
+        // Others may have been before the oldest, but they went whole.
+        if (previous !== null && empty.includes(previous)) throw missing(previous, empty);
+      } else {
+        if (previous !== before.first || (before.next ?? first) !== first) throw missing(before.next ?? previous ?? first, empty);
+        if (before.next === null && this.options.readOnly !== true) this.unsealed.push({ first: before.first, next: first, segment: null });
+      }
+      chain.push(first);
+      before = { first, next: look.next };
     }
-    if (previous !== null && previous.next !== null) throw missing(previous.next);
+    if (before === null) return [];
+    if (before.next !== null) throw missing(before.next, empty);
+    // The chain does without them: they were made, and the engine died before anything was in them.
+    if (this.options.readOnly !== true) for (const first of empty) this.files.remove(first);
+    return chain;
   }
 
-  private checkHeader(first: number, header: Header | null): void {
-    const name = `the log segment that begins with record ${first}`;
-    if (header === null) throw new OperationalError('corrupt', `${name} does not say what it is`);
+  /** null when nothing was ever in the segment, or nothing is left. */
+  private lookAt(first: number): Look | null {
+    const store = this.files.open(first);
+    if (store === null) return null;
+    try {
+      const log = store.table(SEGMENT_TABLE);
+      const header = headerOf(log, nameOf(first));
+      if (header === null) {
+        // It comes with the first records.
+        if (log.count() > 0) throw new OperationalError('corrupt', `${nameOf(first)} does not say what it is`);
+        return null;
+      }
+      this.checkHeader(first, header);
+      return { header, next: nextOf(log, first) };
+    } finally {
+      store.close().catch(() => {});
+    }
+  }
+
+  private checkHeader(first: number, header: Header): void {
+    const name = nameOf(first);
     if (header.format !== SEGMENT_FORMAT) throw new OperationalError('format', `${name} has format ${header.format}, this engine reads ${SEGMENT_FORMAT}; use the engine that wrote it`);
     if (header.label !== this.options.label || header.first !== first) {
       throw new OperationalError('wrong_journal', `${name} is that of record ${header.first} of ${header.label}, not of ${this.options.label}: its files were moved; bring them back, or restore a backup with seg restore`);
@@ -246,23 +306,38 @@ export class Journal {
   }
 }
 
-function headerOf(log: Table): Header | null {
+function segmentOf(first: number, store: Store): Segment {
+  return { first, store, log: store.table(SEGMENT_TABLE), bytes: store.sizeBytes(), header: null };
+}
+
+/** null when there is none. */
+function headerOf(log: Table, name: string): Header | null {
   const found = log.get(sequenceKey(HEADER_SEQUENCE));
   if (found === undefined) return null;
+  let header: Partial<Header> | null = null;
   try {
-    return JSON.parse(Buffer.from(found).toString()) as Header;
-  } catch (cause) {
-    throw new OperationalError('corrupt', 'a log segment has an unreadable header', { cause });
+    header = JSON.parse(Buffer.from(found).toString()) as Partial<Header> | null;
+  } catch {
+    // Said below.
   }
+  if (header === null || !Number.isSafeInteger(header.format)) throw new OperationalError('corrupt', `${name} has an unreadable header`);
+  return header as Header;
 }
 
-function nextOf(log: Table): number | null {
+function nextOf(log: Table, first: number): number | null {
   const found = log.get(sequenceKey(NEXT_SEQUENCE));
-  return found === undefined ? null : Number(Buffer.from(found).toString());
+  if (found === undefined) return null;
+  const next = Number(Buffer.from(found).toString());
+  if (!Number.isSafeInteger(next) || next <= first) throw new OperationalError('corrupt', `${nameOf(first)} has an unreadable end`);
+  return next;
 }
 
-function missing(first: number): OperationalError {
-  return new OperationalError('corrupt', `the log segment that begins with record ${first} is missing`);
+function nameOf(first: number): string {
+  return `the log segment that begins with record ${first}`;
+}
+
+function missing(first: number, empty: readonly number[]): OperationalError {
+  return new OperationalError('corrupt', `${nameOf(first)} ${empty.includes(first) ? 'holds nothing any more' : 'is missing'}`);
 }
 
 /** Big-endian, so that bytewise order is the order of the numbers. */

@@ -1,9 +1,9 @@
-import { readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperationalError } from './errors.ts';
 import { syncDirectory } from './files.ts';
-import type { SegmentFiles } from './journal.ts';
+import { SEGMENT_TABLE, type SegmentFiles } from './journal.ts';
 import { openLmdbStore } from './lmdb-store.ts';
 import { isRunning, startOf } from './process-identity.ts';
 import type { Store } from './store.ts';
@@ -17,6 +17,8 @@ const SEGMENT = /^log-(\d+)$/;
 const HOLD = /^hold-(\d+)-(\d+)\.hold$/;
 /** What is being removed has another name first: half a segment must not be taken for one. */
 const REMOVED = /^removed-log-\d+$/;
+/** LMDB's name for it. */
+const DATA_FILE = 'data.mdb';
 /** A new environment needs room for its files at once: without it LMDB would not fail but end the process (SIGBUS on its mapped lock file). */
 const FREE_BYTES_MIN = 1024 * 1024;
 
@@ -40,8 +42,12 @@ export function segmentPath(directory: string, first: number): string {
   return join(directory, `log-${first}`);
 }
 
-/** First records of the segments in a directory, ascending. */
+/** First records of the segments in a directory that may hold something, ascending: not of one that is only just being made. */
 export function listSegments(directory: string): number[] {
+  return namedSegments(directory).filter((first) => !isEmptyFile(join(segmentPath(directory, first), DATA_FILE)));
+}
+
+function namedSegments(directory: string): number[] {
   return readdirSync(directory)
     .flatMap((name) => SEGMENT.exec(name)?.slice(1).map(Number) ?? [])
     .sort((a, b) => a - b);
@@ -66,20 +72,35 @@ class LmdbSegments implements SegmentFiles {
     if (readOnly !== true) {
       for (const name of readdirSync(directory)) if (REMOVED.test(name)) rmSync(join(directory, name), { recursive: true, force: true });
     }
-    return listSegments(directory);
+    return namedSegments(directory);
   }
 
-  open(first: number): Store {
-    const { directory, mapBytes, readOnly } = this.options;
+  open(first: number): Store | null {
+    const path = segmentPath(this.options.directory, first);
+    // Right after it was made there may be a directory without a file, or a file with nothing in it.
+    if (isEmptyFile(join(path, DATA_FILE))) return null;
+    const store = this.environment(path);
+    return this.options.readOnly === true && !hasTable(store) ? null : store;
+  }
+
+  make(first: number): Store {
+    const { directory } = this.options;
     const path = segmentPath(directory, first);
-    const isNew = statSync(path, { throwIfNoEntry: false }) === undefined;
-    if (isNew) {
-      const { bavail, bsize } = statfsSync(directory);
-      if (bavail * bsize < FREE_BYTES_MIN) throw new OperationalError('storage_full', 'the disk that holds the data directory is full; free space on it', { retryable: true });
+    const { bavail, bsize } = statfsSync(directory);
+    if (bavail * bsize < FREE_BYTES_MIN) throw diskFull();
+    try {
+      mkdirSync(path, { recursive: true });
+    } catch (cause) {
+      // A file system may run out of names before it runs out of bytes.
+      if (['ENOSPC', 'EDQUOT'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw diskFull(cause);
+      throw cause;
     }
-    const store = openLmdbStore({ directory: path, mapBytes, pageBytes: PAGE_BYTES, readOnly });
-    // The name has to be as durable as what is in it.
-    if (isNew) syncDirectory(directory);
+    // An empty one that a killed process left: LMDB would begin it, but the engine's look at data files takes it for a loss.
+    if (isEmptyFile(join(path, DATA_FILE))) rmSync(join(path, DATA_FILE), { force: true });
+    const store = this.environment(path);
+    // The names have to be as durable as what is in it.
+    syncDirectory(path);
+    syncDirectory(directory);
     return store;
   }
 
@@ -95,8 +116,34 @@ class LmdbSegments implements SegmentFiles {
 
   sizeBytes(): number {
     const { directory } = this.options;
-    return listSegments(directory).reduce((sum, first) => sum + (statSync(join(segmentPath(directory, first), 'data.mdb'), { throwIfNoEntry: false })?.blocks ?? 0) * 512, 0);
+    return namedSegments(directory).reduce((sum, first) => sum + (statSync(join(segmentPath(directory, first), DATA_FILE), { throwIfNoEntry: false })?.blocks ?? 0) * 512, 0);
   }
+
+  private environment(path: string): Store {
+    const { mapBytes, readOnly } = this.options;
+    return openLmdbStore({ directory: path, mapBytes, pageBytes: PAGE_BYTES, readOnly });
+  }
+}
+
+/** Also when it is not there. */
+function isEmptyFile(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0;
+}
+
+/** False in an environment that was made and no more; only where it is opened to read. */
+function hasTable(store: Store): boolean {
+  try {
+    store.table(SEGMENT_TABLE);
+    return true;
+  } catch (error) {
+    store.close().catch(() => {});
+    if (error instanceof OperationalError && error.code === 'storage_failed') return false;
+    throw error;
+  }
+}
+
+function diskFull(cause?: unknown): OperationalError {
+  return new OperationalError('storage_full', 'the disk that holds the data directory is full; free space on it', { retryable: true, cause });
 }
 
 function isHeld(directory: string): boolean {

@@ -1,14 +1,28 @@
 import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { open, type Database, type RootDatabase } from 'lmdb';
+import { CommitMemory } from './commit-memory.ts';
 import { OperationalError } from './errors.ts';
 import { checkDataFile } from './lmdb-data-file.ts';
 import type { Entry, Store, Table } from './store.ts';
 
-/** LMDB behind the Store port; the only file that imports lmdb. */
+/**
+ * LMDB behind the Store port; the only file that imports lmdb.
+ *
+ * LMDB has no checksums. So each value ends with one over its key and itself, little endian, which every read checks and takes away. The table TABLE_NAMES holds
+ * the name of every table that ever had an entry, with such a checksum too: LMDB would take a name that a flipped bit changed for another table, and make
+ * the one that is asked for anew, empty. The pages around them are the business of lmdb-pages.ts.
+ */
+
+/** Its keys are names of tables. A store without it has values without checksums. */
+const TABLE_NAMES = 'tables';
+const CHECKSUM_BYTES = 4;
 
 /** Named tables in one environment; LMDB fixes this when it opens. */
 const TABLES_MAX = 16;
+/** No name is longer; what comes after all of them. */
+const TABLE_NAME_BYTES_MAX = 64;
 /** Snapshots are runs of pages, and LMDB keeps free pages in one sorted list: larger pages make it shorter, smaller ones copy less for each small change (measured; bench/RESULTS.md). */
 const PAGE_BYTES = 32_768;
 
@@ -23,7 +37,7 @@ const PAGES_PER_CHANGE = 3;
 const SMALL_CHANGES_MAX = 64;
 
 interface Change {
-  database: Database<Buffer, Buffer>;
+  table: LmdbTable;
   key: Uint8Array;
   /** null removes. */
   value: Uint8Array | null;
@@ -39,9 +53,19 @@ export interface LmdbStoreOptions {
   pageBytes?: number;
 }
 
-/** Opens (or makes) an environment. Throws OperationalError `corrupt` when its file was cut short, `storage_failed` when it is not an LMDB environment. */
+/**
+ * Opens (or makes) an environment. Throws OperationalError `corrupt` when its file was cut short or a table is missing, `format` when its values have no checksums,
+ * `storage_failed` when it is not an LMDB environment. LMDB may end the process over a damaged page: lmdb-pages.ts finds those first.
+ */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
-  return new LmdbStore(openRoot(options), options);
+  const store = new LmdbStore(openRoot(options), options);
+  try {
+    store.checkTables();
+  } catch (error) {
+    store.close().catch(() => {});
+    throw error;
+  }
+  return store;
 }
 
 function openRoot(options: LmdbStoreOptions & { mapWhole?: boolean }): RootDatabase<Buffer, Buffer> {
@@ -93,23 +117,55 @@ class LmdbStore implements Store {
   private readonly tables = new Map<string, LmdbTable>();
   private readonly pageBytes: number;
   private readonly directory: string;
+  private readonly readOnly: boolean;
+  /** Tables whose names are in TABLE_NAMES on disk. */
+  private readonly named = new Set<string>();
   private queued: Change[] = [];
   private queuedBytes = 0;
+  /** For the next commit; null while one is under way. */
+  private memory: CommitMemory | null = null;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, { directory, pageBytes = PAGE_BYTES }: LmdbStoreOptions) {
+  constructor(root: RootDatabase<Buffer, Buffer>, { directory, pageBytes = PAGE_BYTES, readOnly = false }: LmdbStoreOptions) {
     this.root = root;
     this.directory = directory;
     this.pageBytes = pageBytes;
+    this.readOnly = readOnly;
     this.dataFile = join(directory, 'data.mdb');
   }
 
+  /** Holds the tables there are against their names. Throws as openLmdbStore does. */
+  checkTables(): void {
+    const found = this.foundTables();
+    // New, and to read alone it stays without a table.
+    if (found.length === 0 && this.readOnly) return;
+    if (found.length > 0 && !found.includes(TABLE_NAMES)) throw new OperationalError('format', `the values of the store at ${this.dataFile} have no checksums, as those of older engines; use the engine that wrote it`);
+    for (const { key } of this.table(TABLE_NAMES).range(Buffer.alloc(1), Buffer.alloc(TABLE_NAME_BYTES_MAX, 255))) this.named.add(Buffer.from(key).toString('latin1'));
+    for (const name of this.named) if (!found.includes(name)) throw new OperationalError('corrupt', `the store at ${this.dataFile} has lost its table "${name}"`);
+    // A table is made before its first entry, and named with it.
+    const stray = found.find((name) => name !== TABLE_NAMES && !this.named.has(name) && this.table(name).count() > 0);
+    if (stray !== undefined) throw new OperationalError('corrupt', `the store at ${this.dataFile} has a table "${stray}" that it never made`);
+  }
+
+  private foundTables(): string[] {
+    try {
+      // LMDB ends names with a zero byte.
+      return [...this.root.getKeys()].map((key) => Buffer.from(key as unknown as Uint8Array).toString('latin1').replace(/\0$/, ''));
+    } catch (cause) {
+      throw damageError(cause) ?? cause;
+    }
+  }
+
   table(name: string): Table {
+    return this.tableOf(name);
+  }
+
+  private tableOf(name: string): LmdbTable {
     let table = this.tables.get(name);
     if (table === undefined) {
       const database = this.openTable(name);
       // Only where it may not be made: read-only.
       if (database === undefined) throw new OperationalError('storage_failed', `the store at ${this.dataFile} has no table "${name}"`);
-      table = new LmdbTable(database, (change) => this.queue(change));
+      table = new LmdbTable(name, database, (change) => this.queue(change));
       this.tables.set(name, table);
     }
     return table;
@@ -133,14 +189,20 @@ class LmdbStore implements Store {
     if (bavail * bsize < FREE_BYTES_MIN + bytes) throw storageFull();
     // lmdb-js hands out one promise per transaction, so this stays small.
     const written = new Set<Promise<boolean>>();
-    for (const { database, key, value } of queued) {
-      written.add(value === null ? database.remove(key as Buffer) : database.put(key as Buffer, value as Buffer));
-    }
+    const unnamed = new Set<string>();
+    for (const { table } of queued) if (!this.named.has(table.name)) unnamed.add(table.name);
+    const memory = this.memory ?? new CommitMemory();
+    this.memory = null;
+    for (const name of unnamed) written.add(this.tableOf(TABLE_NAMES).write(Buffer.from(name, 'latin1'), Buffer.alloc(0), memory));
+    for (const { table, key, value } of queued) written.add(table.write(key, value, memory));
     try {
       await Promise.all(written);
     } catch (cause) {
       throw commitError(cause);
     }
+    memory.clear();
+    this.memory = memory;
+    for (const name of unnamed) this.named.add(name);
   }
 
   private queue(change: Change): void {
@@ -164,10 +226,12 @@ class LmdbStore implements Store {
 }
 
 class LmdbTable implements Table {
+  readonly name: string;
   private readonly database: Database<Buffer, Buffer>;
   private readonly onQueued: (change: Change) => void;
 
-  constructor(database: Database<Buffer, Buffer>, onQueued: (change: Change) => void) {
+  constructor(name: string, database: Database<Buffer, Buffer>, onQueued: (change: Change) => void) {
+    this.name = name;
     this.database = database;
     this.onQueued = onQueued;
   }
@@ -175,7 +239,7 @@ class LmdbTable implements Table {
   get(key: Uint8Array): Uint8Array | undefined {
     const found = this.read(key as Buffer);
     // lmdb-js hands out one 16 MiB buffer whose `length` alone is set to the value's: copying or slicing it would take all of it.
-    return found === undefined ? undefined : new Uint8Array(found.buffer, found.byteOffset, found.length);
+    return found === undefined ? undefined : this.checked(key, new Uint8Array(found.buffer, found.byteOffset, found.length));
   }
 
   private read(key: Buffer): Buffer | undefined {
@@ -187,11 +251,16 @@ class LmdbTable implements Table {
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
-    this.onQueued({ database: this.database, key: Buffer.from(key), value });
+    this.onQueued({ table: this, key: Buffer.from(key), value });
   }
 
   remove(key: Uint8Array): void {
-    this.onQueued({ database: this.database, key: Buffer.from(key), value: null });
+    this.onQueued({ table: this, key: Buffer.from(key), value: null });
+  }
+
+  /** Hands a queued change to LMDB, its value in `memory`; gives the promise of its transaction. */
+  write(key: Uint8Array, value: Uint8Array | null, memory: CommitMemory): Promise<boolean> {
+    return value === null ? this.database.remove(key as Buffer) : this.database.put(key as Buffer, withChecksum(key, value, memory));
   }
 
   count(): number {
@@ -205,11 +274,34 @@ class LmdbTable implements Table {
       ? this.database.getRange({ start: to as Buffer, end: from as Buffer, reverse: true, exclusiveStart: true, inclusiveEnd: true, limit: options.limit })
       : this.database.getRange({ start: from as Buffer, end: to as Buffer, limit: options.limit });
     try {
-      for (const { key, value } of range) yield { key, value };
+      for (const { key, value } of range) yield { key, value: this.checked(key, value) };
     } catch (cause) {
       throw damageError(cause) ?? cause;
     }
   }
+
+  /** The value without its checksum, in the same memory. Throws OperationalError `corrupt` when that is not the one it should have. */
+  private checked(key: Uint8Array, stored: Uint8Array): Uint8Array {
+    const end = stored.length - CHECKSUM_BYTES;
+    if (end >= 0) {
+      const value = stored.subarray(0, end);
+      const checksum = (stored[end] | (stored[end + 1] << 8) | (stored[end + 2] << 16) | (stored[end + 3] << 24)) >>> 0;
+      if (checksum === checksumOf(key, value)) return value;
+    }
+    throw new OperationalError('corrupt', `table "${this.name}" has an entry ${Buffer.from(key).toString('hex')} that fails its checksum`);
+  }
+}
+
+function withChecksum(key: Uint8Array, value: Uint8Array, memory: CommitMemory): Buffer {
+  const stored = memory.take(value.length + CHECKSUM_BYTES);
+  stored.set(value);
+  stored.writeUInt32LE(checksumOf(key, value), value.length);
+  return stored;
+}
+
+/** Begins with the key's length: a byte that goes over from the one to the other does not pass. */
+function checksumOf(key: Uint8Array, value: Uint8Array): number {
+  return crc32(value, crc32(key, key.length));
 }
 
 /** LMDB's words for pages that are not what they should be, as an OperationalError `corrupt`; null for any other error. */

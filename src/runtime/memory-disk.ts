@@ -18,7 +18,11 @@ export class MemoryDisk implements SegmentFiles {
     return [...this.segments.keys()].sort((a, b) => a - b);
   }
 
-  open(first: number): MemoryStore {
+  open(first: number): MemoryStore | null {
+    return this.segments.get(first) ?? null;
+  }
+
+  make(first: number): MemoryStore {
     let segment = this.segments.get(first);
     if (segment === undefined) this.segments.set(first, (segment = new MemoryStore(this.options)));
     return segment;
@@ -52,7 +56,7 @@ export class MemoryDisk implements SegmentFiles {
   crash(log: 'lost' | 'kept' = 'lost', tables = log, options: Omit<MemoryStoreOptions, 'failures'> = { takeCommit: this.options.takeCommit }): MemoryDisk {
     const next = new MemoryDisk(options);
     next.tables.take(this.tables.crash(tables));
-    for (const [first, segment] of this.segments) next.open(first).take(segment.crash(log));
+    for (const [first, segment] of this.segments) next.make(first).take(segment.crash(log));
     return next;
   }
 }

@@ -164,11 +164,11 @@ describe('seg verify', () => {
     expect(flipped).toBeGreaterThan(0);
     writeFileSync(file, bytes);
     const faulty = await run('verify', '--data-dir', dataDir);
-    expect([faulty.code, faulty.stdout]).toEqual([1, expect.stringMatching(/faults\nshard 0: page 0 of partition \d+ fails its checksum\n[\s\S]*seg restore --from DIR/)]);
+    expect([faulty.code, faulty.stdout]).toEqual([1, expect.stringMatching(/faults\nshard 0: table "pages" has an entry [0-9a-f]{12} that fails its checksum\n[\s\S]*seg restore --from DIR/)]);
     const refused = EngineProcess.spawn({ dataDir, settings: SETTINGS });
     engines.push(refused);
     expect(await refused.exited()).toBe(1);
-    expect(refused.stderr).toMatch(/^seg: shard 0 cannot read its data: page 0 of partition \d+ fails its checksum; look at all of it with seg verify, and bring back a backup with seg restore\n$/);
+    expect(refused.stderr).toMatch(/^seg: shard 0 cannot read its data: table "pages" has an entry [0-9a-f]{12} that fails its checksum; look at all of it with seg verify, and bring back a backup with seg restore\n$/);
   });
 
   it('says what is no data directory', async () => {

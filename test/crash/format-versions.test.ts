@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { open } from 'lmdb';
 import { Packr, Unpackr } from 'msgpackr';
 import { afterEach, describe, expect, it } from 'vitest';
 import { controlRecord, type ControlRecord } from '../../src/actors/shard/log-record.ts';
@@ -49,8 +50,8 @@ function setIdentity(store: Store, format: number): void {
 
 /** What is changed, in which store below the shard's directory, what the engine says of it, and the change. */
 const PATCHES: [string, string, RegExp, (store: Store) => void][] = [
-  ['the store, newer', '', /the store of shard 0 has format 3, this engine reads 2; use the engine that wrote it\n$/, (store) => setIdentity(store, 3)],
-  ['the store, older', '', /the store of shard 0 has format 1, this engine reads 2; use the engine that wrote it\n$/, (store) => setIdentity(store, 1)],
+  ['the store, newer', '', /the store of shard 0 has format 4, this engine reads 3; use the engine that wrote it\n$/, (store) => setIdentity(store, 4)],
+  ['the store, older', '', /the store of shard 0 has format 2, this engine reads 3; use the engine that wrote it\n$/, (store) => setIdentity(store, 2)],
   [
     'a page',
     '',
@@ -110,5 +111,24 @@ describe('a data directory of another format', () => {
     expect(refused.stderr).not.toContain('gives up');
     writeFileSync(file, good);
     await spawn().ready();
+  });
+
+  it('is refused with a clear word: values without checksums', { timeout: 60_000 }, async () => {
+    dataDir = temporaryDirectory();
+    const first = spawn();
+    await first.ready();
+    expect(await first.stop()).toBe(0);
+    const directory = join(dataDir, 'gen-1/shard-0');
+    // As format 2 was: the same tables, and values as they are.
+    const found = openLmdbStore({ directory });
+    const identity = new Uint8Array(found.table('meta').get(Buffer.from('identity'))!);
+    await found.close();
+    rmSync(join(directory, 'data.mdb'));
+    const older = open<Buffer, Buffer>({ path: directory, noSubdir: false, maxDbs: 16, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
+    await older.openDB<Buffer, Buffer>({ name: 'meta', encoding: 'binary', keyEncoding: 'binary' }).put(Buffer.from('identity'), Buffer.from(identity));
+    await older.close();
+    const refused = spawn();
+    expect(await refused.exited()).toBe(1);
+    expect(refused.stderr).toMatch(/^seg: shard 0 cannot read its data: the values of the store at .* have no checksums, as those of older engines; use the engine that wrote it\n$/);
   });
 });

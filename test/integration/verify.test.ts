@@ -37,9 +37,9 @@ async function findings(change: (table: (name: string) => Table) => void): Promi
   const disk = healthy.crash();
   healthy = healthy.crash();
   // The log's only segment.
-  change((name) => (name === 'log' ? disk.open(1) : disk.tables).table(name));
+  change((name) => (name === 'log' ? disk.open(1)! : disk.tables).table(name));
   await disk.tables.commit();
-  await disk.open(1).commit();
+  await disk.open(1)!.commit();
   const fleet = new ShardFleet(options);
   fleet.disks = [disk];
   return fleet.verify().map(({ where, problem }) => `${where} ${problem}`);
@@ -106,8 +106,8 @@ describe('a store that was changed', () => {
     ['an anomaly that is gone', /^the anomalies by meter name 1 that are not there/, (table) => table('anomalies').remove(entry(table('anomalies'), 0).key)],
     ['a dead letter at another place', /^dead letter .* lies at another place/, (table) => moveFirst(table('deadLetters'), (key) => (key[15] ^= 1))],
     ['a name of a region', /^region 0 has a name that none may have/, (table) => patch(table('regions'), 0, (value) => (value[0] = 0))],
-    ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: 2, partitionCount: 4, shardCount: 2, shard: 1 }))],
-    ['the format', /^the store has format 99, this engine reads 2/, (table) => {
+    ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: 3, partitionCount: 4, shardCount: 2, shard: 1 }))],
+    ['the format', /^the store has format 99, this engine reads 3/, (table) => {
       const identity = unpackr.unpack(table('meta').get(Buffer.from('identity'))!) as object;
       table('meta').put(Buffer.from('identity'), packr.pack({ ...identity, format: 99 }));
     }],

@@ -36,6 +36,7 @@ export function checkStep(world: World): void {
     if (unappliedRecords > bound) world.fail(`shard ${shard} holds ${unappliedRecords} records that wait, its bound is ${bound}`);
   }
   world.revisions.look(world);
+  world.effects?.look(world);
 }
 
 /** A window that was shown as final changes only with a higher revision, whatever dies in between. */
@@ -71,6 +72,7 @@ export async function checkEnd(world: World): Promise<void> {
   checkMeters(world);
   checkDeadLetters(world);
   checkAnomalies(world);
+  world.effects?.end(world);
 }
 
 /** Credits are back, queues are empty, nothing is left over in the shards. */

@@ -2,6 +2,7 @@ import { IngestActor, INGEST_DEFAULTS } from '../../src/actors/ingest/actor.ts';
 import { createBodyDecoder } from '../../src/actors/ingest/body-decoder.ts';
 import { RegionActor } from '../../src/actors/region/actor.ts';
 import { ShardActor } from '../../src/actors/shard/actor.ts';
+import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../../src/actors/shard/protocol.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
 import { RegionSeeding } from '../../src/engine/region-seeding.ts';
@@ -23,6 +24,7 @@ export interface ProcessModules {
   time: SimTime;
   disks: readonly SimDisk[];
   state: ShardStateConfig;
+  outbox?: OutboxOptions;
   trace(line: string): void;
   /** Every answer of a shard, before it is sent. */
   onAppendReply(shard: number, buffer: ArrayBuffer, reply: AppendReply): void;
@@ -209,6 +211,7 @@ export class EngineProcess {
         journalKeepBytesMax: options.journalKeepBytesMax,
         deadLettersMax: MANY,
         anomaliesMax: MANY,
+        outbox: modules.outbox,
       },
       { store: modules.disks[shard].open(), clock: thread.clock, timers: thread.timers, log: SILENT, onReport: (report) => gateway?.sendEvent(report), onFailure: fail },
     );

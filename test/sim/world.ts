@@ -8,6 +8,7 @@ import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { checkEnd, checkStep, RevisionWatch } from './checkers.ts';
 import { Clients } from './client.ts';
 import { openJournal, SimDisk } from './disk.ts';
+import { EffectWatch, outboxOf } from './effect-watch.ts';
 import { EngineProcess } from './engine-process.ts';
 import { LogOracle } from './log-oracle.ts';
 import { describeStep, SIM_START_MS, type Plan, type PlannedReading, type Step, type WorldOptions } from './plan.ts';
@@ -83,6 +84,8 @@ export class World {
   readonly lines: string[] = [];
   readonly state: ShardStateConfig;
   readonly revisions = new RevisionWatch();
+  /** null in a run without an outbox. */
+  readonly effects: EffectWatch | null;
   readonly counts: Record<string, number> = {};
   disks: SimDisk[];
   engine: EngineProcess | null = null;
@@ -100,6 +103,7 @@ export class World {
     this.options = { ...plan.options };
     this.traced = traced;
     this.random = new Random(plan.seed + 0x5eed);
+    this.effects = outboxOf(plan.seed) === undefined ? null : new EffectWatch(new Random(plan.seed + 0xeffec7));
     this.time = new SimTime(new VirtualTime(SIM_START_MS), this.random.fork());
     for (const step of plan.steps) if (step.kind === 'send') for (const { elements } of step.requests) for (const element of elements) if (!('spoiled' in element)) this.planned.set(element.seq, element);
     const { partitionCount, latenessMs, correctionHorizonMs } = plan.options;
@@ -212,6 +216,7 @@ export class World {
       time: this.time,
       disks: this.disks,
       state: this.state,
+      outbox: outboxOf(this.plan.seed),
       trace: (line) => this.trace(line),
       onAppendReply: (shard, buffer, reply) => {
         if (engine.alive) this.oracle.onAppendReply(shard, buffer, reply);

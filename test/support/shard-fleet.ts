@@ -1,5 +1,6 @@
 import { ShardActor } from '../../src/actors/shard/actor.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
+import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
 import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import { redistribute, type RedistributionReport } from '../../src/actors/shard/redistribution.ts';
 import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
@@ -26,6 +27,7 @@ export interface FleetOptions {
   pagesPerStepMax: number;
   journalKeepBytesMax: number;
   segmentBytesMax?: number;
+  outbox?: OutboxOptions;
 }
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => SILENT };
@@ -71,6 +73,7 @@ export class ShardFleet {
             journalKeepBytesMax: options.journalKeepBytesMax,
             deadLettersMax: MANY,
             anomaliesMax: MANY,
+            outbox: options.outbox,
           },
           {
             store: this.open(disk),

@@ -1,6 +1,7 @@
 import { ShardActor, type ShardOptions } from '../../src/actors/shard/actor.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { readLogRecord } from '../../src/actors/shard/log-record.ts';
+import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
 import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
@@ -30,6 +31,7 @@ export interface HarnessOptions {
   /** How long the disk takes for a commit. */
   commitMs?: number;
   segmentBytesMax?: number;
+  outbox?: OutboxOptions;
 }
 
 /** A batch and what became of it. `unknown`: the process died before it answered. */
@@ -57,9 +59,11 @@ export class ShardHarness {
   readonly reported = new Map<string, RegionPart>();
   /** Batches in the order in which they were answered, and after a crash those that were found in the log. */
   onApplied: (batch: SentBatch) => void = () => {};
-  private readonly options: Required<HarnessOptions>;
+  private options: Required<HarnessOptions>;
   /** Wall clock minus virtual time. */
   private clockOffsetMs = 0;
+  /** What the shard warned of, in all its lives. */
+  readonly warnings: string[] = [];
   private waiting: SentBatch[] = [];
   private incarnation = 0;
   private failure: unknown = null;
@@ -81,6 +85,7 @@ export class ShardHarness {
       anomaliesMax: 1e6,
       commitMs: 1,
       segmentBytesMax: SEGMENT_BYTES_MAX,
+      outbox: { consumers: [], bytesMax: 1e9 },
       ...options,
     };
     this.time = new VirtualTime(this.options.startMs);
@@ -114,12 +119,13 @@ export class ShardHarness {
       journalKeepBytesMax: options.journalKeepBytesMax,
       deadLettersMax: options.deadLettersMax,
       anomaliesMax: options.anomaliesMax,
+      outbox: options.outbox,
     };
     this.actor = new ShardActor(shard, {
       store: this.shardStore,
       clock: { now: () => this.nowMs, monotonic: () => time.monotonic() },
       timers: time,
-      log: SILENT,
+      log: { ...SILENT, warn: (fields: unknown, message?: string) => this.warnings.push(message ?? String(fields)) },
       onReport: ({ parts }) => this.take(parts),
       onFailure: (error) => {
         if (incarnation === this.incarnation) this.failure = error;
@@ -139,6 +145,11 @@ export class ShardHarness {
         this.take(this.ask<'regionParts'>({ kind: 'regionParts', region, granularity, from: 0, to: FOREVER_MS, limit: Infinity, withOpen: false }));
       }
     }
+  }
+
+  /** Settings of the next process. */
+  configure(options: Partial<HarnessOptions>): void {
+    this.options = { ...this.options, ...options };
   }
 
   /** Hands a batch to the actor; its fate shows later. Readings are numbered, so that they can be told apart in the log. */

@@ -141,7 +141,7 @@ describe('the verdict of an overload', () => {
       flood: { offeredPerSecond: 10_000, acceptedPerSecond: 1_000, requests: 10, answers: { 202: 5, 429: 5 }, faults: [], faultCount: 0, acknowledged: 5, uncertain: 0, sample: [] },
       memory: { normal: memoryOf(100, 200), highest: memoryOf(119, 239), bySecond: [] },
       p99Ms: { normal: 5, bystanders: 9 },
-      recovery: { backAfterSeconds: 1.1, lookedSeconds: 20, p99MaxMs: 10, p99Ms: [9], refused: { 429: 1 } },
+      recovery: { backAfterSeconds: 1.1, lookedSeconds: 20, p99MaxMs: 10, seconds: [{ p99Ms: 9, readingsPerSecond: 500 }], refused: { 429: 1 } },
       bystanders: { idle: 10_000, slow: 50, closedByEngine: 0, idleLowest: 10_000 },
       verified: 'windows of 50 meters',
       failures: [],

@@ -7,8 +7,11 @@ import type { Log } from '../../runtime/log.ts';
 import type { Reply } from '../../runtime/request-channel.ts';
 import { Checkpoint, type CheckpointOptions, type CheckpointPace } from './checkpoint.ts';
 import { collectDeadLetters } from './dead-letters.ts';
+import { EarlyWindows } from './early-windows.ts';
+import { EffectReader } from './effect-reader.ts';
 import { JournalRetention } from './journal-retention.ts';
 import { batchRecord, controlRecord, type ControlRecord } from './log-record.ts';
+import { openOutbox, settleOutbox, type OutboxOptions } from './outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
 import { ShardQueries } from './queries.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
@@ -28,6 +31,8 @@ export interface ShardOptions {
   journalKeepBytesMax: number;
   deadLettersMax: number;
   anomaliesMax: number;
+  /** Absent, or without consumers: no outbox is kept. */
+  outbox?: OutboxOptions;
 }
 
 export interface ShardModules {
@@ -71,6 +76,7 @@ type Entry =
 export class ShardActor {
   readonly state: ShardState;
   readonly queries: ShardQueries;
+  private readonly early: EarlyWindows | undefined;
   private readonly options: ShardOptions;
   private readonly modules: ShardModules;
   private readonly checkpoint: Checkpoint;
@@ -103,7 +109,8 @@ export class ShardActor {
     this.options = options;
     this.modules = modules;
     const { store } = modules;
-    this.state = new ShardState(options.state, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+    this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
+    this.state = new ShardState(options.state, { windows: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
     this.queries = new ShardQueries(this.state, store, options.state.detection);
   }
@@ -113,7 +120,9 @@ export class ShardActor {
     const { store, clock, timers } = this.modules;
     const { shard, shardCount, state } = this.options;
     await store.identify({ partitionCount: state.partitionCount, shardCount, shard });
+    await this.startOutbox();
     await settleSettings(store, state);
+    this.openEffects();
     const report = recover(this.state, store, this.checkpoint);
     this.sequence = this.appliedSequence = report.lastSequence;
     const first = Math.max(store.logFrom(), store.journal.first ?? 0);
@@ -124,6 +133,21 @@ export class ShardActor {
     this.lastCheckpointMs = clock.now();
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
     return report;
+  }
+
+  private async startOutbox(): Promise<void> {
+    const { shard, shardCount, outbox } = this.options;
+    // Another number of shards makes other stores: their outboxes must not take each other's positions for theirs.
+    await settleOutbox(this.modules.store, outbox?.consumers ?? [], `${this.modules.clock.now().toString(36)}-${shard}-${shardCount}`);
+  }
+
+  private openEffects(): void {
+    const { store, clock, log } = this.modules;
+    const outbox = openOutbox(store, this.options.outbox ?? null);
+    if (outbox === null) return;
+    this.checkpoint.outbox = outbox;
+    const reader = new EffectReader({ shard: this.options.shard, process: clock.now().toString(36) }, { state: this.state, store, outbox, early: this.early!, log });
+    this.queries.effects = { reader, outbox };
   }
 
   /** A batch from an ingest thread. `request.buffer` is owned from here on. */
@@ -211,14 +235,21 @@ export class ShardActor {
     for (;;) {
       const group = this.queue;
       this.queue = [];
-      if (this.isStepDue()) this.step();
-      if (group.length === 0 && synced.length === 0) return;
+      if (group.length === 0 && synced.length === 0) {
+        if (this.isStepDue()) this.step();
+        return;
+      }
       const committed = this.commit(group);
       // Awaited below; a store that fails at once must not count as nobody's failure until then.
       committed.catch(() => {});
       // The store starts to write at the end of this turn of the event loop; only then does counting run beside it.
       if (synced.length > 0) await turnEnd();
       for (const entry of synced) this.apply(entry);
+      // Last: neither the answers nor the disk wait for it.
+      if (this.isStepDue()) {
+        if (synced.length === 0) await turnEnd();
+        this.step();
+      }
       synced = (await committed) ? group : [];
     }
   }

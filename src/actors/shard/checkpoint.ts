@@ -1,14 +1,18 @@
 import type { Anomaly } from '../../model/anomaly.ts';
+import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
+import { CommitMemory } from '../../runtime/commit-memory.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
 import type { PendingDeadLetter } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
+import type { Outbox } from './outbox.ts';
+import { OutboxRecordBuilder } from './outbox-record.ts';
 import { encodePage } from './page-codec.ts';
 import { PendingWindows, pendingKeyParts } from './pending-windows.ts';
 import type { LedgerPart } from './region-ledger.ts';
 import { profileSnapshot } from './profile-codec.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
-import { pageKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, pageKey, windowKey } from './store-keys.ts';
 
 /**
  * Checkpoints in small steps: each step writes what has to be atomic with the applied position (regional parts, anomalies, dead
@@ -41,7 +45,11 @@ export class Checkpoint {
   private readonly state: ShardState;
   private readonly store: ShardStore;
   private readonly options: CheckpointOptions;
+  /** Takes the keys of what is written; set before the first step. */
+  outbox: Outbox | null = null;
   private step: Step | null = null;
+  /** Holds the pages of the step under way. */
+  private readonly memory = new CommitMemory();
   private retryChanges: AnomalyChange[] = [];
   private deadLetters: PendingDeadLetter[] = [];
   /** Episodes as the step wrote them, for the report to the region actor. */
@@ -68,7 +76,8 @@ export class Checkpoint {
       state.ledger.unsavedNames.length > 0 ||
       state.ledger.hasUnsaved ||
       state.episodes.hasChanges ||
-      this.retryChanges.length > 0
+      this.retryChanges.length > 0 ||
+      (this.outbox?.isDue ?? false)
     );
   }
 
@@ -102,15 +111,21 @@ export class Checkpoint {
     this.written = [...unsaved.values()];
     for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
     for (const page of this.choosePages(pace)) this.writePage(page, appliedSequence, step);
+    if (this.outbox !== null) this.outbox.begin(this.keysOf(step, this.written));
     store.putAppliedPosition({ sequence: appliedSequence });
   }
 
   /** The step is on disk. Gives the episodes it wrote. */
   done(): Anomaly[] {
     const step = this.step!;
-    for (const { page } of step.pages) page.flushing = null;
+    this.outbox?.done();
+    for (const { page } of step.pages) {
+      page.flushing!.release();
+      page.flushing = null;
+    }
     this.state.newRows.splice(0, step.newRows);
     this.step = null;
+    this.memory.clear();
     this.state.ledger.evict();
     return this.written;
   }
@@ -120,6 +135,8 @@ export class Checkpoint {
     const step = this.step!;
     const { state } = this;
     this.step = null;
+    this.memory.clear();
+    this.outbox?.undo();
     for (const { page, dirtySequence, profilesWritten } of step.pages) {
       page.pending.absorb(page.flushing!);
       page.flushing = null;
@@ -144,6 +161,16 @@ export class Checkpoint {
     let needed = first.done === true ? appliedSequence + 1 : first.value.dirtySequence;
     for (const { dirtySequence } of this.step?.pages ?? []) needed = Math.min(needed, dirtySequence);
     return needed;
+  }
+
+  /** What the step writes, as far as consumers want it. */
+  private keysOf(step: Step, anomalies: readonly Anomaly[]): OutboxRecordBuilder {
+    const keys = new OutboxRecordBuilder();
+    for (const { region, granularity, windowStartMs } of step.parts) keys.addPart(region, granularity, windowStartMs / GRANULARITY_MS[GRANULARITIES[granularity]]);
+    for (const { startedAt, kind, meterId } of anomalies) keys.addKey('anomaly', anomalyKey(startedAt, kind, meterId));
+    for (const { sequence, position, letter } of step.deadLetters) keys.addKey('deadLetter', deadLetterKey(letter.receivedAt, sequence, position));
+    for (const { page } of step.pages) keys.addPage(page.partition, page.number, page.flushing!);
+    return keys;
   }
 
   private choosePages(pace: CheckpointPace): MeterPage[] {
@@ -175,7 +202,7 @@ export class Checkpoint {
     page.flushing = page.pending;
     page.pending = new PendingWindows();
     const key = pageKey(page.partition, page.number);
-    store.pages.put(key, encodePage(page, state.book.samples, appliedSequence));
+    store.pages.put(key, encodePage(page, state.book.samples, appliedSequence, (length) => this.memory.take(length)));
     if (page.profilesDirty && page.profiles !== null) {
       store.profiles.put(key, profileSnapshot(page.profiles, page.rowCount));
       page.profilesDirty = false;

@@ -16,13 +16,13 @@ export const PAGE_VERSION = 1;
 const HEADER_BYTES = 24;
 const CHECKSUM_AT = 12;
 
-/** The page's snapshot as of log position `sequence`, in a buffer of its own. */
-export function encodePage(page: MeterPage, samples: SampleIndex, sequence: number): Uint8Array {
+/** The page's snapshot as of log position `sequence`, in memory that `allocate` gives: by default its own. */
+export function encodePage(page: MeterPage, samples: SampleIndex, sequence: number, allocate: (length: number) => Uint8Array = (length) => new Uint8Array(length)): Uint8Array {
   const rowsBytes = page.rowCount * ROW_BYTES;
   let sampleBytes = 0;
   eachOpenSlot(page, (at) => (sampleBytes += page.u32[(at + SLOT.sampleCount) >> 2] * 6));
-  const bytes = new Uint8Array(HEADER_BYTES + rowsBytes + sampleBytes);
-  const view = new DataView(bytes.buffer);
+  const bytes = allocate(HEADER_BYTES + rowsBytes + sampleBytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   bytes.set(page.rowBytes(), HEADER_BYTES);
   let end = HEADER_BYTES + rowsBytes;
   eachOpenSlot(page, (at) => {

@@ -9,6 +9,39 @@
 export const PENDING_WINDOWS_PER_PAGE_MAX = 512;
 
 const CAPACITY_MIN = 8;
+const BYTES_MIN = 1_024;
+/** Memory kept for records to come, in all. */
+const SPARE_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * Memory of records that are on disk, for those to come. All meters' windows close every minute: let go each time, it is so much garbage outside V8's heap
+ * that V8 goes through all of the heap for it, several times a second (bench/RESULTS.md). One a thread, as a thread has one shard.
+ */
+class SpareMemory {
+  private readonly bySize = new Map<number, Uint8Array<ArrayBuffer>[]>();
+  private bytes = 0;
+
+  /** At least `length` bytes; a power of two. */
+  take(length: number): Uint8Array<ArrayBuffer> {
+    let size = BYTES_MIN;
+    while (size < length) size *= 2;
+    const spare = this.bySize.get(size)?.pop();
+    if (spare === undefined) return new Uint8Array(size);
+    this.bytes -= size;
+    return spare;
+  }
+
+  give(memory: Uint8Array<ArrayBuffer>): void {
+    const size = memory.length;
+    if (size === 0 || this.bytes + size > SPARE_BYTES_MAX) return;
+    const spares = this.bySize.get(size);
+    if (spares === undefined) this.bySize.set(size, [memory]);
+    else spares.push(memory);
+    this.bytes += size;
+  }
+}
+
+const spareMemory = new SpareMemory();
 
 /** What a pending record is about, as one number: window number, granularity (0 = 1m, 1 = 15m) and row in the page. */
 export function pendingKey(granularity: number, windowNumber: number, rowInPage: number): number {
@@ -39,6 +72,11 @@ export class PendingWindows {
 
   keyAt(position: number): number {
     return this.keys[position];
+  }
+
+  /** All keys, ascending; a copy. */
+  sortedKeys(): Float64Array {
+    return this.keys.slice(0, this.count).sort();
   }
 
   /** The record at a position (borrowed until the next put). */
@@ -75,9 +113,18 @@ export class PendingWindows {
     }
   }
 
+  /** Ends its use: what it held is on disk. Records borrowed from it are void. */
+  release(): void {
+    spareMemory.give(this.bytes);
+    this.bytes = new Uint8Array(0);
+    this.count = 0;
+    this.used = 0;
+  }
+
   private growBytes(needed: number): void {
-    const next = new Uint8Array(Math.max(this.bytes.length * 2, this.used + needed, CAPACITY_MIN * 128));
+    const next = spareMemory.take(Math.max(this.bytes.length * 2, this.used + needed));
     next.set(this.bytes.subarray(0, this.used));
+    spareMemory.give(this.bytes);
     this.bytes = next;
   }
 

@@ -1,6 +1,7 @@
 import type { Anomaly } from '../../model/anomaly.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
 import type { Granularity, MeterWindow } from '../../model/window.ts';
+import type { EffectBatch } from '../sinks/protocol.ts';
 
 /** Messages of the shard actor. Data plane: ingest thread → shard, one request per batch, credits bound what is in flight. */
 
@@ -34,7 +35,10 @@ export type ShardQuery =
   | { kind: 'anomalies'; query: AnomalyQuery }
   | { kind: 'deadLetters'; query: DeadLetterQuery }
   /** `withOpen`: as if the meters' open windows closed now. Reports are of closed windows alone. */
-  | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number; withOpen: boolean };
+  | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number; withOpen: boolean }
+  /** As EffectSource.read and .acknowledge (sinks/protocol.ts). `windowsMax` bounds how long the shard is held up. */
+  | { kind: 'effects'; consumer: string; position: string | null; windowsMax: number }
+  | { kind: 'acknowledgeEffects'; consumer: string; position: string };
 
 export interface ShardAnswers {
   /** null: no such meter. */
@@ -48,6 +52,9 @@ export interface ShardAnswers {
   deadLetters: Page<DeadLetter>;
   /** In order of windowStart. */
   regionParts: RegionPart[];
+  /** `windows` is transferred. */
+  effects: EffectBatch;
+  acknowledgeEffects: null;
 }
 
 /** What one shard's meters add to a regional window. Sums are exact (model/exact-sum.ts); parts of several shards add up. */

@@ -6,8 +6,10 @@ import { GRANULARITIES, GRANULARITY_MS, type MeterWindow } from '../../model/win
 import type { DetectionConfig } from './detection/detection-config.ts';
 import { baselineOf } from './detection/detection.ts';
 import { openKinds } from './detection/episodes.ts';
+import { unknownConsumer, type EffectReader } from './effect-reader.ts';
 import { NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { LIVE, ROW, SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
+import type { Outbox } from './outbox.ts';
 import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from './protocol.ts';
 import { addContribution, emptyPart, type LedgerPart } from './region-ledger.ts';
@@ -26,6 +28,8 @@ export class ShardQueries {
   private readonly store: ShardStore;
   private readonly detection: DetectionConfig;
   private readonly record = new WindowRecord();
+  /** null while the shard has no outbox. */
+  effects: { reader: EffectReader; outbox: Outbox } | null = null;
 
   constructor(state: ShardState, store: ShardStore, detection: DetectionConfig) {
     this.state = state;
@@ -48,6 +52,12 @@ export class ShardQueries {
         return this.deadLetters(query.query);
       case 'regionParts':
         return this.regionParts(query);
+      case 'effects':
+        if (this.effects === null) throw unknownConsumer(query.consumer);
+        return this.effects.reader.read(query.consumer, query.position, query.windowsMax);
+      case 'acknowledgeEffects':
+        this.effects?.outbox.acknowledge(query.consumer, query.position);
+        return null;
     }
   }
 

@@ -1,5 +1,6 @@
 import { Checkpoint } from './checkpoint.ts';
 import { controlRecord } from './log-record.ts';
+import { openOutbox } from './outbox.ts';
 import { packReadingIds } from './reading-id-record.ts';
 import { recover } from './recovery.ts';
 import type { ShardStore } from './shard-store.ts';
@@ -45,6 +46,8 @@ export async function settleSettings(store: ShardStore, config: ShardStateConfig
 export async function writeOut(store: ShardStore, config: ShardStateConfig, change?: (state: ShardState, sequence: number) => void): Promise<{ state: ShardState; lastSequence: number }> {
   const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
   const checkpoint = new Checkpoint(state, store, STEP);
+  // What is written here must not pass the consumers by.
+  checkpoint.outbox = openOutbox(store, null);
   let { lastSequence } = recover(state, store, checkpoint);
   if (change !== undefined) {
     // A record of its own, which does nothing: the tables must not stand for more than the log holds.

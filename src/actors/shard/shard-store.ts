@@ -11,7 +11,7 @@ import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, pageKey, partKey, regionKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
 /**
@@ -20,7 +20,7 @@ import type { WindowSource } from './window-book.ts';
  */
 
 /** Raised when keys or values change their meaning; an engine refuses other numbers. */
-export const STORE_FORMAT = 2;
+export const STORE_FORMAT = 3;
 
 /** Which part of the fleet this store holds. Written when it is made, checked whenever it is opened. */
 export interface ShardIdentity {
@@ -41,6 +41,10 @@ const unpackr = new Unpackr({ useRecords: false });
 /** The value of an entry whose key says it all. */
 const PRESENT = Buffer.from([1]);
 const NO_POSITIONS: ReadonlySet<number> = new Set();
+/** What the keys of consumers' positions begin with. */
+const CONSUMER = 'consumer:';
+/** After every key of the outbox. */
+const OUTBOX_END = Buffer.alloc(7, 255);
 
 export class ShardStore implements WindowSource {
   readonly journal: Journal;
@@ -52,6 +56,7 @@ export class ShardStore implements WindowSource {
   readonly anomalies: Table;
   readonly anomaliesByMeter: Table;
   readonly deadLetters: Table;
+  readonly outbox: Table;
   private readonly store: Store;
   private readonly meta: Table;
   private readonly regions: Table;
@@ -69,6 +74,7 @@ export class ShardStore implements WindowSource {
     this.anomalies = store.table('anomalies');
     this.anomaliesByMeter = store.table('anomaliesByMeter');
     this.deadLetters = store.table('deadLetters');
+    this.outbox = store.table('outbox');
   }
 
   /** Resolves when everything queued in the tables so far is on disk. */
@@ -88,6 +94,12 @@ export class ShardStore implements WindowSource {
     return this.store.sizeBytes() + this.journal.sizeBytes();
   }
 
+  /** Every table by its name. */
+  tables(): [string, Table][] {
+    const { meta, pages, profiles, windows, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
+    return Object.entries({ meta, pages, profiles, windows, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
+  }
+
   /** What the store says of itself; null when it is new. */
   identity(): (ShardIdentity & { format: number }) | null {
     const found = this.meta.get(Buffer.from('identity'));
@@ -96,6 +108,8 @@ export class ShardStore implements WindowSource {
 
   /** Checks that the store is this shard's, or makes it so when it is new. Throws OperationalError `format`, `wrong_shard`, or `corrupt` when the log is gone. */
   async identify(identity: ShardIdentity): Promise<void> {
+    // By its key an entry whose key is damaged would only be missing, and a store without an applied position counts everything again.
+    for (const entry of this.meta.range(Buffer.alloc(1), Buffer.alloc(80, 255))) void entry;
     const stored = this.identity();
     if (stored === null) {
       // First, so that a store that knows its name without a log is one that has lost it.
@@ -258,6 +272,69 @@ export class ShardStore implements WindowSource {
     return unpackr.unpack(value) as DeadLetter;
   }
 
+  // Outbox -----------------------------------------------------------------------------------------------------------------
+
+  /** The name of the outbox's numbers; null when there is none. */
+  outboxGeneration(): string | null {
+    const found = this.meta.get(Buffer.from('outbox'));
+    return found === undefined ? null : Buffer.from(found).toString('latin1');
+  }
+
+  putOutboxGeneration(generation: string): void {
+    this.meta.put(Buffer.from('outbox'), Buffer.from(generation, 'latin1'));
+  }
+
+  removeOutboxGeneration(): void {
+    this.meta.remove(Buffer.from('outbox'));
+  }
+
+  /** Up to where each consumer has written what it was given. */
+  consumerPositions(): Map<string, string> {
+    const positions = new Map<string, string>();
+    for (const { key, value } of this.meta.range(Buffer.from(CONSUMER), Buffer.from(`${CONSUMER}\xff`, 'latin1'))) {
+      positions.set(Buffer.from(key).toString('latin1').slice(CONSUMER.length), Buffer.from(value).toString('latin1'));
+    }
+    return positions;
+  }
+
+  putConsumerPosition(consumer: string, position: string): void {
+    this.meta.put(Buffer.from(CONSUMER + consumer), Buffer.from(position, 'latin1'));
+  }
+
+  removeConsumer(consumer: string): void {
+    this.meta.remove(Buffer.from(CONSUMER + consumer));
+  }
+
+  /** Sequences of the first and the last record; null when there is none. */
+  outboxEnds(): { first: number; last: number } | null {
+    const [first] = [...this.outbox.range(outboxKey(0), OUTBOX_END, { limit: 1 })];
+    const [last] = [...this.outbox.range(outboxKey(0), OUTBOX_END, { limit: 1, reverse: true })];
+    return first === undefined ? null : { first: sequenceOf(first.key), last: sequenceOf(last.key) };
+  }
+
+  putOutboxRecord(sequence: number, bytes: Uint8Array): void {
+    this.outbox.put(outboxKey(sequence), bytes);
+  }
+
+  removeOutboxRecord(sequence: number): void {
+    this.outbox.remove(outboxKey(sequence));
+  }
+
+  /** Borrowed. */
+  outboxRecord(sequence: number): Uint8Array | undefined {
+    return this.outbox.get(outboxKey(sequence));
+  }
+
+  /** Queues the removal of the oldest records, at most `stepMax`. Returns how many. */
+  trimOutbox(stepMax: number): number {
+    let removed = 0;
+    for (const { key } of this.outbox.range(outboxKey(0), OUTBOX_END, { limit: stepMax })) {
+      this.outbox.remove(key);
+      removed++;
+    }
+    return removed;
+  }
+
   // Bounds -----------------------------------------------------------------------------------------------------------------
 
   /** Queues the removal of the oldest rows past a table's bound; at most `stepMax` at once. Returns how many. */
@@ -278,6 +355,10 @@ export class ShardStore implements WindowSource {
     }
     return excess;
   }
+}
+
+function sequenceOf(outboxKey: Uint8Array): number {
+  return Buffer.from(outboxKey).readUIntBE(0, 6);
 }
 
 /** A regional part as it lies in the store. */

@@ -9,6 +9,7 @@ import type { DetectionConfig } from './detection/detection-config.ts';
 import { detectorCells, type DetectorCells } from './detection/detector-cells.ts';
 import { detectorOffset, MeterDirectory, NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { silenceDeadlineMs } from './detection/outage.ts';
+import type { EarlyWindows } from './early-windows.ts';
 import { LATENESS_MS_MAX, LIVE, ROW } from './page-layout.ts';
 import { PictureHistory } from './picture-history.ts';
 import type { RegionPicture } from './protocol.ts';
@@ -63,7 +64,7 @@ export class ShardState {
   private rejectedBefore: ReadonlySet<number> = NONE;
   private readonly detector: DetectorCells = detectorCells(new ArrayBuffer(8));
 
-  constructor(config: ShardStateConfig, modules: { windows: WindowSource; loadPart: PartLoader }) {
+  constructor(config: ShardStateConfig, modules: { windows: WindowSource; loadPart: PartLoader; early?: EarlyWindows }) {
     invariant(config.latenessMs >= 0 && config.latenessMs <= LATENESS_MS_MAX, 'allowed lateness fits the window slots');
     this.config = config;
     this.readingIds = new ReadingIds(config.readingIdBuckets);
@@ -75,6 +76,7 @@ export class ShardState {
       windows: modules.windows,
       turn: this.turn,
       counters: this.counters,
+      early: modules.early ?? null,
       onClosed: (page, row, facts) => this.episodes.window(page, row, this.cellsOf(page, row), page.u16[(rowOffset(row) + ROW.region) >> 1], facts),
     });
   }

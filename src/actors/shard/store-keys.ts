@@ -78,6 +78,13 @@ export function deadLetterKey(receivedAt: number, sequence: number, position: nu
   return key;
 }
 
+/** [sequence u48] */
+export function outboxKey(sequence: number): Buffer {
+  const key = Buffer.allocUnsafe(U48);
+  key.writeUIntBE(sequence, 0, U48);
+  return key;
+}
+
 /** [time u48]: where a range by time begins or ends. Clamped to what a key can hold. */
 export function timeKey(timeMs: number): Buffer {
   const key = Buffer.allocUnsafe(U48);

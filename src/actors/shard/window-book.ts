@@ -2,6 +2,7 @@ import { READING_FLAG } from '../../model/reading.ts';
 import type { ReadingBatch } from '../../model/reading-batch.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { invariant } from '../../runtime/errors.ts';
+import type { EarlyWindows } from './early-windows.ts';
 import { rowInPage, rowOffset, type MeterDirectory, type MeterPage } from './meter-pages.ts';
 import { ROW, SLOT, SLOT_BYTES, slotOffset } from './page-layout.ts';
 import { PENDING_WINDOWS_PER_PAGE_MAX, pendingKey } from './pending-windows.ts';
@@ -29,6 +30,8 @@ export interface WindowBookModules {
   turn: Turn;
   counters: ShardCounters;
   onClosed: WindowListener;
+  /** Told of what is to go to disk; null when nobody waits for it. */
+  early: EarlyWindows | null;
 }
 
 /**
@@ -120,15 +123,17 @@ export class WindowBook {
 
   /** The newest record of a closed window: not yet written, being written, or on disk. Borrowed. */
   storedRecord(page: MeterPage, row: number, granularity: number, windowNumber: number): Uint8Array | undefined {
-    const place = rowInPage(row);
-    const key = pendingKey(granularity, windowNumber, place);
+    return this.unwrittenRecord(page, row, granularity, windowNumber) ?? this.modules.windows.get(page, granularity, windowNumber, rowInPage(row));
+  }
+
+  /** As `storedRecord`, undefined for one that is on disk as it is. */
+  unwrittenRecord(page: MeterPage, row: number, granularity: number, windowNumber: number): Uint8Array | undefined {
+    const key = pendingKey(granularity, windowNumber, rowInPage(row));
     let position = page.pending.find(key);
     if (position >= 0) return page.pending.recordAt(position);
-    if (page.flushing !== null) {
-      position = page.flushing.find(key);
-      if (position >= 0) return page.flushing.recordAt(position);
-    }
-    return this.modules.windows.get(page, granularity, windowNumber, place);
+    if (page.flushing === null) return undefined;
+    position = page.flushing.find(key);
+    return position >= 0 ? page.flushing.recordAt(position) : undefined;
   }
 
   private countQuarterHour(batch: ReadingBatch, i: number, page: MeterPage, row: number, region: number): void {
@@ -247,9 +252,12 @@ export class WindowBook {
 
   /** Puts `this.record` among the page's windows that have to go to disk. */
   private keep(page: MeterPage, row: number, granularity: number, windowNumber: number): void {
+    const { turn, early } = this.modules;
     page.pending.put(pendingKey(granularity, windowNumber, rowInPage(row)), this.record.toBytes());
-    if (page.pending.count >= PENDING_WINDOWS_PER_PAGE_MAX) this.modules.turn.crowdedPages.add(page);
-    this.modules.turn.touch(page);
+    if (page.pending.count >= PENDING_WINDOWS_PER_PAGE_MAX) turn.crowdedPages.add(page);
+    // A replay's are in no hurry.
+    if (early !== null && !turn.replaying) early.note(row, granularity, windowNumber);
+    turn.touch(page);
   }
 }
 

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { listSegments, segmentPath } from '../../runtime/lmdb-segments.ts';
 import type { SeededChance } from './seeded-chance.ts';
 
 /** Damage to the files of an engine that does not run. */
@@ -7,32 +8,59 @@ import type { SeededChance } from './seeded-chance.ts';
 /** LMDB's two meta pages come first; their size stands here in the first. */
 const PAGE_SIZE_AT = 48;
 const FLIPS_MAX = 64;
+const DATA_FILE = 'data.mdb';
+const LOCK_FILE = 'lock.mdb';
+/**
+ * Above what the engine lets a log segment take on disk (64 MiB; engine/open-shard-store.ts), which a run never comes to by itself. LMDB writes over what lies
+ * behind its last page, so zeros there do no harm.
+ */
+const FULL_SEGMENT_BYTES = 65 * 1024 * 1024;
+/** Of a shard: all of them are copied before each damage. */
+const SEGMENTS_MAX = 3;
 
 /** Damages files the engine may lose without losing a reading; says what it did. */
 export function damageWhatMayBeLost(dataDir: string, chance: SeededChance): string {
-  const kind = chance.oneOf(['lock removed', 'lock garbled', 'lock cut', 'leftovers'] as const);
+  const kind = chance.oneOf(['lock removed', 'lock garbled', 'lock cut', 'leftovers', 'segment filled', 'segment filled'] as const);
   if (kind === 'leftovers') {
     writeFileSync(join(dataDir, 'engine.json.new'), '{"format":');
     // No process has had this start time.
     writeFileSync(join(dataDir, 'engine-1-1.claim'), '');
     return 'half a new manifest and the claim of an engine long gone';
   }
-  for (const file of filesNamed(dataDir, 'lock.mdb')) {
+  if (kind === 'segment filled') return fillSegment(dataDir, chance);
+  for (const file of [...tableFiles(dataDir, LOCK_FILE), ...segmentFiles(dataDir, LOCK_FILE)]) {
     if (kind === 'lock removed') rmSync(file);
     else if (kind === 'lock cut') truncateSync(file, Math.floor(statSync(file).size * chance.next()));
     else writeFileSync(file, Buffer.alloc(statSync(file).size, chance.whole(1, 255)));
   }
-  return `${kind} in every shard`;
+  return `${kind} in every shard and log segment`;
+}
+
+/** So that there is more than one segment to damage in the rounds to come. */
+function fillSegment(dataDir: string, chance: SeededChance): string {
+  const shards = shardDirectories(dataDir).filter((directory) => {
+    const { length } = listSegments(directory);
+    return length > 0 && length < SEGMENTS_MAX;
+  });
+  if (shards.length === 0) return 'nothing: every shard has log segments enough';
+  const directory = chance.oneOf(shards);
+  const data = join(segmentPath(directory, listSegments(directory).at(-1)!), DATA_FILE);
+  const { size } = statSync(data);
+  if (size < FULL_SEGMENT_BYTES) writeFileSync(data, Buffer.alloc(FULL_SEGMENT_BYTES - size), { flag: 'a' });
+  return `${relative(dataDir, data)} made so large that another segment follows it`;
 }
 
 /** Damages a file that holds what was promised; says what it did. */
 export function damageWhatMustStay(dataDir: string, chance: SeededChance): string {
   const manifest = join(dataDir, 'engine.json');
-  const data = chance.oneOf(filesNamed(dataDir, 'data.mdb'));
+  const segments = segmentFiles(dataDir, DATA_FILE);
+  // The log in half of the rounds, though a shard has one file of tables and up to three segments.
+  const data = chance.oneOf(chance.next() < 0.5 ? segments : tableFiles(dataDir, DATA_FILE));
   const name = relative(dataDir, data);
-  const { size } = statSync(data);
+  const size = usedBytes(data);
   const pageBytes = readFileSync(data).readUInt32LE(PAGE_SIZE_AT);
-  switch (chance.oneOf(['manifest cut', 'manifest removed', 'data removed', 'data cut', 'data emptied', 'meta flipped', 'data flipped', 'data flipped', 'data overwritten'] as const)) {
+  const kinds = ['manifest cut', 'manifest removed', 'data removed', 'data cut', 'data emptied', 'meta flipped', 'data flipped', 'data flipped', 'data overwritten', 'segment removed', 'segment removed'] as const;
+  switch (chance.oneOf(kinds)) {
     case 'manifest cut':
       truncateSync(manifest, chance.whole(0, statSync(manifest).size - 3));
       return 'engine.json cut short';
@@ -59,9 +87,15 @@ export function damageWhatMustStay(dataDir: string, chance: SeededChance): strin
     }
     case 'data overwritten': {
       const file = openSync(data, 'r+');
-      writeSync(file, Buffer.alloc(pageBytes, chance.whole(0, 255)), 0, pageBytes, pageBytes * chance.whole(2, Math.floor(size / pageBytes) - 1));
+      writeSync(file, Buffer.alloc(pageBytes, chance.whole(0, 255)), 0, pageBytes, pageBytes * chance.whole(2, Math.ceil(size / pageBytes) - 1));
       closeSync(file);
       return `a page of ${name} overwritten`;
+    }
+    case 'segment removed': {
+      const segment = dirname(chance.oneOf(segments));
+      const siblings = listSegments(dirname(segment)).map((first) => segmentPath(dirname(segment), first));
+      rmSync(segment, { recursive: true });
+      return `${relative(dataDir, segment)} removed, ${placeOf(siblings.indexOf(segment), siblings.length)}`;
     }
   }
 }
@@ -71,11 +105,36 @@ export function directoryBytes(path: string): number {
   return readdirSync(path, { recursive: true, encoding: 'utf8' }).reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
 }
 
-function filesNamed(dataDir: string, file: string): string[] {
+function shardDirectories(dataDir: string): string[] {
   const { generation } = JSON.parse(readFileSync(join(dataDir, 'engine.json'), 'utf8')) as { generation?: number };
   const root = generation === undefined || generation === 0 ? dataDir : join(dataDir, `gen-${generation}`);
   const shards = readdirSync(root).filter((name) => /^shard-\d+$/.test(name));
-  return shards.map((name) => join(root, name, file)).filter((path) => existsSync(path));
+  return shards.map((name) => join(root, name));
+}
+
+/** Of every shard's tables. */
+function tableFiles(dataDir: string, file: string): string[] {
+  return shardDirectories(dataDir).map((directory) => join(directory, file)).filter((path) => existsSync(path));
+}
+
+/** Of every segment of every shard's log. */
+function segmentFiles(dataDir: string, file: string): string[] {
+  const directories = shardDirectories(dataDir).flatMap((directory) => listSegments(directory).map((first) => segmentPath(directory, first)));
+  return directories.map((directory) => join(directory, file)).filter((path) => existsSync(path));
+}
+
+/** Without the zeros at its end. */
+function usedBytes(path: string): number {
+  const bytes = readFileSync(path);
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
+}
+
+function placeOf(index: number, count: number): string {
+  if (count === 1) return 'the only one';
+  if (index === 0) return `the oldest of ${count}`;
+  return index === count - 1 ? `the newest of ${count}` : `in the middle of ${count}`;
 }
 
 function flip(path: string, at: number, chance: SeededChance): void {

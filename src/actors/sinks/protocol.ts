@@ -1,0 +1,78 @@
+import type { Anomaly } from '../../model/anomaly.ts';
+import type { DeadLetter } from '../../model/queries.ts';
+import type { Granularity, RegionWindow } from '../../model/window.ts';
+
+/**
+ * What flows out of the shards to the systems beside the engine. A shard's outbox says what changed, in order; what it holds is the newest state of each thing
+ * when it is read, so reading a piece twice is harmless, and a thing that changed often is sent as it is now.
+ */
+
+/** A regional window that changed; what it is now is asked of all shards together. */
+export interface RegionWindowKey {
+  region: string;
+  granularity: Granularity;
+  /** Epoch milliseconds. */
+  windowStart: number;
+}
+
+/** A piece of one shard's outbox. */
+export interface EffectBatch {
+  shard: number;
+  /** Where the next piece begins: what a consumer keeps as its cursor. Opaque, at most 200 characters. */
+  position: string;
+  /** Nothing comes after it for now. */
+  isLast: boolean;
+  /** Closed and corrected windows of meters, packed (model/window-block.ts). A window occurs once at most. */
+  windows: ArrayBuffer;
+  windowCount: number;
+  regionWindows: RegionWindowKey[];
+  /** Episodes that opened, changed or ended. */
+  anomalies: Anomaly[];
+  deadLetters: DeadLetter[];
+}
+
+/** What a consumer is given to write. */
+export interface SinkBatch extends Omit<EffectBatch, 'regionWindows' | 'isLast'> {
+  regionWindows: RegionWindow[];
+}
+
+/** Why a row was set aside instead of written. */
+export interface SetAside {
+  /** What it is: `1m window`, `dead letter`, … and its key in words. */
+  what: string;
+  reason: string;
+}
+
+export interface WriteReport {
+  /** Rows or messages written. */
+  written: number;
+  setAside: SetAside[];
+}
+
+/**
+ * A system beside the engine, behind its adapter. `write` is called for one batch of a shard at a time, shards side by side at most `shards` at once.
+ */
+export interface SinkWriter {
+  readonly name: 'timescale' | 'kafka';
+  /**
+   * Connects and prepares what it writes to. Gives where each shard's next piece begins, or null for a shard that it never heard of (then the engine's own note of
+   * it counts, if there is one, and else everything there is is sent). Rejects with OperationalError `unavailable` (retryable) while the system is away, and with others that say what to do.
+   */
+  open(): Promise<(shard: number) => string | null>;
+  /**
+   * Writes all of the batch and moves its cursor, or nothing. Rejects with OperationalError, retryable when the same batch may pass later; a row that can never
+   * pass is set aside, not an error.
+   */
+  write(batch: SinkBatch): Promise<WriteReport>;
+  close(): Promise<void>;
+}
+
+/** The shards' side, as the sink thread sees it. Rejects with OperationalError `unavailable` (retryable) while a shard is away. */
+export interface EffectSource {
+  /** The piece that begins at `position` (null: at what the shard itself remembers of this consumer, else at the beginning of all), with about `windowsMax` windows at most. */
+  read(shard: number, consumer: SinkWriter['name'], position: string | null, windowsMax: number): Promise<EffectBatch>;
+  /** Everything before `position` is written for this consumer: the shard may forget it. */
+  acknowledge(shard: number, consumer: SinkWriter['name'], position: string): void;
+  /** The windows over all shards, as they are now; one that is no more is left out. */
+  regionWindows(keys: readonly RegionWindowKey[]): Promise<RegionWindow[]>;
+}
