@@ -1,6 +1,10 @@
+import { kafkaAvailable, KAFKA_HOW_TO } from '../test/services/kafka.ts';
+import { postgresAvailable, POSTGRES_HOW_TO } from '../test/services/postgres.ts';
 import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
+import { run as runSinkKafka, SINK_KAFKA_FULL } from './load/sink-kafka.ts';
+import { run as runSinkTimescale, SINK_TIMESCALE_FULL } from './load/sink-timescale.ts';
 import { DECODE_FULL, run as runDecode, type DecodeEffort } from './micro/decode.ts';
 import { JOURNAL_FULL, run as runJournal } from './micro/journal.ts';
 import { QUERY_FULL, run as runQuery } from './micro/query.ts';
@@ -19,6 +23,8 @@ export interface LoadChanges {
 export interface Bench {
   group: 'micro' | 'load';
   name: string;
+  /** A program that is not everywhere. */
+  needs?: { name: string; isAvailable(): boolean; howTo: string };
   /** Micro benchmarks have nothing to change. */
   run(effort: Effort, changes?: LoadChanges): Promise<BenchReport>;
 }
@@ -40,6 +46,18 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'journal', run: (effort) => runJournal(effort === 'full' ? JOURNAL_FULL : { recordsPerRound: 20, rounds: 1 }) },
   { group: 'micro', name: 'query', run: (effort) => runQuery(effort === 'full' ? QUERY_FULL : { meters: 10, queriesPerRound: 3, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
+  {
+    group: 'load',
+    name: 'sink-kafka',
+    needs: { name: 'Kafka', isAvailable: kafkaAvailable, howTo: KAFKA_HOW_TO },
+    run: (effort) => runSinkKafka(effort === 'full' ? SINK_KAFKA_FULL : { windowsPerBatch: 200, batches: 2, readings: 2_000, partitions: 4, rounds: 1 }),
+  },
+  {
+    group: 'load',
+    name: 'sink-timescale',
+    needs: { name: 'PostgreSQL', isAvailable: postgresAvailable, howTo: POSTGRES_HOW_TO },
+    run: (effort) => runSinkTimescale(effort === 'full' ? SINK_TIMESCALE_FULL : { windowsPerBatch: 200, batches: 2, rounds: 1 }),
+  },
 ];
 
 function changed(options: RunLoadOptions, { meters = options.meters, resting = {} }: LoadChanges = {}): RunLoadOptions {

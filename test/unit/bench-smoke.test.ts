@@ -1,14 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { BENCHES } from '../../bench/bench-list.ts';
+import { BENCHES, type Bench } from '../../bench/bench-list.ts';
 import { toMarkdown } from '../../bench/bench-report.ts';
 import { runSoak } from '../../bench/load/soak.ts';
+import { suite } from '../support/required-suites.ts';
 
 // Each takes a few seconds; engines start slowly on a busy machine.
 const DEADLINE_MS = 120_000;
 
 // Small and short: shows that each benchmark still runs against today's code and that its checks hold; the figures mean nothing.
 describe('every benchmark runs and its own checks hold', () => {
-  for (const { group, name, run } of BENCHES) {
+  for (const bench of BENCHES) {
+    const { needs } = bench;
+    if (needs === undefined) runsAndHolds(bench);
+    else suite(needs.name, needs.isAvailable(), needs.howTo, () => runsAndHolds(bench));
+  }
+
+  function runsAndHolds({ group, name, run }: Bench): void {
     it(`${group}: ${name}`, async () => {
       const report = await run('quick');
 

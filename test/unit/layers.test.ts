@@ -26,6 +26,9 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   'prom-client': /^runtime\/metrics\.ts$/,
   pino: /^runtime\/log\.ts$/,
   commander: /^(main\.ts|cli\/|engine\/)/,
+  pg: /^actors\/sinks\/timescale\//,
+  'pg-copy-streams': /^actors\/sinks\/timescale\//,
+  kafkajs: /^actors\/sinks\/kafka\//,
 };
 
 interface Import {

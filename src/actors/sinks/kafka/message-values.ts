@@ -1,0 +1,55 @@
+import { Packr } from 'msgpackr';
+import type { Anomaly } from '../../../model/anomaly.ts';
+import type { DeadLetter } from '../../../model/queries.ts';
+import type { MeterWindow, RegionWindow } from '../../../model/window.ts';
+import type { MessageFormat } from './kafka-options.ts';
+
+/**
+ * What messages hold: the fields that the REST API shows, by the same names, times in ISO 8601 in UTC with milliseconds. In MessagePack it is the same map; a
+ * number without a fraction may come as an integer there.
+ */
+
+export const CONTENT_TYPES: Readonly<Record<MessageFormat, string>> = { json: 'application/json', msgpack: 'application/msgpack' };
+
+/** Turns values into bytes or text. One for a writer: MessagePack keeps a buffer. */
+export class ValueEncoder {
+  private readonly format: MessageFormat;
+  private readonly packr = new Packr({ useRecords: false });
+
+  constructor(format: MessageFormat) {
+    this.format = format;
+  }
+
+  encode(value: object): string | Buffer {
+    return this.format === 'json' ? JSON.stringify(value) : this.packr.pack(value);
+  }
+}
+
+/** Epoch milliseconds as ISO text; remembers, as the windows of a batch have few different times. One for a batch. */
+export class IsoTimes {
+  private readonly texts = new Map<number, string>();
+
+  of(epochMs: number): string {
+    let text = this.texts.get(epochMs);
+    if (text === undefined) {
+      text = new Date(epochMs).toISOString();
+      this.texts.set(epochMs, text);
+    }
+    return text;
+  }
+}
+
+export function windowValue<Window extends MeterWindow | RegionWindow>(window: Window, times: IsoTimes): object {
+  return { ...window, windowStart: times.of(window.windowStart), windowEnd: times.of(window.windowEnd) };
+}
+
+/** An anomaly as the alert it raises: with `type`, as alerts will come from other sources too. */
+export function alertValue(anomaly: Anomaly, times: IsoTimes): object {
+  const { id, ...rest } = anomaly;
+  const type = anomaly.kind === 'outage' ? 'METER_OUTAGE' : 'ANOMALY';
+  return { id, type, ...rest, startedAt: times.of(anomaly.startedAt), endedAt: anomaly.endedAt === null ? null : times.of(anomaly.endedAt) };
+}
+
+export function deadLetterValue(letter: DeadLetter, times: IsoTimes): object {
+  return { ...letter, receivedAt: times.of(letter.receivedAt) };
+}

@@ -1,0 +1,32 @@
+import type { Granularity } from '../../../model/window.ts';
+
+/** The topics, what their messages are keyed by, and what keeps them whole. Names are without the prefix. */
+
+export const TOPICS = ['aggregates_1m', 'aggregates_15m', 'aggregates_1m_regional', 'aggregates_15m_regional', 'alerts', 'dead_letter'] as const;
+export type Topic = (typeof TOPICS)[number];
+
+export const WINDOW_TOPICS: Readonly<Record<Granularity, Topic>> = { '1m': 'aggregates_1m', '15m': 'aggregates_15m' };
+export const REGION_TOPICS: Readonly<Record<Granularity, Topic>> = { '1m': 'aggregates_1m_regional', '15m': 'aggregates_15m_regional' };
+
+export interface TopicPlan {
+  /** Name and version of the values, in the header `schema`. The version is raised when a field changes its meaning or goes away, not when one comes to it. */
+  schema: string;
+  /** What a message is about; its key follows. */
+  subject: string;
+  /** `cleanup.policy` of a topic that is made. */
+  cleanupPolicy: 'delete' | 'compact,delete';
+  /**
+   * Whether an existing topic may be compacted. Compaction keeps the newest message of each key: an alert's key is its id, and the newest is what counts, but of
+   * a meter it would keep one window and drop all others.
+   */
+  mayCompact: boolean;
+}
+
+export const TOPIC_PLANS: Readonly<Record<Topic, TopicPlan>> = {
+  aggregates_1m: { schema: 'meter-window/1', subject: '1m window of meter', cleanupPolicy: 'delete', mayCompact: false },
+  aggregates_15m: { schema: 'meter-window/1', subject: '15m window of meter', cleanupPolicy: 'delete', mayCompact: false },
+  aggregates_1m_regional: { schema: 'region-window/1', subject: '1m window of region', cleanupPolicy: 'delete', mayCompact: false },
+  aggregates_15m_regional: { schema: 'region-window/1', subject: '15m window of region', cleanupPolicy: 'delete', mayCompact: false },
+  alerts: { schema: 'alert/1', subject: 'alert', cleanupPolicy: 'compact,delete', mayCompact: true },
+  dead_letter: { schema: 'dead-letter/1', subject: 'dead letter', cleanupPolicy: 'delete', mayCompact: false },
+};

@@ -1,0 +1,424 @@
+import type { RegionWindow } from '../../model/window.ts';
+import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
+import { invariant } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { EffectBatch, EffectSource, SinkWriter, WriteReport } from './protocol.ts';
+import {
+  Backoff,
+  describeError,
+  FAILED_RETRY_MS,
+  isRetryable,
+  LineQuota,
+  RegionTurns,
+  SET_ASIDE_SPAN_MS,
+  SinkLane,
+  Trouble,
+  worstOf,
+  type HeldBatch,
+  type SinkError,
+  type SinkFigures,
+  type SinkState,
+} from './state.ts';
+
+/**
+ * Moves effects from the shards to one writer. Each shard has its own lane: one batch is written while the next is read. After a writer's error nothing new is
+ * written until the writes under way have ended and the writer has been opened again: its cursor says what became of the batch that failed.
+ */
+
+const WINDOWS_PER_BATCH = 5_000;
+const IDLE_MS = 200;
+const BACKOFF_MIN_MS = 250;
+const BACKOFF_MAX_MS = 30_000;
+/** A writer that takes batches again is said to be back when all is caught up, or after this time: after a day's outage that may take hours. */
+const BACK_REPORT_MS = 60_000;
+
+export interface SinkPumpOptions {
+  /** They are numbered from 0. */
+  shards: number;
+  /** Windows of meters in a batch, about; two batches a shard are in memory at most. Default 5,000: 50 ms of work for a database. */
+  windowsPerBatch?: number;
+  /** How often a shard without anything new is asked; default 200 ms. */
+  idleMs?: number;
+  /** Waits after retryable failures in a row are by chance between 0 and a time that doubles from the first (default 250 ms) to the second (default 30 s). */
+  backoffMinMs?: number;
+  backoffMaxMs?: number;
+}
+
+export interface SinkPumpModules {
+  source: EffectSource;
+  writer: SinkWriter;
+  clock: Clock;
+  timers: Timers;
+  /** From 0 to below 1; for back-off. */
+  random(): number;
+  log: Log;
+  /** The pump has come to something that cannot be and does no more; called once at most. Failures of the shards and of the writer never end here. */
+  onFailure(error: unknown): void;
+}
+
+/** `closed`: nothing new is written, and it is opened when the writes under way have ended and the back-off is over. */
+type Connection = 'closed' | 'opening' | 'open';
+
+export class SinkPump {
+  private readonly options: Required<SinkPumpOptions>;
+  private readonly modules: SinkPumpModules;
+  private readonly lanes: SinkLane[];
+  private readonly laneTimers: (TimerHandle | null)[];
+  private readonly turns = new RegionTurns();
+  private readonly openBackoff: Backoff;
+  private readonly writerTrouble = new Trouble();
+  private readonly regionTrouble = new Trouble();
+  private readonly setAsideLines = new LineQuota();
+  private phase: 'new' | 'running' | 'stopping' | 'stopped' | 'broken' = 'new';
+  private connection: Connection = 'closed';
+  private connectionTimer: TimerHandle | null = null;
+  private setAsideTimer: TimerHandle | null = null;
+  private openFailures = 0;
+  private lastError: SinkError | null = null;
+  /** Since when the writer takes the batches of all shards again after trouble; null while it does not. */
+  private recoveredAtMs: number | null = null;
+  private rowsBeforeTrouble = 0;
+  private stopped: Promise<void> | null = null;
+  /** Called when nothing is under way any more at the writer. */
+  private onQuiet: (() => void) | null = null;
+
+  constructor(options: SinkPumpOptions, modules: SinkPumpModules) {
+    const { shards, windowsPerBatch = WINDOWS_PER_BATCH, idleMs = IDLE_MS, backoffMinMs = BACKOFF_MIN_MS, backoffMaxMs = BACKOFF_MAX_MS } = options;
+    invariant(shards > 0 && windowsPerBatch > 0 && idleMs > 0 && backoffMinMs > 0 && backoffMaxMs >= backoffMinMs, 'a sink needs shards, batches and times above 0');
+    this.options = { shards, windowsPerBatch, idleMs, backoffMinMs, backoffMaxMs };
+    this.modules = modules;
+    const { clock, random } = modules;
+    this.openBackoff = new Backoff(this.options, random);
+    this.lanes = Array.from({ length: shards }, (_, shard) => new SinkLane(shard, this.options, random, clock.monotonic()));
+    this.laneTimers = this.lanes.map(() => null);
+  }
+
+  /** Begins to connect; returns at once. */
+  start(): void {
+    invariant(this.phase === 'new', `the pump to ${this.modules.writer.name} is started and was ${this.phase}`);
+    this.phase = 'running';
+    this.begin(this.open());
+  }
+
+  /**
+   * Begins nothing new, lets the writes under way end, tells the shards what is written and closes the writer. Resolves when that is done or `timeoutMs` are over;
+   * never rejects. What was read and not written is read again by the next pump.
+   */
+  stop(timeoutMs: number): Promise<void> {
+    this.stopped ??= this.endWithin(timeoutMs);
+    return this.stopped;
+  }
+
+  figures(): SinkFigures {
+    const nowMs = this.modules.clock.monotonic();
+    const connection = this.connectionState();
+    const shards = this.lanes.map((lane) => lane.figures(connection, nowMs));
+    return {
+      sink: this.modules.writer.name,
+      state: worstOf(shards.map(({ state }) => state)),
+      lagMs: Math.max(...shards.map(({ lagMs }) => lagMs)),
+      openFailures: this.openFailures,
+      lastError: this.lastError,
+      shards,
+    };
+  }
+
+  /** null while it is open. */
+  private connectionState(): SinkState | null {
+    if (this.phase === 'broken') return 'failed';
+    return this.connection === 'open' ? null : (this.openBackoff.state ?? 'connecting');
+  }
+
+  private async open(): Promise<void> {
+    this.connection = 'opening';
+    let cursorOf: (shard: number) => string | null;
+    try {
+      cursorOf = await this.modules.writer.open();
+    } catch (error) {
+      this.carryOn(() => this.openFailed(error));
+      return;
+    }
+    this.carryOn(() => this.opened(cursorOf));
+  }
+
+  private opened(cursorOf: (shard: number) => string | null): void {
+    const nowMs = this.modules.clock.monotonic();
+    this.connection = 'open';
+    this.openBackoff.succeeded();
+    for (const lane of this.lanes) {
+      lane.placed(cursorOf(lane.shard), nowMs);
+      // What became of a failed batch is known now, so others may write its regions; one that asks writes or gives up its turn itself.
+      if (!lane.isAsking) this.turns.leave(lane.shard);
+    }
+    if (this.phase === 'stopping') this.noteQuiet();
+    for (const lane of this.lanes) this.run(lane);
+  }
+
+  private openFailed(error: unknown): void {
+    this.connection = 'closed';
+    this.openFailures++;
+    this.openBackoff.failed(isRetryable(error), this.modules.clock.monotonic());
+    this.noteWriterTrouble(error, null);
+    if (this.phase === 'stopping') this.noteQuiet();
+    else this.reopen();
+  }
+
+  /** Opens the writer again once no write is under way and the back-off is over. */
+  private reopen(): void {
+    if (this.phase !== 'running' || this.connection !== 'closed' || this.connectionTimer !== null || this.isWriting()) return;
+    const waitMs = Math.max(0, this.openBackoff.retryAtMs - this.modules.clock.monotonic());
+    this.connectionTimer = this.modules.timers.after(waitMs, () => {
+      this.connectionTimer = null;
+      this.carryOn(() => this.begin(this.open()));
+    });
+  }
+
+  /** Begins whatever is to be done for a shard now, and sets its timer for what is to be done later. */
+  private run(lane: SinkLane): void {
+    if (this.phase !== 'running') return;
+    const nowMs = this.modules.clock.monotonic();
+    const next = lane.nextRead(nowMs);
+    if (next !== undefined) this.begin(this.read(lane, next.position));
+    const held = lane.nextWrite(nowMs);
+    if (held !== null && this.connection === 'open') this.take(lane, held);
+    this.acknowledge(lane, false);
+    this.noteRecovery(nowMs);
+    this.laneTimers[lane.shard]?.cancel();
+    const wakeAtMs = lane.wakeAtMs(nowMs);
+    this.laneTimers[lane.shard] = wakeAtMs === Infinity ? null : this.modules.timers.after(wakeAtMs - nowMs, () => this.carryOn(() => this.run(lane)));
+  }
+
+  private async read(lane: SinkLane, position: string | null): Promise<void> {
+    const { source, writer, clock } = this.modules;
+    lane.readBegins(position, clock.monotonic());
+    let batch: EffectBatch;
+    try {
+      batch = await source.read(lane.shard, writer.name, position, this.options.windowsPerBatch);
+    } catch (error) {
+      this.carryOn(() => {
+        lane.readFails(error, clock.monotonic());
+        this.noteSourceTrouble(lane.readTrouble, error, `shard ${lane.shard} does not say what changed`);
+        this.run(lane);
+      });
+      return;
+    }
+    this.carryOn(() => {
+      lane.readEnds(batch, clock.monotonic());
+      this.noteSourceBack(lane.readTrouble, `shard ${lane.shard} says again what changed`);
+      this.run(lane);
+    });
+  }
+
+  /** Writes the batch, if need be when the turn for its regional windows has come. */
+  private take(lane: SinkLane, held: HeldBatch): void {
+    const { regionWindows: keys } = held.batch;
+    if (keys.length === 0) this.begin(this.write(lane, held, []));
+    else if (this.turns.take(lane.shard, keys)) this.begin(this.askAndWrite(lane, held));
+  }
+
+  private async askAndWrite(lane: SinkLane, held: HeldBatch): Promise<void> {
+    lane.askBegins();
+    let regionWindows: RegionWindow[];
+    try {
+      regionWindows = await this.modules.source.regionWindows(held.batch.regionWindows);
+    } catch (error) {
+      this.carryOn(() => {
+        lane.askFails(error, this.modules.clock.monotonic());
+        this.noteSourceTrouble(this.regionTrouble, error, 'the shards do not give their regional windows');
+        this.leaveTurn(lane);
+        this.run(lane);
+      });
+      return;
+    }
+    this.carryOn(() => {
+      this.noteSourceBack(this.regionTrouble, 'the shards give their regional windows again');
+      if (lane.askEnds(held) && this.connection === 'open' && this.phase === 'running') {
+        this.begin(this.write(lane, held, regionWindows));
+        return;
+      }
+      this.leaveTurn(lane);
+      this.run(lane);
+    });
+  }
+
+  private async write(lane: SinkLane, held: HeldBatch, regionWindows: RegionWindow[]): Promise<void> {
+    const { shard, position, windows, windowCount, anomalies, deadLetters } = held.batch;
+    lane.writeBegins(held);
+    let report: WriteReport;
+    try {
+      report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters });
+    } catch (error) {
+      this.carryOn(() => this.writeFailed(lane, error));
+      return;
+    }
+    this.carryOn(() => {
+      lane.writeEnds(report);
+      this.logSetAside(shard, report);
+      this.leaveTurn(lane);
+      this.writeEnded(lane);
+    });
+  }
+
+  /** The shard keeps its turn until the writer is open again: the batch may have been committed, or may still be. */
+  private writeFailed(lane: SinkLane, error: unknown): void {
+    const nowMs = this.modules.clock.monotonic();
+    lane.writeFails(error, nowMs);
+    if (this.connection === 'open') {
+      this.connection = 'closed';
+      this.openBackoff.failed(true, nowMs);
+    }
+    this.noteWriterTrouble(error, lane.shard);
+    this.writeEnded(lane);
+  }
+
+  private writeEnded(lane: SinkLane): void {
+    if (this.phase === 'stopping') this.noteQuiet();
+    this.reopen();
+    this.run(lane);
+  }
+
+  private leaveTurn(lane: SinkLane): void {
+    for (const shard of this.turns.leave(lane.shard)) this.run(this.lanes[shard]);
+  }
+
+  private acknowledge(lane: SinkLane, isEnding: boolean): void {
+    const nowMs = this.modules.clock.monotonic();
+    const position = lane.nextAcknowledgement(nowMs, isEnding);
+    if (position === null) return;
+    lane.acknowledged(nowMs);
+    this.modules.source.acknowledge(lane.shard, this.modules.writer.name, position);
+  }
+
+  private isWriting(): boolean {
+    return this.lanes.some((lane) => lane.isWriting);
+  }
+
+  private rows(): number {
+    return this.lanes.reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  private noteWriterTrouble(error: unknown, shard: number | null): void {
+    const { clock, writer, log } = this.modules;
+    this.lastError = describeError(error);
+    if (!this.writerTrouble.isOn) this.rowsBeforeTrouble = this.rows();
+    this.recoveredAtMs = null;
+    const level = this.writerTrouble.met(error, clock.monotonic());
+    const fields = { sink: writer.name, shard, code: this.lastError.code, error };
+    if (level === 'warn') log.warn(fields, `${writer.name} is away: ${this.lastError.message}; what changes waits on disk until it is back`);
+    if (level === 'error') log.error(fields, `${writer.name} cannot be written to: ${this.lastError.message}; tried again every ${FAILED_RETRY_MS / 1_000} s`);
+  }
+
+  /** Says that the writer is back: when it takes the batches of all shards and all is caught up, or has taken them for a while. */
+  private noteRecovery(nowMs: number): void {
+    if (!this.writerTrouble.isOn || this.connection !== 'open' || this.lanes.some(({ isWriterFailing }) => isWriterFailing)) return;
+    this.recoveredAtMs ??= nowMs;
+    const isCaughtUp = this.lanes.every((lane) => lane.isCaughtUp);
+    if (!isCaughtUp && nowMs - this.recoveredAtMs < BACK_REPORT_MS) return;
+    const { sinceMs } = this.writerTrouble.end()!;
+    const awayMs = Math.round(this.recoveredAtMs - sinceMs);
+    const rows = this.rows() - this.rowsBeforeTrouble;
+    const { writer, log } = this.modules;
+    log.info({ sink: writer.name, awayMs, rows, isCaughtUp }, `${writer.name} is back after ${Math.round(awayMs / 1_000)} s; ${rows} rows are caught up${isCaughtUp ? '' : ' so far'}`);
+  }
+
+  private noteSourceTrouble(trouble: Trouble, error: unknown, what: string): void {
+    const { clock, writer, log } = this.modules;
+    this.lastError = describeError(error);
+    const level = trouble.met(error, clock.monotonic());
+    if (level !== null) log[level]({ sink: writer.name, code: this.lastError.code, error }, `${what}: ${this.lastError.message}`);
+  }
+
+  private noteSourceBack(trouble: Trouble, what: string): void {
+    const ended = trouble.end();
+    if (ended === null) return;
+    const { clock, writer, log } = this.modules;
+    log.info({ sink: writer.name, awayMs: Math.round(clock.monotonic() - ended.sinceMs) }, what);
+  }
+
+  private logSetAside(shard: number, { setAside }: WriteReport): void {
+    if (setAside.length === 0) return;
+    const { timers, writer, log } = this.modules;
+    for (const { what, reason } of setAside) {
+      if (this.setAsideLines.admits()) log.warn({ sink: writer.name, shard, what, reason }, `${writer.name} does not take a ${what}: ${reason}; it is set aside`);
+    }
+    this.setAsideTimer ??= timers.after(SET_ASIDE_SPAN_MS, () => this.carryOn(() => this.endSetAsideSpan()));
+  }
+
+  private endSetAsideSpan(): void {
+    this.setAsideTimer?.cancel();
+    this.setAsideTimer = null;
+    const rows = this.setAsideLines.renew();
+    const { writer, log } = this.modules;
+    if (rows > 0) log.warn({ sink: writer.name, rows }, `${rows} more rows that ${writer.name} does not take are set aside`);
+  }
+
+  private async endWithin(timeoutMs: number): Promise<void> {
+    const { clock, timers, writer, log } = this.modules;
+    if (this.phase === 'new') {
+      this.phase = 'stopped';
+      return;
+    }
+    const endMs = clock.monotonic() + timeoutMs;
+    if (this.phase === 'running') this.phase = 'stopping';
+    this.cancelTimers();
+    const quiet = new Promise<void>((resolve) => (this.onQuiet = resolve));
+    this.noteQuiet();
+    const isQuiet = await endsWithin(timers, timeoutMs, quiet);
+    if (!isQuiet) log.warn({ sink: writer.name, timeoutMs }, `what ${writer.name} is doing is left behind`);
+    this.carryOn(() => {
+      for (const lane of this.lanes) this.acknowledge(lane, true);
+      this.endSetAsideSpan();
+    });
+    this.phase = 'stopped';
+    try {
+      const isClosed = await endsWithin(timers, endMs - clock.monotonic(), writer.close());
+      if (!isClosed) log.warn({ sink: writer.name, timeoutMs }, `${writer.name} does not close in time and is left behind`);
+    } catch (error) {
+      log.warn({ sink: writer.name, error }, `${writer.name} failed while closing`);
+    }
+  }
+
+  private noteQuiet(): void {
+    if (this.phase === 'broken' || (this.connection !== 'opening' && !this.isWriting())) this.onQuiet?.();
+  }
+
+  private cancelTimers(): void {
+    for (const timer of [...this.laneTimers, this.connectionTimer]) timer?.cancel();
+  }
+
+  /** Lets work go on that fails by itself only through a bug. */
+  private begin(work: Promise<void>): void {
+    work.catch((error: unknown) => this.fail(error));
+  }
+
+  /** What comes back from outside, or from a timer, while the pump still cares. */
+  private carryOn(fn: () => void): void {
+    if (this.phase === 'stopped' || this.phase === 'broken') return;
+    try {
+      fn();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    if (this.phase === 'stopped' || this.phase === 'broken') return;
+    this.phase = 'broken';
+    this.lastError = describeError(error);
+    this.cancelTimers();
+    this.setAsideTimer?.cancel();
+    this.noteQuiet();
+    this.modules.onFailure(error);
+  }
+}
+
+/** True when `work` is done in time, false when it goes on; rejects as it does. */
+async function endsWithin(timers: Timers, timeLimitMs: number, work: Promise<void>): Promise<boolean> {
+  let timer: TimerHandle | null = null;
+  const tooLate = new Promise<boolean>((resolve) => (timer = timers.after(Math.max(0, timeLimitMs), () => resolve(false))));
+  try {
+    return await Promise.race([work.then(() => true), tooLate]);
+  } finally {
+    timer!.cancel();
+  }
+}

@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { OperationalError } from '../../../runtime/errors.ts';
+import type { DatabaseSession } from './database-session.ts';
+
+/**
+ * The tables, step by step. A step that was released is never edited: a new one follows it. What depends on the extension or on settings is
+ * not here (hypertables.ts), because it may change on the same database.
+ */
+
+export interface Migration {
+  /** 1, 2, … without a gap. */
+  number: number;
+  name: string;
+  sql: string;
+}
+
+/** Ids are compared byte by byte: faster than by the rules of a language, and the order that the engine has. */
+const ID = 'text COLLATE "C" NOT NULL';
+
+const METER_WINDOW = `
+  meter_id ${ID},
+  region text NOT NULL,
+  window_start timestamptz NOT NULL,
+  window_end timestamptz NOT NULL,
+  avg_power_kw double precision NOT NULL,
+  min_power_kw double precision NOT NULL,
+  max_power_kw double precision NOT NULL,
+  energy_kwh_sum double precision NOT NULL,
+  energy_source text NOT NULL,
+  voltage_avg double precision,
+  voltage_min double precision,
+  voltage_max double precision,
+  count integer NOT NULL,
+  revision integer NOT NULL,
+  final boolean NOT NULL,
+  PRIMARY KEY (meter_id, window_start)`;
+
+const REGION_WINDOW = `
+  region ${ID},
+  window_start timestamptz NOT NULL,
+  window_end timestamptz NOT NULL,
+  meters_reporting integer NOT NULL,
+  sum_power_kw double precision NOT NULL,
+  avg_power_kw double precision NOT NULL,
+  min_power_kw double precision NOT NULL,
+  max_power_kw double precision NOT NULL,
+  energy_kwh_sum double precision NOT NULL,
+  capacity_kw double precision,
+  load_percent double precision,
+  final boolean NOT NULL,
+  PRIMARY KEY (region, window_start)`;
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    number: 1,
+    name: 'windows, alerts, dead letters and the cursors of the shards',
+    // The BRIN index finds a time range over all meters without costing the writer anything to speak of.
+    sql: `
+CREATE TABLE aggregates_1m (${METER_WINDOW}
+);
+CREATE INDEX aggregates_1m_window_start ON aggregates_1m USING brin (window_start);
+CREATE TABLE aggregates_15m (${METER_WINDOW}
+);
+CREATE INDEX aggregates_15m_window_start ON aggregates_15m USING brin (window_start);
+CREATE TABLE regional_aggregates_1m (${REGION_WINDOW}
+);
+CREATE TABLE regional_aggregates_15m (${REGION_WINDOW}
+);
+CREATE TABLE alerts (
+  id ${ID} PRIMARY KEY,
+  type text NOT NULL,
+  kind text NOT NULL,
+  severity text NOT NULL,
+  region text NOT NULL,
+  meter_id text COLLATE "C",
+  started_at timestamptz NOT NULL,
+  ended_at timestamptz,
+  end_reason text,
+  value double precision NOT NULL,
+  expected double precision NOT NULL,
+  score double precision NOT NULL,
+  message text NOT NULL
+);
+CREATE INDEX alerts_started_at ON alerts (started_at);
+CREATE TABLE dead_letter (
+  id ${ID} PRIMARY KEY,
+  received_at timestamptz NOT NULL,
+  code text NOT NULL,
+  message text NOT NULL,
+  index integer NOT NULL,
+  meter_id text COLLATE "C",
+  raw text NOT NULL
+);
+CREATE INDEX dead_letter_received_at ON dead_letter (received_at);
+CREATE TABLE sink_cursors (
+  engine_id ${ID},
+  shard integer NOT NULL,
+  position text NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (engine_id, shard)
+);
+CREATE TABLE sink_set_aside (
+  engine_id text NOT NULL,
+  shard integer NOT NULL,
+  what text NOT NULL,
+  reason text NOT NULL,
+  payload text NOT NULL,
+  at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE sink_set_aside IS 'Rows that their table refused, with the reason; payload is JSON.';`,
+  },
+];
+
+/** Any number will do that no other program takes for this: the letters "seg sink". */
+const LOCK = BigInt(`0x${Buffer.from('seg sink').toString('hex')}`).toString();
+
+/**
+ * Brings the database to the newest step, one engine at a time, each step in a transaction of its own. Gives the numbers of the steps that
+ * were applied now. Rejects with OperationalError `newer_schema` or `schema_changed` before anything is changed.
+ */
+export async function migrate(session: DatabaseSession, migrations: readonly Migration[] = MIGRATIONS): Promise<number[]> {
+  await session.query('SELECT pg_advisory_lock($1)', [LOCK]);
+  try {
+    const done = await applied(session);
+    const newest = Math.max(0, ...done.keys());
+    if (newest > migrations.length) {
+      throw new OperationalError(
+        'newer_schema',
+        `the database ${session.address.label} was prepared by a newer engine (step ${newest}; this one knows ${migrations.length}): upgrade this engine, or give it a database of its own`,
+      );
+    }
+    for (const { number, name, sql } of migrations) {
+      const checksum = done.get(number);
+      if (checksum !== undefined && checksum !== checksumOf(sql)) {
+        throw new OperationalError('schema_changed', `step ${number} (${name}) of the database ${session.address.label} is not that of this engine: both were changed apart; give this engine a database of its own`);
+      }
+    }
+    const missing = migrations.filter(({ number }) => !done.has(number));
+    for (const migration of missing) await apply(session, migration);
+    return missing.map(({ number }) => number);
+  } finally {
+    // The lock ends with the session in any case.
+    if (!session.isBroken) await session.query('SELECT pg_advisory_unlock($1)', [LOCK]);
+  }
+}
+
+/** Checksum of each step that was applied, by number. */
+async function applied(session: DatabaseSession): Promise<Map<number, string>> {
+  const { rows: found } = await session.query("SELECT 1 FROM pg_class WHERE oid = to_regclass('sink_migrations')");
+  if (found.length === 0) {
+    await session.run('CREATE TABLE sink_migrations (number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())');
+  }
+  const { rows } = await session.query<{ number: number; checksum: string }>('SELECT number, checksum FROM sink_migrations');
+  return new Map(rows.map(({ number, checksum }) => [number, checksum]));
+}
+
+async function apply(session: DatabaseSession, { number, name, sql }: Migration): Promise<void> {
+  await session.run('BEGIN');
+  try {
+    await session.runRewrite(sql);
+    await session.query('INSERT INTO sink_migrations (number, name, checksum) VALUES ($1, $2, $3)', [number, name, checksumOf(sql)]);
+    await session.run('COMMIT');
+  } catch (error) {
+    if (!session.isBroken) await session.run('ROLLBACK');
+    throw error;
+  }
+}
+
+function checksumOf(sql: string): string {
+  return createHash('sha256').update(sql).digest('hex');
+}

@@ -1,0 +1,274 @@
+import type { Anomaly } from '../../../model/anomaly.ts';
+import type { DeadLetter } from '../../../model/queries.ts';
+import { openWindowBlock, type WindowBlock } from '../../../model/window-block.ts';
+import { GRANULARITIES, type Granularity, type RegionWindow } from '../../../model/window.ts';
+import type { SinkBatch } from '../protocol.ts';
+import type { BinaryCopy } from './binary-copy.ts';
+
+/**
+ * How the things of a batch become rows: each kind is copied into a staging table of its session and goes from there into its table, because
+ * COPY itself cannot leave what is there as it is.
+ */
+
+/** Table of each granularity. */
+export const METER_TABLES: Readonly<Record<Granularity, string>> = { '1m': 'aggregates_1m', '15m': 'aggregates_15m' };
+export const REGION_TABLES: Readonly<Record<Granularity, string>> = { '1m': 'regional_aggregates_1m', '15m': 'regional_aggregates_15m' };
+
+/** Rows of one kind. */
+export interface RowSet {
+  readonly count: number;
+  /** Where COPY puts them. */
+  readonly stage: string;
+  /** Writes row `i` in the order of the staging table's columns. Throws ValueRefused. */
+  encode(copy: BinaryCopy, i: number): void;
+  /** Statements that move the staged rows on. */
+  readonly upserts: readonly string[];
+  /** Names row `i` in words. */
+  describe(i: number): string;
+  /** Row `i` as an object for people. */
+  payload(i: number): object;
+}
+
+type Column = readonly [name: string, type: string];
+
+const TIMES: readonly Column[] = [
+  ['window_start', 'timestamptz'],
+  ['window_end', 'timestamptz'],
+];
+
+const METER_COLUMNS: readonly Column[] = [
+  ['meter_id', 'text'],
+  ['region', 'text'],
+  ...TIMES,
+  ['avg_power_kw', 'double precision'],
+  ['min_power_kw', 'double precision'],
+  ['max_power_kw', 'double precision'],
+  ['energy_kwh_sum', 'double precision'],
+  ['energy_source', 'text'],
+  ['voltage_avg', 'double precision'],
+  ['voltage_min', 'double precision'],
+  ['voltage_max', 'double precision'],
+  ['count', 'integer'],
+  ['revision', 'integer'],
+  ['final', 'boolean'],
+];
+
+const REGION_COLUMNS: readonly Column[] = [
+  ['region', 'text'],
+  ...TIMES,
+  ['meters_reporting', 'integer'],
+  ['sum_power_kw', 'double precision'],
+  ['avg_power_kw', 'double precision'],
+  ['min_power_kw', 'double precision'],
+  ['max_power_kw', 'double precision'],
+  ['energy_kwh_sum', 'double precision'],
+  ['capacity_kw', 'double precision'],
+  ['load_percent', 'double precision'],
+  ['final', 'boolean'],
+];
+
+const ALERT_COLUMNS: readonly Column[] = [
+  ['id', 'text'],
+  ['type', 'text'],
+  ['kind', 'text'],
+  ['severity', 'text'],
+  ['region', 'text'],
+  ['meter_id', 'text'],
+  ['started_at', 'timestamptz'],
+  ['ended_at', 'timestamptz'],
+  ['end_reason', 'text'],
+  ['value', 'double precision'],
+  ['expected', 'double precision'],
+  ['score', 'double precision'],
+  ['message', 'text'],
+];
+
+const DEAD_LETTER_COLUMNS: readonly Column[] = [
+  ['id', 'text'],
+  ['received_at', 'timestamptz'],
+  ['code', 'text'],
+  ['message', 'text'],
+  ['index', 'integer'],
+  ['meter_id', 'text'],
+  ['raw', 'text'],
+];
+
+/** Tells the rows of the two granularities apart in a staging table. */
+const IS_QUARTER_HOUR: Column = ['is_quarter_hour', 'boolean'];
+
+const STAGES: Readonly<Record<string, readonly Column[]>> = {
+  seg_stage_windows: [IS_QUARTER_HOUR, ...METER_COLUMNS],
+  seg_stage_regions: [IS_QUARTER_HOUR, ...REGION_COLUMNS],
+  seg_stage_alerts: ALERT_COLUMNS,
+  seg_stage_dead_letters: DEAD_LETTER_COLUMNS,
+};
+
+/** Makes the staging tables of a session; they are empty again after each transaction, and gone with the session. */
+export const CREATE_STAGES = Object.entries(STAGES)
+  .map(([name, columns]) => `CREATE TEMPORARY TABLE ${name} (${columns.map(([column, type]) => `${column} ${type}`).join(', ')}) ON COMMIT DELETE ROWS`)
+  .join(';');
+
+/** Everything of the batch that becomes rows, in the order it is written. Kinds without rows are left out. */
+export function rowSetsOf(batch: SinkBatch): RowSet[] {
+  return [
+    meterWindowRows(openWindowBlock(batch.windows)),
+    regionWindowRows(batch.regionWindows),
+    alertRows(batch.anomalies),
+    deadLetterRows(batch.deadLetters),
+  ].filter(({ count }) => count > 0);
+}
+
+/** A newer revision wins; the same one again changes nothing. */
+export function meterWindowRows(block: WindowBlock): RowSet {
+  const rowCounts = { '1m': 0, '15m': 0 };
+  for (let i = 0; i < block.count; i++) rowCounts[block.granularity(i)]++;
+  return {
+    count: block.count,
+    stage: 'seg_stage_windows',
+    encode: (copy, i) => encodeMeterWindow(copy, block, i),
+    upserts: GRANULARITIES.filter((granularity) => rowCounts[granularity] > 0).map((granularity) => METER_UPSERTS[granularity]),
+    describe: (i) => `${block.granularity(i)} window ${block.meterId(i)} ${timeText(block.windowStart(i))}`,
+    payload: (i) => block.windowAt(i),
+  };
+}
+
+const OF_GRANULARITY: Readonly<Record<Granularity, string>> = { '1m': 'WHERE NOT is_quarter_hour', '15m': 'WHERE is_quarter_hour' };
+
+const METER_UPSERTS = forEachGranularity(
+  (granularity) => `${upsert(METER_TABLES[granularity], METER_COLUMNS, ['meter_id', 'window_start'], 'seg_stage_windows', OF_GRANULARITY[granularity])} WHERE excluded.revision > t.revision`,
+);
+const REGION_UPSERTS = forEachGranularity((granularity) => upsert(REGION_TABLES[granularity], REGION_COLUMNS, ['region', 'window_start'], 'seg_stage_regions', OF_GRANULARITY[granularity]));
+const ALERT_UPSERT = upsert('alerts', ALERT_COLUMNS, ['id'], 'seg_stage_alerts');
+/** A dead letter never changes. */
+const DEAD_LETTER_INSERT = `INSERT INTO dead_letter (${names(DEAD_LETTER_COLUMNS)}) SELECT ${names(DEAD_LETTER_COLUMNS)} FROM pg_temp.seg_stage_dead_letters ON CONFLICT (id) DO NOTHING`;
+
+function encodeMeterWindow(copy: BinaryCopy, block: WindowBlock, i: number): void {
+  copy.row(METER_COLUMNS.length + 1);
+  copy.bool(block.granularity(i) === '15m');
+  copy.utf8(block.bytes, block.idStart(i), block.idLength(i));
+  copy.text(block.region(i));
+  copy.timestamptz(block.windowStart(i), 'window_start');
+  copy.timestamptz(block.windowEnd(i), 'window_end');
+  copy.float8(block.avgPowerKw(i), 'avg_power_kw');
+  copy.float8(block.minPowerKw(i), 'min_power_kw');
+  copy.float8(block.maxPowerKw(i), 'max_power_kw');
+  copy.float8(block.energyKwhSum(i), 'energy_kwh_sum');
+  copy.text(block.energySource(i));
+  copy.float8OrNull(block.voltageAvg(i), 'voltage_avg');
+  copy.float8OrNull(block.voltageMin(i), 'voltage_min');
+  copy.float8OrNull(block.voltageMax(i), 'voltage_max');
+  copy.int4(block.readings(i), 'count');
+  copy.int4(block.revision(i), 'revision');
+  copy.bool(block.isFinal(i));
+}
+
+function regionWindowRows(windows: readonly RegionWindow[]): RowSet {
+  // One row for each: a statement may not touch a row twice. In one order in all sessions, or two of them could wait for each other.
+  const rows = newestByKey(windows, ({ region, granularity, windowStart }) => `${granularity} ${windowStart} ${region}`);
+  return {
+    count: rows.length,
+    stage: 'seg_stage_regions',
+    encode: (copy, i) => encodeRegionWindow(copy, rows[i]),
+    upserts: GRANULARITIES.filter((granularity) => rows.some((row) => row.granularity === granularity)).map((granularity) => REGION_UPSERTS[granularity]),
+    describe: (i) => `${rows[i].granularity} window of region ${rows[i].region} ${timeText(rows[i].windowStart)}`,
+    payload: (i) => rows[i],
+  };
+}
+
+function encodeRegionWindow(copy: BinaryCopy, row: RegionWindow): void {
+  copy.row(REGION_COLUMNS.length + 1);
+  copy.bool(row.granularity === '15m');
+  copy.text(row.region);
+  copy.timestamptz(row.windowStart, 'window_start');
+  copy.timestamptz(row.windowEnd, 'window_end');
+  copy.int4(row.metersReporting, 'meters_reporting');
+  copy.float8(row.sumPowerKw, 'sum_power_kw');
+  copy.float8(row.avgPowerKw, 'avg_power_kw');
+  copy.float8(row.minPowerKw, 'min_power_kw');
+  copy.float8(row.maxPowerKw, 'max_power_kw');
+  copy.float8(row.energyKwhSum, 'energy_kwh_sum');
+  copy.float8OrNull(row.capacityKw, 'capacity_kw');
+  copy.float8OrNull(row.loadPercent, 'load_percent');
+  copy.bool(row.final);
+}
+
+function alertRows(anomalies: readonly Anomaly[]): RowSet {
+  const rows = newestByKey(anomalies, ({ id }) => id);
+  return {
+    count: rows.length,
+    stage: 'seg_stage_alerts',
+    encode: (copy, i) => encodeAlert(copy, rows[i]),
+    upserts: [ALERT_UPSERT],
+    describe: (i) => `alert ${rows[i].id}`,
+    payload: (i) => rows[i],
+  };
+}
+
+function encodeAlert(copy: BinaryCopy, row: Anomaly): void {
+  copy.row(ALERT_COLUMNS.length);
+  copy.text(row.id);
+  copy.text(row.kind === 'outage' ? 'METER_OUTAGE' : 'ANOMALY');
+  copy.text(row.kind);
+  copy.text(row.severity);
+  copy.text(row.region);
+  copy.text(row.meterId);
+  copy.timestamptz(row.startedAt, 'started_at');
+  copy.timestamptzOrNull(row.endedAt, 'ended_at');
+  copy.textOrNull(row.endReason);
+  copy.float8(row.value, 'value');
+  copy.float8(row.expected, 'expected');
+  copy.float8(row.score, 'score');
+  copy.text(row.message);
+}
+
+function deadLetterRows(letters: readonly DeadLetter[]): RowSet {
+  return {
+    count: letters.length,
+    stage: 'seg_stage_dead_letters',
+    encode: (copy, i) => encodeDeadLetter(copy, letters[i]),
+    upserts: [DEAD_LETTER_INSERT],
+    describe: (i) => `dead letter ${letters[i].id}`,
+    payload: (i) => letters[i],
+  };
+}
+
+function encodeDeadLetter(copy: BinaryCopy, row: DeadLetter): void {
+  copy.row(DEAD_LETTER_COLUMNS.length);
+  copy.text(row.id);
+  copy.timestamptz(row.receivedAt, 'received_at');
+  copy.text(row.code);
+  copy.text(withoutNul(row.message));
+  copy.int4(row.index, 'index');
+  copy.textOrNull(row.meterId === null ? null : withoutNul(row.meterId));
+  copy.text(withoutNul(row.raw));
+}
+
+/** What was sent may hold any byte, and PostgreSQL's text holds all characters but this one. */
+function withoutNul(text: string): string {
+  return text.replaceAll('\0', '\ufffd');
+}
+
+/** The last row of each key, in order of the key. */
+function newestByKey<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Row[] {
+  const byKey = new Map(rows.map((row) => [keyOf(row), row]));
+  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+}
+
+function forEachGranularity(make: (granularity: Granularity) => string): Readonly<Record<Granularity, string>> {
+  return { '1m': make('1m'), '15m': make('15m') };
+}
+
+/** Ends where a condition on what is replaced may follow. */
+function upsert(table: string, columns: readonly Column[], key: readonly string[], stage: string, filter = ''): string {
+  const set = columns.filter(([name]) => !key.includes(name)).map(([name]) => `${name} = excluded.${name}`);
+  return `INSERT INTO ${table} AS t (${names(columns)}) SELECT ${names(columns)} FROM pg_temp.${stage} ${filter} ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${set.join(', ')}`;
+}
+
+function names(columns: readonly Column[]): string {
+  return columns.map(([name]) => name).join(', ');
+}
+
+function timeText(epochMs: number): string {
+  // A row with an impossible time has to be named, too.
+  return Number.isFinite(epochMs) && Math.abs(epochMs) <= 8.64e15 ? new Date(epochMs).toISOString() : `${epochMs}`;
+}

@@ -1,0 +1,405 @@
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { SinkBatch, SinkWriter } from '../../src/actors/sinks/protocol.ts';
+import { timescaleWriter, type TimescaleOptions } from '../../src/actors/sinks/timescale/timescale-writer.ts';
+import type { MeterWindow } from '../../src/model/window.ts';
+import { nullLog } from '../../src/runtime/log.ts';
+import { suiteWithPostgres } from '../services/service-suites.ts';
+import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
+import { aMeterWindow, meterWindow } from '../support/meter-windows.ts';
+import { anomaly, byMeterAndTime, deadLetter, KEEP_ALL, regionWindow, sinkBatch, storedCursors, storedWindows } from '../support/sink-batches.ts';
+
+const MINUTE = 60_000;
+const START = 1_767_225_600_000;
+
+suiteWithPostgres('the TimescaleDB writer', (postgres) => {
+  let database: FreshDatabase;
+  let writers: SinkWriter[] = [];
+
+  beforeEach(async () => {
+    database = await freshDatabase(postgres().url);
+  });
+
+  afterEach(async () => {
+    await Promise.all(writers.map((writer) => writer.close()));
+    writers = [];
+    await database.drop();
+  });
+
+  function newWriter(options: Partial<TimescaleOptions> = {}): SinkWriter {
+    const writer = timescaleWriter({ url: database.url, engineId: 'engine-1', shards: 2, retention: KEEP_ALL, log: nullLog, ...options });
+    writers.push(writer);
+    return writer;
+  }
+
+  async function openWriter(options: Partial<TimescaleOptions> = {}): Promise<SinkWriter> {
+    const writer = newWriter(options);
+    await writer.open();
+    return writer;
+  }
+
+  async function setAside(): Promise<{ what: string; reason: string; payload: string; shard: number; engine_id: string }[]> {
+    return database.rows('SELECT * FROM sink_set_aside ORDER BY what');
+  }
+
+  test('writes windows as they are, and remembers where each shard goes on', async () => {
+    const writer = newWriter();
+    const before = await writer.open();
+    expect([before(0), before(1)]).toEqual([null, null]);
+    const windows = [
+      meterWindow({ meterId: 'a', voltageAvg: 230.5, voltageMin: 229, voltageMax: 232, revision: 3 }),
+      meterWindow({ meterId: 'b', avgPowerKw: -1 / 3, minPowerKw: 5e-324, maxPowerKw: 1.7976931348623157e308, energySource: 'estimated', final: false }),
+      meterWindow({ meterId: 'a', granularity: '15m' }),
+    ];
+    expect(await writer.write(sinkBatch({ shard: 0, position: 'p0', windows }))).toEqual({ written: 3, setAside: [] });
+    expect(await writer.write(sinkBatch({ shard: 1, position: "it's \\ odd", windows: [] }))).toEqual({ written: 0, setAside: [] });
+    expect(await storedWindows(database, '1m')).toEqual(windows.slice(0, 2));
+    expect(await storedWindows(database, '15m')).toEqual(windows.slice(2));
+    const after = await newWriter().open();
+    expect([after(0), after(1), after(2)]).toEqual(['p0', "it's \\ odd", null]);
+  });
+
+  test('keeps the cursors of engines apart', async () => {
+    const one = await openWriter();
+    await one.write(sinkBatch({ position: 'of one' }));
+    const other = newWriter({ engineId: 'engine-2' });
+    expect((await other.open())(0)).toBe(null);
+    await other.write(sinkBatch({ position: 'of two' }));
+    expect(await storedCursors(database)).toEqual({ 'engine-1/0': 'of one', 'engine-2/0': 'of two' });
+  });
+
+  test('lets a newer revision win, and nothing else', async () => {
+    const writer = await openWriter();
+    const second = meterWindow({ revision: 2, avgPowerKw: 2, region: 'moved' });
+    await writer.write(sinkBatch({ position: '1', windows: [second] }));
+    const stale = [meterWindow({ revision: 1, avgPowerKw: 1 })];
+    expect((await writer.write(sinkBatch({ position: '2', windows: stale }))).written).toBe(0);
+    const equal = [meterWindow({ revision: 2, avgPowerKw: 22 })];
+    expect((await writer.write(sinkBatch({ position: '3', windows: equal }))).written).toBe(0);
+    expect(await storedWindows(database)).toEqual([second]);
+    const third = meterWindow({ revision: 3, avgPowerKw: 3 });
+    expect((await writer.write(sinkBatch({ position: '4', windows: [third] }))).written).toBe(1);
+    expect(await storedWindows(database)).toEqual([third]);
+  });
+
+  test('ends with the newest revision of each window, whatever the order and however often batches come', async () => {
+    const writer = await openWriter();
+    let position = 0;
+    // A few windows of a few meters, so that revisions of one meet.
+    const window = fc.tuple(aMeterWindow, fc.constantFrom('m1', 'm2', 'm3'), fc.nat(2), fc.nat(6)).map(([some, meterId, minute, revision]): MeterWindow => ({
+      ...some,
+      meterId,
+      granularity: '1m',
+      windowStart: START + minute * MINUTE,
+      windowEnd: START + (minute + 1) * MINUTE,
+      revision,
+    }));
+    const batch = fc.uniqueArray(window, { selector: ({ meterId, windowStart }) => `${meterId} ${windowStart}`, maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.record({ windows: batch, shard: fc.nat(1), times: fc.integer({ min: 1, max: 2 }) }), { maxLength: 8 }), async (batches) => {
+        await database.rows('TRUNCATE aggregates_1m');
+        const newest = new Map<string, MeterWindow>();
+        // The same revision of a window has the same contents.
+        const known = new Map<string, MeterWindow>();
+        const lines: SinkBatch[][] = [[], []];
+        for (const { windows, shard, times } of batches) {
+          const real = windows.map((one) => {
+            const name = `${one.meterId} ${one.windowStart} ${one.revision}`;
+            if (!known.has(name)) known.set(name, one);
+            return known.get(name)!;
+          });
+          for (const one of real) {
+            const key = `${one.meterId} ${one.windowStart}`;
+            if (one.revision > (newest.get(key)?.revision ?? -1)) newest.set(key, one);
+          }
+          for (let n = 0; n < times; n++) lines[shard].push(sinkBatch({ shard, position: `${++position}`, windows: real }));
+        }
+        await Promise.all(
+          lines.map(async (line) => {
+            for (const one of line) await writer.write(one);
+          }),
+        );
+        expect(await storedWindows(database)).toEqual(byMeterAndTime([...newest.values()]));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('writes regional windows, alerts and dead letters as they are now', async () => {
+    const writer = await openWriter();
+    const letter = deadLetter({ raw: 'a\0b\ud800', message: 'bad \0 byte', meterId: null });
+    const first = {
+      regionWindows: [regionWindow({ metersReporting: 1 }), regionWindow({ metersReporting: 2, capacityKw: 25, loadPercent: 15 }), regionWindow({ granularity: '15m' })],
+      anomalies: [anomaly({}), anomaly({ id: 'o', kind: 'outage', severity: 'CRITICAL' })],
+      deadLetters: [letter, deadLetter({ id: 'other' })],
+    };
+    // The last of a region's window counts, when there are two in a batch.
+    expect(await writer.write(sinkBatch({ position: '1', ...first }))).toEqual({ written: 6, setAside: [] });
+    const ended = anomaly({ endedAt: START + MINUTE, endReason: 'recovered', score: 7 });
+    await writer.write(sinkBatch({ position: '2', regionWindows: [regionWindow({ metersReporting: 1, final: false })], anomalies: [ended], deadLetters: [letter] }));
+    expect(await database.rows('SELECT region, meters_reporting, sum_power_kw, capacity_kw, load_percent, final, window_end FROM regional_aggregates_1m')).toEqual([
+      { region: 'region-01', meters_reporting: 1, sum_power_kw: 3.75, capacity_kw: null, load_percent: null, final: false, window_end: new Date(START + MINUTE) },
+    ]);
+    expect(await database.rows('SELECT meters_reporting, window_end FROM regional_aggregates_15m')).toEqual([{ meters_reporting: 3, window_end: new Date(START + 15 * MINUTE) }]);
+    expect(await database.rows('SELECT * FROM alerts ORDER BY id')).toEqual([
+      {
+        id: ended.id,
+        type: 'ANOMALY',
+        kind: 'spike',
+        severity: 'WARN',
+        region: 'region-01',
+        meter_id: 'meter-1',
+        started_at: new Date(START),
+        ended_at: new Date(START + MINUTE),
+        end_reason: 'recovered',
+        value: 9.5,
+        expected: 1.25,
+        score: 7,
+        message: ended.message,
+      },
+      expect.objectContaining({ id: 'o', type: 'METER_OUTAGE', kind: 'outage', ended_at: null, end_reason: null }),
+    ]);
+    expect(await database.rows('SELECT * FROM dead_letter ORDER BY id')).toEqual([
+      { id: letter.id, received_at: new Date(letter.receivedAt), code: 'invalid_timestamp', message: 'bad \ufffd byte', index: 0, meter_id: null, raw: 'a\ufffdb\ufffd' },
+      expect.objectContaining({ id: 'other', meter_id: 'meter-1', raw: '{"meterId":"meter-1"}' }),
+    ]);
+  });
+
+  describe('with rows that cannot pass', () => {
+    const good = Array.from({ length: 300 }, (_, i) => meterWindow({ meterId: `good-${String(i).padStart(3, '0')}` }));
+    /** The good ones with the others at some places among them. */
+    const among = (...bad: MeterWindow[]): MeterWindow[] => bad.reduce((all, one, n) => all.toSpliced(n === 0 ? 0 : n * 117, 0, one), good);
+
+    test('sets aside what its encoding, its values, a constraint or a trigger is against, and writes the rest', async () => {
+      const writer = await openWriter();
+      await database.rows('ALTER TABLE aggregates_1m ADD CONSTRAINT sane CHECK (max_power_kw < 1000)');
+      await database.rows("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.meter_id = 'unwanted' THEN RAISE 'we do not take this meter'; END IF; RETURN NEW; END $$");
+      await database.rows('CREATE TRIGGER refusing BEFORE INSERT ON aggregates_1m FOR EACH ROW EXECUTE FUNCTION refuse()');
+      const windows = among(
+        meterWindow({ meterId: 'nul', region: 'a\0b' }),
+        meterWindow({ meterId: 'many', count: 4_000_000_000 }),
+        meterWindow({ meterId: 'endless', avgPowerKw: Infinity }),
+        meterWindow({ meterId: 'strong', maxPowerKw: 5_000 }),
+        meterWindow({ meterId: 'unwanted', region: 'Zürich' }),
+      );
+      const report = await writer.write(sinkBatch({ position: '1', windows }));
+      expect(report.written).toBe(300);
+      const expected = [
+        { what: '1m window endless 2026-01-01T00:00:00.000Z', reason: 'avg_power_kw is Infinity' },
+        { what: '1m window many 2026-01-01T00:00:00.000Z', reason: 'count is 4000000000, which an integer column cannot hold' },
+        { what: '1m window nul 2026-01-01T00:00:00.000Z', reason: 'invalid byte sequence for encoding "UTF8": 0x00 (22021)' },
+        { what: '1m window strong 2026-01-01T00:00:00.000Z', reason: 'new row for relation "aggregates_1m" violates check constraint "sane" (23514, sane)' },
+        { what: '1m window unwanted 2026-01-01T00:00:00.000Z', reason: 'we do not take this meter (P0001)' },
+      ];
+      expect(report.setAside.sort((a, b) => (a.what < b.what ? -1 : 1))).toEqual(expected.map((one) => (one.what.includes('strong') ? { ...one, reason: expect.stringMatching(/violates check constraint "sane" \(23514, sane\)$/) } : one)));
+      expect((await storedWindows(database)).map(({ meterId }) => meterId)).toEqual(good.map(({ meterId }) => meterId));
+      const aside = await setAside();
+      expect(aside.map(({ what }) => what)).toEqual(expected.map(({ what }) => what));
+      expect(JSON.parse(aside[2].payload)).toEqual(windows.find(({ meterId }) => meterId === 'nul'));
+      expect(JSON.parse(aside[4].payload)).toEqual(windows.find(({ meterId }) => meterId === 'unwanted'));
+      expect(aside[0]).toMatchObject({ engine_id: 'engine-1', shard: 0 });
+      expect(await storedCursors(database)).toEqual({ 'engine-1/0': '1' });
+      // The next batch goes the short way again, over the same connection.
+      expect(await writer.write(sinkBatch({ position: '2', windows: [meterWindow({ meterId: 'next' })] }))).toEqual({ written: 1, setAside: [] });
+    });
+
+    test('finds the row that only a check at the commit is against', async () => {
+      const writer = await openWriter();
+      await database.rows('CREATE TABLE known_regions (region text PRIMARY KEY)');
+      await database.rows("INSERT INTO known_regions VALUES ('region-01')");
+      await database.rows('ALTER TABLE aggregates_1m ADD FOREIGN KEY (region) REFERENCES known_regions DEFERRABLE INITIALLY DEFERRED');
+      const report = await writer.write(sinkBatch({ position: '1', windows: among(meterWindow({ meterId: 'elsewhere', region: 'region-99' })) }));
+      expect(report).toEqual({ written: 300, setAside: [{ what: '1m window elsewhere 2026-01-01T00:00:00.000Z', reason: expect.stringContaining('violates foreign key constraint') }] });
+    });
+
+    test('does so for every kind of row, and when it is all there is in the batch', async () => {
+      const writer = await openWriter();
+      const nul = 'a\0b';
+      const report = await writer.write(
+        sinkBatch({
+          position: '1',
+          windows: [meterWindow({ region: nul })],
+          regionWindows: [regionWindow({ metersReporting: 0.5 }), regionWindow({ region: 'fine' })],
+          anomalies: [anomaly({ score: NaN })],
+          deadLetters: [deadLetter({ index: 1e10 }), deadLetter({ id: 'fine' })],
+        }),
+      );
+      expect(report.written).toBe(2);
+      expect(report.setAside.map(({ what }) => what).sort()).toEqual([
+        '1m window meter-1 2026-01-01T00:00:00.000Z',
+        '1m window of region region-01 2026-01-01T00:00:00.000Z',
+        'alert meter-1/spike/1767225600000',
+        'dead letter 1767225600000-1-0',
+      ]);
+      expect(await setAside()).toHaveLength(4);
+    });
+
+    test('goes on when every value of a large batch is refused', async () => {
+      const writer = await openWriter();
+      const windows = good.map((window) => ({ ...window, region: 'a\0b' }));
+      expect((await writer.write(sinkBatch({ position: '1', windows }))).setAside).toHaveLength(300);
+      expect(await setAside()).toHaveLength(300);
+      expect(await storedCursors(database)).toEqual({ 'engine-1/0': '1' });
+    });
+
+    test('writes both, one after the other, when a window is in a batch twice', async () => {
+      const writer = await openWriter();
+      const report = await writer.write(sinkBatch({ position: '1', windows: among(meterWindow({ meterId: 'good-007', revision: 1 })) }));
+      expect(report.setAside).toEqual([]);
+      expect((await storedWindows(database)).find(({ meterId }) => meterId === 'good-007')?.revision).toBe(1);
+    });
+
+    test('does not set aside row by row what the table as a whole is against', async () => {
+      const writer = await openWriter();
+      await database.rows("CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed for maintenance'; END $$");
+      await database.rows('CREATE TRIGGER closed BEFORE INSERT ON aggregates_1m FOR EACH ROW EXECUTE FUNCTION closed()');
+      const refused = { code: 'database_refused', retryable: false, message: expect.stringMatching(/refuses every row: closed for maintenance/) };
+      await expect(writer.write(sinkBatch({ position: '1', windows: good }))).rejects.toMatchObject(refused);
+      expect([await setAside(), await storedWindows(database), await storedCursors(database)]).toEqual([[], [], {}]);
+      await database.rows('DROP TRIGGER closed ON aggregates_1m');
+      expect((await writer.write(sinkBatch({ position: '1', windows: good }))).written).toBe(300);
+    });
+
+    test('does not take a missing table or a missing right for a bad row', async () => {
+      const writer = await openWriter();
+      await database.rows('ALTER TABLE alerts RENAME TO mislaid');
+      const batch = sinkBatch({ position: '1', windows: [meterWindow({})], anomalies: [anomaly({})] });
+      await expect(writer.write(batch)).rejects.toMatchObject({ code: 'schema_missing', retryable: false, message: expect.stringMatching(/"alerts" does not exist; restore/) });
+      expect([await setAside(), await storedWindows(database), await storedCursors(database)]).toEqual([[], [], {}]);
+      await database.rows('ALTER TABLE mislaid RENAME TO alerts');
+      expect((await writer.write(batch)).written).toBe(2);
+    });
+  });
+
+  test('sets aside what the encoding of the database has no letters for', async () => {
+    const latin = await freshDatabase(postgres().url, 'LATIN1');
+    try {
+      const writer = timescaleWriter({ url: latin.url, engineId: 'engine-é電', shards: 1, log: nullLog });
+      await expect(writer.open()).rejects.toMatchObject({ code: 'database_refused' });
+      const plain = await openWriter({ url: latin.url });
+      const report = await plain.write(sinkBatch({ position: '1', windows: [meterWindow({ meterId: 'a', region: 'Zürich' }), meterWindow({ meterId: 'b', region: '電' })] }));
+      expect(report).toEqual({ written: 1, setAside: [{ what: '1m window b 2026-01-01T00:00:00.000Z', reason: expect.stringMatching(/has no equivalent in encoding "LATIN1" \(22P05\)/) }] });
+      const [{ payload }] = await latin.rows<{ payload: string }>('SELECT payload FROM sink_set_aside');
+      expect(JSON.parse(payload)).toMatchObject({ meterId: 'b', region: '電' });
+      await plain.close();
+    } finally {
+      await latin.drop();
+    }
+  });
+
+  test('leaves a batch alone that another session of the engine has gone beyond', async () => {
+    const lost = await openWriter();
+    const writer = await openWriter();
+    await writer.write(sinkBatch({ position: '1' }));
+    await writer.write(sinkBatch({ position: '2', windows: [meterWindow({ revision: 2 })], regionWindows: [regionWindow({ metersReporting: 9 })] }));
+    // It still thinks that the shard has no cursor at all.
+    const stale = sinkBatch({ position: '1', regionWindows: [regionWindow({ metersReporting: 1 })] });
+    await expect(lost.write(stale)).rejects.toMatchObject({ code: 'cursor_moved', retryable: true });
+    expect(await database.rows('SELECT meters_reporting FROM regional_aggregates_1m')).toEqual([{ meters_reporting: 9 }]);
+    // Asking again mends it.
+    expect((await lost.open())(0)).toBe('2');
+    expect((await lost.write(sinkBatch({ position: '3' }))).written).toBe(0);
+  });
+
+  test('does not let two sessions write the same first batch', async () => {
+    const [one, other] = [await openWriter(), await openWriter()];
+    const batch = { position: '1', windows: [meterWindow({})] };
+    const reports = await Promise.all([one, other].map((writer) => writer.write(sinkBatch(batch))));
+    expect(reports.map(({ written }) => written).sort()).toEqual([0, 1]);
+  });
+
+  test('is opened again between batches, and not during one', async () => {
+    const writer = await openWriter();
+    const writing = writer.write(sinkBatch({ shard: 1, position: '1', windows: [meterWindow({})] }));
+    await expect(writer.open()).rejects.toThrow('when nothing is being written');
+    await writing;
+    const positions = await writer.open();
+    expect([positions(0), positions(1)]).toEqual([null, '1']);
+    await writer.write(sinkBatch({ shard: 1, position: '2' }));
+    expect(await storedCursors(database)).toEqual({ 'engine-1/1': '2' });
+  });
+
+  test('has no room for a shard beyond those it was made for', async () => {
+    const writer = await openWriter();
+    await expect(writer.write(sinkBatch({ shard: 2 }))).rejects.toThrow('shard 2 is one of 2');
+  });
+
+  test('writes 20,000 windows of two shards side by side', async () => {
+    const writer = await openWriter();
+    const of = (shard: number): MeterWindow[] => Array.from({ length: 10_000 }, (_, i) => meterWindow({ meterId: `meter-${shard}-${i % 1_000}`, windowStart: START + Math.floor(i / 1_000) * MINUTE }));
+    const reports = await Promise.all([0, 1].map((shard) => writer.write(sinkBatch({ shard, position: '1', windows: of(shard) }))));
+    expect(reports.map(({ written }) => written)).toEqual([10_000, 10_000]);
+    expect(await storedWindows(database)).toEqual(byMeterAndTime([0, 1].flatMap(of)));
+  });
+
+  test('leaves no session open in a transaction, and says who it is', async () => {
+    const writer = await openWriter();
+    await database.rows('ALTER TABLE alerts RENAME TO mislaid');
+    await writer.write(sinkBatch({ shard: 0, position: '1' }));
+    await expect(writer.write(sinkBatch({ shard: 1, position: '1', anomalies: [anomaly({})] }))).rejects.toThrow();
+    const sessions = (): Promise<{ application_name: string; state: string }[]> =>
+      database.rows("SELECT application_name, state FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'seg%'");
+    await expect.poll(sessions).toEqual([{ application_name: 'seg sink: shard 0 of engine-1', state: 'idle' }]);
+    await writer.close();
+    await expect.poll(sessions).toEqual([]);
+  });
+
+  describe('without the rights', () => {
+    const user = `seg_user_${process.pid}`;
+    let limited: string;
+
+    beforeAll(async () => {
+      const admin = await freshDatabase(postgres().url);
+      await admin.rows(`CREATE ROLE ${user} LOGIN PASSWORD 'geheim'`);
+      await admin.drop();
+    });
+
+    afterAll(async () => {
+      const admin = await freshDatabase(postgres().url);
+      await admin.rows(`DROP ROLE ${user}`);
+      await admin.drop();
+    });
+
+    beforeEach(() => {
+      const url = new URL(database.url);
+      url.username = user;
+      url.password = 'geheim';
+      limited = url.href;
+    });
+
+    afterEach(async () => {
+      await database.rows(`DROP OWNED BY ${user}`);
+      await database.rows(`ALTER ROLE ${user} CONNECTION LIMIT -1`);
+    });
+
+    test.each<[wrong: string, change: (url: URL) => void, expected: object]>([
+      ['a wrong password', (url: URL) => (url.password = 'geheimer'), { code: 'access_denied', retryable: false, message: expect.stringMatching(/check user and password/) }],
+      ['no password', (url: URL) => (url.password = ''), { code: 'access_denied', retryable: false, message: expect.stringMatching(/wants a password/) }],
+      ['no such database', (url: URL) => (url.pathname = '/nowhere'), { code: 'no_such_database', retryable: false, message: expect.stringMatching(/nowhere.*create it/) }],
+      ['nobody at the port', (url: URL) => (url.port = '1'), { code: 'unavailable', retryable: true, message: expect.stringMatching(/127\.0\.0\.1:1\/.* is away/) }],
+    ])('says what is wrong, but not the password: %s', async (_, change, expected) => {
+      const url = new URL(limited);
+      change(url);
+      const error = (await newWriter({ url: url.href }).open().catch((thrown: unknown) => thrown)) as Error;
+      expect(error).toMatchObject(expected);
+      expect(`${error.message}${error.stack}${JSON.stringify(error)}${JSON.stringify(error.cause)}`).not.toMatch(/geheim/);
+    });
+
+    test('says which rights are missing, first to prepare and then to write', async () => {
+      await database.rows('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+      await expect(newWriter({ url: limited }).open()).rejects.toMatchObject({ code: 'access_denied', retryable: false, message: expect.stringMatching(/permission denied for schema public; the user needs CREATE/) });
+      await openWriter();
+      await database.rows(`GRANT SELECT ON sink_migrations, sink_cursors TO ${user}`);
+      const writer = await openWriter({ url: limited });
+      const batch = sinkBatch({ position: '1', windows: [meterWindow({})] });
+      await expect(writer.write(batch)).rejects.toMatchObject({ code: 'access_denied', retryable: false, message: expect.stringMatching(/INSERT, UPDATE on the tables/) });
+      await database.rows(`GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO ${user}`);
+      expect((await writer.write(batch)).written).toBe(1);
+    });
+
+    test('waits when the database has no connection left', async () => {
+      await database.rows(`ALTER ROLE ${user} CONNECTION LIMIT 0`);
+      await expect(newWriter({ url: limited }).open()).rejects.toMatchObject({ code: 'unavailable', retryable: true, message: expect.stringMatching(/too many connections/) });
+    });
+  });
+});
