@@ -10,6 +10,8 @@ const BYTES_KEPT_MAX = 4 * 1024 * 1024;
 export class CommitMemory {
   private bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
   private used = 0;
+  /** Since the last `clear`. */
+  bytesTaken = 0;
 
   /** With anything in it; stays the taker's until `clear`. */
   take(length: number): Buffer {
@@ -20,12 +22,14 @@ export class CommitMemory {
     }
     const start = this.used;
     this.used += length;
+    this.bytesTaken += length;
     return this.bytes.subarray(start, this.used);
   }
 
   /** Everything taken is free again. */
   clear(): void {
     this.used = 0;
+    this.bytesTaken = 0;
     if (this.bytes.length > BYTES_KEPT_MAX) this.bytes = Buffer.allocUnsafeSlow(BYTES_MIN);
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
+import { Checkpoint, type CheckpointOptions } from '../../src/actors/shard/checkpoint.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { partitionOf } from '../../src/model/ids.ts';
@@ -16,11 +16,11 @@ function metersInPages(count: number): string[] {
   });
 }
 
-function shard() {
+function shard(options: Partial<CheckpointOptions> = {}) {
   const store = memoryShardStore();
   const config = { partitionCount: PARTITIONS, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
   const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
-  const checkpoint = new Checkpoint(state, store, { stepMs: 100, intervalMs: 1e9, pagesPerStepMax: 2 });
+  const checkpoint = new Checkpoint(state, store, { stepMs: 100, intervalMs: 1e9, pagesPerStepMax: 2, ...options });
   let sequence = 0;
   const outcomes = new Uint8Array(10);
   const read = (meterId: string) => state.applyBatch(batchOf([{ meterId, region: 'r', timestamp: AT + sequence * 1_000, powerKw: 1 }]), AT, ++sequence, outcomes);
@@ -36,6 +36,28 @@ describe('a checkpoint', () => {
     state.turn.crowdedPages.add(pageOf(c));
     checkpoint.begin(applied(), 'hurried');
     expect([a, b, c].map((meter) => pageOf(meter).dirty)).toEqual([false, true, false]);
+  });
+
+  it('cuts a step short by its bytes and owes the rest to the next steps, no more', async () => {
+    const { store, checkpoint, read, pageOf, applied } = shard({ pagesPerStepMax: 3, stepBytesMax: 1 });
+    const meters = metersInPages(5);
+    for (const meter of meters) read(meter);
+    const behind: boolean[] = [];
+    for (let step = 0; step < 3; step++) {
+      checkpoint.begin(applied(), 'hurried');
+      behind.push(checkpoint.isBehind);
+      await store.commit();
+      checkpoint.done();
+    }
+    expect(behind).toEqual([true, true, false]);
+    expect(meters.map((meter) => pageOf(meter).dirty)).toEqual([false, false, false, true, true]);
+  });
+
+  it('owes nothing when there are fewer dirty pages than it might write', () => {
+    const { checkpoint, read, applied } = shard({ pagesPerStepMax: 3 });
+    read(metersInPages(1)[0]);
+    checkpoint.begin(applied(), 'hurried');
+    expect(checkpoint.isBehind).toBe(false);
   });
 
   it('keeps the log of the page that has waited longest, also after a step with crowded pages failed', async () => {

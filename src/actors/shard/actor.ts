@@ -59,6 +59,8 @@ const TRIM_STEP_MAX = 2_000;
 /** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
 const PARTS_PER_REPORT_MAX = 5_000;
 const ANOMALIES_PER_REPORT_MAX = 1_000;
+/** Between checkpoint steps that are one behind the other because there is much to write: room for the log's commits. */
+const STEP_PAUSE_MS = 10;
 /** After the disk was full, the next attempt to write waits this long. */
 const STORAGE_RETRY_MS = 1_000;
 
@@ -91,6 +93,8 @@ export class ShardActor {
   private timerHandles: TimerHandle[] = [];
   /** Of the partitions this shard owns, the one that the next tick looks at first. */
   private tickFrom = 0;
+  /** Goes on with a checkpoint that is behind. */
+  private nextStep: TimerHandle | null = null;
   /** Goes on where a tick stopped. */
   private nextTick: TimerHandle | null = null;
   /** On the monotonic clock, as is the next. */
@@ -179,6 +183,7 @@ export class ShardActor {
     this.stopping = true;
     for (const handle of this.timerHandles) handle.cancel();
     this.nextTick?.cancel();
+    this.nextStep?.cancel();
     await this.running;
     await this.stepping;
     await this.writeEverything();
@@ -353,14 +358,16 @@ export class ShardActor {
       .catch((error) => this.modules.onFailure(error))
       .finally(() => {
         this.stepping = null;
+        // Readings may not come to take it further.
+        if (this.checkpoint.isBehind && !this.stopping) this.nextStep = this.modules.timers.after(STEP_PAUSE_MS, () => this.run());
       });
   }
 
   private beginStep(pace: CheckpointPace): void {
     const { clock, store } = this.modules;
     const nowMs = clock.now();
-    this.nextStepAtMs = clock.monotonic() + this.options.checkpoint.stepMs;
     this.checkpoint.begin(this.appliedSequence, pace);
+    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
     this.nextLogFrom = Math.max(this.retention.first, store.journal.keptFrom(removable) ?? 0);
     if (this.nextLogFrom > this.retention.first) {
