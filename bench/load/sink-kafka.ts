@@ -180,7 +180,8 @@ async function readAll(kafka: KafkaCluster, client: Kafka, groupId: string, { to
   const sink = new BatchSink();
   let seen = 0;
   let watch: BusyWatch | null = null;
-  const consumer = client.consumer({ groupId });
+  // A broker that has just started may still be loading what it knows of groups.
+  const consumer = client.consumer({ groupId, retry: { retries: 15, maxRetryTime: 2_000 } });
   consumer.on(consumer.events.GROUP_JOIN, () => void (watch ??= new BusyWatch(kafka)));
   const take = ({ messages }: Batch): void => {
     for (const { value } of messages) {
@@ -194,7 +195,9 @@ async function readAll(kafka: KafkaCluster, client: Kafka, groupId: string, { to
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
     const busy = await new Promise<Busy>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        if (!payload.restart) reject(payload.error);
+      });
       const eachBatch = async ({ batch }: { batch: Batch }): Promise<void> => {
         take(batch);
         if (seen >= readings) resolve(watch!.end());

@@ -61,6 +61,8 @@ export async function runEngine(settings: () => EngineConfig, onReady?: (engine:
     const config = settings();
     const log = createLog({ level: config.logLevel, name: 'seg', pretty: config.logPretty ?? undefined });
     engine = await startEngine(config, { log, version: VERSION });
+    // Before it says that it is ready: whoever waited for that may stop it at once.
+    installSignalHandlers(engine.shutdown);
     log.info({ ports: engine.ports, dataDir: config.dataDir, shards: config.shards }, `ready: readings on port ${engine.ports.ingest}, dashboard and API on http://${config.host}:${engine.ports.http}`);
     onReady?.(engine, config);
   } catch (error) {
@@ -68,7 +70,6 @@ export async function runEngine(settings: () => EngineConfig, onReady?: (engine:
     process.stderr.write(`seg: ${error.message}\n`);
     process.exit(error.code === 'invalid_config' ? EXIT.usage : EXIT.failed);
   }
-  installSignalHandlers(engine.shutdown);
   const reason = await engine.failed;
   await engine.stop(reason.message);
   process.exit(EXIT.failed);

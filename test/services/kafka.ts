@@ -40,7 +40,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     for (const plan of plans) {
       mkdirSync(plan.directory);
       writeFileSync(propertiesFile(plan), properties(plan, plans, settings));
-      await runJava(classPath, 'kafka.tools.StorageTool', ['format', '--cluster-id', clusterId, '--config', propertiesFile(plan)]);
+      await runJava(classPath, 'kafka.tools.StorageTool', ['format', `--cluster-id=${clusterId}`, '--config', propertiesFile(plan)]);
     }
     cluster = new KafkaCluster(directory, plans.map((plan) => new KafkaBroker(plan, classPath)), classPath);
     await cluster.start();

@@ -12,9 +12,9 @@ const PRINTED_TIMEOUT_MS = 60_000;
 /** What package.json has `npm run demo` do, as arguments of node. */
 function demoArguments(): string[] {
   const { scripts } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as { scripts: { demo: string } };
-  const [program, main, ...args] = scripts.demo.split(' ');
+  const [program, ...words] = scripts.demo.split(' ');
   if (program !== 'node') throw new Error(`npm run demo is "${scripts.demo}", which this cannot run`);
-  return [join(REPOSITORY, main), ...args];
+  return words.map((word) => (word.endsWith('.ts') ? join(REPOSITORY, word) : word));
 }
 
 /** One run of the demo as a process of its own, stopped by its own pid. It knows of itself what it printed. */
