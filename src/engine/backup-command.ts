@@ -48,7 +48,7 @@ async function makeBackup(config: EngineConfig, to: string): Promise<void> {
   const from = resolve(config.dataDir);
   const { shards } = requireManifest(from);
   const report = await withProgress('copying', shards, (onProgress) => backUp(from, to, { startedAt: new Date(), engineVersion: VERSION }, onProgress));
-  process.stdout.write(`${from} is backed up in ${to}: ${report.shards} shards, ${withThousands(Math.ceil(report.bytes / MIB))} MiB\n`);
+  process.stdout.write(`${from} is backed up in ${to}: ${report.shards} ${report.shards === 1 ? 'shard' : 'shards'}, ${withThousands(Math.ceil(report.bytes / MIB))} MiB\n`);
 }
 
 async function restoreBackup(config: EngineConfig, from: string): Promise<void> {
@@ -58,5 +58,5 @@ async function restoreBackup(config: EngineConfig, from: string): Promise<void> 
     if (report.found > 0) throw new OperationalError('corrupt', `the backup is not sound; use another one\n${describeReport(from, report)}`);
   };
   const report = await withProgress('copying', requireManifest(from).shards, (onProgress) => restore(from, to, verify, onProgress));
-  process.stdout.write(`${from} is restored in ${to}: ${report.shards} shards, ${withThousands(Math.ceil(report.bytes / MIB))} MiB; start the engine on it\n`);
+  process.stdout.write(`${from} is restored in ${to}: ${report.shards} ${report.shards === 1 ? 'shard' : 'shards'}, ${withThousands(Math.ceil(report.bytes / MIB))} MiB; start the engine on it\n`);
 }

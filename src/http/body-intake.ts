@@ -37,14 +37,8 @@ const SWEEP_INTERVAL_MS = 500;
 /** Bytes past a body's limit that are read and dropped so that the sender sees its 413; one that goes on loses its connection. */
 export const DISCARD_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Bodies in several chunks are collected in buffers of this many bytes times a power of two. */
-const BUFFER_BYTES_MIN = 64 * 1024;
-/**
- * Buffers up to this size are kept for the next body, a few of each size, 8 MB in all: 500 batches a second are 50 MB of garbage outside V8's heap
- * otherwise, and V8 collects all of the heap for it once a second.
- */
-const SPARE_BUFFER_BYTES_MAX = 1024 * 1024;
-const SPARE_BUFFERS_MAX = 4;
+/** First buffer of a body in several chunks whose length is not declared; doubles from here. */
+const INITIAL_BUFFER_BYTES = 64 * 1024;
 
 export interface BodyIntakeStats {
   /** Bodies that have begun and not ended. */
@@ -65,8 +59,6 @@ export class BodyIntake {
   private readonly sweepTimer: TimerHandle;
   /** Bounded by the sockets that are open. */
   private readonly unfinished = new Set<UnfinishedBody>();
-  /** By size. */
-  private readonly spareBuffers = new Map<number, Uint8Array[]>();
   private readonly counts = { bufferedBytes: 0, tooSlow: 0, tooLarge: 0, overloaded: 0 };
 
   constructor(limits: BodyLimits, modules: { clock: Clock; timers: Timers }) {
@@ -135,16 +127,8 @@ export class BodyIntake {
   }
 
   private freeBuffer(unfinished: UnfinishedBody): void {
-    this.keepSpare(unfinished.buffer);
     this.release(unfinished.buffer.length);
     unfinished.buffer = NO_BYTES;
-  }
-
-  private keepSpare(buffer: Uint8Array): void {
-    if (buffer.length === 0 || buffer.length > SPARE_BUFFER_BYTES_MAX) return;
-    const spares = this.spareBuffers.get(buffer.length);
-    if (spares === undefined) this.spareBuffers.set(buffer.length, [buffer]);
-    else if (spares.length < SPARE_BUFFERS_MAX) spares.push(buffer);
   }
 
   private append(unfinished: UnfinishedBody, chunk: ArrayBuffer, isLast: boolean, onBody: BodyHandler): void {
@@ -173,13 +157,11 @@ export class BodyIntake {
 
   private grow(unfinished: UnfinishedBody, length: number): boolean {
     const { buffer, declared } = unfinished;
-    // A declared length is believed as far as it costs little; a sender that declares 16 MiB and sends a byte gets the smallest buffer.
-    const expected = declared <= SPARE_BUFFER_BYTES_MAX ? declared : 0;
-    const capacity = bufferSize(Math.max(length, expected), this.limits.bodyBytesMax);
+    const doubled = Math.max(length, buffer.length * 2, INITIAL_BUFFER_BYTES);
+    const capacity = Math.max(length, Math.min(doubled, declared === 0 ? this.limits.bodyBytesMax : declared));
     if (!this.tryReserve(capacity - buffer.length)) return false;
-    const grown = this.spareBuffers.get(capacity)?.pop() ?? Buffer.allocUnsafeSlow(capacity);
+    const grown = Buffer.allocUnsafeSlow(capacity);
     grown.set(buffer);
-    this.keepSpare(buffer);
     unfinished.buffer = grown;
     return true;
   }
@@ -248,13 +230,6 @@ class UnfinishedBody {
     this.startedAtMs = nowMs;
     this.windowStartedAtMs = nowMs;
   }
-}
-
-/** Smallest size of buffer that holds `bytes`. */
-function bufferSize(bytes: number, bodyBytesMax: number): number {
-  let size = BUFFER_BYTES_MIN;
-  while (size < bytes) size *= 2;
-  return Math.max(bytes, Math.min(size, bodyBytesMax));
 }
 
 /** 0 when the request has none; uWebSockets itself refuses one that is not a number. */

@@ -83,3 +83,10 @@ export function partitionOf(meterId: string, partitionCount: number): Partition 
 export function shardOfPartition(partition: Partition, shardCount: number): number {
   return partition % shardCount;
 }
+
+/** All partitions of one shard, ascending. */
+export function partitionsOfShard(shard: number, shardCount: number, partitionCount: number): Partition[] {
+  const partitions: Partition[] = [];
+  for (let partition = shard; partition < partitionCount; partition += shardCount) partitions.push(partition as Partition);
+  return partitions;
+}

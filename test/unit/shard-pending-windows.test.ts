@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pendingKey, pendingKeyParts, PendingWindows } from '../../src/actors/shard/pending-windows.ts';
 
-const put = fc.record({ key: fc.nat(8), record: fc.uint8Array({ minLength: 1, maxLength: 400 }) });
+const put = fc.record({ key: fc.nat(8), record: fc.uint8Array({ minLength: 1, maxLength: 400, size: 'max' }) });
 
 function filled(puts: readonly { key: number; record: Uint8Array }[]): PendingWindows {
   const windows = new PendingWindows();
@@ -34,6 +34,27 @@ describe('pending windows', () => {
         const windows = filled(newer);
         windows.absorb(filled(older));
         expect(contents(windows)).toEqual(new Map([...contents(filled(older)), ...contents(filled(newer))]));
+      }),
+    );
+  });
+
+  it('hold their own records, also in memory that others gave back', () => {
+    const step = fc.record({ page: fc.nat(3), puts: fc.array(put, { maxLength: 30 }), released: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const pages = Array.from({ length: 4 }, () => new PendingWindows());
+        const models = pages.map(() => new Map<number, number[]>());
+        for (const { page, puts, released } of steps) {
+          if (released) {
+            pages[page].release();
+            models[page].clear();
+          }
+          for (const { key, record } of puts) {
+            pages[page].put(key, record);
+            models[page].set(key, [...record]);
+          }
+          pages.forEach((windows, i) => expect(contents(windows)).toEqual(models[i]));
+        }
       }),
     );
   });

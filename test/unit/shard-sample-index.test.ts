@@ -58,7 +58,10 @@ describe('the index of samples', () => {
 
   it('grows past its first capacity without losing a sample', () => {
     const index = new SampleIndex();
-    const heads = Array.from({ length: 3_000 }, (_, n) => index.add(NO_CHUNK, 0, n, n * 7));
-    heads.forEach((head, n) => expect(index.find(head, 1, n)).toBe(n * 7));
+    const lists = 20_000;
+    const list = (n: number) => Array.from({ length: SAMPLES_PER_CHUNK + 1 }, (_, k) => ({ offsetMs: k * 6_000 + (n % 6_000), fingerprint: n * 100 + k }));
+    const heads = Array.from({ length: lists }, (_, n) => fill(index, list(n)));
+    const wrong = heads.filter((head, n) => list(n).some(({ offsetMs, fingerprint }) => index.find(head, SAMPLES_PER_CHUNK + 1, offsetMs) !== fingerprint));
+    expect(wrong).toEqual([]);
   });
 });

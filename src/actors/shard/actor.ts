@@ -1,4 +1,5 @@
 import type { Anomaly } from '../../model/anomaly.ts';
+import { partitionsOfShard } from '../../model/ids.ts';
 import { OUTCOME } from '../../model/reading.ts';
 import { openReadingBatch, type PackedBatch, type ReadingBatch } from '../../model/reading-batch.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
@@ -19,6 +20,7 @@ import { recover, type RecoveryReport } from './recovery.ts';
 import { settleSettings } from './settled-settings.ts';
 import type { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
+import { TickSchedule } from './tick-schedule.ts';
 
 export interface ShardOptions {
   shard: number;
@@ -48,7 +50,7 @@ export interface ShardModules {
 
 /** The clock looks for windows to close this often: four times a second costs nothing and keeps a silent meter's windows prompt. */
 const TICK_MS = 250;
-/** Meters whose windows the clock closes at once: about 5 ms of work. All meters' minutes end together, and readings come meanwhile. */
+/** Meters whose windows the clock closes at once: about 5 ms of work. */
 const TICK_METERS_MAX = 8_192;
 /** … and how soon it goes on with the others. */
 const TICK_PAUSE_MS = 10;
@@ -82,6 +84,7 @@ export class ShardActor {
   private readonly options: ShardOptions;
   private readonly modules: ShardModules;
   private readonly checkpoint: Checkpoint;
+  private readonly ticks: TickSchedule;
   private retention!: JournalRetention;
   private sequence = 0;
   private appliedSequence = 0;
@@ -91,8 +94,6 @@ export class ShardActor {
   private stepping: Promise<void> | null = null;
   private stopping = false;
   private timerHandles: TimerHandle[] = [];
-  /** Of the partitions this shard owns, the one that the next tick looks at first. */
-  private tickFrom = 0;
   /** Goes on with a checkpoint that is behind. */
   private nextStep: TimerHandle | null = null;
   /** Goes on where a tick stopped. */
@@ -116,6 +117,9 @@ export class ShardActor {
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
     this.state = new ShardState(options.state, { windows: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
+    const { shard, shardCount, state } = options;
+    const partitions = partitionsOfShard(shard, shardCount, state.partitionCount);
+    this.ticks = new TickSchedule(partitions, TICK_METERS_MAX, (partition, nowMs) => this.state.metersDue(partition, nowMs));
     this.queries = new ShardQueries(this.state, store, options.state.detection);
   }
 
@@ -292,7 +296,10 @@ export class ShardActor {
     this.diskFailed(error, 'the log could not be written; readings are refused until it can');
     // None of them is in the log, which has no gaps.
     this.sequence = group[0].sequence - 1;
-    for (const entry of group) if (entry.kind === 'batch') entry.reply.fail(storageFull());
+    for (const entry of group) {
+      if (entry.kind === 'batch') entry.reply.fail(storageFull());
+      else if (entry.record.kind === 'tick') this.ticks.settled();
+    }
   }
 
   /** Throws what is not a full disk: it leaves the store in doubt, so start again from what is there. */
@@ -310,7 +317,10 @@ export class ShardActor {
     if (entry.kind === 'control') {
       const { record } = entry;
       if (record.kind === 'picture') this.state.applyPicture(record.regions, entry.sequence);
-      else if (record.kind === 'tick') for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
+      else if (record.kind === 'tick') {
+        for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
+        if (this.ticks.settled() && !this.stopping) this.nextTick = this.modules.timers.after(TICK_PAUSE_MS, () => this.tick());
+      }
       return;
     }
     const { batch, nowMs, sequence } = entry;
@@ -404,33 +414,9 @@ export class ShardActor {
 
   private tick(): void {
     const nowMs = this.modules.clock.now();
-    const partitions = this.duePartitions(nowMs);
-    if (partitions.length > 0 && !this.isBlocked) this.enqueue({ kind: 'control', record: { kind: 'tick', nowMs, partitions }, sequence: 0 });
+    const partitions = this.isBlocked ? [] : this.ticks.begin(nowMs);
+    if (partitions.length > 0) this.enqueue({ kind: 'control', record: { kind: 'tick', nowMs, partitions }, sequence: 0 });
     else if (this.checkpoint.isDue) this.run();
-  }
-
-  /** Partitions with something to close, as many as one tick may look at; begins after where the last one ended, so that none waits for ever. */
-  private duePartitions(nowMs: number): number[] {
-    const { shard, shardCount, state } = this.options;
-    const owned = Math.ceil((state.partitionCount - shard) / shardCount);
-    const partitions: number[] = [];
-    const from = this.tickFrom;
-    let meters = 0;
-    for (let i = 0; i < owned; i++) {
-      const place = (from + i) % owned;
-      const partition = shard + place * shardCount;
-      const due = this.state.metersDue(partition, nowMs);
-      if (due === 0) continue;
-      if (meters > 0 && meters + due > TICK_METERS_MAX) {
-        this.tickFrom = place;
-        this.nextTick?.cancel();
-        this.nextTick = this.modules.timers.after(TICK_PAUSE_MS, () => this.tick());
-        break;
-      }
-      meters += due;
-      partitions.push(partition);
-    }
-    return partitions;
   }
 
   /** Tells the main thread what changed since the last time; by itself every REPORT_MS, and when somebody new listens. */
