@@ -1,7 +1,11 @@
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ROW, ROW_BYTES, SLOT } from '../../src/actors/shard/page-layout.ts';
+import { MeterDirectory } from '../../src/actors/shard/meter-pages.ts';
+import { decodePage, encodePage } from '../../src/actors/shard/page-codec.ts';
+import { ROW, ROW_BYTES, SLOT, SLOT_BYTES } from '../../src/actors/shard/page-layout.ts';
+import { SampleIndex } from '../../src/actors/shard/sample-index.ts';
+import { STORE_FORMAT } from '../../src/actors/shard/shard-store.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import type { Table } from '../../src/runtime/store.ts';
 import { ShardFleet } from '../support/shard-fleet.ts';
@@ -67,7 +71,15 @@ function patchPage(table: Table, change: (view: DataView) => void): void {
   });
 }
 
-const HEADER = 24;
+/** Changes the rows of the first page. */
+function patchRows(table: Table, change: (rows: DataView) => void): void {
+  const { key, value } = entry(table, 0);
+  const samples = new SampleIndex();
+  const page = new MeterDirectory().restorePage(0, 0);
+  decodePage(value, page, samples);
+  change(new DataView(page.buffer, 0, page.rowCount * ROW_BYTES));
+  table.put(key, encodePage(page, samples, page.snapshotSequence));
+}
 
 describe('a store that was changed', () => {
   const changes: [string, RegExp, (table: (name: string) => Table) => void][] = [
@@ -77,11 +89,11 @@ describe('a store that was changed', () => {
     ['a page that is ahead of the log', /stands for the log up to 1000000, but the log ends at/, (table) => patchPage(table('pages'), (view) => view.setFloat64(16, 1e6, true))],
     ['a page of another partition', /it belongs to another partition/, (table) => moveFirst(table('pages'), (key) => (key[1] ^= 1))],
     ['a page that is gone', /belong to no page/, (table) => table('pages').remove(entry(table('pages'), 0).key)],
-    ['a number of readings', /^row 0 of page .* counts \d+ readings, its windows remember \d+/, (table) => patchPage(table('pages'), (view) => view.setFloat64(HEADER + ROW.readings, view.getFloat64(HEADER + ROW.readings, true) + 1, true))],
-    ['a letter of an id', /its hash is not that of its id/, (table) => patchPage(table('pages'), (view) => view.setUint8(HEADER + ROW.id, 0x7a))],
-    ['a region of a row', /its region is not known/, (table) => patchPage(table('pages'), (view) => view.setUint16(HEADER + ROW.region, 999, true))],
-    ['when the next window closes', /its next window to close/, (table) => patchPage(table('pages'), (view) => view.setFloat64(HEADER + ROW.nextEndMs, 5, true))],
-    ['the place of an open window', /is no place for it/, (table) => patchPage(table('pages'), (view) => setOpen(view, SLOT.startMs, 1))],
+    ['a number of readings', /^row 0 of page .* counts \d+ readings, its windows remember \d+/, (table) => patchRows(table('pages'), (rows) => rows.setFloat64(ROW.readings, rows.getFloat64(ROW.readings, true) + 1, true))],
+    ['a letter of an id', /its hash is not that of its id/, (table) => patchRows(table('pages'), (rows) => rows.setUint8(ROW.id, 0x7a))],
+    ['a region of a row', /its region is not known/, (table) => patchRows(table('pages'), (rows) => rows.setUint16(ROW.region, 999, true))],
+    ['when the next window closes', /its next window to close/, (table) => patchRows(table('pages'), (rows) => rows.setFloat64(ROW.nextEndMs, 5, true))],
+    ['the place of an open window', /is no place for it/, (table) => patchRows(table('pages'), (rows) => setOpen(rows, SLOT.startMs, 1))],
     ['a byte of profiles', /profiles fail their checksum/, (table) => patch(table('profiles'), 0, (value) => (value[20] ^= 1))],
     ['a byte of a log record', /^log record \d+ fails its checksum/, (table) => patch(table('log'), 4, (value) => (value[40] ^= 1))],
     ['a log record that is gone', /^log record \d+ follows \d+: 1 are missing/, (table) => table('log').remove(entry(table('log'), 4).key)],
@@ -106,8 +118,8 @@ describe('a store that was changed', () => {
     ['an anomaly that is gone', /^the anomalies by meter name 1 that are not there/, (table) => table('anomalies').remove(entry(table('anomalies'), 0).key)],
     ['a dead letter at another place', /^dead letter .* lies at another place/, (table) => moveFirst(table('deadLetters'), (key) => (key[15] ^= 1))],
     ['a name of a region', /^region 0 has a name that none may have/, (table) => patch(table('regions'), 0, (value) => (value[0] = 0))],
-    ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: 3, partitionCount: 4, shardCount: 2, shard: 1 }))],
-    ['the format', /^the store has format 99, this engine reads 3/, (table) => {
+    ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, partitionCount: 4, shardCount: 2, shard: 1 }))],
+    ['the format', /^the store has format 99, this engine reads 4/, (table) => {
       const identity = unpackr.unpack(table('meta').get(Buffer.from('identity'))!) as object;
       table('meta').put(Buffer.from('identity'), packr.pack({ ...identity, format: 99 }));
     }],
@@ -133,12 +145,12 @@ function moveFirst(table: Table, change: (key: Buffer) => void): void {
 }
 
 /** Sets a number of the first open window of the page's rows. */
-function setOpen(view: DataView, offset: number, by: number): void {
-  for (let row = 0; row < view.getUint32(8, true); row++) {
+function setOpen(rows: DataView, offset: number, by: number): void {
+  for (let row = 0; row < rows.byteLength; row += ROW_BYTES) {
     for (let s = 0; s < 4; s++) {
-      const at = HEADER + row * ROW_BYTES + ROW.slots + s * 120;
-      if (Number.isNaN(view.getFloat64(at, true))) continue;
-      view.setFloat64(at + offset, view.getFloat64(at + offset, true) + by, true);
+      const at = row + ROW.slots + s * SLOT_BYTES;
+      if (Number.isNaN(rows.getFloat64(at, true))) continue;
+      rows.setFloat64(at + offset, rows.getFloat64(at + offset, true) + by, true);
       return;
     }
   }

@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { MeterDirectory } from '../../src/actors/shard/meter-pages.ts';
 import { decodePage, encodePage } from '../../src/actors/shard/page-codec.ts';
-import { SampleIndex } from '../../src/actors/shard/sample-index.ts';
+import { ROW, ROW_BYTES, SLOT, SLOT_BYTES } from '../../src/actors/shard/page-layout.ts';
+import { NO_CHUNK, SampleIndex } from '../../src/actors/shard/sample-index.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
 import { batchOf, type TestReading } from '../support/packed-readings.ts';
@@ -50,6 +52,34 @@ describe('a snapshot of a page', () => {
       const samplesOf = (bytes: Uint8Array) => Buffer.from(bytes.subarray(-70 * 6)).toString('hex');
       expect([again.length, samplesOf(again)]).toEqual([encodePage(page, state.book.samples, 7).length, samplesOf(encodePage(page, state.book.samples, 7))]);
     }
+  });
+
+  it('leaves nothing out of a row but what a closed window left behind, whatever lies in its words', () => {
+    const word = fc.oneof(fc.constant(0), fc.constant(0xffffffff), fc.nat(0xffffffff));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 64 }), fc.array(word, { minLength: 300, maxLength: 300 }), fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }), (rows, words, emptySlots) => {
+        const page = new MeterDirectory().restorePage(0, 0);
+        page.rowCount = rows;
+        for (let i = 0; i < (rows * ROW_BYTES) / 4; i++) page.u32[i] = words[i % words.length];
+        const expected = page.u8.slice(0, rows * ROW_BYTES);
+        const numbers = new Float64Array(expected.buffer);
+        for (let slot = 0; slot < rows * 4; slot++) {
+          const at = Math.floor(slot / 4) * ROW_BYTES + ROW.slots + (slot % 4) * SLOT_BYTES;
+          const isEmpty = emptySlots[slot % emptySlots.length];
+          page.f64[at >> 3] = numbers[at >> 3] = isEmpty ? NaN : 5;
+          if (isEmpty) numbers.fill(0, (at >> 3) + 1, (at + SLOT_BYTES) >> 3);
+          // No samples: their chunk is a matter of memory.
+          for (const words of [page.u32, new Uint32Array(expected.buffer)]) {
+            words[(at + SLOT.sampleCount) >> 2] = 0;
+            words[(at + SLOT.samplesOrRevision) >> 2] = isEmpty || slot % 4 >= 2 ? 0 : NO_CHUNK;
+          }
+        }
+        const restored = new MeterDirectory().restorePage(0, 0);
+        restored.u8.fill(7);
+        decodePage(encodePage(page, new SampleIndex(), 9), restored, new SampleIndex());
+        expect([restored.rowCount, Buffer.compare(restored.u8.subarray(0, rows * ROW_BYTES), expected)]).toEqual([rows, 0]);
+      }),
+    );
   });
 
   it('is refused when any of its bytes changed', () => {

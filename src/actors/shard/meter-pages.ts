@@ -64,12 +64,6 @@ export class MeterPage {
     return this.index * ROWS_PER_PAGE + r;
   }
 
-  /** The page's rows as bytes (borrowed). */
-  rowBytes(): Uint8Array {
-    const start = rowOffset(this.rowAt(0));
-    return this.u8.subarray(start, start + this.rowCount * ROW_BYTES);
-  }
-
   /** Makes the profiles when they are missing. */
   makeProfiles(): ProfileCells {
     return (this.profiles ??= profileCells(new ArrayBuffer(ROWS_PER_PAGE * PROFILE_BYTES)));
