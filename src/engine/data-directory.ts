@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
-import { checkShardsAreThere, DIRECTORY_FORMAT, holdsData, leftovers, makeGeneration, MANIFEST_FILE, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
+import { checkShardsAreThere, DIRECTORY_FORMAT, holdsData, leftovers, makeGeneration, MANIFEST_FILE, newEngineId, NO_ID, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
 import { claimDirectory, type DirectoryClaim } from './directory-claim.ts';
 
 /** The data directory of a running engine: its manifest (data-manifest.ts) and the engine's claim on it. */
@@ -9,6 +9,8 @@ import { claimDirectory, type DirectoryClaim } from './directory-claim.ts';
 export interface DataDirectory {
   readonly path: string;
   readonly partitionCount: number;
+  /** As in the manifest. */
+  readonly engineId: string;
   /** Shards that the data lie in. */
   readonly shardCount: number;
   shardDirectory(shard: number): string;
@@ -50,7 +52,7 @@ function make(path: string, { partitions, shards }: { partitions: number; shards
   if (holdsData(path)) {
     throw new OperationalError('data_directory', `the data directory ${path} holds data, but ${join(path, MANIFEST_FILE)} is not there; bring it back, or restore a backup with seg restore`);
   }
-  const manifest = { format: DIRECTORY_FORMAT, partitions, shards, generation: 1 };
+  const manifest = { format: DIRECTORY_FORMAT, partitions, shards, generation: 1, id: newEngineId() };
   makeGeneration(path, manifest.generation, shards);
   writeManifest(path, manifest);
   return manifest;
@@ -58,9 +60,10 @@ function make(path: string, { partitions, shards }: { partitions: number; shards
 
 function check(path: string, manifest: Manifest): Manifest {
   checkShardsAreThere(path, manifest);
-  if (manifest.format !== DIRECTORY_FORMAT) writeManifest(path, manifest);
+  const current = manifest.id === NO_ID ? { ...manifest, id: newEngineId() } : manifest;
+  if (manifest.format !== DIRECTORY_FORMAT || current !== manifest) writeManifest(path, current);
   for (const leftover of leftovers(path, manifest.generation)) rmSync(leftover, { recursive: true, force: true });
-  return manifest;
+  return current;
 }
 
 class OpenDirectory implements DataDirectory {
@@ -76,6 +79,10 @@ class OpenDirectory implements DataDirectory {
 
   get partitionCount(): number {
     return this.manifest.partitions;
+  }
+
+  get engineId(): string {
+    return this.manifest.id;
   }
 
   get shardCount(): number {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
@@ -28,6 +29,15 @@ export interface Manifest {
   partitions: number;
   shards: number;
   generation: number;
+  /** Tells this engine's cursors and messages from those of others in a shared database or cluster. A copy of the directory has the same. */
+  id: string;
+}
+
+/** Of a directory that has not been given one. */
+export const NO_ID = '';
+
+export function newEngineId(): string {
+  return randomUUID();
 }
 
 /** Directory of a shard's environment. */
@@ -59,14 +69,16 @@ export function readManifest(path: string): Manifest | null {
   if (!isWhole(format, 1) || !isWhole(stored?.partitions, 1) || !isWhole(stored.shards, 1) || !isWhole(generation, 0)) {
     throw new OperationalError('data_directory', `${file} is not readable; restore it from a backup`);
   }
-  return { format, partitions: stored.partitions, shards: stored.shards, generation };
+  // Directories made before there were ids get one when an engine next opens them.
+  const id = typeof stored.id === 'string' && stored.id !== '' ? stored.id : NO_ID;
+  return { format, partitions: stored.partitions, shards: stored.shards, generation, id };
 }
 
 /** Whole or not at all, and on disk when it returns: a half-written manifest would lock the directory, a lost one the data. */
 export function writeManifest(path: string, manifest: Omit<Manifest, 'format'>): void {
   const temporary = join(path, `${MANIFEST_FILE}.new`);
-  const { partitions, shards, generation } = manifest;
-  writeFileSync(temporary, `${JSON.stringify({ format: DIRECTORY_FORMAT, partitions, shards, generation })}\n`, { flush: true });
+  const { partitions, shards, generation, id } = manifest;
+  writeFileSync(temporary, `${JSON.stringify({ format: DIRECTORY_FORMAT, partitions, shards, generation, id })}\n`, { flush: true });
   renameSync(temporary, join(path, MANIFEST_FILE));
   syncDirectory(path);
 }

@@ -1,7 +1,9 @@
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
+import { MESSAGE_COMPRESSIONS, MESSAGE_FORMATS } from '../actors/sinks/kafka/kafka-options.ts';
+import { databaseAddress } from '../actors/sinks/timescale/database-address.ts';
 import { ID_BYTES_MAX, isId } from '../model/ids.ts';
-import { byteSize, choice, decimalNumber, duration, numbersByName, onOff, onOffOrAuto, settingType, text, wholeNumber } from '../runtime/config-values.ts';
+import { byteSize, choice, decimalNumber, duration, durationOrForever, listOf, numbersByName, onOff, onOffOrAuto, optionalText, settingType, text, wholeNumber } from '../runtime/config-values.ts';
 import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 
@@ -33,6 +35,19 @@ const loopbackHost = settingType<string>('a loopback address: 127.0.0.1, ::1 or 
       'its ports can read and write everything; put a proxy that authenticates in front of it to serve others',
   };
 });
+
+const databaseUrl = settingType<string | null>('a URL such as postgres://user:password@host:5432/database', (raw) => {
+  if (raw === null) return { value: null };
+  try {
+    return { value: databaseAddress(String(raw)).url };
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+});
+
+const brokers = listOf('brokers such as kafka-1:9092,kafka-2:9092', (item) => /^[^\s:/]+:\d{1,5}$/.test(item));
+/** As Kafka allows of a topic's name, and short enough for the longest of ours. */
+const topicPrefix = settingType<string>('at most 100 of A–Z a–z 0–9 . _ -', (raw) => (typeof raw === 'string' && /^[A-Za-z0-9._-]{0,100}$/.test(raw) ? { value: raw } : { problem: null }));
 
 const port = wholeNumber({ min: 0, max: 65_535 });
 
@@ -155,6 +170,26 @@ export function engineConfigSchema(machine: { cores: number }) {
         default: 100_000,
         description: 'Ended anomalies kept by each shard; the oldest go first.',
       }),
+      timescaleUrl: setting(databaseUrl, {
+        default: null,
+        defaultText: 'none',
+        secret: true,
+        description: 'Database (TimescaleDB, or PostgreSQL without it) that gets windows, anomalies and dead letters: postgres://user:password@host:5432/database.',
+      }),
+      timescaleRetention1mMs: setting(durationOrForever({ min: '1d', max: '365d' }), { default: '30d', description: 'How long TimescaleDB keeps 1-minute windows, or forever.' }),
+      timescaleRetention15mMs: setting(durationOrForever({ min: '1d', max: '365d' }), { default: '365d', description: 'How long TimescaleDB keeps 15-minute windows, or forever.' }),
+      kafkaBrokers: setting(brokers, { default: null, defaultText: 'none', description: 'Some brokers of the Kafka cluster that gets the same as messages: host:port, separated by commas.' }),
+      kafkaTopicPrefix: setting(topicPrefix, { default: '', defaultText: 'none', description: 'Before the name of every topic, such as grid.' }),
+      kafkaFormat: setting(choice(MESSAGE_FORMATS), { default: 'json', description: 'Form of messages.' }),
+      kafkaCompression: setting(choice(MESSAGE_COMPRESSIONS), { default: 'none', description: 'Compression of messages.' }),
+      kafkaTls: setting(onOff(), { default: 'off', description: 'TLS to the brokers, with the authorities that Node knows (NODE_EXTRA_CA_CERTS adds to them).' }),
+      kafkaMechanism: setting(choice(['none', 'plain', 'scram-sha-256', 'scram-sha-512']), { default: 'none', description: 'How to log in to the brokers (SASL).' }),
+      kafkaUsername: setting(optionalText('a name'), { default: null, defaultText: 'none', description: 'Name for the brokers.' }),
+      kafkaPassword: setting(optionalText('a password'), { default: null, defaultText: 'none', secret: true, description: 'Password for the brokers.' }),
+      outboxBytesMax: setting(byteSize({ min: '1MiB', max: '1TiB' }), {
+        default: '4GiB',
+        description: 'Disk for what TimescaleDB or Kafka have not taken yet, of one shard. A sink that was away for longer is sent everything anew.',
+      }),
       shutdownDeadlineMs: setting(duration({ min: '1s', max: '10m' }), {
         default: '15s',
         description: 'Time for an orderly stop; after it the process ends anyway and the next start reads the journal.',
@@ -188,6 +223,9 @@ interface PartsThatMustAgree {
   ingestThreads: number;
   regionLimit: number;
   regionCapacities: Readonly<Record<string, number>>;
+  kafkaMechanism: string;
+  kafkaUsername: string | null;
+  kafkaPassword: string | null;
 }
 
 function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
@@ -202,6 +240,9 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   }
   if (Object.keys(config.regionCapacities).length > config.regionLimit) {
     found.push({ key: 'regionCapacities', message: `names more regions than regionLimit allows (${config.regionLimit})` });
+  }
+  if (config.kafkaMechanism !== 'none' && (config.kafkaUsername === null || config.kafkaPassword === null)) {
+    found.push({ key: 'kafkaMechanism', message: 'a login needs kafkaUsername and kafkaPassword too' });
   }
   return found;
 }

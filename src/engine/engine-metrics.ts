@@ -1,4 +1,5 @@
 import { ACK_BUCKETS_MS, type IngestStatsSnapshot } from '../actors/ingest/ingest-stats.ts';
+import type { SinkFigures } from '../actors/sinks/state.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { IngestServerStats } from '../http/ingest-server.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../model/anomaly.ts';
@@ -49,6 +50,13 @@ export interface ShardThreadSnapshot extends ThreadSnapshotBase {
   journalLagBytes: number;
   /** Age of the newest snapshot; null before the first. */
   checkpointAgeMs: number | null;
+  /** Null: no outbox is kept. */
+  outboxBytes: number | null;
+}
+
+export interface SinkThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'sinks';
+  sinks: readonly SinkFigures[];
 }
 
 export interface MainThreadSnapshot extends ThreadSnapshotBase {
@@ -60,7 +68,7 @@ export interface MainThreadSnapshot extends ThreadSnapshotBase {
   liveConnections: number;
 }
 
-export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | MainThreadSnapshot;
+export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | SinkThreadSnapshot | MainThreadSnapshot;
 
 const counter = (name: string, help: string): MetricDefinition => ({ name, help, type: 'counter' });
 const gauge = (name: string, help: string): MetricDefinition => ({ name, help, type: 'gauge' });
@@ -92,6 +100,13 @@ export const METRIC = {
   journalLagRecords: gauge('seg_journal_lag_records', 'Journalled readings not yet covered by a snapshot.'),
   journalLagBytes: gauge('seg_journal_lag_bytes', 'The same in bytes of journal.'),
   checkpointAge: gauge('seg_checkpoint_age_seconds', 'Age of a shard\'s newest snapshot.'),
+  outboxBytes: gauge('seg_outbox_bytes', 'Keys a shard holds of what some sink has not taken, in bytes; past SEG_OUTBOX_BYTES_MAX the oldest go.'),
+  sinkUp: gauge('seg_sink_up', '1 while the sink takes what it is given, 0 while it is away, refuses or is being connected to.'),
+  sinkLag: gauge('seg_sink_lag_seconds', 'How old the oldest thing is, at most, that the sink has not taken.'),
+  sinkRows: counter('seg_sink_rows_total', 'Rows or messages that the sink has taken.'),
+  sinkBatches: counter('seg_sink_batches_total', 'Batches that the sink has taken.'),
+  sinkSetAside: counter('seg_sink_set_aside_total', 'Rows that the sink can never take, left out with a line in the log.'),
+  sinkFailures: counter('seg_sink_failures_total', 'Attempts to connect, read and write that failed.'),
   mailboxDepth: gauge('seg_mailbox_depth', 'Messages in an actor\'s mailbox, the one being handled included.'),
   mailboxRefused: counter('seg_mailbox_refused_total', 'Messages turned away by a full mailbox.'),
   mailboxWait: histogram('seg_mailbox_wait_seconds', 'Time a message waited before its actor took it up.'),
@@ -112,6 +127,9 @@ export function familiesOf(snapshot: ThreadSnapshot): MetricFamily[] {
       break;
     case 'shard':
       addShard(families, snapshot);
+      break;
+    case 'sinks':
+      addSinks(families, snapshot);
       break;
     case 'main':
       addMain(families, snapshot);
@@ -156,7 +174,20 @@ function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void
   families.add(METRIC.consumptionLag, { shard }, snapshot.consumptionLagRecords);
   families.add(METRIC.journalLagRecords, { shard }, snapshot.journalLagRecords);
   families.add(METRIC.journalLagBytes, { shard }, snapshot.journalLagBytes);
+  if (snapshot.outboxBytes !== null) families.add(METRIC.outboxBytes, { shard }, snapshot.outboxBytes);
   families.add(METRIC.checkpointAge, { shard }, snapshot.checkpointAgeMs === null ? NaN : snapshot.checkpointAgeMs / 1_000);
+}
+
+function addSinks(families: MetricFamilies, { sinks }: SinkThreadSnapshot): void {
+  for (const { sink, state, lagMs, openFailures, shards } of sinks) {
+    const total = (of: 'rows' | 'batches' | 'setAside' | 'failures'): number => shards.reduce((sum, lane) => sum + lane[of], 0);
+    families.add(METRIC.sinkUp, { sink }, state === 'running' ? 1 : 0);
+    families.add(METRIC.sinkLag, { sink }, lagMs / 1_000);
+    families.add(METRIC.sinkRows, { sink }, total('rows'));
+    families.add(METRIC.sinkBatches, { sink }, total('batches'));
+    families.add(METRIC.sinkSetAside, { sink }, total('setAside'));
+    families.add(METRIC.sinkFailures, { sink }, openFailures + total('failures'));
+  }
 }
 
 function addMain(families: MetricFamilies, snapshot: MainThreadSnapshot): void {

@@ -25,6 +25,7 @@ import { RegionSeeding } from './region-seeding.ts';
 import { ShardLinks } from './shard-links.ts';
 import { shardStateConfig } from './shard-state-config.ts';
 import type { ShardThreadOptions } from './shard-thread.ts';
+import { outboxOptions, sinkNames, sinkThreadOptions } from './sink-options.ts';
 
 /** Wires one engine: threads under supervisors, ports between them, servers in front. Nothing else does. */
 
@@ -40,12 +41,15 @@ export interface Engine {
 /** Recovery reads snapshots and log: minutes at most, also on a slow disk. */
 const SHARD_READY_TIMEOUT_MS = 10 * 60_000;
 const INGEST_READY_TIMEOUT_MS = 30_000;
+const SINKS_READY_TIMEOUT_MS = 30_000;
 /** A thread that is silent for this long spins or waits for ever; turns take milliseconds. */
 const HEARTBEAT_TIMEOUT_MS = 10_000;
 /** Control calls are answered between turns. */
 const CONTROL_DEADLINE_MS = 2_000;
 /** Crashes in a minute that are met with a restart. A shard that cannot recover would go on for ever otherwise. */
 const RESTARTS = { restartsMax: 5, withinMs: 60_000, backoffMinMs: 100, backoffMaxMs: 5_000 } as const;
+/** What a broken sink leaves undone waits on disk; the engine goes on without it for as long as that takes. */
+const SINK_RESTARTS = { restartsMax: 1_000, withinMs: 60_000, backoffMinMs: 1_000, backoffMaxMs: 60_000 } as const;
 /** Codes of a recovery that will fail again, however often it is tried. */
 const UNREADABLE_CODES: ReadonlySet<string> = new Set(['format', 'wrong_shard', 'wrong_journal', 'corrupt']);
 /** Shards learn how the regions are this often; darkness is judged by the minute. */
@@ -88,6 +92,8 @@ class RunningEngine implements Engine {
   private readonly actors: Supervisor;
   private readonly shards: Supervisor;
   private readonly ingests: Supervisor;
+  /** Of a thread, when the settings name systems beside the engine. */
+  private readonly sinks: Supervisor;
   private readonly threads = new Map<string, WorkerThread<object>>();
   /** Null unless the setting faultInjection is on. */
   private readonly faults: FaultInjection | null;
@@ -132,6 +138,7 @@ class RunningEngine implements Engine {
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
     this.shards = this.supervise('shards', this.shardSpecs());
     this.ingests = this.supervise('ingest', this.ingestSpecs());
+    this.sinks = this.supervise('sinks', this.sinkSpecs(), SINK_RESTARTS);
     this.shutdown = new Shutdown({ ...time, log });
     this.planShutdown();
   }
@@ -152,6 +159,7 @@ class RunningEngine implements Engine {
     await this.firstReports();
     await this.seedBoard();
     await this.orFailure(this.ingests.start());
+    await this.orFailure(this.sinks.start());
     this.gateway = await startGateway(
       {
         host: config.host,
@@ -177,8 +185,8 @@ class RunningEngine implements Engine {
 
   // Threads ----------------------------------------------------------------------------------------------------------------
 
-  private supervise(name: string, specs: ConstructorParameters<typeof Supervisor>[1]): Supervisor {
-    return new Supervisor({ name, strategy: 'one_for_one', ...RESTARTS }, specs, {
+  private supervise(name: string, specs: ConstructorParameters<typeof Supervisor>[1], restarts: typeof RESTARTS | typeof SINK_RESTARTS = RESTARTS): Supervisor {
+    return new Supervisor({ name, strategy: 'one_for_one', ...restarts }, specs, {
       clock: systemClock,
       timers: systemTimers,
       log: this.log,
@@ -213,11 +221,22 @@ class RunningEngine implements Engine {
       start: async ({ epoch }: { epoch: number }) => {
         const options = this.ingestOptions();
         const thread = await this.startThread<IngestThreadControl>(`ingest-${index}`, new URL('./ingest-thread.ts', import.meta.url), epoch, options, INGEST_READY_TIMEOUT_MS);
-        this.links.ingestUp(index, thread as unknown as WorkerThread<object>);
+        this.links.clientUp(`ingest-${index}`, 'ingest', thread as unknown as WorkerThread<object>);
         this.ports.ingest = await thread.call('listeningPort', [], CONTROL_DEADLINE_MS);
         return thread;
       },
     }));
+  }
+
+  private sinkSpecs(): ConstructorParameters<typeof Supervisor>[1] {
+    if (sinkNames(this.config).length === 0) return [];
+    const start = async ({ epoch }: { epoch: number }) => {
+      const options = sinkThreadOptions(this.config, this.directory.engineId);
+      const thread = await this.startThread<object>('sinks', new URL('./sink-thread.ts', import.meta.url), epoch, options, SINKS_READY_TIMEOUT_MS);
+      this.links.clientUp('sinks', 'sinks', thread);
+      return thread;
+    };
+    return [{ name: 'sinks', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
   }
 
   private async startThread<Control extends object>(name: string, module: URL, epoch: number, options: unknown, readyTimeoutMs: number): Promise<WorkerThread<Control>> {
@@ -244,7 +263,7 @@ class RunningEngine implements Engine {
   private onThreadDown(name: string): void {
     this.threads.delete(name);
     const [kind, index] = name.split('-');
-    if (kind === 'ingest') this.links.ingestDown(Number(index));
+    if (kind === 'ingest' || kind === 'sinks') this.links.clientDown(name);
     else if (kind === 'shard') {
       this.links.shardDown(Number(index));
       this.regionSeeding.shardDown(Number(index));
@@ -269,6 +288,7 @@ class RunningEngine implements Engine {
       journalBytesMax: config.journalBytesMax,
       deadLettersMax: config.deadLetterRowsMax,
       anomaliesMax: config.anomalyRowsMax,
+      outbox: outboxOptions(config),
       creditsMax: Math.max(config.shardCredits, QUERIES_PER_SHARD_MAX),
     };
   }
@@ -340,12 +360,17 @@ class RunningEngine implements Engine {
   }
 
   private children(): ChildStatus[] {
+    return [...this.vitalChildren(), ...this.sinks.status()];
+  }
+
+  /** Without one of them readings or queries wait; sinks catch up by themselves. */
+  private vitalChildren(): ChildStatus[] {
     return [...this.actors.status(), ...this.shards.status(), ...this.ingests.status()];
   }
 
   private notReady(): { part: string; state: string }[] {
     if (this.state !== 'ready') return [{ part: 'engine', state: this.state }];
-    return this.children()
+    return this.vitalChildren()
       .filter(({ state }) => state !== 'up')
       .map(({ name, state }) => ({ part: name, state }));
   }
@@ -393,6 +418,7 @@ class RunningEngine implements Engine {
       this.live?.close();
       await this.gateway?.close(Math.ceil(limitMs / 3));
     });
+    shutdown.phase('sinks', limitMs, () => this.sinks.stop());
     shutdown.phase('shards', limitMs, async () => {
       await this.shards.stop();
       this.links.close();

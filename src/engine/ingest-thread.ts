@@ -6,6 +6,7 @@ import { Requester } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
 import type { IngestThreadSnapshot } from './engine-metrics.ts';
+import type { ShardPortMeta } from './shard-links.ts';
 
 /** A worker thread with an ingest server and the ingest actor behind it. */
 
@@ -25,12 +26,6 @@ export interface IngestThreadOptions {
   appendDeadlineMs: number;
   /** Time for requests in flight when the thread stops, ms. */
   drainMs: number;
-}
-
-/** What comes with the port to a shard. */
-export interface ShardPortMeta {
-  shard: number;
-  epoch: number;
 }
 
 export interface IngestThreadControl {

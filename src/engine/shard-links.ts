@@ -6,9 +6,17 @@ import { Requester } from '../runtime/request-channel.ts';
 import { portTransport } from '../runtime/transport.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import type { GatewayChannelAnswer } from './shard-thread.ts';
-import type { ShardPortMeta } from './ingest-thread.ts';
 
-/** Threads and the ports between them: main thread to each shard, each ingest thread to each shard. */
+/** Threads and the ports between them: main thread to each shard, each ingest thread and the sink thread to each shard. */
+
+/** What comes with a client's port to a shard. */
+export interface ShardPortMeta {
+  shard: number;
+  epoch: number;
+}
+
+/** What a thread wants of the shards, and so the purpose of its ports: to append readings, or to hear what changed. */
+export type ClientKind = 'ingest' | 'sinks';
 
 /** What the wiring needs of a thread. */
 export type ConnectableThread = Pick<WorkerThread<object>, 'connect' | 'epoch'>;
@@ -28,14 +36,15 @@ export class ShardLinks {
   private readonly options: ShardLinksOptions;
   private readonly modules: { clock: SharedClock; timers: Timers; onReport: (report: ShardReport) => void };
   private readonly shards = new Map<number, { thread: ConnectableThread; requester: GatewayRequester }>();
-  private readonly ingests = new Map<number, ConnectableThread>();
+  /** By name. */
+  private readonly clients = new Map<string, { kind: ClientKind; thread: ConnectableThread }>();
 
   constructor(options: ShardLinksOptions, modules: { clock: SharedClock; timers: Timers; onReport: (report: ShardReport) => void }) {
     this.options = options;
     this.modules = modules;
   }
 
-  /** A shard thread is ready: it is connected to this thread and to every ingest thread there is. */
+  /** A shard thread is ready: it is connected to this thread and to every client there is. */
   shardUp(shard: number, thread: ConnectableThread): void {
     this.shardDown(shard);
     const { port1, port2 } = new MessageChannel();
@@ -47,7 +56,7 @@ export class ShardLinks {
     requester.onEvent((report) => this.modules.onReport(report));
     this.shards.set(shard, { thread, requester });
     thread.connect('gateway', port2, null);
-    for (const ingest of this.ingests.values()) connect(ingest, shard, thread);
+    for (const client of this.clients.values()) connect(client, shard, thread);
   }
 
   shardDown(shard: number): void {
@@ -55,14 +64,15 @@ export class ShardLinks {
     this.shards.delete(shard);
   }
 
-  /** An ingest thread is ready: it is connected to every shard there is. */
-  ingestUp(index: number, thread: ConnectableThread): void {
-    this.ingests.set(index, thread);
-    for (const [shard, link] of this.shards) connect(thread, shard, link.thread);
+  /** A client's thread is ready: it is connected to every shard there is. */
+  clientUp(name: string, kind: ClientKind, thread: ConnectableThread): void {
+    const client = { kind, thread };
+    this.clients.set(name, client);
+    for (const [shard, link] of this.shards) connect(client, shard, link.thread);
   }
 
-  ingestDown(index: number): void {
-    this.ingests.delete(index);
+  clientDown(name: string): void {
+    this.clients.delete(name);
   }
 
   /** Puts a question to a shard. Rejects with `unavailable` (retryable) while it is away, `deadline`, `peer_gone` or `no_credits`. */
@@ -84,8 +94,8 @@ export class ShardLinks {
   }
 }
 
-function connect(ingest: ConnectableThread, shard: number, thread: ConnectableThread): void {
+function connect(client: { kind: ClientKind; thread: ConnectableThread }, shard: number, thread: ConnectableThread): void {
   const { port1, port2 } = new MessageChannel();
-  thread.connect('ingest', port1, null);
-  ingest.connect('shard', port2, { shard, epoch: thread.epoch } satisfies ShardPortMeta);
+  thread.connect(client.kind, port1, null);
+  client.thread.connect('shard', port2, { shard, epoch: thread.epoch } satisfies ShardPortMeta);
 }

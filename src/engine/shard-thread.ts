@@ -1,5 +1,6 @@
 import { DEFAULT_DETECTION } from '../actors/shard/detection/detection-config.ts';
 import { ShardActor } from '../actors/shard/actor.ts';
+import type { OutboxOptions } from '../actors/shard/outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../actors/shard/protocol.ts';
 import { GRANULARITIES } from '../model/window.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -28,6 +29,8 @@ export interface ShardThreadOptions {
   journalBytesMax: number;
   deadLettersMax: number;
   anomaliesMax: number;
+  /** What is kept for systems beside the engine. */
+  outbox: OutboxOptions;
   /** Requests that may be unanswered in each mailbox. */
   creditsMax: number;
 }
@@ -43,7 +46,7 @@ const JOURNAL_KEEP_BYTES_MAX = 256 * 1024 * 1024;
 runThread(async (context) => {
   const options = context.options as ShardThreadOptions;
   const { clock, timers, log } = context;
-  const mailboxes = { append: new MailboxMetrics(), query: new MailboxMetrics() };
+  const mailboxes = { append: new MailboxMetrics(), query: new MailboxMetrics(), effects: new MailboxMetrics() };
   let gateway: Responder<ShardQuery, GatewayChannelAnswer, RegionPicture, ShardReport> | null = null;
   const store = openShardStore(options);
   const actor = new ShardActor(
@@ -63,6 +66,7 @@ runThread(async (context) => {
       journalKeepBytesMax: JOURNAL_KEEP_BYTES_MAX,
       deadLettersMax: options.deadLettersMax,
       anomaliesMax: options.anomaliesMax,
+      outbox: options.outbox,
     },
     { store, clock, timers, log, onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
   );
@@ -72,6 +76,10 @@ runThread(async (context) => {
     const transport = portTransport(port);
     if (purpose === 'ingest') {
       new Responder<AppendRequest, AppendReply>(transport, (request, reply) => actor.append(request, reply), { name: context.name, ...channel }, { clock, metrics: mailboxes.append });
+      return;
+    }
+    if (purpose === 'sinks') {
+      new Responder<ShardQuery, GatewayChannelAnswer>(transport, answer, { name: context.name, ...channel }, { clock, metrics: mailboxes.effects });
       return;
     }
     gateway = new Responder(transport, answer, { name: context.name, ...channel }, { clock, metrics: mailboxes.query });
@@ -106,7 +114,7 @@ runThread(async (context) => {
         thread: context.name,
         epoch: context.epoch,
         stats: null,
-        mailboxes: { [`${context.name}.append`]: mailboxes.append.snapshot(), [`${context.name}.query`]: mailboxes.query.snapshot() },
+        mailboxes: { [`${context.name}.append`]: mailboxes.append.snapshot(), [`${context.name}.query`]: mailboxes.query.snapshot(), [`${context.name}.effects`]: mailboxes.effects.snapshot() },
         shard: options.shard,
         meters: figures.meters,
         windowsClosed: { [GRANULARITIES[0]]: counters.windowsClosed[0], [GRANULARITIES[1]]: counters.windowsClosed[1] } as ShardThreadSnapshot['windowsClosed'],
@@ -119,6 +127,7 @@ runThread(async (context) => {
         journalLagRecords: figures.journalRecords,
         journalLagBytes: figures.journalBytes,
         checkpointAgeMs: figures.checkpointAgeMs,
+        outboxBytes: figures.outboxBytes,
       };
     },
   };

@@ -46,6 +46,22 @@ export function text(expects: string): SettingType<string> {
   return settingType(expects, (raw) => (typeof raw === 'string' && raw.trim() !== '' ? { value: raw } : NOT_IT));
 }
 
+/** Text that may be left out; null when it is. */
+export function optionalText(expects: string): SettingType<string | null> {
+  return settingType<string | null>(expects, (raw) => (raw === null || (typeof raw === 'string' && raw.trim() !== '') ? { value: raw } : NOT_IT));
+}
+
+/** A list in JSON, or separated by commas in text; empty when it is left out. `isItem` is asked of each. */
+export function listOf(expects: string, isItem: (item: string) => boolean): SettingType<readonly string[]> {
+  return settingType<readonly string[]>(expects, (raw) => {
+    if (raw === null) return { value: [] };
+    const items: unknown[] | null = Array.isArray(raw) ? raw : typeof raw === 'string' ? raw.split(',') : null;
+    if (items === null || items.some((item) => typeof item !== 'string')) return NOT_IT;
+    const value = (items as string[]).map((item) => item.trim());
+    return value.length > 0 && value.every(isItem) ? { value } : NOT_IT;
+  });
+}
+
 export function choice<const T extends readonly string[]>(options: T): SettingType<T[number]> {
   return settingType(`one of ${options.join(', ')}`, (raw) => {
     const found = options.find((option) => option === raw);
@@ -64,6 +80,16 @@ export function duration(range: { min: string; max: string }): SettingType<numbe
   return settingType(`a duration with its unit, such as 500ms, 30s, 5m, 12h or 40d, from ${range.min} to ${range.max}`, (raw) => {
     const value = durationMs(raw);
     return value !== null && value >= minMs && value <= maxMs ? { value } : NOT_IT;
+  });
+}
+
+/** Gives milliseconds, or null for `forever`. */
+export function durationOrForever(range: { min: string; max: string }): SettingType<number | null> {
+  const { type, expects } = duration(range);
+  return settingType<number | null>(`${expects}, or forever`, (raw) => {
+    if (raw === 'forever' || raw === null) return { value: null };
+    const parsed = type.safeParse(raw);
+    return parsed.success ? { value: parsed.data } : NOT_IT;
   });
 }
 

@@ -38,11 +38,15 @@ export interface SettingRow {
   description: string;
 }
 
-/** A key's zod type: `default` is written as a user would write it. `defaultText` replaces it in the table where it depends on the machine. */
-export function setting<T>(kind: SettingType<T>, options: { default: unknown; defaultText?: string; description: string }): z.ZodType<T, unknown> {
+/**
+ * A key's zod type: `default` is written as a user would write it. `defaultText` replaces it in the table where it depends on the machine. What is `secret` is
+ * never repeated.
+ */
+export function setting<T>(kind: SettingType<T>, options: { default: unknown; defaultText?: string; description: string; secret?: boolean }): z.ZodType<T, unknown> {
   return kind.type.prefault(options.default).meta({
     description: options.description,
     expects: kind.expects,
+    secret: options.secret ?? false,
     defaultText: options.defaultText ?? (typeof options.default === 'string' ? options.default : textOf(options.default)),
   });
 }
@@ -58,9 +62,11 @@ export function loadConfig<Schema extends z.ZodObject>(schema: Schema, sources: 
   const places: Record<string, string> = {};
 
   const take = (key: string, raw: unknown, place: string): void => {
-    const result = (schema.shape[key] as z.ZodType).safeParse(raw);
+    const type = schema.shape[key] as z.ZodType;
+    const result = type.safeParse(raw);
     if (!result.success) {
-      for (const issue of result.error.issues) faults.push(`${place}: ${issue.message}, got ${textOf(raw)}`);
+      const got = type.meta()?.secret === true ? '' : `, got ${textOf(raw)}`;
+      for (const issue of result.error.issues) faults.push(`${place}: ${issue.message}${got}`);
       return;
     }
     merged[key] = raw;

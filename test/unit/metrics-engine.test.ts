@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ACK_BUCKETS_MS } from '../../src/actors/ingest/ingest-stats.ts';
-import { familiesOf, METRIC, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from '../../src/engine/engine-metrics.ts';
+import { familiesOf, METRIC, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type SinkThreadSnapshot, type ThreadSnapshot } from '../../src/engine/engine-metrics.ts';
 import { MailboxMetrics } from '../../src/runtime/mailbox-metrics.ts';
 import { ThreadMetrics } from '../../src/runtime/metrics.ts';
 
@@ -32,9 +32,18 @@ function shard(index: number): ShardThreadSnapshot {
     shard: index, meters: 100, windowsClosed: { '1m': 60, '15m': 4 }, windowsCorrected: 2, lateReadings: 5, deadLetters: 7,
     anomaliesOpen: { spike: 1, drop: 0, outage: 2, flat_line: 0, voltage_band: 0 },
     lmdbBytes: 4_096, consumptionLagRecords: 3,
-    journalLagRecords: 900, journalLagBytes: 90_000, checkpointAgeMs: index === 0 ? 2_500 : null,
+    journalLagRecords: 900, journalLagBytes: 90_000, checkpointAgeMs: index === 0 ? 2_500 : null, outboxBytes: index === 0 ? 512 : null,
   };
 }
+
+const lane = { shard: 0, state: 'running', positionAgeMs: 0, lagMs: 0, batchesHeld: 0, batches: 3, rows: 500, setAside: 1, failures: 2 } as const;
+const sinks: SinkThreadSnapshot = {
+  kind: 'sinks', thread: 'sinks', epoch: 1, stats: null, mailboxes: {},
+  sinks: [
+    { sink: 'timescale', state: 'running', lagMs: 1_500, openFailures: 4, lastError: null, shards: [lane, { ...lane, shard: 1, rows: 20 }] },
+    { sink: 'kafka', state: 'waiting', lagMs: 90_000, openFailures: 0, lastError: { code: 'unavailable', message: 'away' }, shards: [{ ...lane, state: 'waiting' }] },
+  ],
+};
 
 const main: MainThreadSnapshot = {
   kind: 'main', thread: 'main', epoch: 1, stats: STATS, mailboxes: {}, version: '0.1.0', liveConnections: 4,
@@ -50,6 +59,14 @@ async function scrape(snapshots: ThreadSnapshot[]): Promise<string[]> {
 
 describe('the engine metrics', () => {
   test.each([
+    'seg_outbox_bytes{shard="0"} 512',
+    'seg_sink_up{sink="timescale"} 1',
+    'seg_sink_up{sink="kafka"} 0',
+    'seg_sink_lag_seconds{sink="kafka"} 90',
+    'seg_sink_rows_total{sink="timescale"} 520',
+    'seg_sink_batches_total{sink="timescale"} 6',
+    'seg_sink_set_aside_total{sink="kafka"} 1',
+    'seg_sink_failures_total{sink="timescale"} 8',
     'seg_readings_total{outcome="accepted"} 10000',
     'seg_readings_total{outcome="duplicate"} 80',
     'seg_readings_total{outcome="rejected"} 14',
@@ -87,7 +104,7 @@ describe('the engine metrics', () => {
     'seg_thread_heap_bytes{thread="main"} 5000',
     'seg_build_info{version="0.1.0"} 1',
   ])('have a line %s', async (line) => {
-    expect(await scrape([ingest('ingest-0'), ingest('ingest-1'), shard(0), shard(1), main])).toContain(line);
+    expect(await scrape([ingest('ingest-0'), ingest('ingest-1'), shard(0), shard(1), sinks, main])).toContain(line);
   });
 
   test('say nothing of a checkpoint that was never made', async () => {

@@ -206,6 +206,8 @@ export class ShardActor {
     dirtyPages: number;
     /** Since the start. */
     deadLetters: number;
+    /** Null: no outbox is kept. */
+    outboxBytes: number | null;
   } {
     return {
       meters: this.state.directory.meterCount,
@@ -216,6 +218,7 @@ export class ShardActor {
       checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
       dirtyPages: this.state.turn.dirtyPages.size,
       deadLetters: this.deadLetters,
+      outboxBytes: this.checkpoint.outbox?.bytes ?? null,
     };
   }
 

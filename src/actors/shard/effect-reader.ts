@@ -4,7 +4,7 @@ import { WindowBlockBuilder } from '../../model/window-block.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { EffectBatch, RegionWindowKey } from '../sinks/protocol.ts';
+import { BEGINNING, type EffectBatch, type RegionWindowKey } from '../sinks/protocol.ts';
 import type { EarlyWindows } from './early-windows.ts';
 import { parsePlace, placeText, SCAN_TABLES, taggedRecord, type EffectPlace, type OutboxPlace, type ScanPlace, type ScanTable } from './effect-place.ts';
 import type { MeterPage } from './meter-pages.ts';
@@ -81,7 +81,7 @@ export class EffectReader {
 
   private placeOf(consumer: string, position: string | null): EffectPlace {
     const place = position === null ? this.outbox.placeOf(consumer) : parsePlace(this.outbox.generation, position);
-    const problem = place === null ? (position === null ? null : 'is of another outbox') : this.problemOf(place);
+    const problem = place === null ? (position === null || position === BEGINNING ? null : 'is of another outbox') : this.problemOf(place);
     if (place !== null && problem === null) return place;
     if (problem !== null) this.log.warn({ consumer, position: position ?? placeText(this.outbox.generation, place!) }, `the place of ${consumer} in the outbox ${problem}: it is given everything again`);
     const sequence = this.outbox.next;

@@ -1,7 +1,7 @@
 import type { Anomaly } from '../../model/anomaly.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
 import type { Granularity, MeterWindow } from '../../model/window.ts';
-import type { EffectBatch } from '../sinks/protocol.ts';
+import type { EffectBatch, RegionWindowKey } from '../sinks/protocol.ts';
 
 /** Messages of the shard actor. Data plane: ingest thread → shard, one request per batch, credits bound what is in flight. */
 
@@ -36,6 +36,8 @@ export type ShardQuery =
   | { kind: 'deadLetters'; query: DeadLetterQuery }
   /** `withOpen`: as if the meters' open windows closed now. Reports are of closed windows alone. */
   | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number; withOpen: boolean }
+  /** Of these closed windows, the parts that there are. */
+  | { kind: 'regionPartsByKey'; keys: readonly RegionWindowKey[] }
   /** As EffectSource.read and .acknowledge (sinks/protocol.ts). `windowsMax` bounds how long the shard is held up. */
   | { kind: 'effects'; consumer: string; position: string | null; windowsMax: number }
   | { kind: 'acknowledgeEffects'; consumer: string; position: string };
@@ -52,6 +54,8 @@ export interface ShardAnswers {
   deadLetters: Page<DeadLetter>;
   /** In order of windowStart. */
   regionParts: RegionPart[];
+  /** In order of the keys. */
+  regionPartsByKey: RegionPart[];
   /** `windows` is transferred. */
   effects: EffectBatch;
   acknowledgeEffects: null;

@@ -3,6 +3,7 @@ import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterHealth, MeterListQ
 import { murmur2 } from '../../model/ids.ts';
 import { READING_FLAG } from '../../model/reading.ts';
 import { GRANULARITIES, GRANULARITY_MS, type MeterWindow } from '../../model/window.ts';
+import type { RegionWindowKey } from '../sinks/protocol.ts';
 import type { DetectionConfig } from './detection/detection-config.ts';
 import { baselineOf } from './detection/detection.ts';
 import { openKinds } from './detection/episodes.ts';
@@ -52,6 +53,8 @@ export class ShardQueries {
         return this.deadLetters(query.query);
       case 'regionParts':
         return this.regionParts(query);
+      case 'regionPartsByKey':
+        return this.regionPartsByKey(query.keys);
       case 'effects':
         if (this.effects === null) throw unknownConsumer(query.consumer);
         return this.effects.reader.read(query.consumer, query.position, query.windowsMax);
@@ -301,6 +304,15 @@ export class ShardQueries {
       .sort((a, b) => a.windowStartMs - b.windowStartMs)
       .slice(0, query.limit)
       .map((part) => this.state.ledger.toReport(part));
+  }
+
+  private regionPartsByKey(keys: readonly RegionWindowKey[]): RegionPart[] {
+    const { ledger } = this.state;
+    return keys.flatMap(({ region, granularity, windowStart }) => {
+      const index = ledger.find(region);
+      const part = index < 0 ? null : ledger.partNow(index, GRANULARITIES.indexOf(granularity), windowStart);
+      return part === null ? [] : [ledger.toReport(part)];
+    });
   }
 
   /** What the meters' open windows would add if they closed now. Looks at every row: some milliseconds for 100,000 meters. */

@@ -196,6 +196,11 @@ export class RegionLedger {
     return this.parts.values();
   }
 
+  /** The part as it is now, from memory or the store; null when there is none (borrowed). */
+  partNow(region: number, granularity: number, windowStartMs: number): LedgerPart | null {
+    return this.parts.get(partKey(region, granularity, windowStartMs)) ?? this.load(region, granularity, windowStartMs) ?? null;
+  }
+
   toReport(part: LedgerPart): RegionPart {
     return {
       region: this.names[part.region],

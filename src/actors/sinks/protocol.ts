@@ -15,6 +15,9 @@ export interface RegionWindowKey {
   windowStart: number;
 }
 
+/** A position before everything: what a writer says whose system has lost what it had, or never had it. */
+export const BEGINNING = 'beginning';
+
 /** A piece of one shard's outbox. */
 export interface EffectBatch {
   shard: number;
@@ -55,8 +58,8 @@ export interface WriteReport {
 export interface SinkWriter {
   readonly name: 'timescale' | 'kafka';
   /**
-   * Connects and prepares what it writes to. Gives where each shard's next piece begins, or null for a shard that it never heard of (then the engine's own note of
-   * it counts, if there is one, and else everything there is is sent). Rejects with OperationalError `unavailable` (retryable) while the system is away, and with others that say what to do.
+   * Connects and prepares what it writes to. Gives where each shard's next piece begins, BEGINNING where it holds nothing of the shard, or null where it keeps no
+   * cursors (then the engine's own note counts, if there is one, and else everything there is is sent). Rejects with OperationalError `unavailable` (retryable) while the system is away, and with others that say what to do.
    */
   open(): Promise<(shard: number) => string | null>;
   /**

@@ -1,6 +1,6 @@
 import { invariant } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
-import type { SinkBatch, SinkWriter, WriteReport } from '../protocol.ts';
+import { BEGINNING, type SinkBatch, type SinkWriter, type WriteReport } from '../protocol.ts';
 import { writeBatch } from './batch-transaction.ts';
 import { BinaryCopy } from './binary-copy.ts';
 import { databaseAddress, type DatabaseAddress } from './database-address.ts';
@@ -70,7 +70,8 @@ class TimescaleWriter implements SinkWriter {
       const positions = new Map(rows.map(({ shard, position }) => [shard, position]));
       for (const [shard, line] of this.lines.entries()) line.position = positions.get(shard) ?? null;
       this.opened = true;
-      return (shard) => positions.get(shard) ?? null;
+      // Not null: what the shard notes of a database that was wiped since would leave out all that it held.
+      return (shard) => positions.get(shard) ?? BEGINNING;
     } catch (error) {
       throw databaseError(error, this.address);
     } finally {

@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Granularity } from '../../src/model/window.ts';
+import { suiteWithKafka, suiteWithOwnPostgres } from '../services/service-suites.ts';
+import { meterWindows, post, regionWindows, scrape, type WireReading, type WireWindow } from '../support/engine-api.ts';
+import { EngineProcess, eventually, type Settings } from '../support/engine-process.ts';
+import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
+import { deleteTopics, kcatPrint } from '../support/kafka-records.ts';
+import { storedCursors, storedWindows } from '../support/sink-batches.ts';
+
+/** What flows out of a running engine, looked at where it flows to. */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const BASE_MS = Math.floor(Date.now() / HOUR_MS) * HOUR_MS - 3 * HOUR_MS;
+const RANGE = { from: BASE_MS, to: BASE_MS + 2 * HOUR_MS };
+const METERS = ['meter-1', 'meter-2', 'meter-3', 'meter-4', 'meter-5'];
+const REGIONS = ['region-01', 'region-02'];
+const WAIT_MS = 30_000;
+/** Windows close soon after their meter is silent. */
+const IMPATIENT: Settings = { SHARDS: '2', LATENESS: '1s' };
+
+/** Of every meter, two readings a minute. */
+function readings(fromMinute: number, toMinute: number): WireReading[] {
+  const minutes = Array.from({ length: toMinute - fromMinute }, (_, i) => BASE_MS + (fromMinute + i) * MINUTE_MS);
+  return METERS.flatMap((meterId, meter) =>
+    minutes.flatMap((at) => [0, 30_000].map((offset) => ({ meterId, region: REGIONS[meter % 2], timestamp: at + offset, powerKw: meter + ((at / MINUTE_MS) % 7) / 4, voltage: 230 + meter }))),
+  );
+}
+
+async function closedWindows(engine: EngineProcess, granularity: Granularity): Promise<WireWindow[]> {
+  const all = await Promise.all(METERS.map((meterId) => meterWindows(engine, meterId, granularity, RANGE)));
+  return all.flat().filter(({ final }) => final);
+}
+
+/** All windows that the engine was sent readings for. */
+async function allClosed(engine: EngineProcess, minutes: number): Promise<WireWindow[]> {
+  return eventually(() => closedWindows(engine, '1m'), (windows) => windows.length === minutes * METERS.length, WAIT_MS);
+}
+
+suiteWithOwnPostgres('an engine and its database', {}, (postgres) => {
+  let database: FreshDatabase;
+  let engine: EngineProcess;
+
+  beforeEach(async () => {
+    database = await freshDatabase(postgres().url);
+    engine = await EngineProcess.start({ settings: settings() });
+  });
+
+  afterEach(async () => {
+    postgres().resume();
+    await engine.dispose();
+    await database.drop();
+  });
+
+  function settings(): Settings {
+    return { ...IMPATIENT, TIMESCALE_URL: database.url, TIMESCALE_RETENTION1M: 'forever' };
+  }
+
+  async function restart(): Promise<void> {
+    engine = await EngineProcess.start({ dataDir: engine.dataDir, settings: settings() });
+  }
+
+  /** The database holds what the API shows, window by window. */
+  async function expectAll(minutes: number): Promise<void> {
+    for (const granularity of ['1m', '15m'] as const) {
+      const expected = granularity === '1m' ? await allClosed(engine, minutes) : await eventually(() => closedWindows(engine, '15m'), (windows) => windows.length === Math.ceil(minutes / 15) * METERS.length, WAIT_MS);
+      // The tables are made a moment after the engine is ready.
+      const stored = await eventually(() => storedWindows(database, granularity).catch(() => []), (windows) => windows.length >= expected.length && windows.every(({ revision }, i) => revision === expected[i].revision), WAIT_MS);
+      expect(stored.map(({ windowStart, windowEnd, ...window }) => ({ ...window, windowStart: new Date(windowStart).toISOString(), windowEnd: new Date(windowEnd).toISOString() }))).toEqual(expected);
+    }
+    for (const region of REGIONS) {
+      const expected = await regionWindows(engine, region, '1m', RANGE);
+      const rows = () => database.rows<Record<string, number>>(`SELECT sum_power_kw, meters_reporting, energy_kwh_sum, min_power_kw, max_power_kw FROM regional_aggregates_1m WHERE region = $1 ORDER BY window_start`, [region]);
+      const shown = expected.map((window) => ({ sum_power_kw: window.sumPowerKw, meters_reporting: window.metersReporting, energy_kwh_sum: window.energyKwhSum, min_power_kw: window.minPowerKw, max_power_kw: window.maxPowerKw }));
+      expect(await eventually(rows, (found) => JSON.stringify(found) === JSON.stringify(shown), WAIT_MS)).toEqual(shown);
+    }
+  }
+
+  it('agree on every window, also after corrections, a dead letter and kill -9', { timeout: 120_000 }, async () => {
+    await post(engine, readings(0, 20));
+    await expectAll(20);
+    await post(engine, [{ meterId: 'meter-1', region: 'region-01', timestamp: BASE_MS + 45_000, powerKw: 99 }, { meterId: 'meter-2', region: 'region-02', timestamp: 'never', powerKw: 1 }]);
+    await expectAll(20);
+    expect(await eventually(() => database.rows('SELECT code, meter_id FROM dead_letter'), (rows) => rows.length > 0, WAIT_MS)).toEqual([{ code: 'invalid_timestamp', meter_id: 'meter-2' }]);
+    await engine.kill9();
+    await restart();
+    await post(engine, readings(20, 30));
+    await expectAll(30);
+    const metrics = await scrape(engine);
+    expect([metrics.get('seg_sink_up{sink="timescale"}'), metrics.get('seg_sink_set_aside_total{sink="timescale"}')]).toEqual([1, 0]);
+    expect(Object.keys(await storedCursors(database)).length).toBe(2);
+    expect(await engine.stop()).toBe(0);
+  });
+
+  it('agree again after the database lost everything', { timeout: 120_000 }, async () => {
+    await post(engine, readings(0, 16));
+    await expectAll(16);
+    await engine.stop();
+    await database.drop();
+    database = await freshDatabase(postgres().url);
+    await restart();
+    await expectAll(16);
+  });
+
+  it('do without each other: readings are taken and the engine is ready while the database hangs, and it gets them later', { timeout: 180_000 }, async () => {
+    await post(engine, readings(0, 2));
+    await expectAll(2);
+    postgres().pause();
+    await post(engine, readings(2, 10));
+    await allClosed(engine, 10);
+    expect((await fetch(engine.opsUrl('/ready'))).status).toBe(200);
+    await engine.kill9();
+    await restart();
+    expect((await scrape(engine)).get('seg_sink_up{sink="timescale"}')).toBe(0);
+    await post(engine, readings(10, 12));
+    postgres().resume();
+    await expectAll(12);
+  });
+});
+
+suiteWithKafka('an engine and its cluster', (kafka) => {
+  const prefix = 'engine-sinks.';
+
+  it('agree on every window and dead letter, also after kill -9', { timeout: 120_000 }, async () => {
+    const settings = { ...IMPATIENT, KAFKA_BROKERS: kafka().brokers, KAFKA_TOPIC_PREFIX: prefix };
+    let engine = await EngineProcess.start({ settings });
+    try {
+      await post(engine, readings(0, 16));
+      await allClosed(engine, 16);
+      await engine.kill9();
+      engine = await EngineProcess.start({ dataDir: engine.dataDir, settings });
+      await post(engine, [...readings(16, 18), { meterId: 'meter-1', region: 'region-01', timestamp: BASE_MS + 45_000, powerKw: 99 }, { meterId: 'meter-2', region: 'region-02', timestamp: 'never', powerKw: 1 }]);
+      const expected = new Map((await allClosed(engine, 18)).map((window) => [`${window.meterId} ${window.windowStart}`, window]));
+      const read = async (topic: string): Promise<Record<string, unknown>[]> => (await kcatPrint(kafka().brokers, prefix + topic, '%s\n')).toString().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
+      // A message may come twice; the one with the highest revision counts.
+      const newest = async (): Promise<Map<string, Record<string, unknown>>> => {
+        const found = new Map<string, Record<string, unknown>>();
+        for (const message of await read('aggregates_1m')) {
+          const key = `${String(message.meterId)} ${new Date(message.windowStart as string | number).toISOString()}`;
+          if (((found.get(key)?.revision as number | undefined) ?? -1) <= (message.revision as number)) found.set(key, message);
+        }
+        return found;
+      };
+      const found = await eventually(newest, (messages) => messages.size === expected.size && [...expected].every(([key, { revision }]) => messages.get(key)?.revision === revision), WAIT_MS);
+      for (const [key, window] of expected) expect(found.get(key), key).toMatchObject({ avgPowerKw: window.avgPowerKw, energyKwhSum: window.energyKwhSum, count: window.count, revision: window.revision, region: window.region });
+      const letters = await eventually(() => read('dead_letter'), (messages) => messages.length > 0, WAIT_MS);
+      expect(letters[0]).toMatchObject({ code: 'invalid_timestamp', meterId: 'meter-2' });
+      expect((await eventually(() => read('aggregates_1m_regional'), (messages) => messages.length > 0, WAIT_MS)).length).toBeGreaterThan(0);
+      expect(await engine.stop()).toBe(0);
+    } finally {
+      await engine.dispose();
+      await deleteTopics(kafka().brokers, prefix);
+    }
+  });
+});
