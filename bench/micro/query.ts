@@ -52,7 +52,7 @@ export async function run(options: QueryOptions = QUERY_FULL): Promise<BenchRepo
 async function filledState(store: ReturnType<typeof openShardStore>, meters: number): Promise<ShardState> {
   const state = new ShardState(
     { partitionCount: 64, latenessMs: LATENESS_MS, correctionHorizonMs: 40 * DAY_MS, metersMax: meters, regionsMax: 100, detection: DEFAULT_DETECTION },
-    { windows: store, loadPart: (...key) => store.loadPart(...key) },
+    { stored: store, loadPart: (...key) => store.loadPart(...key) },
   );
   const checkpoint = new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: Infinity });
   const batches = makeBatches({ meters, readingsPerBatch: READINGS_PER_BATCH, withReadingIds: false });

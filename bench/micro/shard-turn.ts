@@ -1,5 +1,6 @@
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import type { MeterPage } from '../../src/actors/shard/meter-pages.ts';
+import type { ProfileStore } from '../../src/actors/shard/page-profiles.ts';
 import { pendingKeyParts, PendingWindows } from '../../src/actors/shard/pending-windows.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import type { WindowSource } from '../../src/actors/shard/window-book.ts';
@@ -38,12 +39,15 @@ type Variant = 'in order' | 'with readingIds' | '1 % late' | 'all duplicates';
 const VARIANTS: readonly Variant[] = ['in order', 'with readingIds', '1 % late', 'all duplicates'];
 
 /** Closed windows in memory, in place of LMDB. */
-class WindowsInMemory implements WindowSource {
+class WindowsInMemory implements WindowSource, ProfileStore {
   private readonly byWindow = new Map<string, Map<number, Uint8Array>>();
 
   get(page: MeterPage, granularity: number, windowNumber: number, place: number): Uint8Array | undefined {
     return this.byWindow.get(`${granularity}/${windowNumber}`)?.get(page.index * 64 + place);
   }
+
+  /** Pages keep their profiles here: nothing is ever written. */
+  profileHour(): undefined {}
 
   /** Takes what a checkpoint would write of the page. */
   take(page: MeterPage): void {
@@ -82,7 +86,7 @@ class ShardTurnRun {
     this.batches = makeBatches({ meters, readingsPerBatch: READINGS_PER_BATCH, withReadingIds: variant === 'with readingIds' });
     this.state = new ShardState(
       { partitionCount: 64, latenessMs: LATENESS_MS, correctionHorizonMs: 40 * 86_400_000, metersMax: meters, regionsMax: 100, detection: DEFAULT_DETECTION },
-      { windows: this.windows, loadPart: () => undefined },
+      { stored: this.windows, loadPart: () => undefined },
     );
   }
 

@@ -20,7 +20,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 function open() {
   const store = openShardStore({ directory, shard: 0, shardCount: 1, partitionCount: 1 });
   const config = { partitionCount: 1, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
-  const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+  const state = new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
   const checkpoint = new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 100 });
   return { store, state, checkpoint, queries: new ShardQueries(state, store, DEFAULT_DETECTION) };
 }
@@ -39,7 +39,7 @@ it('corrects windows, regional parts and profiles that lie in LMDB, and finds th
   };
   shard.state.applyBatch(batchOf(day), AT, 1, outcomes);
   await save(1);
-  expect([shard.store.profiles.count(), shard.store.windows.count() > 1_500]).toEqual([1, true]);
+  expect([shard.store.profiles.count(), shard.store.windows.count() > 1_500]).toEqual([24, true]);
   for (let round = 0; round < 3; round++) {
     await shard.store.close();
     shard = open();

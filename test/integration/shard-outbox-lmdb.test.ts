@@ -57,7 +57,7 @@ describe('an outbox in LMDB', () => {
   it('gives each window once by scan, then once by key, also to who comes back after a restart', async () => {
     await settleOutbox(store, ['kafka'], 'x-0-1');
     const outbox = openOutbox(store, { consumers: ['kafka'], bytesMax: 1e9 })!;
-    const state = new ShardState(CONFIG, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+    const state = new ShardState(CONFIG, { stored: store, loadPart: (...key) => store.loadPart(...key) });
     const checkpoint = new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 1 });
     checkpoint.outbox = outbox;
     const reader = new EffectReader({ shard: 0, process: 'p' }, { state, store, outbox, early: new EarlyWindows(), log: SILENT });

@@ -4,7 +4,7 @@ import { baselineOf } from '../../src/actors/shard/detection/detection.ts';
 import { DETECTOR_BYTES, detectorCells, F32, F64 } from '../../src/actors/shard/detection/detector-cells.ts';
 import { openKinds } from '../../src/actors/shard/detection/episodes.ts';
 import { observeReturn, observeSilence } from '../../src/actors/shard/detection/outage.ts';
-import { PROFILE_BYTES, profileCells } from '../../src/actors/shard/detection/seasonal-profile.ts';
+import { knownHours } from '../../src/actors/shard/detection/seasonal-profile.ts';
 import { DetectionMeter, MINUTE_MS } from '../unit/detection-meter.ts';
 
 /** One stretch of a meter's life. Long enough runs of each make episodes of every kind. */
@@ -95,7 +95,7 @@ describe('detection over any life of a meter', () => {
         live(meter, stretches);
         for (let i = F64.mean; i < F64.runStart + 5; i++) expect(Number.isFinite(meter.cells.f64[i])).toBe(true);
         for (const i of [...Array.from({ length: F32.seasonalVariance + 1 - F32.cadence }, (_, k) => F32.cadence + k), F32.flatLevel]) expect(Number.isNaN(meter.cells.f32[i])).toBe(false);
-        for (let slot = 0; slot < 168; slot++) expect(Number.isFinite(meter.profile.f32[slot])).toBe(true);
+        for (const { meanKw, deviationKw } of knownHours(meter.profile, meter.config)) expect(Number.isFinite(meanKw) && Number.isFinite(deviationKw)).toBe(true);
         expect(baselineOf(meter.cells, meter.config).deviationKw).toBeGreaterThanOrEqual(0);
       }),
       { numRuns: 150 },
@@ -125,7 +125,7 @@ describe('detection over any life of a meter', () => {
         });
         expect(moved.events).toEqual(whole.events);
         expect(moved.cells.u8.slice(moved.cells.at, moved.cells.at + DETECTOR_BYTES)).toEqual(whole.cells.u8);
-        expect(moved.profile.u8.slice(moved.profile.at)).toEqual(whole.profile.u8);
+        expect(moved.profile.bytes()).toEqual(whole.profile.bytes());
       }),
       { numRuns: 80 },
     );
@@ -160,8 +160,5 @@ function moveRow(meter: DetectionMeter): void {
   cells.at = DETECTOR_BYTES;
   cells.u8.set(meter.cells.u8, cells.at);
   Object.assign(meter.cells, cells);
-  const profile = profileCells(new ArrayBuffer(2 * PROFILE_BYTES));
-  profile.at = PROFILE_BYTES;
-  profile.u8.set(meter.profile.u8, profile.at);
-  Object.assign(meter.profile, profile);
+  meter.profile.move();
 }

@@ -66,7 +66,7 @@ function withLast(readings: readonly TestReading[]): TestReading[] {
 function arrive(readings: readonly TestReading[], { order, cuts, clocksMs }: Arrival, latenessMs: number): { windows: MeterWindow[][]; parts: RegionPart[] } {
   const store = memoryShardStore();
   const config = { partitionCount: 2, latenessMs, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
-  const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+  const state = new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
   const outcomes = new Uint8Array(1_000);
   let sequence = 0;
   const take = (batch: readonly TestReading[], nowMs: number) => {

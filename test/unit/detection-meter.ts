@@ -4,7 +4,7 @@ import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-co
 import { DETECTOR_BYTES, detectorCells } from '../../src/actors/shard/detection/detector-cells.ts';
 import { observeWindow } from '../../src/actors/shard/detection/detection.ts';
 import type { AnomalyBasis, AnomalySink } from '../../src/actors/shard/detection/episodes.ts';
-import { PROFILE_BYTES, profileCells } from '../../src/actors/shard/detection/seasonal-profile.ts';
+import { PROFILE_BYTES, profileCells, type ProfileCells, type ProfileSource } from '../../src/actors/shard/detection/seasonal-profile.ts';
 import type { WindowFacts } from '../../src/actors/shard/detection/window-facts.ts';
 
 export const MINUTE_MS = 60_000;
@@ -28,22 +28,54 @@ export interface Event {
   at: number;
 }
 
+const HOURS = 24;
+
+/** A whole profile in memory; one that `forgets` knows nothing, whatever it is taught. */
+export class WeekProfile implements ProfileSource {
+  private cells: ProfileCells = profileCells(new ArrayBuffer(HOURS * PROFILE_BYTES));
+  /** Where it lies in the cells. */
+  private base = 0;
+  private readonly forgets: boolean;
+
+  constructor({ forgets = false } = {}) {
+    this.forgets = forgets;
+  }
+
+  hour(hourOfDay: number): ProfileCells {
+    if (this.forgets) this.cells.u8.fill(0);
+    this.cells.at = this.base + hourOfDay * PROFILE_BYTES;
+    return this.cells;
+  }
+
+  bytes(): Uint8Array {
+    return this.cells.u8.slice(this.base, this.base + HOURS * PROFILE_BYTES);
+  }
+
+  /** To an odd place of a larger buffer, surrounded by noise. */
+  move(): void {
+    const bytes = this.bytes();
+    this.cells = profileCells(new ArrayBuffer((HOURS + 3) * PROFILE_BYTES));
+    this.cells.u8.fill(0xa5);
+    this.base = 2 * PROFILE_BYTES;
+    this.cells.u8.set(bytes, this.base);
+  }
+}
+
 /** One meter with its own bytes, a recording sink, and a window a minute (or a spacing) from `nextMs` on. */
 export class DetectionMeter implements AnomalySink {
   readonly cells = detectorCells(new ArrayBuffer(DETECTOR_BYTES));
-  readonly profile = profileCells(new ArrayBuffer(PROFILE_BYTES));
+  readonly profile: WeekProfile;
   readonly events: Event[] = [];
   readonly config: DetectionConfig;
   nextMs: number;
   spacingMs: number;
-  private readonly withProfile: boolean;
   private now = 0;
 
   constructor(options: { config?: Partial<DetectionConfig>; startMs?: number; spacingMs?: number; withProfile?: boolean } = {}) {
     this.config = { ...DEFAULT_DETECTION, ...options.config };
     this.nextMs = options.startMs ?? MONDAY_MS;
     this.spacingMs = options.spacingMs ?? MINUTE_MS;
-    this.withProfile = options.withProfile ?? true;
+    this.profile = new WeekProfile({ forgets: options.withProfile === false });
   }
 
   /** One window; the rest of the facts are those of a meter on a healthy grid that sends no voltage. */
@@ -60,7 +92,7 @@ export class DetectionMeter implements AnomalySink {
     };
     this.now = window.startMs;
     this.nextMs = window.startMs + this.spacingMs;
-    observeWindow(this.cells, this.withProfile ? this.profile : null, window, this.config, this);
+    observeWindow(this.cells, this.profile, window, this.config, this);
   }
 
   /** `count` windows of a level that wobbles by ± 5 % (never twice the same). */

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DETECTOR_BYTES } from '../../src/actors/shard/detection/detector-cells.ts';
-import { finishesHour, hourOfWeek, knownHours, PROFILE_BYTES } from '../../src/actors/shard/detection/seasonal-profile.ts';
+import { hourOfWeek, knownHours, PROFILE_BYTES } from '../../src/actors/shard/detection/seasonal-profile.ts';
 import { DAY_MS, DetectionMeter, HOUR_MS, MINUTE_MS, MONDAY_MS } from './detection-meter.ts';
 
 /** A shop: 20 kW on workdays from 8 to 18 h, 2 kW otherwise. */
@@ -91,18 +91,19 @@ describe('the profile by hour of the week', () => {
     expect(knownHours(meter.profile, meter.config)).toEqual([]);
   });
 
-  it('tells the caller when a profile is needed', () => {
+  it('asks for two hours of the day when the hour turns, and for none in between', () => {
     const meter = new DetectionMeter();
-    expect(finishesHour(meter.cells, MONDAY_MS)).toBe(false);
+    const hour = vi.spyOn(meter.profile, 'hour');
     meter.feedAround(2, 60);
-    expect(finishesHour(meter.cells, meter.nextMs - MINUTE_MS)).toBe(false);
-    expect(finishesHour(meter.cells, meter.nextMs)).toBe(true);
+    expect(hour.mock.calls).toEqual([]);
+    meter.feedAround(2, 60);
+    expect(hour.mock.calls).toEqual([[0, true], [1, false]]);
   });
 
   it('the rows are as small as the pages count on, and stay aligned', () => {
     expect(DETECTOR_BYTES).toBeLessThanOrEqual(208);
     expect(DETECTOR_BYTES % 8).toBe(0);
-    expect(PROFILE_BYTES).toBeLessThanOrEqual(1200);
-    expect(PROFILE_BYTES % 8).toBe(0);
+    expect(PROFILE_BYTES).toBeLessThanOrEqual(52);
+    expect(PROFILE_BYTES % 4).toBe(0);
   });
 });

@@ -19,7 +19,7 @@ function metersInPages(count: number): string[] {
 function shard(options: Partial<CheckpointOptions> = {}) {
   const store = memoryShardStore();
   const config = { partitionCount: PARTITIONS, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
-  const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+  const state = new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
   const checkpoint = new Checkpoint(state, store, { stepMs: 100, intervalMs: 1e9, pagesPerStepMax: 2, ...options });
   let sequence = 0;
   const outcomes = new Uint8Array(10);

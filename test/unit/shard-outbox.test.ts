@@ -166,7 +166,7 @@ describe('records of the outbox', () => {
       const store = memoryShardStore();
       await settleOutbox(store, ['kafka'], 'x-0-1');
       const outbox = openOutbox(store, { consumers: ['kafka'], bytesMax: 1e9 })!;
-      const state = new ShardState({ partitionCount: 1, latenessMs: 0, correctionHorizonMs: 1e9, metersMax: 9, regionsMax: 9, detection: DEFAULT_DETECTION }, { windows: store, loadPart: () => undefined });
+      const state = new ShardState({ partitionCount: 1, latenessMs: 0, correctionHorizonMs: 1e9, metersMax: 9, regionsMax: 9, detection: DEFAULT_DETECTION }, { stored: store, loadPart: () => undefined });
       for (const region of ['a', 'b', 'c']) state.ledger.restore(region);
       const warnings: string[] = [];
       const log = { debug() {}, info() {}, error() {}, warn: (_: object, message: string) => void warnings.push(message), child: () => log };

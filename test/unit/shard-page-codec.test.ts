@@ -15,7 +15,7 @@ const CONFIG = { partitionCount: 1, latenessMs: 30_000, correctionHorizonMs: 40 
 
 function newState(): ShardState {
   const store = memoryShardStore();
-  return new ShardState(CONFIG, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+  return new ShardState(CONFIG, { stored: store, loadPart: (...key) => store.loadPart(...key) });
 }
 
 /** 70 meters on two pages, each with two open minutes. */

@@ -115,7 +115,7 @@ export class ShardActor {
     this.modules = modules;
     const { store } = modules;
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
-    this.state = new ShardState(options.state, { windows: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
+    this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
     const { shard, shardCount, state } = options;
     const partitions = partitionsOfShard(shard, shardCount, state.partitionCount);

@@ -4,11 +4,11 @@ import type { DetectionConfig } from './detection/detection-config.ts';
 import { observeWindow } from './detection/detection.ts';
 import type { DetectorCells } from './detection/detector-cells.ts';
 import { openKinds, type AnomalyBasis, type AnomalySink } from './detection/episodes.ts';
-import { rowInPage, type MeterPage } from './meter-pages.ts';
+import type { MeterPage } from './meter-pages.ts';
 import { observeReturn, observeSilence } from './detection/outage.ts';
+import { MeterProfile, type ProfileStore } from './page-profiles.ts';
 import type { RegionPicture } from './protocol.ts';
 import type { RegionLedger } from './region-ledger.ts';
-import { finishesHour, PROFILE_BYTES, type ProfileCells } from './detection/seasonal-profile.ts';
 import type { WindowFacts } from './detection/window-facts.ts';
 
 /** What became of an episode. `ended` names it alone: its figures are where it was kept. */
@@ -22,7 +22,7 @@ export class AnomalyEpisodes {
   private readonly ledger: RegionLedger;
   private readonly idOf: (row: number) => string;
   private readonly sink: AnomalySink;
-  private readonly profile: ProfileCells;
+  private readonly profile: MeterProfile;
   /** Episodes that go on, by kind. */
   readonly open = Object.fromEntries(ANOMALY_KINDS.map((kind) => [kind, 0])) as Record<AnomalyKind, number>;
   private changes: AnomalyChange[] = [];
@@ -34,11 +34,11 @@ export class AnomalyEpisodes {
   private row = 0;
   private region = 0;
 
-  constructor(config: DetectionConfig, ledger: RegionLedger, idOf: (row: number) => string) {
+  constructor(config: DetectionConfig, ledger: RegionLedger, idOf: (row: number) => string, profiles: ProfileStore) {
     this.config = config;
     this.ledger = ledger;
     this.idOf = idOf;
-    this.profile = { f32: new Float32Array(0), u16: new Uint16Array(0), u8: new Uint8Array(0), at: 0 };
+    this.profile = new MeterProfile(profiles, { keeps: true });
     this.sink = {
       opened: (kind, basis, severity, startedAt, value, expected, score) => this.put('opened', kind, basis, severity, startedAt, value, expected, score),
       changed: (kind, basis, severity, startedAt, value, expected, score) => this.put('changed', kind, basis, severity, startedAt, value, expected, score),
@@ -79,14 +79,10 @@ export class AnomalyEpisodes {
   window(page: MeterPage, row: number, cells: DetectorCells, region: number, window: Omit<WindowFacts, 'regionPoweredShare' | 'regionReporting'>): void {
     this.row = row;
     this.region = region;
-    if (finishesHour(cells, window.startMs)) {
-      page.makeProfiles();
-      page.profilesDirty = true;
-    }
     if (region >= this.poweredShare.length) this.spreadPicture();
     observeWindow(
       cells,
-      this.profileOf(page, row),
+      this.profile.of(page, row),
       { ...window, regionPoweredShare: this.poweredShare[region], regionReporting: this.regionReporting[region] },
       this.config,
       this.sink,
@@ -116,17 +112,6 @@ export class AnomalyEpisodes {
     const kinds = openKinds(cells);
     for (const kind of kinds) this.open[kind]++;
     return kinds.length;
-  }
-
-  /** The row's hour-of-week profile, or null while its page has none. One object, reused. */
-  profileOf(page: MeterPage, row: number): ProfileCells | null {
-    const profiles = page.profiles;
-    if (profiles === null) return null;
-    this.profile.f32 = profiles.f32;
-    this.profile.u16 = profiles.u16;
-    this.profile.u8 = profiles.u8;
-    this.profile.at = rowInPage(row) * PROFILE_BYTES;
-    return this.profile;
   }
 
   private put(change: 'opened' | 'changed', kind: AnomalyKind, basis: AnomalyBasis, severity: Severity, startedAt: number, value: number, expected: number, score: number): void {

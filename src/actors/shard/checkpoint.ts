@@ -7,12 +7,12 @@ import type { MeterPage } from './meter-pages.ts';
 import type { Outbox } from './outbox.ts';
 import { OutboxRecordBuilder } from './outbox-record.ts';
 import { encodePage } from './page-codec.ts';
+import { encodeProfiles } from './page-profiles.ts';
 import { PendingWindows, pendingKeyParts } from './pending-windows.ts';
 import type { LedgerPart } from './region-ledger.ts';
-import { profileSnapshot } from './profile-codec.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
-import { anomalyKey, deadLetterKey, pageKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, pageKey, profileKey, windowKey } from './store-keys.ts';
 
 /**
  * Checkpoints in small steps: each step writes what has to be atomic with the applied position (regional parts, anomalies, dead
@@ -37,7 +37,7 @@ export type CheckpointPace = 'steady' | 'hurried' | 'all';
 
 /** What a step queued, until its commit is known to have succeeded or failed. */
 interface Step {
-  pages: { page: MeterPage; dirtySequence: number; profilesWritten: boolean }[];
+  pages: { page: MeterPage; dirtySequence: number; profileHours: number[] }[];
   parts: LedgerPart[];
   regionNames: number[];
   /** Of the state's new rows. */
@@ -134,6 +134,7 @@ export class Checkpoint {
     for (const { page } of step.pages) {
       page.flushing!.release();
       page.flushing = null;
+      page.profiles.written();
     }
     this.state.newRows.splice(0, step.newRows);
     this.step = null;
@@ -149,12 +150,12 @@ export class Checkpoint {
     this.step = null;
     this.memory.clear();
     this.outbox?.undo();
-    for (const { page, dirtySequence, profilesWritten } of step.pages) {
+    for (const { page, dirtySequence, profileHours } of step.pages) {
       page.pending.absorb(page.flushing!);
       page.flushing = null;
       page.dirty = true;
       page.dirtySequence = dirtySequence;
-      page.profilesDirty ||= profilesWritten;
+      page.profiles.notWritten(profileHours);
     }
     // The oldest first again: crowded pages were taken out of turn, and the first page decides what of the log may go.
     const { dirtyPages } = state.turn;
@@ -218,16 +219,14 @@ export class Checkpoint {
   private writePage(page: MeterPage, appliedSequence: number, step: Step): void {
     const { state, store } = this;
     state.turn.dirtyPages.delete(page);
-    step.pages.push({ page, dirtySequence: page.dirtySequence, profilesWritten: page.profilesDirty });
+    const profiles = page.profiles.takeChanged();
+    step.pages.push({ page, dirtySequence: page.dirtySequence, profileHours: profiles.map(({ hourOfDay }) => hourOfDay) });
     page.dirty = false;
     page.flushing = page.pending;
     page.pending = new PendingWindows();
     const key = pageKey(page.partition, page.number);
     store.pages.put(key, encodePage(page, state.book.samples, appliedSequence, (length) => this.memory.take(length)));
-    if (page.profilesDirty && page.profiles !== null) {
-      store.profiles.put(key, profileSnapshot(page.profiles, page.rowCount));
-      page.profilesDirty = false;
-    }
+    for (const { hourOfDay, cells } of profiles) store.profiles.put(profileKey(page.partition, page.number, hourOfDay), encodeProfiles(cells, page.rowCount));
     const windows = page.flushing;
     for (let i = 0; i < windows.count; i++) {
       const { granularity, windowNumber, rowInPage } = pendingKeyParts(windows.keyAt(i));

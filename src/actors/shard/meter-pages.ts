@@ -1,6 +1,6 @@
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
-import { PROFILE_BYTES, profileCells, type ProfileCells } from './detection/seasonal-profile.ts';
+import { PageProfiles } from './page-profiles.ts';
 
 /** Pages that share one buffer: a few dozen views stay in the processor's cache where one for each page would not. 3.6 MB. */
 const PAGES_PER_SLAB = 64;
@@ -31,15 +31,14 @@ export class MeterPage {
   readonly u16: Uint16Array;
   readonly u8: Uint8Array;
   rowCount = 0;
-  /** Hour-of-week profiles of all 64 rows; made when the first of them has an hour to remember. */
-  profiles: ProfileCells | null = null;
+  /** What of the rows' hour-of-week profiles is in memory. */
+  readonly profiles = new PageProfiles();
   /** Log position of the snapshot on disk: records up to it must not be applied to this page again. */
   snapshotSequence = 0;
   /** Changed since that snapshot, */
   dirty = false;
   /** by this record first: the log must keep what comes from it on. */
   dirtySequence = 0;
-  profilesDirty = false;
   /** No row needs a look by the clock before this. A lower bound: may be early, never late. */
   nextTickMs = Infinity;
   /** Closed or corrected windows that are not on disk yet. */
@@ -62,11 +61,6 @@ export class MeterPage {
   /** The shard's number of the page's r-th row. */
   rowAt(r: number): number {
     return this.index * ROWS_PER_PAGE + r;
-  }
-
-  /** Makes the profiles when they are missing. */
-  makeProfiles(): ProfileCells {
-    return (this.profiles ??= profileCells(new ArrayBuffer(ROWS_PER_PAGE * PROFILE_BYTES)));
   }
 }
 

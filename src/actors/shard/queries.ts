@@ -11,6 +11,7 @@ import { unknownConsumer, type EffectReader } from './effect-reader.ts';
 import { NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { LIVE, ROW, SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
 import type { Outbox } from './outbox.ts';
+import { MeterProfile } from './page-profiles.ts';
 import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from './protocol.ts';
 import { addContribution, emptyPart, type LedgerPart } from './region-ledger.ts';
@@ -31,11 +32,13 @@ export class ShardQueries {
   private readonly record = new WindowRecord();
   /** null while the shard has no outbox. */
   effects: { reader: EffectReader; outbox: Outbox } | null = null;
+  private readonly profile: MeterProfile;
 
   constructor(state: ShardState, store: ShardStore, detection: DetectionConfig) {
     this.state = state;
     this.store = store;
     this.detection = detection;
+    this.profile = new MeterProfile(store, { keeps: false });
   }
 
   answer<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K];
@@ -173,7 +176,6 @@ export class ShardQueries {
     const value = (offset: number): number => page.f64[(at + offset) >> 3];
     const optional = (offset: number): number | null => (value(offset) === value(offset) ? value(offset) : null);
     const { cadenceMs, ...baseline } = baselineOf(this.state.cellsOf(page, row), this.detection);
-    const profile = this.state.episodes.profileOf(page, row);
     return {
       ...this.summary(row),
       lastReading: {
@@ -190,7 +192,7 @@ export class ShardQueries {
       },
       readings: value(ROW.readings),
       cadenceMs,
-      baseline: { ...baseline, hourOfWeek: profile === null ? [] : knownHours(profile, this.detection) },
+      baseline: { ...baseline, hourOfWeek: knownHours(this.profile.of(page, row), this.detection) },
     };
   }
 

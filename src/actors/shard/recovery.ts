@@ -3,7 +3,6 @@ import { collectDeadLetters } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
-import { restoreProfiles } from './profile-codec.ts';
 import { restoreReadingIds } from './reading-id-record.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
@@ -20,7 +19,7 @@ export interface RecoveryReport {
 }
 
 /**
- * Rebuilds the state from the store: regions, pages with their profiles, then the log from its beginning. A record touches only pages whose
+ * Rebuilds the state from the store: regions, pages, then the log from its beginning. A record touches only pages whose
  * snapshot is older than it. Throws OperationalError `corrupt` or `format`.
  */
 export function recover(state: ShardState, store: ShardStore, checkpoint: Checkpoint): RecoveryReport {
@@ -78,10 +77,6 @@ function restorePages(state: ShardState, store: ShardStore): number {
     decodePage(value, page, state.book.samples);
     state.directory.indexPage(page);
     count++;
-  }
-  for (const page of state.directory.pages) {
-    const profiles = store.profileOf(page);
-    if (profiles !== undefined) restoreProfiles(profiles, page.makeProfiles());
   }
   return count;
 }

@@ -44,7 +44,7 @@ export async function settleSettings(store: ShardStore, config: ShardStateConfig
  * given would. Gives the state, and the sequence up to which it stands.
  */
 export async function writeOut(store: ShardStore, config: ShardStateConfig, change?: (state: ShardState, sequence: number) => void): Promise<{ state: ShardState; lastSequence: number }> {
-  const state = new ShardState(config, { windows: store, loadPart: (...key) => store.loadPart(...key) });
+  const state = new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
   const checkpoint = new Checkpoint(state, store, STEP);
   // What is written here must not pass the consumers by.
   checkpoint.outbox = openOutbox(store, null);

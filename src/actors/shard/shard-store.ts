@@ -11,7 +11,7 @@ import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, pageKey, partKey, regionKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, partKey, profileKey, regionKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
 /**
@@ -189,9 +189,8 @@ export class ShardStore implements WindowSource {
     return this.windows.get(windowKey(page.partition, page.number, granularity, windowNumber, rowInPage));
   }
 
-  /** The snapshot of a page's profiles. Borrowed. */
-  profileOf(page: MeterPage): Uint8Array | undefined {
-    return this.profiles.get(pageKey(page.partition, page.number));
+  profileHour(page: MeterPage, hourOfDay: number): Uint8Array | undefined {
+    return this.profiles.get(profileKey(page.partition, page.number, hourOfDay));
   }
 
   // Regions ----------------------------------------------------------------------------------------------------------------

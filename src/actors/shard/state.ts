@@ -11,6 +11,7 @@ import { detectorOffset, MeterDirectory, NO_ROW, rowOffset, type MeterPage } fro
 import { silenceDeadlineMs } from './detection/outage.ts';
 import type { EarlyWindows } from './early-windows.ts';
 import { LATENESS_MS_MAX, LIVE, ROW } from './page-layout.ts';
+import type { ProfileStore } from './page-profiles.ts';
 import { PictureHistory } from './picture-history.ts';
 import type { RegionPicture } from './protocol.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
@@ -64,16 +65,16 @@ export class ShardState {
   private rejectedBefore: ReadonlySet<number> = NONE;
   private readonly detector: DetectorCells = detectorCells(new ArrayBuffer(8));
 
-  constructor(config: ShardStateConfig, modules: { windows: WindowSource; loadPart: PartLoader; early?: EarlyWindows }) {
+  constructor(config: ShardStateConfig, modules: { stored: WindowSource & ProfileStore; loadPart: PartLoader; early?: EarlyWindows }) {
     invariant(config.latenessMs >= 0 && config.latenessMs <= LATENESS_MS_MAX, 'allowed lateness fits the window slots');
     this.config = config;
     this.readingIds = new ReadingIds(config.readingIdBuckets);
     this.ledger = new RegionLedger(config.regionsMax, modules.loadPart);
-    this.episodes = new AnomalyEpisodes(config.detection, this.ledger, (row) => this.directory.idOf(row));
+    this.episodes = new AnomalyEpisodes(config.detection, this.ledger, (row) => this.directory.idOf(row), modules.stored);
     this.book = new WindowBook(config.latenessMs, {
       directory: this.directory,
       ledger: this.ledger,
-      windows: modules.windows,
+      windows: modules.stored,
       turn: this.turn,
       counters: this.counters,
       early: modules.early ?? null,

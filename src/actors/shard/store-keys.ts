@@ -13,6 +13,11 @@ export function pageKey(partition: number, page: number): Buffer {
   return key;
 }
 
+/** [partition u16][page u32][hour of the day u8] */
+export function profileKey(partition: number, page: number, hourOfDay: number): Buffer {
+  return Buffer.concat([pageKey(partition, page), Buffer.of(hourOfDay)]);
+}
+
 /** [partition u16][page u32][granularity u8][window number u32][row in page u8]: a page's windows of one minute lie side by side. */
 export function windowKey(partition: number, page: number, granularity: number, windowNumber: number, rowInPage: number): Buffer {
   const key = Buffer.allocUnsafe(12);

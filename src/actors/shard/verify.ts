@@ -3,8 +3,8 @@ import { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
 import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
 import { decodePage } from './page-codec.ts';
-import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
-import { restoreProfiles } from './profile-codec.ts';
+import { ROW, ROWS_PER_PAGE, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
+import { decodeProfiles } from './page-profiles.ts';
 import { SampleIndex } from './sample-index.ts';
 import { PROFILE_BYTES, profileCells } from './detection/seasonal-profile.ts';
 import { replayConfig } from './settled-settings.ts';
@@ -240,13 +240,14 @@ class Verification {
   }
 
   private profiles(): void {
-    const profiles = profileCells(new ArrayBuffer(64 * PROFILE_BYTES));
+    const profiles = profileCells(new ArrayBuffer(ROWS_PER_PAGE * PROFILE_BYTES));
     for (const entries of steps(this.store.profiles, PAGES_PER_STEP)) {
       for (const { key, value } of entries) {
         const name = Buffer.from(key);
         const where = `profiles of page ${name.readUInt32BE(2)} of partition ${name.readUInt16BE(0)}`;
-        if (this.store.pages.get(key) === undefined) this.findings.add(where, 'belong to no page');
-        this.findings.try(where, () => restoreProfiles(value, profiles));
+        if (this.store.pages.get(name.subarray(0, 6)) === undefined) this.findings.add(where, 'belong to no page');
+        if (name.length !== 7 || name[6] > 23) this.findings.add(where, 'are of no hour of the day');
+        this.findings.try(where, () => decodeProfiles(value, profiles));
       }
       this.step(entries.length);
     }
@@ -286,7 +287,7 @@ class Verification {
 
   private replay(): void {
     const { store, findings } = this;
-    const state = new ShardState(replayConfig(store, this.options.state), { windows: store, loadPart: (...key) => store.loadPart(...key) });
+    const state = new ShardState(replayConfig(store, this.options.state), { stored: store, loadPart: (...key) => store.loadPart(...key) });
     recover(state, store, new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 1 }));
     this.meters = state.directory.meterCount;
     verifyReplayed(state, store, findings, (entries) => this.step(entries));

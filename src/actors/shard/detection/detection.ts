@@ -7,7 +7,7 @@ import type { AnomalySink } from './episodes.ts';
 import { observeFlatness } from './flat-line.ts';
 import { observeDarkness } from './outage.ts';
 import { expectedDeviationKw, expectedPowerKw, levelScore, noteOrdinaryLow, observeLevel } from './power-level.ts';
-import type { ProfileCells } from './seasonal-profile.ts';
+import type { ProfileSource } from './seasonal-profile.ts';
 import { addToHour, isSeasonal, noteDeparture, turnHour } from './seasonal-profile.ts';
 import { observeVoltage } from './voltage-band.ts';
 import type { WindowFacts } from './window-facts.ts';
@@ -27,9 +27,9 @@ const PAUSE_SPACINGS = 10;
 
 /**
  * Judges one window, tells `emit` what begins, worsens and ends, and feeds the baselines. A window that is not newer than the
- * last one is ignored, so that a replay is harmless. `profile` is the meter's own, or null while it has none: see `finishesHour`.
+ * last one is ignored, so that a replay is harmless. `profile` is the meter's own.
  */
-export function observeWindow(cells: DetectorCells, profile: ProfileCells | null, window: WindowFacts, config: DetectionConfig, emit: AnomalySink): void {
+export function observeWindow(cells: DetectorCells, profile: ProfileSource, window: WindowFacts, config: DetectionConfig, emit: AnomalySink): void {
   const startMs = window.startMs;
   const power = window.avgPowerKw;
   const row = cells.at >> 3;
@@ -82,7 +82,7 @@ function winsorised(powerKw: number, expectedKw: number, reachKw: number): numbe
 }
 
 /** Moves the row's notion of time from one window to the next. */
-function advance(cells: DetectorCells, profile: ProfileCells | null, startMs: number, lastStartMs: number, config: DetectionConfig): void {
+function advance(cells: DetectorCells, profile: ProfileSource, startMs: number, lastStartMs: number, config: DetectionConfig): void {
   const spacing = cells.f32[(cells.at >> 2) + F32.spacing];
   const step = startMs - lastStartMs;
   if (spacing > 0 && step > HOUR_MS && step > PAUSE_SPACINGS * spacing) {

@@ -11,20 +11,27 @@ const EPOCH_SLOT = 72;
 const WEEKS_MAX = 255;
 
 /**
- * A meter's hour-of-week profile: for each slot the mean (f32, kW), the deviation (u16, logarithmic) and the number of weeks
- * that taught it (u8). Zero bytes are a profile that knows nothing.
+ * A meter's hour-of-week profile is in 24 parts, one for each hour of the day, because an hour is judged by the same hour of other days: for each day of the week the
+ * mean (f32, kW), the deviation (u16, logarithmic) and the number of weeks that taught it (u8). Zero bytes are a part that knows nothing.
  */
-export const PROFILE_BYTES = HOURS_PER_WEEK * (4 + 2 + 1);
-/** Byte offsets of the three columns in a row. */
-const DEVIATION_AT = HOURS_PER_WEEK * 4;
-const WEEKS_AT = HOURS_PER_WEEK * 6;
+export const PROFILE_BYTES = 52;
+const DAYS_PER_WEEK = 7;
+/** Byte offsets of the second and third column in a part. */
+const DEVIATION_AT = DAYS_PER_WEEK * 4;
+const WEEKS_AT = DAYS_PER_WEEK * 6;
 
-/** Views over one ArrayBuffer and the profile's place in it; `at` is a byte offset, a multiple of 8. Owned by the caller. */
+/** Views over one ArrayBuffer and the part's place in it; `at` is a byte offset, a multiple of 4. Owned by the caller. */
 export interface ProfileCells {
   f32: Float32Array;
   u16: Uint16Array;
   u8: Uint8Array;
   at: number;
+}
+
+/** One meter's profile. */
+export interface ProfileSource {
+  /** The part of an hour of the day, 0–23. Borrowed until the next call; what is written to it is kept when `changes`. */
+  hour(hourOfDay: number, changes: boolean): ProfileCells;
 }
 
 /** Views over a whole buffer, standing at its first row. `buffer` is borrowed. */
@@ -50,11 +57,6 @@ function decodeDeviation(code: number): number {
   return code === 0 ? 0 : 2 ** (code / CODE_PER_OCTAVE + CODE_OCTAVE_MIN);
 }
 
-/** True when a window at `startMs` finishes an hour that the profile may learn: the caller allocates a profile if there is none yet. */
-export function finishesHour(cells: DetectorCells, startMs: number): boolean {
-  return cells.u8[cells.at + U8.hourCount] > 0 && Math.floor(startMs / HOUR_MS) !== Math.floor(cells.f64[(cells.at >> 3) + F64.lastStart] / HOUR_MS);
-}
-
 /** Adds a fed value to the current hour (Welford). */
 export function addToHour(cells: DetectorCells, powerKw: number): void {
   const row = cells.at >> 2;
@@ -67,20 +69,22 @@ export function addToHour(cells: DetectorCells, powerKw: number): void {
 
 /**
  * Closes the hour of the last window into its slot, and looks up what the profile expects in the hour that begins at `startMs`.
- * Called when that is another hour. Without a profile the finished hour is forgotten.
+ * Called when that is another hour.
  */
-export function turnHour(cells: DetectorCells, profile: ProfileCells | null, startMs: number, config: DetectionConfig): void {
+export function turnHour(cells: DetectorCells, profile: ProfileSource, startMs: number, config: DetectionConfig): void {
   const row = cells.at >> 2;
   const count = cells.u8[cells.at + U8.hourCount];
-  if (profile !== null && count > 0 && count * cells.f32[row + F32.spacing] >= HOUR_MS * config.seasonalCoverageMin) {
-    learnHour(profile, hourOfWeek(cells.f64[(cells.at >> 3) + F64.lastStart]), cells.f32[row + F32.hourMean], cells.f32[row + F32.hourM2] / count, config);
+  if (count > 0 && count * cells.f32[row + F32.spacing] >= HOUR_MS * config.seasonalCoverageMin) {
+    const slot = hourOfWeek(cells.f64[(cells.at >> 3) + F64.lastStart]);
+    learnHour(profile.hour(slot % HOURS_PER_DAY, true), dayOf(slot), cells.f32[row + F32.hourMean], cells.f32[row + F32.hourM2] / count, config);
   }
   cells.u8[cells.at + U8.hourCount] = 0;
   cells.f32[row + F32.hourMean] = 0;
   cells.f32[row + F32.hourM2] = 0;
   const wasSeasonal = isSeasonal(cells);
   setFlag(cells, FLAG.hourOfWeek | FLAG.hourOfDay, false);
-  if (profile !== null) expectHour(cells, profile, hourOfWeek(startMs), config);
+  const next = hourOfWeek(startMs);
+  expectHour(cells, profile.hour(next % HOURS_PER_DAY, false), dayOf(next), config);
   // A level run's mean is a power without the profile and a departure from it with it; the two do not mix.
   if (isSeasonal(cells) !== wasSeasonal) cells.u8[cells.at + U8.levelRun] = 0;
 }
@@ -99,10 +103,14 @@ export function noteDeparture(cells: DetectorCells, departureKw: number, sincePr
   cells.f32[index] = before + weight * (departureKw * departureKw - before);
 }
 
-function learnHour(profile: ProfileCells, slot: number, meanKw: number, withinVariance: number, config: DetectionConfig): void {
-  const meanAt = (profile.at >> 2) + slot;
-  const deviationAt = ((profile.at + DEVIATION_AT) >> 1) + slot;
-  const weeksAt = profile.at + WEEKS_AT + slot;
+function dayOf(slot: number): number {
+  return Math.floor(slot / HOURS_PER_DAY);
+}
+
+function learnHour(profile: ProfileCells, day: number, meanKw: number, withinVariance: number, config: DetectionConfig): void {
+  const meanAt = (profile.at >> 2) + day;
+  const deviationAt = ((profile.at + DEVIATION_AT) >> 1) + day;
+  const weeksAt = profile.at + WEEKS_AT + day;
   const weeks = profile.u8[weeksAt];
   const weight = Math.max(1 / (weeks + 1), config.seasonalWeekWeight);
   const delta = meanKw - profile.f32[meanAt];
@@ -114,30 +122,30 @@ function learnHour(profile: ProfileCells, slot: number, meanKw: number, withinVa
 }
 
 /**
- * The slot's own mean and variance where it has weeks enough; else those of the same hour on the days that have been seen, with the
+ * The hour's own mean and variance on this day of the week where it has weeks enough; else those of the same hour on the days that have been seen, with the
  * spread between the days. The variance is then shrunk towards how far the meter departs from its profile in general, which counts as
  * `seasonalPriorWeight` further observations: two quiet Sundays do not make the third one's visitors an anomaly, but an
  * office that keeps its hours is held to them.
  */
-function expectHour(cells: DetectorCells, profile: ProfileCells, slot: number, config: DetectionConfig): void {
-  const weeks = profile.u8[profile.at + WEEKS_AT + slot];
+function expectHour(cells: DetectorCells, profile: ProfileCells, day: number, config: DetectionConfig): void {
+  const weeks = profile.u8[profile.at + WEEKS_AT + day];
   if (weeks >= config.seasonalWeeksMin) {
-    const deviation = decodeDeviation(profile.u16[((profile.at + DEVIATION_AT) >> 1) + slot]);
-    setExpectation(cells, FLAG.hourOfWeek, profile.f32[(profile.at >> 2) + slot], deviation * deviation, weeks, config);
+    const deviation = decodeDeviation(profile.u16[((profile.at + DEVIATION_AT) >> 1) + day]);
+    setExpectation(cells, FLAG.hourOfWeek, profile.f32[(profile.at >> 2) + day], deviation * deviation, weeks, config);
     return;
   }
   let days = 0;
   let mean = 0;
   let m2 = 0;
   let variance = 0;
-  for (let s = slot % HOURS_PER_DAY; s < HOURS_PER_WEEK; s += HOURS_PER_DAY) {
-    if (profile.u8[profile.at + WEEKS_AT + s] === 0) continue;
-    const slotMean = profile.f32[(profile.at >> 2) + s];
-    const delta = slotMean - mean;
+  for (let other = 0; other < DAYS_PER_WEEK; other++) {
+    if (profile.u8[profile.at + WEEKS_AT + other] === 0) continue;
+    const dayMean = profile.f32[(profile.at >> 2) + other];
+    const delta = dayMean - mean;
     days++;
     mean += delta / days;
-    m2 += delta * (slotMean - mean);
-    variance += decodeDeviation(profile.u16[((profile.at + DEVIATION_AT) >> 1) + s]) ** 2;
+    m2 += delta * (dayMean - mean);
+    variance += decodeDeviation(profile.u16[((profile.at + DEVIATION_AT) >> 1) + other]) ** 2;
   }
   if (days >= config.seasonalDaysMin) setExpectation(cells, FLAG.hourOfDay, mean, (variance + m2) / days, days, config);
 }
@@ -151,16 +159,19 @@ function setExpectation(cells: DetectorCells, flag: number, meanKw: number, vari
   cells.f32[row + F32.seasonalDeviation] = Math.sqrt((observations * variance + prior * overall) / (observations + prior));
 }
 
-/** The slots that have been taught for `seasonalWeeksMin` weeks, for queries; allocates. Deviation is the slot's own. */
-export function knownHours(profile: ProfileCells, config: DetectionConfig): { hour: number; meanKw: number; deviationKw: number }[] {
+/** The slots that have been taught for `seasonalWeeksMin` weeks, in order, for queries; allocates. Deviation is the slot's own. */
+export function knownHours(profile: ProfileSource, config: DetectionConfig): { hour: number; meanKw: number; deviationKw: number }[] {
   const hours = [];
-  for (let hour = 0; hour < HOURS_PER_WEEK; hour++) {
-    if (profile.u8[profile.at + WEEKS_AT + hour] < config.seasonalWeeksMin) continue;
-    hours.push({
-      hour,
-      meanKw: profile.f32[(profile.at >> 2) + hour],
-      deviationKw: decodeDeviation(profile.u16[((profile.at + DEVIATION_AT) >> 1) + hour]),
-    });
+  for (let hourOfDay = 0; hourOfDay < HOURS_PER_DAY; hourOfDay++) {
+    const part = profile.hour(hourOfDay, false);
+    for (let day = 0; day < DAYS_PER_WEEK; day++) {
+      if (part.u8[part.at + WEEKS_AT + day] < config.seasonalWeeksMin) continue;
+      hours.push({
+        hour: day * HOURS_PER_DAY + hourOfDay,
+        meanKw: part.f32[(part.at >> 2) + day],
+        deviationKw: decodeDeviation(part.u16[((part.at + DEVIATION_AT) >> 1) + day]),
+      });
+    }
   }
-  return hours;
+  return hours.sort((a, b) => a.hour - b.hour);
 }
