@@ -1,7 +1,7 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
+import { BEGINNING, type SinkBatch, type SinkWriter, type WriteReport } from '../../src/actors/sinks/protocol.ts';
 import { timescaleWriter } from '../../src/actors/sinks/timescale/timescale-writer.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
@@ -206,7 +206,7 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
     } finally {
       await postgres().start();
     }
-    expect((await writer.open())(0)).toBe(null);
+    expect((await writer.open())(0)).toBe(BEGINNING);
     expect((await writer.write(batchOf(0, 1))).written).toBe(202);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { SinkBatch, SinkWriter } from '../../src/actors/sinks/protocol.ts';
+import { BEGINNING, type SinkBatch, type SinkWriter } from '../../src/actors/sinks/protocol.ts';
 import { timescaleWriter, type TimescaleOptions } from '../../src/actors/sinks/timescale/timescale-writer.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
 import { nullLog } from '../../src/runtime/log.ts';
@@ -45,7 +45,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
   test('writes windows as they are, and remembers where each shard goes on', async () => {
     const writer = newWriter();
     const before = await writer.open();
-    expect([before(0), before(1)]).toEqual([null, null]);
+    expect([before(0), before(1)]).toEqual([BEGINNING, BEGINNING]);
     const windows = [
       meterWindow({ meterId: 'a', voltageAvg: 230.5, voltageMin: 229, voltageMax: 232, revision: 3 }),
       meterWindow({ meterId: 'b', avgPowerKw: -1 / 3, minPowerKw: 5e-324, maxPowerKw: 1.7976931348623157e308, energySource: 'estimated', final: false }),
@@ -56,14 +56,14 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     expect(await storedWindows(database, '1m')).toEqual(windows.slice(0, 2));
     expect(await storedWindows(database, '15m')).toEqual(windows.slice(2));
     const after = await newWriter().open();
-    expect([after(0), after(1), after(2)]).toEqual(['p0', "it's \\ odd", null]);
+    expect([after(0), after(1), after(2)]).toEqual(['p0', "it's \\ odd", BEGINNING]);
   });
 
   test('keeps the cursors of engines apart', async () => {
     const one = await openWriter();
     await one.write(sinkBatch({ position: 'of one' }));
     const other = newWriter({ engineId: 'engine-2' });
-    expect((await other.open())(0)).toBe(null);
+    expect((await other.open())(0)).toBe(BEGINNING);
     await other.write(sinkBatch({ position: 'of two' }));
     expect(await storedCursors(database)).toEqual({ 'engine-1/0': 'of one', 'engine-2/0': 'of two' });
   });
@@ -314,7 +314,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     await expect(writer.open()).rejects.toThrow('when nothing is being written');
     await writing;
     const positions = await writer.open();
-    expect([positions(0), positions(1)]).toEqual([null, '1']);
+    expect([positions(0), positions(1)]).toEqual([BEGINNING, '1']);
     await writer.write(sinkBatch({ shard: 1, position: '2' }));
     expect(await storedCursors(database)).toEqual({ 'engine-1/1': '2' });
   });
