@@ -1,5 +1,5 @@
 import { ACK_BUCKETS_MS, type IngestStatsSnapshot } from '../actors/ingest/ingest-stats.ts';
-import type { SinkFigures } from '../actors/sinks/state.ts';
+import type { SinkFigures } from '../actors/sinks/figures.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { IngestServerStats } from '../http/ingest-server.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../model/anomaly.ts';

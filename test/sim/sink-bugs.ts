@@ -1,5 +1,7 @@
 import { SinkPump } from '../../src/actors/sinks/pump.ts';
-import { Backoff, RegionTurns, SinkLane } from '../../src/actors/sinks/state.ts';
+import { Backoff } from '../../src/actors/sinks/backoff.ts';
+import { SinkLane } from '../../src/actors/sinks/lane.ts';
+import { RegionTurns } from '../../src/actors/sinks/region-turns.ts';
 import { makeSinkPlan } from './sink-plan.ts';
 import { runSinkPlan } from './sink-world.ts';
 

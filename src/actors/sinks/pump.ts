@@ -2,23 +2,12 @@ import type { RegionWindow } from '../../model/window.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { invariant } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { Backoff, FAILED_RETRY_MS, isRetryable } from './backoff.ts';
+import { describeError, worstOf, type SinkError, type SinkFigures, type SinkState } from './figures.ts';
+import { SinkLane, type HeldBatch } from './lane.ts';
 import type { EffectBatch, EffectSource, SinkWriter, WriteReport } from './protocol.ts';
-import {
-  Backoff,
-  describeError,
-  FAILED_RETRY_MS,
-  isRetryable,
-  LineQuota,
-  RegionTurns,
-  SET_ASIDE_SPAN_MS,
-  SinkLane,
-  Trouble,
-  worstOf,
-  type HeldBatch,
-  type SinkError,
-  type SinkFigures,
-  type SinkState,
-} from './state.ts';
+import { RegionTurns } from './region-turns.ts';
+import { LineQuota, SET_ASIDE_SPAN_MS, Trouble } from './trouble.ts';
 
 /**
  * Moves effects from the shards to one writer. Each shard has its own lane: one batch is written while the next is read. After a writer's error nothing new is
