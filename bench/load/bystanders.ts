@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Connections that cost an engine memory and give it nothing: idle ones, and senders that are slow on purpose (slow loris). */
 
@@ -20,9 +21,15 @@ export interface BystanderOptions {
 
 /** Connections opened at once: the listen queue of the kernel is short. */
 const OPENING_MAX = 200;
+/**
+ * All are opened within this time at the quickest. The engine closes an idle connection after ten seconds; what came at once would go and come again at once, a herd of
+ * this program's own making.
+ */
+const GATHERING_MS = 10_000;
 /** A slow sender's next byte. */
 const DRIP_MS = 1_000;
-const REOPEN_MS = 500;
+/** At the longest; by chance, for the same reason. */
+const REOPEN_MS_MAX = 4_000;
 
 const SLOW_HEAD = 'POST /ingest HTTP/1.1\r\nhost: engine\r\nx-slow: ';
 const SLOW_BODY = 'POST /ingest HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n[';
@@ -39,7 +46,10 @@ export class Bystanders {
   static async gather(options: BystanderOptions): Promise<Bystanders> {
     const bystanders = new Bystanders(options);
     const kinds = [...Array<'idle'>(options.idle).fill('idle'), ...Array<'slow'>(options.slow).fill('slow')];
-    for (let k = 0; k < kinds.length; k += OPENING_MAX) await Promise.all(kinds.slice(k, k + OPENING_MAX).map((kind) => bystanders.connect(kind)));
+    for (let k = 0; k < kinds.length; k += OPENING_MAX) {
+      const lot = kinds.slice(k, k + OPENING_MAX).map((kind) => bystanders.connect(kind));
+      await Promise.all([...lot, sleep((GATHERING_MS * lot.length) / kinds.length)]);
+    }
     return bystanders;
   }
 
@@ -86,6 +96,6 @@ export class Bystanders {
     this.closedByEngine++;
     setTimeout(() => {
       if (!this.closing) this.connect(kind).catch(() => this.closed(socket, kind));
-    }, REOPEN_MS);
+    }, Math.random() * REOPEN_MS_MAX);
   }
 }

@@ -127,7 +127,7 @@ describe('an engine that starts with another number of shards', () => {
     writeFileSync(join(dataDir, 'engine.json'), '{"format":1,"partitions":64,"shards":2}\n');
     const second = await start(dataDir, 2);
     expect(await answers(second)).toEqual(before);
-    expect(JSON.parse(readFileSync(join(dataDir, 'engine.json'), 'utf8'))).toEqual({ format: 2, partitions: 64, shards: 2, generation: 0 });
+    expect(JSON.parse(readFileSync(join(dataDir, 'engine.json'), 'utf8'))).toEqual({ format: 2, partitions: 64, shards: 2, generation: 0, id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
     expect(await second.stop()).toBe(0);
     expect(await answers(await start(dataDir, 4))).toEqual(before);
     expect(layout(dataDir)).toEqual([0, 1, 2, 3].map((shard) => `gen-1/shard-${shard}/data.mdb`));
