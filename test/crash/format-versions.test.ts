@@ -5,6 +5,9 @@ import { open } from 'lmdb';
 import { Packr, Unpackr } from 'msgpackr';
 import { afterEach, describe, expect, it } from 'vitest';
 import { controlRecord, type ControlRecord } from '../../src/actors/shard/log-record.ts';
+import { PAGE_VERSION } from '../../src/actors/shard/page-codec.ts';
+import { ROW_BYTES } from '../../src/actors/shard/page-layout.ts';
+import { STORE_FORMAT } from '../../src/actors/shard/shard-store.ts';
 import { sealReadingBatch } from '../../src/model/reading-batch.ts';
 import { openLmdbStore } from '../../src/runtime/lmdb-store.ts';
 import type { Store, Table } from '../../src/runtime/store.ts';
@@ -48,17 +51,21 @@ function setIdentity(store: Store, format: number): void {
   meta.put(Buffer.from('identity'), packr.pack({ ...(unpackr.unpack(meta.get(Buffer.from('identity'))!) as object), format }));
 }
 
+function otherStore(format: number): RegExp {
+  return new RegExp(`the store of shard 0 has format ${format}, this engine reads ${STORE_FORMAT}; use the engine that wrote it\n$`);
+}
+
 /** What is changed, in which store below the shard's directory, what the engine says of it, and the change. */
 const PATCHES: [string, string, RegExp, (store: Store) => void][] = [
-  ['the store, newer', '', /the store of shard 0 has format 4, this engine reads 3; use the engine that wrote it\n$/, (store) => setIdentity(store, 4)],
-  ['the store, older', '', /the store of shard 0 has format 2, this engine reads 3; use the engine that wrote it\n$/, (store) => setIdentity(store, 2)],
+  ['the store, newer', '', otherStore(STORE_FORMAT + 1), (store) => setIdentity(store, STORE_FORMAT + 1)],
+  ['the store, older', '', otherStore(STORE_FORMAT - 1), (store) => setIdentity(store, STORE_FORMAT - 1)],
   [
     'a page',
     '',
-    /page 0 of partition \d+ has format 2 with 896-byte rows; this engine reads format 1 with 896\n$/,
+    new RegExp(`page 0 of partition \\d+ has format ${PAGE_VERSION + 1} with ${ROW_BYTES}-byte rows; this engine reads format ${PAGE_VERSION} with ${ROW_BYTES}\n$`),
     (store) =>
       patchFirst(store.table('pages'), 'SEGP', (value, view) => {
-        view.setUint16(4, 2, true);
+        view.setUint16(4, PAGE_VERSION + 1, true);
         view.setUint32(12, crc32(value.subarray(16), crc32(value.subarray(0, 12))), true);
       }),
   ],
