@@ -1,6 +1,6 @@
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import type { MeterPage } from '../../src/actors/shard/meter-pages.ts';
-import type { ProfileStore } from '../../src/actors/shard/page-profiles.ts';
+import type { ProfileStore } from '../../src/actors/shard/meter-profile.ts';
 import { pendingKeyParts, PendingWindows } from '../../src/actors/shard/pending-windows.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import type { WindowSource } from '../../src/actors/shard/window-book.ts';

@@ -6,7 +6,7 @@ import type { DetectorCells } from './detection/detector-cells.ts';
 import { openKinds, type AnomalyBasis, type AnomalySink } from './detection/episodes.ts';
 import type { MeterPage } from './meter-pages.ts';
 import { observeReturn, observeSilence } from './detection/outage.ts';
-import { MeterProfile, type ProfileStore } from './page-profiles.ts';
+import { MeterProfile, type ProfileStore } from './meter-profile.ts';
 import type { RegionPicture } from './protocol.ts';
 import type { RegionLedger } from './region-ledger.ts';
 import type { WindowFacts } from './detection/window-facts.ts';

@@ -1,8 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { OperationalError } from '../../runtime/errors.ts';
-import { PROFILE_BYTES, profileCells, type ProfileCells, type ProfileSource } from './detection/seasonal-profile.ts';
-import { rowInPage, type MeterPage } from './meter-pages.ts';
-import { ROWS_PER_PAGE } from './page-layout.ts';
+import { PROFILE_BYTES, type ProfileCells } from './detection/seasonal-profile.ts';
 
 /**
  * Hour-of-week profiles lie in the store, by page and hour of the day: a meter looks at two of the 24 when its hour turns and at none in between. All of them in
@@ -11,11 +9,6 @@ import { ROWS_PER_PAGE } from './page-layout.ts';
  * A record: checksum u32 (little endian), then the rows as they are in memory.
  */
 const HEADER_BYTES = 4;
-
-/** The store's side: the record of one hour of the day, or undefined. Borrowed. */
-export interface ProfileStore {
-  profileHour(page: MeterPage, hourOfDay: number): Uint8Array | undefined;
-}
 
 interface LoadedHour {
   cells: ProfileCells;
@@ -56,45 +49,6 @@ export class PageProfiles {
   /** What was taken is not on disk. */
   notWritten(hoursOfDay: readonly number[]): void {
     for (const hourOfDay of hoursOfDay) this.hours.get(hourOfDay)!.isChanged = true;
-  }
-}
-
-/** One meter's profile, of those in its page or in the store. One object for all meters: `of` sets it to one. */
-export class MeterProfile implements ProfileSource {
-  private readonly store: ProfileStore;
-  private readonly keeps: boolean;
-  private page!: MeterPage;
-  private row = 0;
-
-  /** Without `keeps`, what is loaded is not kept in the page, and not to be changed: for queries. */
-  constructor(store: ProfileStore, { keeps }: { keeps: boolean }) {
-    this.store = store;
-    this.keeps = keeps;
-  }
-
-  of(page: MeterPage, row: number): this {
-    this.page = page;
-    this.row = row;
-    return this;
-  }
-
-  hour(hourOfDay: number, changes: boolean): ProfileCells {
-    const { profiles } = this.page;
-    let hour = profiles.find(hourOfDay);
-    if (hour === undefined) {
-      const cells = this.load(hourOfDay);
-      hour = this.keeps ? profiles.add(hourOfDay, cells) : { cells, isChanged: false };
-    }
-    hour.isChanged ||= changes;
-    hour.cells.at = rowInPage(this.row) * PROFILE_BYTES;
-    return hour.cells;
-  }
-
-  private load(hourOfDay: number): ProfileCells {
-    const cells = profileCells(new ArrayBuffer(ROWS_PER_PAGE * PROFILE_BYTES));
-    const stored = this.store.profileHour(this.page, hourOfDay);
-    if (stored !== undefined) decodeProfiles(stored, cells);
-    return cells;
   }
 }
 

@@ -11,7 +11,7 @@ import { unknownConsumer, type EffectReader } from './effect-reader.ts';
 import { NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { LIVE, ROW, SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
 import type { Outbox } from './outbox.ts';
-import { MeterProfile } from './page-profiles.ts';
+import { MeterProfile } from './meter-profile.ts';
 import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from './protocol.ts';
 import { addContribution, emptyPart, type LedgerPart } from './region-ledger.ts';

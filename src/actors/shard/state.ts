@@ -11,7 +11,7 @@ import { detectorOffset, MeterDirectory, NO_ROW, rowOffset, type MeterPage } fro
 import { silenceDeadlineMs } from './detection/outage.ts';
 import type { EarlyWindows } from './early-windows.ts';
 import { LATENESS_MS_MAX, LIVE, ROW } from './page-layout.ts';
-import type { ProfileStore } from './page-profiles.ts';
+import type { ProfileStore } from './meter-profile.ts';
 import { PictureHistory } from './picture-history.ts';
 import type { RegionPicture } from './protocol.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
