@@ -322,6 +322,8 @@ export class ShardActor {
       if (record.kind === 'picture') this.state.applyPicture(record.regions, entry.sequence);
       else if (record.kind === 'tick') {
         for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
+        // The tick before may have left one, and one that is lost would fire after the end.
+        this.nextTick?.cancel();
         if (this.ticks.settled() && !this.stopping) this.nextTick = this.modules.timers.after(TICK_PAUSE_MS, () => this.tick());
       }
       return;
