@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { ShardEffects } from '../../src/actors/sinks/shard-effects.ts';
+import type { ShardEffectsModules } from '../../src/actors/sinks/shard-effects.ts';
+import type { EffectBatch } from '../../src/actors/sinks/protocol.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { deadLetter } from '../support/sink-batches.ts';
+
+const START = 1_767_225_600_000;
+
+function effects(answers: Record<string, (shard: number) => unknown>): ShardEffects {
+  const ask = ((shard: number, { kind }: { kind: string }) => Promise.resolve(answers[kind](shard))) as ShardEffectsModules['ask'];
+  return new ShardEffects({ shards: 2, capacities: { r: 8 }, latenessMs: 30_000 }, { ask, clock: systemClock });
+}
+
+it('dead letters of two shards that were given the same id stay two', async () => {
+  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [deadLetter({})] }) });
+  const batches = await Promise.all([0, 1].map((shard) => source.read(shard, 'timescale', null, 10)));
+  expect(new Set(batches.flatMap(({ deadLetters }) => deadLetters.map(({ id }) => id))).size).toBe(2);
+});
+
+it('a regional window is the sum of what all shards have of it', async () => {
+  const part = (powerHigh: number) => ({ region: 'r', granularity: '1m', windowStart: START, meters: 1, powerHigh: 0, powerLow: powerHigh * 1e9, energyHigh: 0, energyLow: 0, minPowerKw: powerHigh, maxPowerKw: powerHigh });
+  const source = effects({ regionPartsByKey: (shard) => [part(shard + 1)] });
+  expect(await source.regionWindows([{ region: 'r', granularity: '1m', windowStart: START }])).toMatchObject([{ metersReporting: 2, sumPowerKw: 3, minPowerKw: 1, maxPowerKw: 2, capacityKw: 8, loadPercent: 37.5 }]);
+});
