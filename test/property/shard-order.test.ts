@@ -73,7 +73,7 @@ function arrive(readings: readonly TestReading[], { order, cuts, clocksMs }: Arr
     expect(state.applyBatch(batchOf(batch), nowMs, ++sequence, outcomes)).toBe(batch.length);
     expect(outcomes.subarray(0, batch.length).every((outcome) => outcome === OUTCOME.accepted)).toBe(true);
     sequence++;
-    for (let partition = 0; partition < config.partitionCount; partition++) state.applyTick(partition, nowMs, sequence);
+    for (let partition = 0; partition < config.partitionCount; partition++) state.applyTick({ partition, fromPage: 0, toPage: Infinity }, nowMs, sequence);
   };
   const shuffled = readings.map((reading, i) => ({ reading, place: order[i % order.length] })).sort((a, b) => a.place - b.place).map(({ reading }) => reading);
   for (let at = 0, n = 0; at < shuffled.length; n++) {

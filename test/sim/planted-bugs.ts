@@ -157,7 +157,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     plant: () =>
       replaced(ShardActor, 'tick', () => function () {
         const nowMs = this.modules.clock.now();
-        for (let partition = this.options.shard; partition < this.options.state.partitionCount; partition += this.options.shardCount) this.state.applyTick(partition, nowMs, this.appliedSequence);
+        for (let partition = this.options.shard; partition < this.options.state.partitionCount; partition += this.options.shardCount) this.state.applyTick({ partition, fromPage: 0, toPage: Infinity }, nowMs, this.appliedSequence);
         if (this.checkpoint.isDue) this.run();
       }),
   },

@@ -15,7 +15,7 @@ export function foldOfLog(config: ShardStateConfig, log: readonly LoggedRecord[]
         state.applyBatch(record.batch, record.nowMs, sequence, new Uint8Array(record.batch.count));
         break;
       case 'tick':
-        for (const partition of record.partitions) state.applyTick(partition, record.nowMs, sequence);
+        for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
         break;
       case 'picture':
         state.applyPicture(record.regions, sequence);

@@ -50,8 +50,8 @@ export interface ShardModules {
 
 /** The clock looks for windows to close this often: four times a second costs nothing and keeps a silent meter's windows prompt. */
 const TICK_MS = 250;
-/** Meters whose windows the clock closes at once: about 5 ms of work. */
-const TICK_METERS_MAX = 8_192;
+/** Meters whose windows a tick closes: 3 to 5 ms of work, which every batch that comes meanwhile waits for. */
+const TICK_METERS_MAX = 1_024;
 /** … and how soon it goes on with the others. */
 const TICK_PAUSE_MS = 10;
 /** The regions' live picture moves this often. */
@@ -119,7 +119,7 @@ export class ShardActor {
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
     const { shard, shardCount, state } = options;
     const partitions = partitionsOfShard(shard, shardCount, state.partitionCount);
-    this.ticks = new TickSchedule(partitions, TICK_METERS_MAX, (partition, nowMs) => this.state.metersDue(partition, nowMs));
+    this.ticks = new TickSchedule(partitions, TICK_METERS_MAX, (partition) => this.state.directory.pagesOf(partition));
     this.queries = new ShardQueries(this.state, store, options.state.detection);
   }
 
@@ -321,7 +321,7 @@ export class ShardActor {
       const { record } = entry;
       if (record.kind === 'picture') this.state.applyPicture(record.regions, entry.sequence);
       else if (record.kind === 'tick') {
-        for (const partition of record.partitions) this.state.applyTick(partition, record.nowMs, entry.sequence);
+        for (const slice of record.slices) this.state.applyTick(slice, record.nowMs, entry.sequence);
         // The tick before may have left one, and one that is lost would fire after the end.
         this.nextTick?.cancel();
         if (this.ticks.settled() && !this.stopping) this.nextTick = this.modules.timers.after(TICK_PAUSE_MS, () => this.tick());
@@ -419,8 +419,8 @@ export class ShardActor {
 
   private tick(): void {
     const nowMs = this.modules.clock.now();
-    const partitions = this.isBlocked ? [] : this.ticks.begin(nowMs);
-    if (partitions.length > 0) this.enqueue({ kind: 'control', record: { kind: 'tick', nowMs, partitions }, sequence: 0 });
+    const slices = this.isBlocked ? [] : this.ticks.begin(nowMs);
+    if (slices.length > 0) this.enqueue({ kind: 'control', record: { kind: 'tick', nowMs, slices }, sequence: 0 });
     else if (this.checkpoint.isDue) this.run();
   }
 

@@ -3,6 +3,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { isReadingBatch, openReadingBatch, READING_BATCH_VERSION, readingBatchVersion, receivedAtOfSealed, sealReadingBatch, type PackedBatch, type ReadingBatch } from '../../model/reading-batch.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { RegionPicture } from './protocol.ts';
+import type { TickSlice } from './tick-schedule.ts';
 
 /**
  * What the shard's log holds: batches of readings as they came (sealed with the time and a checksum), and the two other things that
@@ -11,7 +12,7 @@ import type { RegionPicture } from './protocol.ts';
  */
 export type LogRecord =
   | { kind: 'batch'; nowMs: number; batch: ReadingBatch }
-  | { kind: 'tick'; nowMs: number; partitions: number[] }
+  | { kind: 'tick'; nowMs: number; slices: TickSlice[] }
   | { kind: 'picture'; nowMs: number; regions: RegionPicture['regions'] }
   | { kind: 'readingIds'; nowMs: number; words: Uint8Array };
 

@@ -137,7 +137,9 @@ export class ShardQueries {
       const number = page.f64[at >> 3] / GRANULARITY_MS[GRANULARITIES[granularity]];
       // NaN, an empty slot, fails both comparisons.
       if (!(number >= first && number <= last)) continue;
-      const window = slotToWindow(page, at, granularity, this.names(row), false, 0);
+      // One that was passed is what its record will be: nothing counts in it any more.
+      const final = this.state.book.isClosed(page, row, granularity, (number + 1) * GRANULARITY_MS[GRANULARITIES[granularity]]);
+      const window = slotToWindow(page, at, granularity, this.names(row), final, 0);
       if (window !== null) found.set(number, window);
     }
   }

@@ -43,7 +43,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
     report.lastSequence = Math.max(report.lastSequence, sequence);
     switch (record.kind) {
       case 'tick':
-        for (const partition of record.partitions) state.applyTick(partition, record.nowMs, sequence);
+        for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
         break;
       case 'picture':
         state.applyPicture(record.regions, sequence);

@@ -51,7 +51,7 @@ export async function writeOut(store: ShardStore, config: ShardStateConfig, chan
   let { lastSequence } = recover(state, store, checkpoint);
   if (change !== undefined) {
     // A record of its own, which does nothing: the tables must not stand for more than the log holds.
-    store.journal.append(++lastSequence, controlRecord({ kind: 'tick', nowMs: 0, partitions: [] }));
+    store.journal.append(++lastSequence, controlRecord({ kind: 'tick', nowMs: 0, slices: [] }));
     await store.journal.commit();
     change(state, lastSequence);
   }

@@ -17,6 +17,7 @@ import type { RegionPicture } from './protocol.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
 import { ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
+import type { TickSlice } from './tick-schedule.ts';
 import { Turn, zeroCounters, type ShardCounters } from './turn.ts';
 import { WindowBook, type WindowSource } from './window-book.ts';
 
@@ -120,22 +121,18 @@ export class ShardState {
     return accepted;
   }
 
-  /** Lets the clock close windows and notice silence, for the meters of one partition. */
-  applyTick(partition: number, nowMs: number, sequence: number): void {
+  /** Closes windows whose end was passed by their meter's readings or by the clock, and notices silence, for the meters of some pages. */
+  applyTick({ partition, fromPage, toPage }: TickSlice, nowMs: number, sequence: number): void {
     this.turn.sequence = sequence;
-    for (const page of this.directory.pagesOf(partition)) {
+    const pages = this.directory.pagesOf(partition);
+    const end = Math.min(toPage, pages.length);
+    for (let number = fromPage; number < end; number++) {
+      const page = pages[number];
       if (page.nextTickMs > nowMs || sequence <= page.snapshotSequence) continue;
       let next = Infinity;
       for (let r = 0; r < page.rowCount; r++) next = Math.min(next, this.tickRow(page, page.rowAt(r), nowMs));
       page.nextTickMs = next;
     }
-  }
-
-  /** Meters that `applyTick` at `nowMs` would look at. */
-  metersDue(partition: number, nowMs: number): number {
-    let meters = 0;
-    for (const page of this.directory.pagesOf(partition)) if (page.nextTickMs <= nowMs) meters += page.rowCount;
-    return meters;
   }
 
   /**
@@ -220,6 +217,8 @@ export class ShardState {
     const fingerprint = this.fingerprints.of(i);
     const late = this.book.isClosed(page, row, 0, Math.floor(timestamp / MINUTE_MS) * MINUTE_MS + MINUTE_MS);
     if (late && timestamp < newest - this.config.correctionHorizonMs) return OUTCOME.tooLate;
+    // It may be one that no tick has closed yet.
+    if (late) this.book.closePassed(page, row);
     // A reading newer than the meter's newest, in an open window, is new for certain.
     if (late || timestamp <= newest) {
       const known = this.book.findSample(page, row, timestamp, late);
@@ -271,7 +270,8 @@ export class ShardState {
     const timestamp = batch.timestamp[i];
     const previous = f64[d + (ROW.newestMs >> 3)];
     const previousArrival = f64[d + (ROW.arrivedMs >> 3)];
-    if (f64[d + (ROW.nextEndMs >> 3)] + this.config.latenessMs <= timestamp) this.book.closeDue(page, row, timestamp - this.config.latenessMs);
+    // The next tick closes what it passes: all meters' minutes end together, and this batch's senders wait.
+    if (f64[d + (ROW.nextEndMs >> 3)] <= timestamp - this.config.latenessMs) page.nextTickMs = -Infinity;
     this.advanceLive(batch, i, page, row, region, nowMs);
     f64[d + (ROW.newestMs >> 3)] = timestamp;
     f64[d + (ROW.arrivedMs >> 3)] = nowMs;
@@ -333,8 +333,10 @@ export class ShardState {
     const d = at >> 3;
     const { latenessMs, detection } = this.config;
     const arrived = page.f64[d + (ROW.arrivedMs >> 3)];
-    if (page.f64[d + (ROW.nextEndMs >> 3)] + latenessMs <= nowMs && arrived + latenessMs <= nowMs) {
-      this.book.closeDue(page, row, nowMs - latenessMs);
+    let limitMs = page.f64[d + (ROW.newestMs >> 3)] - latenessMs;
+    if (arrived + latenessMs <= nowMs) limitMs = Math.max(limitMs, nowMs - latenessMs);
+    if (page.f64[d + (ROW.nextEndMs >> 3)] <= limitMs) {
+      this.book.closeDue(page, row, limitMs);
       this.turn.touch(page);
     }
     let next = Infinity;

@@ -36,7 +36,8 @@ export interface WindowBookModules {
 
 /**
  * The windows of all meters: open ones in their rows, closed ones in records. A window is open until its meter's newest timestamp, or the
- * clock for a silent meter, passes its end by the allowed lateness; a reading for a closed one amends its record.
+ * clock for a silent meter, passes its end by the allowed lateness; a reading for a closed one amends its record. One that was passed stays in its row until
+ * a tick closes it, or what is done needs it closed: nothing counts in it meanwhile.
  */
 export class WindowBook {
   readonly samples = new SampleIndex();
@@ -50,13 +51,13 @@ export class WindowBook {
     this.modules = modules;
   }
 
-  /** True when the meter's window that ends at `endMs` is closed. `granularity` 0 = 1m, 1 = 15m. */
+  /** True when the meter's window that ends at `endMs` is closed or passed. `granularity` 0 = 1m, 1 = 15m. */
   isClosed(page: MeterPage, row: number, granularity: number, endMs: number): boolean {
     const d = rowOffset(row) >> 3;
     return endMs <= page.f64[d + (ROW.newestMs >> 3)] - this.latenessMs || endMs <= page.f64[d + ((ROW.closedMs + granularity * 8) >> 3)];
   }
 
-  /** Fingerprint of the reading counted at this very timestamp, or −1. `closed`: whether its one-minute window is. */
+  /** Fingerprint of the reading counted at this very timestamp, or −1. `closed`: whether its one-minute window is, with no passed one left (`closePassed`). */
   findSample(page: MeterPage, row: number, timestampMs: number, closed: boolean): number {
     const windowNumber = Math.floor(timestampMs / MINUTE_MS);
     const offsetMs = timestampMs - windowNumber * MINUTE_MS;
@@ -85,11 +86,18 @@ export class WindowBook {
     this.countQuarterHour(batch, i, page, row, region);
   }
 
-  /** Counts a reading whose one-minute window is closed: the window is amended, or made if it never was. */
+  /** Counts a reading whose one-minute window is closed, with no passed one left: the window is amended, or made if it never was. */
   correct(batch: ReadingBatch, i: number, page: MeterPage, row: number, region: number, fingerprint: number): void {
     if (!this.modules.turn.replaying) this.modules.counters.late++;
     this.amend(batch, i, page, row, 0, region, fingerprint);
     if ((batch.flags[i] & READING_FLAG.error) === 0) this.countQuarterHour(batch, i, page, row, region);
+  }
+
+  /** Closes the windows that the row's newest reading has passed. */
+  closePassed(page: MeterPage, row: number): void {
+    const d = rowOffset(row) >> 3;
+    const limitMs = page.f64[d + (ROW.newestMs >> 3)] - this.latenessMs;
+    if (page.f64[d + (ROW.nextEndMs >> 3)] <= limitMs) this.closeDue(page, row, limitMs);
   }
 
   /** Closes the row's windows that end at or before `limitMs`, oldest first. */
@@ -155,7 +163,11 @@ export class WindowBook {
     const startMs = windowNumber * WINDOW_MS[granularity];
     const held = page.f64[at >> 3];
     if (held === startMs) return at;
-    invariant(held !== held, 'a window slot is free when its turn comes');
+    if (held === held) {
+      // Passed, and no tick has come: an import's minutes go by faster than the clock's.
+      this.closePassed(page, row);
+      invariant(page.f64[at >> 3] !== page.f64[at >> 3], 'a window slot is free when its turn comes');
+    }
     openSlot(page, at, startMs);
     page.u32[(at + SLOT.samplesOrRevision) >> 2] = NO_CHUNK;
     const end = startMs + WINDOW_MS[granularity];
