@@ -1,10 +1,12 @@
 import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import * as lmdb from 'lmdb';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { CommitMemory } from './commit-memory.ts';
 import { OperationalError } from './errors.ts';
 import { checkDataFile } from './lmdb-data-file.ts';
+import { MappedMemory } from './mapped-memory.ts';
 import type { Entry, Store, Table } from './store.ts';
 
 /**
@@ -25,6 +27,16 @@ const TABLES_MAX = 16;
 const TABLE_NAME_BYTES_MAX = 64;
 /** Snapshots are runs of pages, and LMDB keeps free pages in one sorted list: larger pages make it shorter, smaller ones copy less for each small change (measured; bench/RESULTS.md). */
 const PAGE_BYTES = 32_768;
+
+/**
+ * Past this much growth of mapped memory the environment is closed and opened again, which unmaps all of it: LMDB itself lets go of pieces only past 8,192 of
+ * them, 4 GiB. What is read again is mapped again, from the page cache. It takes 2 ms and 4 more for each 100 MB (measured).
+ */
+const MAPPED_BYTES_MAX = 64 * 1024 * 1024;
+/** LMDB's writer has said that a commit is on disk and still has some steps to do, microseconds of them: the environment must not go yet, ms. */
+const WRITER_END_MS = 2;
+/** After so many reads somebody looks whether mapped memory has grown: each may map another piece. */
+const READS_PER_LOOK = 256;
 
 /**
  * A commit is refused while less than this is free, besides room for what it writes: when a write of LMDB fails for lack of space, lmdb-js 3.5.6 puts its
@@ -51,6 +63,8 @@ export interface LmdbStoreOptions {
   mapBytes?: number;
   /** Of a new file. */
   pageBytes?: number;
+  /** Growth of mapped memory after which this store lets go of its own; MAPPED_BYTES_MAX when absent. Not for a file that is mapped as a whole. */
+  mappedBytesMax?: number;
 }
 
 /**
@@ -108,16 +122,26 @@ export async function copyLmdbStore(from: string, to: string): Promise<void> {
     throw error.code === 'storage_full' ? error : new OperationalError('storage_failed', `the store at ${from} could not be copied: ${(cause as Error).message}`, { cause });
   } finally {
     await root.close();
+    forget(root);
   }
 }
 
 class LmdbStore implements Store {
-  private readonly root: RootDatabase<Buffer, Buffer>;
+  private root: RootDatabase<Buffer, Buffer>;
+  private readonly options: LmdbStoreOptions;
   private readonly dataFile: string;
   private readonly tables = new Map<string, LmdbTable>();
   private readonly pageBytes: number;
   private readonly directory: string;
   private readonly readOnly: boolean;
+  /** null: mapped as a whole, for as long as it is open. */
+  private readonly mapped: MappedMemory | null;
+  /** What keeps the environment from being opened anew: commits that are not finished, and ranges that somebody still reads. */
+  private commitsUnderWay = 0;
+  private commitEndedMs = -Infinity;
+  private rangesOpen = 0;
+  private readsUntilLook = READS_PER_LOOK;
+  private isClosed = false;
   /** Tables whose names are in TABLE_NAMES on disk. */
   private readonly named = new Set<string>();
   private queued: Change[] = [];
@@ -125,8 +149,11 @@ class LmdbStore implements Store {
   /** For the next commit; null while one is under way. */
   private memory: CommitMemory | null = null;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, { directory, pageBytes = PAGE_BYTES, readOnly = false }: LmdbStoreOptions) {
+  constructor(root: RootDatabase<Buffer, Buffer>, options: LmdbStoreOptions) {
+    const { directory, pageBytes = PAGE_BYTES, readOnly = false, mapBytes, mappedBytesMax = MAPPED_BYTES_MAX } = options;
     this.root = root;
+    this.options = options;
+    this.mapped = mapBytes === undefined ? new MappedMemory(mappedBytesMax) : null;
     this.directory = directory;
     this.pageBytes = pageBytes;
     this.readOnly = readOnly;
@@ -165,7 +192,7 @@ class LmdbStore implements Store {
       const database = this.openTable(name);
       // Only where it may not be made: read-only.
       if (database === undefined) throw new OperationalError('storage_failed', `the store at ${this.dataFile} has no table "${name}"`);
-      table = new LmdbTable(name, database, (change) => this.queue(change));
+      table = new LmdbTable(name, database, this);
       this.tables.set(name, table);
     }
     return table;
@@ -187,6 +214,17 @@ class LmdbStore implements Store {
     this.queuedBytes = 0;
     const { bavail, bsize } = statfsSync(this.directory);
     if (bavail * bsize < FREE_BYTES_MIN + bytes) throw storageFull();
+    this.commitsUnderWay++;
+    try {
+      await this.write(queued);
+    } finally {
+      this.commitsUnderWay--;
+      this.commitEndedMs = performance.now();
+    }
+    await this.letGo();
+  }
+
+  private async write(queued: Change[]): Promise<void> {
     // lmdb-js hands out one promise per transaction, so this stays small.
     const written = new Set<Promise<boolean>>();
     const unnamed = new Set<string>();
@@ -205,9 +243,48 @@ class LmdbStore implements Store {
     for (const name of unnamed) this.named.add(name);
   }
 
-  private queue(change: Change): void {
+  /** For its tables. */
+  queue(change: Change): void {
     this.queued.push(change);
     this.queuedBytes += change.value?.length ?? 0;
+  }
+
+  // Mapped memory ----------------------------------------------------------------------------------------------------------
+
+  /** For its tables: an entry was read. */
+  wasRead(): void {
+    if (--this.readsUntilLook > 0) return;
+    this.readsUntilLook = READS_PER_LOOK;
+    // Nobody may write for a long time. Throws in a turn of its own: a store that cannot be opened again is of no use to anybody.
+    if (this.mapped?.isDue === true) setTimeout(() => this.openAnew(), WRITER_END_MS).unref();
+  }
+
+  /** For its tables. */
+  rangeBegins(): void {
+    this.rangesOpen++;
+  }
+
+  rangeEnds(): void {
+    this.rangesOpen--;
+  }
+
+  /** Opens the environment anew when too much is mapped. */
+  private async letGo(): Promise<void> {
+    if (this.mapped?.isDue !== true) return;
+    await new Promise((resolve) => setTimeout(resolve, WRITER_END_MS + 1));
+    this.openAnew();
+  }
+
+  /**
+   * Unmaps everything, unless somebody is at it; in one turn, so that nobody finds it closed. Nothing that was handed out lies in mapped memory: lmdb-js copies values
+   * of a file that is mapped in pieces.
+   */
+  private openAnew(): void {
+    if (this.isClosed || this.commitsUnderWay > 0 || this.rangesOpen > 0 || performance.now() - this.commitEndedMs < WRITER_END_MS) return;
+    closeNow(this.root);
+    this.root = openRoot(this.options);
+    for (const table of this.tables.values()) table.move(this.openTable(table.name)!);
+    this.mapped!.released();
   }
 
   sizeBytes(): number {
@@ -221,19 +298,50 @@ class LmdbStore implements Store {
 
   async close(): Promise<void> {
     await this.commit();
+    this.isClosed = true;
     await this.root.close();
+    forget(this.root);
   }
+}
+
+/** lmdb-js keeps every database that was ever opened in a list, with the 125 KB of memory that it writes from: a segment of the log each second. */
+function forget(root: RootDatabase<Buffer, Buffer>): void {
+  const { env } = root as unknown as Native;
+  const { allDbs } = lmdb as unknown as { allDbs: Map<string, Native> };
+  for (const [name, database] of allDbs) if (database.env === env) allDbs.delete(name);
+}
+
+/** What lmdb-js 3.5.6 has no types for. */
+interface Native {
+  env: { address: number; close(): void };
+  status: 'open' | 'closing' | 'closed';
+}
+
+/** Closes an environment that nobody is writing to. Was anything written, `close` of lmdb-js takes some turns of the microtasks, in which reads would fail; what it does then is in vain. */
+function closeNow(root: RootDatabase<Buffer, Buffer>): void {
+  void root.close();
+  const { env, status } = root as unknown as Native;
+  if (status === 'closing') {
+    env.address = 0;
+    env.close();
+  }
+  forget(root);
 }
 
 class LmdbTable implements Table {
   readonly name: string;
-  private readonly database: Database<Buffer, Buffer>;
-  private readonly onQueued: (change: Change) => void;
+  private database: Database<Buffer, Buffer>;
+  private readonly store: LmdbStore;
 
-  constructor(name: string, database: Database<Buffer, Buffer>, onQueued: (change: Change) => void) {
+  constructor(name: string, database: Database<Buffer, Buffer>, store: LmdbStore) {
     this.name = name;
     this.database = database;
-    this.onQueued = onQueued;
+    this.store = store;
+  }
+
+  /** The environment was opened anew. */
+  move(database: Database<Buffer, Buffer>): void {
+    this.database = database;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -243,6 +351,7 @@ class LmdbTable implements Table {
   }
 
   private read(key: Buffer): Buffer | undefined {
+    this.store.wasRead();
     try {
       return this.database.getBinaryFast(key);
     } catch (cause) {
@@ -251,11 +360,11 @@ class LmdbTable implements Table {
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
-    this.onQueued({ table: this, key: Buffer.from(key), value });
+    this.store.queue({ table: this, key: Buffer.from(key), value });
   }
 
   remove(key: Uint8Array): void {
-    this.onQueued({ table: this, key: Buffer.from(key), value: null });
+    this.store.queue({ table: this, key: Buffer.from(key), value: null });
   }
 
   /** Hands a queued change to LMDB, its value in `memory`; gives the promise of its transaction. */
@@ -273,10 +382,16 @@ class LmdbTable implements Table {
     const range = reverse
       ? this.database.getRange({ start: to as Buffer, end: from as Buffer, reverse: true, exclusiveStart: true, inclusiveEnd: true, limit: options.limit })
       : this.database.getRange({ start: from as Buffer, end: to as Buffer, limit: options.limit });
+    this.store.rangeBegins();
     try {
-      for (const { key, value } of range) yield { key, value: this.checked(key, value) };
+      for (const { key, value } of range) {
+        this.store.wasRead();
+        yield { key, value: this.checked(key, value) };
+      }
     } catch (cause) {
       throw damageError(cause) ?? cause;
+    } finally {
+      this.store.rangeEnds();
     }
   }
 

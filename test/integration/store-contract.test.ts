@@ -13,11 +13,11 @@ interface Kind {
   dispose(): void;
 }
 
-function lmdb(): Kind {
+function lmdb(mappedBytesMax?: number): Kind {
   const directory = mkdtempSync(join(tmpdir(), 'seg-store-'));
   return {
-    open: () => openLmdbStore({ directory }),
-    reopen: () => openLmdbStore({ directory }),
+    open: () => openLmdbStore({ directory, mappedBytesMax }),
+    reopen: () => openLmdbStore({ directory, mappedBytesMax }),
     dispose: () => rmSync(directory, { recursive: true }),
   };
 }
@@ -36,7 +36,8 @@ const keysOf = (table: Table, from: Buffer, to: Buffer, options?: { reverse?: bo
   [...table.range(from, to, options)].map(({ key }) => Buffer.from(key).toString('hex'));
 
 describe.each([
-  ['in LMDB', lmdb],
+  ['in LMDB', () => lmdb()],
+  ['in LMDB that lets go of its memory at the first commit', () => lmdb(-1)],
   ['in memory', memory],
 ])('a store %s', (_name, make) => {
   let kind: Kind;
