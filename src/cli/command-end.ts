@@ -6,6 +6,9 @@ export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 export const EXIT_CODES_HELP = '\nExit codes: 0 done, 1 failed, 2 wrong usage.';
 
+/** What a file system answers when the machine is at fault and not the program: rights, space, the disk itself, too many open files. */
+const MACHINE_FAULTS: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EIO', 'EMFILE'];
+
 /** Makes commander's own complaints (unknown option, bad value) end the process with EXIT.usage instead of 1. */
 export function endUsageFaultsWith2(command: Command): Command {
   return command.exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
@@ -28,9 +31,10 @@ export async function runToEnd(body: (signal: AbortSignal) => Promise<void>): Pr
   try {
     await body(stop.signal);
   } catch (error) {
-    if (!(error instanceof OperationalError)) throw error;
-    process.stderr.write(`seg: ${error.message}\n`);
-    process.exitCode = error.code === 'usage' ? EXIT.usage : EXIT.failed;
+    const isOperational = error instanceof OperationalError;
+    if (!isOperational && !MACHINE_FAULTS.includes((error as NodeJS.ErrnoException).code)) throw error;
+    process.stderr.write(`seg: ${(error as Error).message}\n`);
+    process.exitCode = isOperational && error.code === 'usage' ? EXIT.usage : EXIT.failed;
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);

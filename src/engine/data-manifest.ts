@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
 import { syncDirectory } from '../runtime/files.ts';
@@ -45,15 +45,15 @@ export function shardPath(path: string, generation: number, shard: number): stri
   return generation === 0 ? join(path, `shard-${shard}`) : join(path, `gen-${generation}`, `shard-${shard}`);
 }
 
-/** The manifest; null when there is none. Throws OperationalError `data_directory` when it is not one. */
+/** The manifest; null when there is none. Throws OperationalError `data_directory` when it is not one or may not be read. */
 export function readManifest(path: string): Manifest | null {
   const file = join(path, MANIFEST_FILE);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    if (isAbsence(error)) return null;
+    throw cannotBeRead(file, error);
   }
   let stored: Partial<Manifest> | null = null;
   try {
@@ -99,21 +99,41 @@ export function leftovers(path: string, generation: number): string[] {
 /** True when the directory holds readings of whatever generation. */
 export function holdsData(path: string): boolean {
   const roots = [path, ...readdirSync(path).filter((name) => GENERATION.test(name)).map((name) => join(path, name))];
-  return roots.some((root) => readdirSync(root).some((name) => SHARD.test(name) && existsSync(join(root, name, DATA_FILE))));
+  return roots.some((root) => readdirSync(root).some((name) => SHARD.test(name) && isThere(join(root, name, DATA_FILE))));
 }
 
 /**
  * Throws OperationalError `data_directory` when a shard's files are gone: an engine would make empty ones in their place and acknowledge on as if nothing were
- * lost. A shard that never ran has a directory and nothing in it.
+ * lost. A shard that never ran has a directory and nothing in it. Files that are there and may not be looked at are not gone: the word is another then.
  */
 export function checkShardsAreThere(path: string, { shards, generation }: Manifest): void {
   for (let shard = 0; shard < shards; shard++) {
     const directory = shardPath(path, generation, shard);
-    const isGone = generation > 0 && !existsSync(directory);
-    if (isGone || (!existsSync(join(directory, DATA_FILE)) && existsSync(join(directory, LOCK_FILE)))) {
+    const isGone = generation > 0 && !isThere(directory);
+    if (isGone || (!isThere(join(directory, DATA_FILE)) && isThere(join(directory, LOCK_FILE)))) {
       throw new OperationalError('data_directory', `the data of shard ${shard} is missing: ${isGone ? directory : join(directory, DATA_FILE)} is not there; bring it back, or restore a backup with seg restore`);
     }
   }
+}
+
+/** Whether a file or directory is there. Throws OperationalError `data_directory` when that cannot be told. */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    if (isAbsence(error)) return false;
+    throw cannotBeRead(path, error);
+  }
+}
+
+function isAbsence(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+function cannotBeRead(path: string, cause: unknown): OperationalError {
+  return new OperationalError('data_directory', `${path} cannot be read: ${(cause as Error).message}; give the account that runs this the right to read and write it`, { cause });
 }
 
 function isWhole(value: unknown, min: number): value is number {

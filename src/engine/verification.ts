@@ -23,7 +23,7 @@ export interface DirectoryReport {
 
 /** The manifest of a directory that must have one. Throws OperationalError `data_directory`. */
 export function requireManifest(path: string): Manifest {
-  const manifest = existsSync(path) ? readManifest(path) : null;
+  const manifest = readManifest(path);
   if (manifest === null) throw new OperationalError('data_directory', `${path} is no data directory: ${join(path, MANIFEST_FILE)} is not there`);
   checkShardsAreThere(path, manifest);
   return manifest;

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -104,6 +104,23 @@ describe('a data directory', () => {
     writeFileSync(join(dataDir, 'engine.json'), '{"format":');
     const { code, stderr } = await refusal(dataDir);
     expect([code, stderr]).toEqual([1, `seg: ${join(dataDir, 'engine.json')} is not readable; restore it from a backup\n`]);
+  });
+
+  // Tests may run as root, whom no rights stop: a link to itself is what cannot be looked at whoever asks.
+  it('is not said to have lost what cannot be read, by the engine or by verify', { timeout: 60_000 }, async () => {
+    const dataDir = directory();
+    await (await start(dataDir)).stop();
+    const shard = join(dataDir, 'gen-1', 'shard-0');
+    renameSync(shard, `${shard}.away`);
+    symlinkSync(shard, shard);
+    const unreadable = new RegExp(`^seg: ${shard} cannot be read: ELOOP.*; give the account that runs this the right to read and write it\n$`);
+    expect(await refusal(dataDir)).toEqual({ code: 1, stderr: expect.stringMatching(unreadable) });
+    expect(await seg(['verify', '--data-dir', dataDir])).toMatchObject({ code: 1, stderr: expect.stringMatching(unreadable) });
+    rmSync(join(dataDir, 'engine.json'));
+    mkdirSync(join(dataDir, 'engine.json'));
+    const manifest = `seg: ${join(dataDir, 'engine.json')} cannot be read: EISDIR`;
+    expect(await refusal(dataDir)).toEqual({ code: 1, stderr: expect.stringContaining(manifest) });
+    expect(await seg(['verify', '--data-dir', dataDir])).toMatchObject({ code: 1, stderr: expect.stringContaining(manifest) });
   });
 });
 
