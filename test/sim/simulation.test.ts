@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { makePlan, type Plan } from './plan.ts';
-import { lookFor, PLANTED_BUGS } from './planted-bugs.ts';
+import { lookFor } from './planted-bug.ts';
+import { PLANTED_BUGS, runOf } from './planted-bugs.ts';
 import { shrinkPlan } from './shrink.ts';
 import { runPlan } from './world.ts';
 
@@ -40,7 +41,7 @@ describe('the simulator', () => {
     'finds an engine that %s',
     async (name) => {
       const bug = PLANTED_BUGS.find((planted) => planted.name === name)!;
-      const { failed } = await lookFor(bug, STEPS, 1, 40);
+      const { failed } = await lookFor(bug, runOf(STEPS), { seeds: 1, seedsMax: 40 });
       expect(failed).toBeGreaterThan(0);
     },
     60_000,

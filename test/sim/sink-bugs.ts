@@ -2,32 +2,11 @@ import { SinkPump } from '../../src/actors/sinks/pump.ts';
 import { Backoff } from '../../src/actors/sinks/backoff.ts';
 import { SinkLane } from '../../src/actors/sinks/lane.ts';
 import { RegionTurns } from '../../src/actors/sinks/region-turns.ts';
-import { makeSinkPlan } from './sink-plan.ts';
-import { runSinkPlan } from './sink-world.ts';
+import { replaced, type PlantedBug } from './planted-bug.ts';
 
-/** Mistakes that a pump invites, made in the running code one at a time; see planted-bugs.ts. */
+/** Mistakes that a pump invites; see planted-bug.ts. */
 
-export interface SinkBug {
-  name: string;
-  /** Makes the mistake; gives what takes it back. */
-  plant(): () => void;
-}
-
-// Private parts have no types from outside.
-type Inside = any;
-
-/** Puts `make(original)` in the place of a method. */
-function replaced(owner: { prototype: object }, method: string, make: (original: (...args: Inside[]) => Inside) => (this: Inside, ...args: Inside[]) => Inside): () => void {
-  const prototype = owner.prototype as Record<string, Inside>;
-  const original = prototype[method];
-  if (typeof original !== 'function') throw new Error(`there is no ${method} to plant a bug in`);
-  prototype[method] = make(original);
-  return () => {
-    prototype[method] = original;
-  };
-}
-
-export const SINK_BUGS: readonly SinkBug[] = [
+export const SINK_BUGS: readonly PlantedBug[] = [
   {
     name: 'acknowledges a batch as it begins to write it',
     plant: () =>
@@ -116,17 +95,3 @@ export const SINK_BUGS: readonly SinkBug[] = [
     }),
   },
 ];
-
-/** The first seed whose run notices the bug, and what it says of it; null when none of `seeds` does. */
-export async function findSinkBug(bug: SinkBug, steps: number, seeds: number): Promise<{ seed: number; problem: string } | null> {
-  const takeBack = bug.plant();
-  try {
-    for (let seed = 1; seed <= seeds; seed++) {
-      const { problem } = await runSinkPlan(makeSinkPlan(seed, steps));
-      if (problem !== null) return { seed, problem };
-    }
-    return null;
-  } finally {
-    takeBack();
-  }
-}
