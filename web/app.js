@@ -5,7 +5,7 @@ import { EngineStrip, StaleBanner } from './engine-strip.js';
 import { FirstReading } from './first-reading.js';
 import { formatCount } from './format.js';
 import { GridLoad } from './grid-load.js';
-import { emptyState, totals, withMessage, withMeter } from './grid-state.js';
+import { emptyState, overloaded, totals, withMessage, withMeter } from './grid-state.js';
 import { LiveClient } from './live-client.js';
 import { MeterList } from './meter-list.js';
 import { MeterPanel } from './meter-panel.js';
@@ -89,6 +89,7 @@ function App() {
   const selected = route.region ?? fullest;
   const names = [...(state.regions?.keys() ?? [])];
   const grid = totals(state, names);
+  const over = overloaded(state);
   const empty = state.regions !== null && grid.meters === 0;
 
   return html`
@@ -102,6 +103,7 @@ function App() {
           ${grid.meters > 0 &&
           html`<p class="reporting">
             ${formatCount(grid.metersReporting)} of ${formatCount(grid.meters)} meters reporting${grid.metersSilent > 0 && html`, <strong class="silent">${formatCount(grid.metersSilent)} silent</strong>`}
+            ${over.length > 0 && html`, <strong class="over">${over.length === 1 ? over[0].region : `${formatCount(over.length)} regions`} over capacity</strong>`}
           </p>`}
         </div>
         <${GridLoad} state=${state} names=${names} of="all regions" nowMs=${nowMs} height=${190} />

@@ -175,3 +175,12 @@ export function totals(state, names) {
   }
   return sum;
 }
+
+/**
+ * Regions that take more than their capacity, the worst first.
+ * @param {GridState} state @returns {import('./wire-types.js').Region[]}
+ */
+export function overloaded(state) {
+  const over = [...(state.regions?.values() ?? [])].filter(({ loadPercent }) => loadPercent !== null && loadPercent > 100);
+  return over.sort((a, b) => (b.loadPercent ?? 0) - (a.loadPercent ?? 0));
+}

@@ -77,6 +77,9 @@ chromiumSuite(() => {
     grid.setLoad('region-02', 23.4);
     await regionRow('region-02').getByText('98 %').waitFor();
     expect(await regionRow('region-02').innerText()).toContain('Critical');
+    expect(await page.locator('.over').count()).toBe(0);
+    grid.setLoad('region-02', 27.7);
+    await page.getByText('meters reporting, 2 silent, region-02 over capacity').waitFor();
     grid.setLoad('region-02', 19.9);
     await regionRow('region-02').getByText('83 %').waitFor();
     expect(await regionRow('region-02').innerText()).toContain('High');
@@ -199,6 +202,8 @@ chromiumSuite(() => {
     );
     await openPage(path, { width: 360, height: 740, colorScheme: 'light' });
     await page.locator(path === '' ? '.meters' : '.area-detail canvas').waitFor();
+    // What matters most is on the first screen, though the regions are further down.
+    expect((await page.locator('.over').boundingBox())?.y).toBeLessThan(400);
     expect(await sidewaysOverflow(page)).toBe(0);
     await page.screenshot({ path: join(shotDir, file), fullPage: true });
     expect(complaints).toEqual([]);
@@ -206,7 +211,7 @@ chromiumSuite(() => {
 
   test('long names do not break the layout', async () => {
     const long = 'x'.repeat(64);
-    grid.regionsNow = [{ ...grid.regionsNow[0], region: long }];
+    grid.regionsNow = [{ ...grid.regionsNow[0], region: long, loadPercent: 120 }];
     grid.tellAnomaly(exampleAnomaly({ meterId: 'm'.repeat(64), region: long, startedAt: Date.now() }));
     await openPage('', { width: 360, height: 740 });
     await page.locator('.meters, .note').first().waitFor();

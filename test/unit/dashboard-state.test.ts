@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 /** The parts of the page that need no browser. They are JavaScript without declarations, hence the dynamic imports. */
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
-const { ANOMALIES_MAX, emptyState, loadCurve, sortedAnomalies, totals, withMessage, withMeter } = await web('grid-state.js');
+const { ANOMALIES_MAX, emptyState, loadCurve, overloaded, sortedAnomalies, totals, withMessage, withMeter } = await web('grid-state.js');
 const { formatDuration, loadLevel } = await web('format.js');
 const { LiveClient } = await web('live-client.js');
 
@@ -119,6 +119,13 @@ describe('the load curve', () => {
     expect(totals(state, ['a', 'b']).capacityKw).toBe(20);
     const unlimited = withMessage(emptyState, regions('snapshot', { regions: [region('a', { capacityKw: null })], windows: [] }), NOW_MS);
     expect(totals(unlimited, ['a']).capacityKw).toBeNull();
+  });
+
+  test('names the regions past their capacity, the worst first', () => {
+    expect(overloaded(emptyState)).toEqual([]);
+    const loads = { a: 100, b: 100.5, c: 186, d: null };
+    const loaded = withMessage(emptyState, regions('snapshot', { regions: Object.entries(loads).map(([name, loadPercent]) => region(name, { loadPercent })), windows: [] }), NOW_MS);
+    expect(overloaded(loaded).map((one: { region: string }) => one.region)).toEqual(['c', 'b']);
   });
 });
 
