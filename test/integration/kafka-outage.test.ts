@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { KafkaWriterOptions } from '../../src/actors/sinks/kafka/kafka-options.ts';
 import type { SinkBatch, SinkWriter } from '../../src/actors/sinks/protocol.ts';
-import { KCAT_HOW_TO, kcatAvailable, kcatConsume } from '../services/kcat.ts';
+import { KCAT_HOW_TO, kcatAvailable, kcatConsume, kcatProduce } from '../services/kcat.ts';
 import { servicePort } from '../services/service-process.ts';
 import { suiteWithOwnKafka } from '../services/service-suites.ts';
-import { kcatPrint, makeTopics, recordsOf, writeUntilPassed, writerTo } from '../support/kafka-records.ts';
+import { kcatPrint, makeTopic, makeTopics, recordsOf, writerTo } from '../support/kafka-records.ts';
 import { meterWindow } from '../support/meter-windows.ts';
 import { suite } from '../support/required-suites.ts';
-import { sinkBatch } from '../support/sink-batches.ts';
+import { sinkBatch, writeUntilPassed } from '../support/sink-batches.ts';
 
 /** The writer to Kafka while brokers crash, hang and refuse. Batches go out as the pump sends them: the same one until it passes. */
 
@@ -17,6 +17,7 @@ const QUICK = { writeTimeoutMs: 2_000, requestTimeoutMs: 1_000 };
 /** What the writer may take beyond its deadline, on two cores that other suites use as well. */
 const SLACK_MS = 1_500;
 const OUTAGE_TEST_MS = 90_000;
+const REOPENED = { opening: true };
 /** Each takes some seconds; the cluster notices a dead broker after three. */
 const REFUSALS_MAX = 20;
 
@@ -59,7 +60,7 @@ suiteWithOwnKafka('the Kafka writer and a broker that goes away', {}, (kafka) =>
       const before = await recordsOf(kafka().brokers, `${prefix}aggregates_1m`);
       expect(before).toBeGreaterThan(0);
       expect(before).toBeLessThan(40_000);
-      expect(await writeUntilPassed(writer, batch)).toEqual({ written: 40_000, setAside: [] });
+      expect(await writeUntilPassed(writer, batch, REOPENED)).toEqual({ written: 40_000, setAside: [] });
       expect(new Set(await keys()).size).toBe(40_000);
       expect(await keys()).toHaveLength(before + 40_000);
     });
@@ -77,18 +78,18 @@ suiteWithOwnKafka('the Kafka writer and a broker that goes away', {}, (kafka) =>
       } finally {
         kafka().resume();
       }
-      expect(await writeUntilPassed(writer, windowsBatch(1, 1))).toEqual({ written: 1, setAside: [] });
+      expect(await writeUntilPassed(writer, windowsBatch(1, 1), REOPENED)).toEqual({ written: 1, setAside: [] });
     });
 
     test('does not take another batch for the one that it hung over', { timeout: OUTAGE_TEST_MS }, async () => {
       const writer = newWriter({ writeTimeoutMs: 30_000, requestTimeoutMs: 500, topics: { partitions: 1 } });
-      await writeUntilPassed(writer, windowsBatch(5, 0));
+      await writeUntilPassed(writer, windowsBatch(5, 0), REOPENED);
       kafka().pause();
       // It lies in the broker's socket, and is written once the broker goes on; kafkajs has given up and taken its sequence numbers back.
       await expect(writer.write(windowsBatch(5, 1))).rejects.toMatchObject({ code: 'unavailable' });
       kafka().resume();
       await sleep(500);
-      await writeUntilPassed(writer, windowsBatch(5, 2));
+      await writeUntilPassed(writer, windowsBatch(5, 2), REOPENED);
       const revisions = (await kcatConsume(kafka().brokers, `${prefix}aggregates_1m`)).map(({ value }) => (JSON.parse(value) as { revision: number }).revision);
       expect(revisions.filter((revision) => revision === 2)).toHaveLength(5);
       expect(revisions.slice(-5)).toEqual([2, 2, 2, 2, 2]);
@@ -118,8 +119,19 @@ suiteWithOwnKafka('the Kafka writer and a broker that goes away', {}, (kafka) =>
   });
 });
 
-suiteWithOwnKafka('the Kafka writer and three brokers', { brokers: 3 }, (kafka) => {
+suiteWithOwnKafka('three brokers and the Kafka writer', { brokers: 3 }, (kafka) => {
   suite('kcat', kcatAvailable(), KCAT_HOW_TO, () => {
+    test('go on without one of them', { timeout: OUTAGE_TEST_MS }, async () => {
+      const { brokers, nodes } = kafka();
+      await makeTopic(brokers, 'copies', 1, { 'min.insync.replicas': '2' }, 3);
+      const record = { key: 'k', value: 'before', headers: {} };
+      await kcatProduce(brokers, 'copies', record);
+      await nodes[0].kill9();
+      await kcatProduce(brokers, 'copies', { ...record, value: 'after' });
+      expect((await kcatConsume(brokers, 'copies')).map(({ value }) => value)).toEqual(['before', 'after']);
+      await nodes[0].start();
+    });
+
     test('loses nothing while brokers die and come back', { timeout: 2 * OUTAGE_TEST_MS }, async () => {
       const writer = writerTo(kafka().brokers, 'three.', { requestTimeoutMs: 2_000, writeTimeoutMs: 15_000, topics: { partitions: 6, replicationFactor: 3 } });
       try {
@@ -138,7 +150,7 @@ suiteWithOwnKafka('the Kafka writer and three brokers', { brokers: 3 }, (kafka) 
         const shards = [0, 1].map(async (shard) => {
           while (!isOver) {
             const n = batches++;
-            await writeUntilPassed(writer, sinkBatch({ shard, windows: Array.from({ length: 200 }, (_, i) => meterWindow({ meterId: `batch-${n}-${i}` })) }));
+            await writeUntilPassed(writer, sinkBatch({ shard, windows: Array.from({ length: 200 }, (_, i) => meterWindow({ meterId: `batch-${n}-${i}` })) }), REOPENED);
           }
         });
         await Promise.all([deaths, ...shards]);
@@ -166,7 +178,7 @@ suiteWithOwnKafka('the Kafka writer and three brokers', { brokers: 3 }, (kafka) 
         expect(refusals.at(-1)).toMatchObject({ message: expect.stringMatching(/in-sync replicas/) });
         for (const refusal of refusals) expect(refusal).toMatchObject({ code: 'unavailable', retryable: true });
         await node.start();
-        expect(await writeUntilPassed(writer, windowsBatch(20, 1))).toEqual({ written: 20, setAside: [] });
+        expect(await writeUntilPassed(writer, windowsBatch(20, 1), REOPENED)).toEqual({ written: 20, setAside: [] });
       } finally {
         await writer.close();
       }

@@ -1,17 +1,15 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { SinkWriter } from '../../src/actors/sinks/protocol.ts';
+import { expect, test } from 'vitest';
 import { databaseAddress } from '../../src/actors/sinks/timescale/database-address.ts';
 import { DatabaseSession } from '../../src/actors/sinks/timescale/database-session.ts';
-import { RETENTION_DEFAULTS, type RetentionOptions } from '../../src/actors/sinks/timescale/hypertables.ts';
+import { RETENTION_DEFAULTS } from '../../src/actors/sinks/timescale/hypertables.ts';
 import { migrate } from '../../src/actors/sinks/timescale/migrations.ts';
-import { timescaleWriter } from '../../src/actors/sinks/timescale/timescale-writer.ts';
 import { WindowHistory } from '../../src/actors/sinks/timescale/window-history.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
-import { createLog, nullLog, type Log } from '../../src/runtime/log.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { suiteWithPostgres, suiteWithTimescale } from '../services/service-suites.ts';
-import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
 import { meterWindow } from '../support/meter-windows.ts';
-import { byMeterAndTime, KEEP_ALL, regionWindow, sinkBatch, storedWindows } from '../support/sink-batches.ts';
+import { byMeterAndTime, regionWindow, sinkBatch, storedWindows } from '../support/sink-batches.ts';
+import { timescaleWriters } from '../support/timescale-writers.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -21,35 +19,12 @@ const TEST_MS = 60_000;
 
 const windows = Array.from({ length: 600 }, (_, i) => meterWindow({ meterId: `meter-${i % 20}`, windowStart: START + Math.floor(i / 20) * 3 * 60 * MINUTE }));
 
-/** A database of its own and writers on it, for one test. */
-function writersOn(server: () => { url: string }): { database(): FreshDatabase; open(options?: { retention?: RetentionOptions; log?: Log; url?: string }): Promise<SinkWriter> } {
-  let database: FreshDatabase;
-  let writers: SinkWriter[] = [];
-  beforeEach(async () => {
-    database = await freshDatabase(server().url);
-  });
-  afterEach(async () => {
-    await Promise.all(writers.map((writer) => writer.close()));
-    writers = [];
-    await database.drop();
-  });
-  return {
-    database: () => database,
-    async open(options = {}) {
-      const writer = timescaleWriter({ url: database.url, engineId: 'engine-1', shards: 1, retention: KEEP_ALL, log: nullLog, ...options });
-      writers.push(writer);
-      await writer.open();
-      return writer;
-    },
-  };
-}
-
 suiteWithPostgres('the sink on whatever database is there', (postgres) => {
-  const { database, open } = writersOn(postgres);
+  const { database, opened } = timescaleWriters(postgres);
 
   test('says once what kind of database it writes to', { timeout: TEST_MS }, async () => {
     const lines: string[] = [];
-    const writer = await open({ log: createLog({ level: 'info', name: 'test', destination: { write: (line) => lines.push(line) } }) });
+    const writer = await opened({ log: createLog({ level: 'info', name: 'test', destination: { write: (line) => lines.push(line) } }) });
     await writer.open();
     expect(lines.filter((line) => /"kind":"(plain PostgreSQL|TimescaleDB \d)/.test(line))).toHaveLength(1);
     expect(lines.filter((line) => line.includes('tables of the database were prepared'))).toHaveLength(1);
@@ -58,7 +33,7 @@ suiteWithPostgres('the sink on whatever database is there', (postgres) => {
 });
 
 suiteWithTimescale('the sink on TimescaleDB', (timescale) => {
-  const { database, open } = writersOn(timescale);
+  const { database, opened } = timescaleWriters(timescale);
 
   interface Job {
     table: string;
@@ -79,21 +54,21 @@ suiteWithTimescale('the sink on TimescaleDB', (timescale) => {
     });
 
   test('makes hypertables with compression and retention, once', { timeout: TEST_MS }, async () => {
-    await open({ retention: RETENTION_DEFAULTS });
+    await opened({ retention: RETENTION_DEFAULTS });
     expect(await hypertables()).toEqual(TABLES.map((name) => ({ name, compression_enabled: true })));
     const first = jobsOf((table) => (table.endsWith('15m') ? 365 : 30));
     expect(await jobs()).toEqual(first);
     const lines: string[] = [];
-    await open({ retention: RETENTION_DEFAULTS, log: createLog({ level: 'info', name: 'test', destination: { write: (line) => lines.push(line) } }) });
+    await opened({ retention: RETENTION_DEFAULTS, log: createLog({ level: 'info', name: 'test', destination: { write: (line) => lines.push(line) } }) });
     expect(lines.filter((line) => line.includes('was changed'))).toEqual([]);
     expect(await jobs()).toEqual(first);
   });
 
   test('follows a changed setting', { timeout: TEST_MS }, async () => {
-    await open({ retention: RETENTION_DEFAULTS });
-    await open({ retention: { ...RETENTION_DEFAULTS, keepMs: { '1m': 60 * DAY, '15m': null } } });
+    await opened({ retention: RETENTION_DEFAULTS });
+    await opened({ retention: { ...RETENTION_DEFAULTS, keepMs: { '1m': 60 * DAY, '15m': null } } });
     expect(await jobs()).toEqual(jobsOf((table) => (table.endsWith('15m') ? null : 60)));
-    await open({ retention: { keepMs: { '1m': null, '15m': null }, compressAfterMs: null } });
+    await opened({ retention: { keepMs: { '1m': null, '15m': null }, compressAfterMs: null } });
     expect(await jobs()).toEqual([]);
   });
 
@@ -105,14 +80,14 @@ suiteWithTimescale('the sink on TimescaleDB', (timescale) => {
       "INSERT INTO aggregates_1m SELECT 'meter-' || m, 'region-01', t, t + interval '1 minute', 1.25, 0.5, 2, 0.0208, 'measured', NULL, NULL, NULL, 6, 0, true FROM generate_series(0, 19) m, generate_series(to_timestamp(1767225600), to_timestamp(1767225600 + 29 * 10800), interval '3 hours') t",
     );
     expect(await storedWindows(database())).toEqual(byMeterAndTime(windows));
-    await open();
+    await opened();
     expect(await hypertables()).toHaveLength(4);
     expect(await storedWindows(database())).toEqual(byMeterAndTime(windows));
     expect(await database().rows('SELECT count(*)::int AS n FROM ONLY aggregates_1m')).toEqual([{ n: 0 }]);
   });
 
   test('corrects windows in compressed chunks, and only by newer revisions', { timeout: TEST_MS }, async () => {
-    const writer = await open();
+    const writer = await opened();
     await writer.write(sinkBatch({ position: '1', windows: windows.map((window) => ({ ...window, revision: 1 })), regionWindows: [regionWindow({})] }));
     const compressed = await database().rows("SELECT compress_chunk(c) FROM show_chunks('aggregates_1m') c");
     await database().rows("SELECT compress_chunk(c) FROM show_chunks('regional_aggregates_1m') c");
@@ -132,7 +107,7 @@ suiteWithTimescale('the sink on TimescaleDB', (timescale) => {
   });
 
   test('corrects more windows of compressed chunks in one batch than TimescaleDB allows by itself', { timeout: TEST_MS }, async () => {
-    const writer = await open();
+    const writer = await opened();
     // Each window to correct brings its meter's whole chunk of 1,000 minutes to light.
     const meters = Array.from({ length: 120 }, (_, m) => `meter-${m}`);
     await database().rows(
@@ -152,7 +127,7 @@ suiteWithTimescale('the sink on TimescaleDB', (timescale) => {
       url.username = user;
       url.password = 'geheim';
       const lines: string[] = [];
-      const writer = await open({ url: url.href, log: createLog({ level: 'info', name: 'test', destination: { write: (line) => lines.push(line) } }) });
+      const writer = await opened({ url: url.href, log: createLog({ level: 'info', name: 'test', destination: { write: (line) => lines.push(line) } }) });
       expect(lines.join('')).toMatch(/TimescaleDB is installed but cannot be used \(permission denied/);
       expect((await writer.write(sinkBatch({ windows }))).written).toBe(windows.length);
     } finally {

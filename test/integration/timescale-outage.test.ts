@@ -1,42 +1,27 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BEGINNING, type SinkBatch, type SinkWriter, type WriteReport } from '../../src/actors/sinks/protocol.ts';
-import { timescaleWriter } from '../../src/actors/sinks/timescale/timescale-writer.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { BEGINNING, type SinkBatch, type SinkWriter } from '../../src/actors/sinks/protocol.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
-import { OperationalError } from '../../src/runtime/errors.ts';
-import { nullLog } from '../../src/runtime/log.ts';
 import { suiteWithOwnPostgres } from '../services/service-suites.ts';
 import { eventually } from '../support/engine-process.ts';
-import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
 import { meterWindow } from '../support/meter-windows.ts';
-import { byMeterAndTime, deadLetter, KEEP_ALL, regionWindow, sinkBatch, storedCursors, storedWindows } from '../support/sink-batches.ts';
+import { byMeterAndTime, deadLetter, regionWindow, sinkBatch, storedCursors, storedWindows, writeUntilPassed } from '../support/sink-batches.ts';
+import { timescaleWriters } from '../support/timescale-writers.ts';
 
 const MINUTE = 60_000;
 const START = 1_767_225_600_000;
 const SHARD_0 = 'seg sink: shard 0 of engine-1';
 /** A server that hangs is noticed this much later than a statement may take. */
 const HANGING_TEST_MS = 30_000;
-const RETRIES_MAX = 200;
 
 suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {}, (postgres) => {
-  let database: FreshDatabase;
+  const { database, writer: newWriter, opened } = timescaleWriters(postgres, { timeouts: { connectMs: 2_000, statementMs: 1_000 } });
   let writer: SinkWriter;
 
   beforeEach(async () => {
-    database = await freshDatabase(postgres().url);
-    writer = newWriter(database.url);
-    await writer.open();
+    writer = await opened();
   });
-
-  afterEach(async () => {
-    await writer.close();
-    await database.drop();
-  });
-
-  function newWriter(url: string, statementMs = 1_000): SinkWriter {
-    return timescaleWriter({ url, engineId: 'engine-1', shards: 2, retention: KEEP_ALL, timeouts: { connectMs: 2_000, statementMs }, log: nullLog });
-  }
 
   function batchOf(shard: number, number: number, revision = 0): SinkBatch {
     const windows = windowsOf(shard, number, revision);
@@ -47,22 +32,9 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
     return Array.from({ length: 200 }, (_, i) => meterWindow({ meterId: `meter-${shard}-${i}`, windowStart: START + number * MINUTE, revision }));
   }
 
-  /** As the pump does: the same batch until it passes. */
-  async function writeUntilPassed(batch: SinkBatch): Promise<WriteReport> {
-    for (let tries = 0; tries < RETRIES_MAX; tries++) {
-      try {
-        return await writer.write(batch);
-      } catch (error) {
-        if (!(error instanceof OperationalError) || !error.retryable) throw error;
-        await sleep(25);
-      }
-    }
-    throw new Error(`batch ${batch.position} of shard ${batch.shard} did not pass in ${RETRIES_MAX} tries`);
-  }
-
   /** Runs `during` while a batch of shard 0 has copied its rows and waits for a lock; gives what became of the batch. */
   async function inTheMiddleOf(batch: SinkBatch, during: (backendPid: number) => Promise<void>): Promise<unknown> {
-    const blocker = await database.session();
+    const blocker = await database().session();
     await blocker.query('BEGIN; LOCK TABLE aggregates_1m IN ACCESS EXCLUSIVE MODE');
     const result = writer.write(batch).catch((error: unknown) => error);
     await during(await waitingBackend());
@@ -74,7 +46,7 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
   /** The process of the server that waits for a lock on behalf of shard 0. */
   async function waitingBackend(): Promise<number> {
     // Each time in a session of its own: within a transaction the list of sessions stays as it was first seen.
-    const [{ pid }] = await eventually(() => database.rows<{ pid: number }>("SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", [SHARD_0]), (rows) => rows.length === 1);
+    const [{ pid }] = await eventually(() => database().rows<{ pid: number }>("SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", [SHARD_0]), (rows) => rows.length === 1);
     return pid;
   }
 
@@ -93,7 +65,7 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
       process.kill(pid, 'SIGKILL');
     }],
     ['an operator ends its session', async (pid: number) => {
-      await database.rows('SELECT pg_terminate_backend($1)', [pid]);
+      await database().rows('SELECT pg_terminate_backend($1)', [pid]);
     }],
     ['nothing happens but a lock that lasts too long', async () => {
       await sleep(1_200);
@@ -101,10 +73,10 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
   ] as const)('writes the batch again, once, when %s in the middle of it', async (_, during) => {
     await writer.write(batchOf(0, 1));
     expect(await inTheMiddleOf(batchOf(0, 2), during)).toMatchObject(AWAY);
-    expect((await writeUntilPassed(batchOf(0, 2))).written).toBe(202);
-    expect(await storedWindows(database)).toEqual(byMeterAndTime([1, 2].flatMap((number) => windowsOf(0, number))));
-    expect(await database.rows('SELECT id FROM dead_letter ORDER BY id')).toEqual([{ id: '0-1' }, { id: '0-2' }]);
-    expect(await storedCursors(database)).toEqual({ 'engine-1/0': '2' });
+    expect((await writeUntilPassed(writer, batchOf(0, 2))).written).toBe(202);
+    expect(await storedWindows(database())).toEqual(byMeterAndTime([1, 2].flatMap((number) => windowsOf(0, number))));
+    expect(await database().rows('SELECT id FROM dead_letter ORDER BY id')).toEqual([{ id: '0-1' }, { id: '0-2' }]);
+    expect(await storedCursors(database())).toEqual({ 'engine-1/0': '2' });
   });
 
   test('goes on after kills at any moment, with nothing lost, nothing doubled, and every batch counted once', async () => {
@@ -113,7 +85,7 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
     const shards = [0, 1].map(async (shard) => {
       let written = 0;
       for (const number of NUMBERS) {
-        written += (await writeUntilPassed(batchOf(shard, number))).written;
+        written += (await writeUntilPassed(writer, batchOf(shard, number))).written;
         await sleep(10);
       }
       return written;
@@ -128,9 +100,9 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
     const written = await Promise.all(shards);
     over = true;
     await killing;
-    expect(await storedWindows(database)).toEqual(byMeterAndTime([0, 1].flatMap((shard) => NUMBERS.flatMap((number) => windowsOf(shard, number)))));
-    expect(await storedCursors(database)).toEqual({ 'engine-1/0': '60', 'engine-1/1': '60' });
-    expect(await database.rows('SELECT count(*)::int AS letters FROM dead_letter')).toEqual([{ letters: 120 }]);
+    expect(await storedWindows(database())).toEqual(byMeterAndTime([0, 1].flatMap((shard) => NUMBERS.flatMap((number) => windowsOf(shard, number)))));
+    expect(await storedCursors(database())).toEqual({ 'engine-1/0': '60', 'engine-1/1': '60' });
+    expect(await database().rows('SELECT count(*)::int AS letters FROM dead_letter')).toEqual([{ letters: 120 }]);
     // A batch whose answer was lost is reported as nothing written.
     for (const count of written) expect([0, 1, 2, 3].map((lost) => (60 - lost) * 202)).toContain(count);
   });
@@ -144,18 +116,18 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
   });
 
   test('knows that a batch was committed although the answer was lost', async () => {
-    const proxy = await LossyProxy.before(database.url);
-    const behind = newWriter(proxy.url);
+    const proxy = await LossyProxy.before(database().url);
+    const behind = newWriter({ url: proxy.url });
     try {
       await behind.open();
       await behind.write(batchOf(0, 1));
       proxy.cutAtCommit = true;
       await expect(behind.write(batchOf(0, 2))).rejects.toMatchObject(AWAY);
       proxy.cutAtCommit = false;
-      await expect.poll(() => storedCursors(database)).toEqual({ 'engine-1/0': '2' });
+      await expect.poll(() => storedCursors(database())).toEqual({ 'engine-1/0': '2' });
       expect(await behind.write(batchOf(0, 2))).toEqual({ written: 0, setAside: [] });
       expect((await behind.write(batchOf(0, 3))).written).toBe(202);
-      expect(await storedWindows(database)).toHaveLength(600);
+      expect(await storedWindows(database())).toHaveLength(600);
     } finally {
       await behind.close();
       await proxy.close();
@@ -163,9 +135,9 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
   });
 
   test('does not let a session that was given up for lost write over what came after it', async () => {
-    const proxy = await LossyProxy.before(database.url);
-    const behind = newWriter(proxy.url, HANGING_TEST_MS);
-    const other = await database.session();
+    const proxy = await LossyProxy.before(database().url);
+    const behind = newWriter({ url: proxy.url, timeouts: { connectMs: 2_000, statementMs: HANGING_TEST_MS } });
+    const other = await database().session();
     try {
       await behind.open();
       await other.query('BEGIN; LOCK TABLE regional_aggregates_1m IN ACCESS EXCLUSIVE MODE');
@@ -176,9 +148,9 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
       // As another shard would. The lost session gets the lock after it.
       await other.query("INSERT INTO regional_aggregates_1m VALUES ('region-01', to_timestamp($1), to_timestamp($1) + interval '1 minute', 9, 1, 1, 1, 1, 1, NULL, NULL, true)", [START / 1_000]);
       await other.query('COMMIT');
-      await expect.poll(() => database.rows('SELECT 1 FROM pg_stat_activity WHERE application_name = $1', [SHARD_0])).toEqual([]);
-      expect(await database.rows('SELECT meters_reporting FROM regional_aggregates_1m')).toEqual([{ meters_reporting: 9 }]);
-      expect(await storedCursors(database)).toEqual({});
+      await expect.poll(() => database().rows('SELECT 1 FROM pg_stat_activity WHERE application_name = $1', [SHARD_0])).toEqual([]);
+      expect(await database().rows('SELECT meters_reporting FROM regional_aggregates_1m')).toEqual([{ meters_reporting: 9 }]);
+      expect(await storedCursors(database())).toEqual({});
     } finally {
       await other.end();
       await behind.close();
@@ -190,12 +162,12 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
     await writer.write(batchOf(0, 1));
     postgres().pause();
     try {
-      await Promise.all([expect(writer.write(batchOf(0, 2))).rejects.toMatchObject(AWAY), expect(newWriter(database.url).open()).rejects.toMatchObject(AWAY)]);
+      await Promise.all([expect(writer.write(batchOf(0, 2))).rejects.toMatchObject(AWAY), expect(newWriter().open()).rejects.toMatchObject(AWAY)]);
     } finally {
       postgres().resume();
     }
-    await writeUntilPassed(batchOf(0, 2));
-    expect(await storedWindows(database)).toHaveLength(400);
+    await writeUntilPassed(writer, batchOf(0, 2));
+    expect(await storedWindows(database())).toHaveLength(400);
   });
 
   test('is away while the server is, for preparing as for writing', async () => {

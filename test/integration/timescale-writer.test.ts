@@ -1,45 +1,23 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { BEGINNING, type SinkBatch, type SinkWriter } from '../../src/actors/sinks/protocol.ts';
-import { timescaleWriter, type TimescaleOptions } from '../../src/actors/sinks/timescale/timescale-writer.ts';
+import { BEGINNING, type SinkBatch } from '../../src/actors/sinks/protocol.ts';
+import { timescaleWriter } from '../../src/actors/sinks/timescale/timescale-writer.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { suiteWithPostgres } from '../services/service-suites.ts';
-import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
+import { freshDatabase } from '../support/fresh-database.ts';
 import { aMeterWindow, meterWindow } from '../support/meter-windows.ts';
-import { anomaly, byMeterAndTime, deadLetter, KEEP_ALL, regionWindow, sinkBatch, storedCursors, storedWindows } from '../support/sink-batches.ts';
+import { anomaly, byMeterAndTime, deadLetter, regionWindow, sinkBatch, storedCursors, storedWindows } from '../support/sink-batches.ts';
+import { timescaleWriters } from '../support/timescale-writers.ts';
 
 const MINUTE = 60_000;
 const START = 1_767_225_600_000;
 
 suiteWithPostgres('the TimescaleDB writer', (postgres) => {
-  let database: FreshDatabase;
-  let writers: SinkWriter[] = [];
-
-  beforeEach(async () => {
-    database = await freshDatabase(postgres().url);
-  });
-
-  afterEach(async () => {
-    await Promise.all(writers.map((writer) => writer.close()));
-    writers = [];
-    await database.drop();
-  });
-
-  function newWriter(options: Partial<TimescaleOptions> = {}): SinkWriter {
-    const writer = timescaleWriter({ url: database.url, engineId: 'engine-1', shards: 2, retention: KEEP_ALL, log: nullLog, ...options });
-    writers.push(writer);
-    return writer;
-  }
-
-  async function openWriter(options: Partial<TimescaleOptions> = {}): Promise<SinkWriter> {
-    const writer = newWriter(options);
-    await writer.open();
-    return writer;
-  }
+  const { database, writer: newWriter, opened: openWriter } = timescaleWriters(postgres);
 
   async function setAside(): Promise<{ what: string; reason: string; payload: string; shard: number; engine_id: string }[]> {
-    return database.rows('SELECT * FROM sink_set_aside ORDER BY what');
+    return database().rows('SELECT * FROM sink_set_aside ORDER BY what');
   }
 
   test('writes windows as they are, and remembers where each shard goes on', async () => {
@@ -53,8 +31,8 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     ];
     expect(await writer.write(sinkBatch({ shard: 0, position: 'p0', windows }))).toEqual({ written: 3, setAside: [] });
     expect(await writer.write(sinkBatch({ shard: 1, position: "it's \\ odd", windows: [] }))).toEqual({ written: 0, setAside: [] });
-    expect(await storedWindows(database, '1m')).toEqual(windows.slice(0, 2));
-    expect(await storedWindows(database, '15m')).toEqual(windows.slice(2));
+    expect(await storedWindows(database(), '1m')).toEqual(windows.slice(0, 2));
+    expect(await storedWindows(database(), '15m')).toEqual(windows.slice(2));
     const after = await newWriter().open();
     expect([after(0), after(1), after(2)]).toEqual(['p0', "it's \\ odd", BEGINNING]);
   });
@@ -65,7 +43,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     const other = newWriter({ engineId: 'engine-2' });
     expect((await other.open())(0)).toBe(BEGINNING);
     await other.write(sinkBatch({ position: 'of two' }));
-    expect(await storedCursors(database)).toEqual({ 'engine-1/0': 'of one', 'engine-2/0': 'of two' });
+    expect(await storedCursors(database())).toEqual({ 'engine-1/0': 'of one', 'engine-2/0': 'of two' });
   });
 
   test('lets a newer revision win, and nothing else', async () => {
@@ -76,10 +54,10 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     expect((await writer.write(sinkBatch({ position: '2', windows: stale }))).written).toBe(0);
     const equal = [meterWindow({ revision: 2, avgPowerKw: 22 })];
     expect((await writer.write(sinkBatch({ position: '3', windows: equal }))).written).toBe(0);
-    expect(await storedWindows(database)).toEqual([second]);
+    expect(await storedWindows(database())).toEqual([second]);
     const third = meterWindow({ revision: 3, avgPowerKw: 3 });
     expect((await writer.write(sinkBatch({ position: '4', windows: [third] }))).written).toBe(1);
-    expect(await storedWindows(database)).toEqual([third]);
+    expect(await storedWindows(database())).toEqual([third]);
   });
 
   test('ends with the newest revision of each window, whatever the order and however often batches come', async () => {
@@ -97,7 +75,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     const batch = fc.uniqueArray(window, { selector: ({ meterId, windowStart }) => `${meterId} ${windowStart}`, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(fc.array(fc.record({ windows: batch, shard: fc.nat(1), times: fc.integer({ min: 1, max: 2 }) }), { maxLength: 8 }), async (batches) => {
-        await database.rows('TRUNCATE aggregates_1m');
+        await database().rows('TRUNCATE aggregates_1m');
         const newest = new Map<string, MeterWindow>();
         // The same revision of a window has the same contents.
         const known = new Map<string, MeterWindow>();
@@ -119,7 +97,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
             for (const one of line) await writer.write(one);
           }),
         );
-        expect(await storedWindows(database)).toEqual(byMeterAndTime([...newest.values()]));
+        expect(await storedWindows(database())).toEqual(byMeterAndTime([...newest.values()]));
       }),
       { numRuns: 40 },
     );
@@ -137,11 +115,11 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     expect(await writer.write(sinkBatch({ position: '1', ...first }))).toEqual({ written: 6, setAside: [] });
     const ended = anomaly({ endedAt: START + MINUTE, endReason: 'recovered', score: 7 });
     await writer.write(sinkBatch({ position: '2', regionWindows: [regionWindow({ metersReporting: 1, final: false })], anomalies: [ended], deadLetters: [letter] }));
-    expect(await database.rows('SELECT region, meters_reporting, sum_power_kw, capacity_kw, load_percent, final, window_end FROM regional_aggregates_1m')).toEqual([
+    expect(await database().rows('SELECT region, meters_reporting, sum_power_kw, capacity_kw, load_percent, final, window_end FROM regional_aggregates_1m')).toEqual([
       { region: 'region-01', meters_reporting: 1, sum_power_kw: 3.75, capacity_kw: null, load_percent: null, final: false, window_end: new Date(START + MINUTE) },
     ]);
-    expect(await database.rows('SELECT meters_reporting, window_end FROM regional_aggregates_15m')).toEqual([{ meters_reporting: 3, window_end: new Date(START + 15 * MINUTE) }]);
-    expect(await database.rows('SELECT * FROM alerts ORDER BY id')).toEqual([
+    expect(await database().rows('SELECT meters_reporting, window_end FROM regional_aggregates_15m')).toEqual([{ meters_reporting: 3, window_end: new Date(START + 15 * MINUTE) }]);
+    expect(await database().rows('SELECT * FROM alerts ORDER BY id')).toEqual([
       {
         id: ended.id,
         type: 'ANOMALY',
@@ -159,7 +137,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
       },
       expect.objectContaining({ id: 'o', type: 'METER_OUTAGE', kind: 'outage', ended_at: null, end_reason: null }),
     ]);
-    expect(await database.rows('SELECT * FROM dead_letter ORDER BY id')).toEqual([
+    expect(await database().rows('SELECT * FROM dead_letter ORDER BY id')).toEqual([
       { id: letter.id, received_at: new Date(letter.receivedAt), code: 'invalid_timestamp', message: 'bad \ufffd byte', index: 0, meter_id: null, raw: 'a\ufffdb\ufffd' },
       expect.objectContaining({ id: 'other', meter_id: 'meter-1', raw: '{"meterId":"meter-1"}' }),
     ]);
@@ -172,9 +150,9 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
 
     test('sets aside what its encoding, its values, a constraint or a trigger is against, and writes the rest', async () => {
       const writer = await openWriter();
-      await database.rows('ALTER TABLE aggregates_1m ADD CONSTRAINT sane CHECK (max_power_kw < 1000)');
-      await database.rows("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.meter_id = 'unwanted' THEN RAISE 'we do not take this meter'; END IF; RETURN NEW; END $$");
-      await database.rows('CREATE TRIGGER refusing BEFORE INSERT ON aggregates_1m FOR EACH ROW EXECUTE FUNCTION refuse()');
+      await database().rows('ALTER TABLE aggregates_1m ADD CONSTRAINT sane CHECK (max_power_kw < 1000)');
+      await database().rows("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.meter_id = 'unwanted' THEN RAISE 'we do not take this meter'; END IF; RETURN NEW; END $$");
+      await database().rows('CREATE TRIGGER refusing BEFORE INSERT ON aggregates_1m FOR EACH ROW EXECUTE FUNCTION refuse()');
       const windows = among(
         meterWindow({ meterId: 'nul', region: 'a\0b' }),
         meterWindow({ meterId: 'many', count: 4_000_000_000 }),
@@ -192,22 +170,22 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
         { what: '1m window unwanted 2026-01-01T00:00:00.000Z', reason: 'we do not take this meter (P0001)' },
       ];
       expect(report.setAside.sort((a, b) => (a.what < b.what ? -1 : 1))).toEqual(expected.map((one) => (one.what.includes('strong') ? { ...one, reason: expect.stringMatching(/violates check constraint "sane" \(23514, sane\)$/) } : one)));
-      expect((await storedWindows(database)).map(({ meterId }) => meterId)).toEqual(good.map(({ meterId }) => meterId));
+      expect((await storedWindows(database())).map(({ meterId }) => meterId)).toEqual(good.map(({ meterId }) => meterId));
       const aside = await setAside();
       expect(aside.map(({ what }) => what)).toEqual(expected.map(({ what }) => what));
       expect(JSON.parse(aside[2].payload)).toEqual(windows.find(({ meterId }) => meterId === 'nul'));
       expect(JSON.parse(aside[4].payload)).toEqual(windows.find(({ meterId }) => meterId === 'unwanted'));
       expect(aside[0]).toMatchObject({ engine_id: 'engine-1', shard: 0 });
-      expect(await storedCursors(database)).toEqual({ 'engine-1/0': '1' });
+      expect(await storedCursors(database())).toEqual({ 'engine-1/0': '1' });
       // The next batch goes the short way again, over the same connection.
       expect(await writer.write(sinkBatch({ position: '2', windows: [meterWindow({ meterId: 'next' })] }))).toEqual({ written: 1, setAside: [] });
     });
 
     test('finds the row that only a check at the commit is against', async () => {
       const writer = await openWriter();
-      await database.rows('CREATE TABLE known_regions (region text PRIMARY KEY)');
-      await database.rows("INSERT INTO known_regions VALUES ('region-01')");
-      await database.rows('ALTER TABLE aggregates_1m ADD FOREIGN KEY (region) REFERENCES known_regions DEFERRABLE INITIALLY DEFERRED');
+      await database().rows('CREATE TABLE known_regions (region text PRIMARY KEY)');
+      await database().rows("INSERT INTO known_regions VALUES ('region-01')");
+      await database().rows('ALTER TABLE aggregates_1m ADD FOREIGN KEY (region) REFERENCES known_regions DEFERRABLE INITIALLY DEFERRED');
       const report = await writer.write(sinkBatch({ position: '1', windows: among(meterWindow({ meterId: 'elsewhere', region: 'region-99' })) }));
       expect(report).toEqual({ written: 300, setAside: [{ what: '1m window elsewhere 2026-01-01T00:00:00.000Z', reason: expect.stringContaining('violates foreign key constraint') }] });
     });
@@ -239,34 +217,34 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
       const windows = good.map((window) => ({ ...window, region: 'a\0b' }));
       expect((await writer.write(sinkBatch({ position: '1', windows }))).setAside).toHaveLength(300);
       expect(await setAside()).toHaveLength(300);
-      expect(await storedCursors(database)).toEqual({ 'engine-1/0': '1' });
+      expect(await storedCursors(database())).toEqual({ 'engine-1/0': '1' });
     });
 
     test('writes both, one after the other, when a window is in a batch twice', async () => {
       const writer = await openWriter();
       const report = await writer.write(sinkBatch({ position: '1', windows: among(meterWindow({ meterId: 'good-007', revision: 1 })) }));
       expect(report.setAside).toEqual([]);
-      expect((await storedWindows(database)).find(({ meterId }) => meterId === 'good-007')?.revision).toBe(1);
+      expect((await storedWindows(database())).find(({ meterId }) => meterId === 'good-007')?.revision).toBe(1);
     });
 
     test('does not set aside row by row what the table as a whole is against', async () => {
       const writer = await openWriter();
-      await database.rows("CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed for maintenance'; END $$");
-      await database.rows('CREATE TRIGGER closed BEFORE INSERT ON aggregates_1m FOR EACH ROW EXECUTE FUNCTION closed()');
+      await database().rows("CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed for maintenance'; END $$");
+      await database().rows('CREATE TRIGGER closed BEFORE INSERT ON aggregates_1m FOR EACH ROW EXECUTE FUNCTION closed()');
       const refused = { code: 'database_refused', retryable: false, message: expect.stringMatching(/refuses every row: closed for maintenance/) };
       await expect(writer.write(sinkBatch({ position: '1', windows: good }))).rejects.toMatchObject(refused);
-      expect([await setAside(), await storedWindows(database), await storedCursors(database)]).toEqual([[], [], {}]);
-      await database.rows('DROP TRIGGER closed ON aggregates_1m');
+      expect([await setAside(), await storedWindows(database()), await storedCursors(database())]).toEqual([[], [], {}]);
+      await database().rows('DROP TRIGGER closed ON aggregates_1m');
       expect((await writer.write(sinkBatch({ position: '1', windows: good }))).written).toBe(300);
     });
 
     test('does not take a missing table or a missing right for a bad row', async () => {
       const writer = await openWriter();
-      await database.rows('ALTER TABLE alerts RENAME TO mislaid');
+      await database().rows('ALTER TABLE alerts RENAME TO mislaid');
       const batch = sinkBatch({ position: '1', windows: [meterWindow({})], anomalies: [anomaly({})] });
       await expect(writer.write(batch)).rejects.toMatchObject({ code: 'schema_missing', retryable: false, message: expect.stringMatching(/"alerts" does not exist; restore/) });
-      expect([await setAside(), await storedWindows(database), await storedCursors(database)]).toEqual([[], [], {}]);
-      await database.rows('ALTER TABLE mislaid RENAME TO alerts');
+      expect([await setAside(), await storedWindows(database()), await storedCursors(database())]).toEqual([[], [], {}]);
+      await database().rows('ALTER TABLE mislaid RENAME TO alerts');
       expect((await writer.write(batch)).written).toBe(2);
     });
   });
@@ -295,7 +273,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     // It still thinks that the shard has no cursor at all.
     const stale = sinkBatch({ position: '1', regionWindows: [regionWindow({ metersReporting: 1 })] });
     await expect(lost.write(stale)).rejects.toMatchObject({ code: 'cursor_moved', retryable: true });
-    expect(await database.rows('SELECT meters_reporting FROM regional_aggregates_1m')).toEqual([{ meters_reporting: 9 }]);
+    expect(await database().rows('SELECT meters_reporting FROM regional_aggregates_1m')).toEqual([{ meters_reporting: 9 }]);
     // Asking again mends it.
     expect((await lost.open())(0)).toBe('2');
     expect((await lost.write(sinkBatch({ position: '3' }))).written).toBe(0);
@@ -316,7 +294,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     const positions = await writer.open();
     expect([positions(0), positions(1)]).toEqual([BEGINNING, '1']);
     await writer.write(sinkBatch({ shard: 1, position: '2' }));
-    expect(await storedCursors(database)).toEqual({ 'engine-1/1': '2' });
+    expect(await storedCursors(database())).toEqual({ 'engine-1/1': '2' });
   });
 
   test('has no room for a shard beyond those it was made for', async () => {
@@ -329,16 +307,16 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     const of = (shard: number): MeterWindow[] => Array.from({ length: 10_000 }, (_, i) => meterWindow({ meterId: `meter-${shard}-${i % 1_000}`, windowStart: START + Math.floor(i / 1_000) * MINUTE }));
     const reports = await Promise.all([0, 1].map((shard) => writer.write(sinkBatch({ shard, position: '1', windows: of(shard) }))));
     expect(reports.map(({ written }) => written)).toEqual([10_000, 10_000]);
-    expect(await storedWindows(database)).toEqual(byMeterAndTime([0, 1].flatMap(of)));
+    expect(await storedWindows(database())).toEqual(byMeterAndTime([0, 1].flatMap(of)));
   });
 
   test('leaves no session open in a transaction, and says who it is', async () => {
     const writer = await openWriter();
-    await database.rows('ALTER TABLE alerts RENAME TO mislaid');
+    await database().rows('ALTER TABLE alerts RENAME TO mislaid');
     await writer.write(sinkBatch({ shard: 0, position: '1' }));
     await expect(writer.write(sinkBatch({ shard: 1, position: '1', anomalies: [anomaly({})] }))).rejects.toThrow();
     const sessions = (): Promise<{ application_name: string; state: string }[]> =>
-      database.rows("SELECT application_name, state FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'seg%'");
+      database().rows("SELECT application_name, state FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'seg%'");
     await expect.poll(sessions).toEqual([{ application_name: 'seg sink: shard 0 of engine-1', state: 'idle' }]);
     await writer.close();
     await expect.poll(sessions).toEqual([]);
@@ -361,15 +339,15 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     });
 
     beforeEach(() => {
-      const url = new URL(database.url);
+      const url = new URL(database().url);
       url.username = user;
       url.password = 'geheim';
       limited = url.href;
     });
 
     afterEach(async () => {
-      await database.rows(`DROP OWNED BY ${user}`);
-      await database.rows(`ALTER ROLE ${user} CONNECTION LIMIT -1`);
+      await database().rows(`DROP OWNED BY ${user}`);
+      await database().rows(`ALTER ROLE ${user} CONNECTION LIMIT -1`);
     });
 
     test.each<[wrong: string, change: (url: URL) => void, expected: object]>([
@@ -386,19 +364,19 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     });
 
     test('says which rights are missing, first to prepare and then to write', async () => {
-      await database.rows('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+      await database().rows('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
       await expect(newWriter({ url: limited }).open()).rejects.toMatchObject({ code: 'access_denied', retryable: false, message: expect.stringMatching(/permission denied for schema public; the user needs CREATE/) });
       await openWriter();
-      await database.rows(`GRANT SELECT ON sink_migrations, sink_cursors TO ${user}`);
+      await database().rows(`GRANT SELECT ON sink_migrations, sink_cursors TO ${user}`);
       const writer = await openWriter({ url: limited });
       const batch = sinkBatch({ position: '1', windows: [meterWindow({})] });
       await expect(writer.write(batch)).rejects.toMatchObject({ code: 'access_denied', retryable: false, message: expect.stringMatching(/INSERT, UPDATE on the tables/) });
-      await database.rows(`GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO ${user}`);
+      await database().rows(`GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO ${user}`);
       expect((await writer.write(batch)).written).toBe(1);
     });
 
     test('waits when the database has no connection left', async () => {
-      await database.rows(`ALTER ROLE ${user} CONNECTION LIMIT 0`);
+      await database().rows(`ALTER ROLE ${user} CONNECTION LIMIT 0`);
       await expect(newWriter({ url: limited }).open()).rejects.toMatchObject({ code: 'unavailable', retryable: true, message: expect.stringMatching(/too many connections/) });
     });
   });

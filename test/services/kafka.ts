@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kafkaClassPath, kafkaJarsPresent, LOG_SETTINGS } from './kafka-jars.ts';
-import { removeServiceDirectory, runTool, serviceDirectory, servicePort, ServiceProcess } from './service-process.ts';
+import { RestartableServer } from './restartable-server.ts';
+import { removeServiceDirectory, runTool, serviceDirectory, servicePort } from './service-process.ts';
 
 /** Apache Kafka for a test: real brokers in KRaft mode on free ports of 127.0.0.1, with data of their own that is gone afterwards. */
 
@@ -37,12 +38,13 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   try {
     const plans = await planBrokers(directory, brokers);
     const clusterId = randomBytes(16).toString('base64url');
-    for (const plan of plans) {
+    const formats = plans.map(async (plan) => {
       mkdirSync(plan.directory);
       writeFileSync(propertiesFile(plan), properties(plan, plans, settings));
       await runJava(classPath, 'kafka.tools.StorageTool', ['format', `--cluster-id=${clusterId}`, '--config', propertiesFile(plan)]);
-    }
-    cluster = new KafkaCluster(directory, plans.map((plan) => new KafkaBroker(plan, classPath)), classPath);
+    });
+    await allDone(formats);
+    cluster = new KafkaCluster(directory, plans.map((plan) => new KafkaBroker(plan, classPath)));
     await cluster.start();
     return cluster;
   } catch (error) {
@@ -68,68 +70,25 @@ interface BrokerPlan {
   controllerPort: number;
 }
 
-/** One broker of a cluster; it keeps its address and its data through `stop` and `kill9`. */
-export class KafkaBroker {
+/** One broker of a cluster. With others in it, `start` is not done before more than half of them are up. */
+export class KafkaBroker extends RestartableServer {
   readonly id: number;
   /** `127.0.0.1:port`. */
   readonly address: string;
-  private readonly plan: BrokerPlan;
-  private readonly classPath: string;
-  private process: ServiceProcess | null = null;
 
   /** Use `startKafka`. */
   constructor(plan: BrokerPlan, classPath: string) {
-    this.id = plan.id;
-    this.address = `127.0.0.1:${plan.port}`;
-    this.plan = plan;
-    this.classPath = classPath;
-  }
-
-  get pid(): number {
-    return this.up().pid;
-  }
-
-  /** Brings it up, the first time or after `stop` or `kill9`. With others in the cluster it is not up before more than half of them are. */
-  async start(): Promise<void> {
-    if (this.process?.isUp === true) throw new Error(`Kafka broker ${this.id} is up already`);
-    this.process = await ServiceProcess.start({
-      name: `Kafka broker ${this.id}`,
+    super({
+      name: `Kafka broker ${plan.id}`,
       command: 'java',
-      args: [...JAVA_ARGS, `-Xmx${HEAP_MB}m`, `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', this.classPath, 'kafka.Kafka', propertiesFile(this.plan)],
+      args: [...JAVA_ARGS, `-Xmx${HEAP_MB}m`, `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', classPath, 'kafka.Kafka', propertiesFile(plan)],
       env: { LC_ALL: 'C.UTF-8', TZ: 'UTC' },
-      cwd: this.plan.directory,
+      cwd: plan.directory,
       readyText: 'Kafka Server started',
       stopSignal: 'SIGTERM',
     });
-  }
-
-  /** Orderly; the data stays for another `start`. */
-  async stop(): Promise<void> {
-    await this.process?.stop();
-  }
-
-  /** As a crash would; the data stays for another `start`. */
-  async kill9(): Promise<void> {
-    await this.up().kill9();
-  }
-
-  /** It hangs: connections stay open and nothing is answered. */
-  pause(): void {
-    this.up().pause();
-  }
-
-  resume(): void {
-    this.up().resume();
-  }
-
-  /** Kills it if it is up. */
-  async end(): Promise<void> {
-    await this.process?.kill9();
-  }
-
-  private up(): ServiceProcess {
-    if (this.process === null || !this.process.isUp) throw new Error(`Kafka broker ${this.id} is not up`);
-    return this.process;
+    this.id = plan.id;
+    this.address = `127.0.0.1:${plan.port}`;
   }
 }
 
@@ -139,20 +98,16 @@ export class KafkaCluster {
   readonly brokers: string;
   readonly nodes: readonly KafkaBroker[];
   private readonly directory: string;
-  private readonly classPath: string;
 
   /** Use `startKafka`. */
-  constructor(directory: string, nodes: readonly KafkaBroker[], classPath: string) {
+  constructor(directory: string, nodes: readonly KafkaBroker[]) {
     this.directory = directory;
     this.nodes = nodes;
-    this.classPath = classPath;
     this.brokers = nodes.map(({ address }) => address).join(',');
   }
 
   async start(): Promise<void> {
-    const starts = await Promise.allSettled(this.nodes.map((node) => node.start()));
-    const failed = starts.find((start) => start.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await allDone(this.nodes.map((node) => node.start()));
   }
 
   async stop(): Promise<void> {
@@ -171,14 +126,6 @@ export class KafkaCluster {
     for (const node of this.nodes) node.resume();
   }
 
-  /** Creates a topic with Kafka's own command; it takes a second. `settings` are those of the topic: `{ 'cleanup.policy': 'compact' }`. */
-  async createTopic(name: string, options: { partitions?: number; replication?: number; settings?: Readonly<Record<string, string>> } = {}): Promise<void> {
-    const { partitions = 1, replication = Math.min(this.nodes.length, COPIES_MAX), settings = {} } = options;
-    const counts = ['--partitions', `${partitions}`, '--replication-factor', `${replication}`];
-    const config = Object.entries(settings).flatMap(([key, value]) => ['--config', `${key}=${value}`]);
-    await runJava(this.classPath, 'org.apache.kafka.tools.TopicCommand', ['--bootstrap-server', this.brokers, '--create', '--topic', name, ...counts, ...config]);
-  }
-
   /**
    * Kills all and removes their data. An orderly stop would save nothing, and takes long: the last controllers wait for a majority
    * that has gone.
@@ -187,6 +134,12 @@ export class KafkaCluster {
     await Promise.all(this.nodes.map((node) => node.end()));
     removeServiceDirectory(this.directory);
   }
+}
+
+/** Waits for all, also where one fails: what is still at work then would be in the way of cleaning up. */
+async function allDone(works: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find((work) => work.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function planBrokers(directory: string, count: number): Promise<BrokerPlan[]> {

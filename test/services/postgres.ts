@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, chownSync, constants, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { removeServiceDirectory, runTool, serviceDirectory, servicePort, ServiceProcess, type SystemUser } from './service-process.ts';
+import { RestartableServer } from './restartable-server.ts';
+import { removeServiceDirectory, runTool, serviceDirectory, servicePort, type SystemUser } from './service-process.ts';
 
 /** A PostgreSQL server of its own for a test: new data directory, free port of 127.0.0.1, password made for it, gone afterwards. */
 
@@ -76,32 +77,18 @@ interface Cluster {
   settings: Readonly<Record<string, string>>;
 }
 
-/** A server that can be taken down and brought back under the same address with its data. */
-export class PostgresServer {
+/** Its sessions share its fate: `stop` cuts them off, `kill9` kills them, and they hang while it is paused. */
+export class PostgresServer extends RestartableServer {
   /** `postgres://seg:…@127.0.0.1:port/postgres`, of a user who may do anything. */
   readonly url: string;
   /** Whether TimescaleDB is loaded; a database still has to `CREATE EXTENSION timescaledb`. */
   readonly timescale: boolean;
-  private readonly cluster: Cluster;
-  private process: ServiceProcess | null = null;
+  private readonly directory: string;
 
   /** Use `startPostgres`. */
-  constructor(cluster: Cluster) {
-    this.cluster = cluster;
-    this.url = `postgres://${ADMIN}:${cluster.password}@127.0.0.1:${cluster.port}/postgres`;
-    this.timescale = cluster.timescale;
-  }
-
-  get pid(): number {
-    return this.up().pid;
-  }
-
-  /** Brings it back after `stop` or `kill9`. */
-  async start(): Promise<void> {
-    if (this.process?.isUp === true) throw new Error('PostgreSQL is up already');
-    const { bin, directory, user, port, settings } = this.cluster;
+  constructor({ bin, directory, user, password, port, timescale, settings }: Cluster) {
     const all = { listen_addresses: '127.0.0.1', port: `${port}`, unix_socket_directories: '', ...settings };
-    this.process = await ServiceProcess.start({
+    super({
       name: 'PostgreSQL',
       command: join(bin, 'postgres'),
       args: ['-D', join(directory, 'data'), ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
@@ -112,46 +99,25 @@ export class PostgresServer {
       // Ends open sessions, then stops: without it a test's own pool would hold the server up.
       stopSignal: 'SIGINT',
     });
-  }
-
-  /** Orderly, with open sessions cut off; the data stays for another `start`. */
-  async stop(): Promise<void> {
-    await this.process?.stop();
-  }
-
-  /** As a crash would, with every session; the data stays for another `start`. */
-  async kill9(): Promise<void> {
-    await this.up().kill9();
-  }
-
-  /** The server and its sessions hang: nothing answers, nothing is refused. */
-  pause(): void {
-    this.up().pause();
-  }
-
-  resume(): void {
-    this.up().resume();
+    this.url = `postgres://${ADMIN}:${password}@127.0.0.1:${port}/postgres`;
+    this.timescale = timescale;
+    this.directory = directory;
   }
 
   /** Stops it and removes its data. */
   async dispose(): Promise<void> {
     await this.stop();
     await this.freeLock();
-    removeServiceDirectory(this.cluster.directory);
+    removeServiceDirectory(this.directory);
   }
 
   /** A killed server leaves the segment of shared memory that guards its data directory; the next start would have removed it. */
   private async freeLock(): Promise<void> {
-    const pidFile = join(this.cluster.directory, 'data/postmaster.pid');
+    const pidFile = join(this.directory, 'data/postmaster.pid');
     if (!existsSync(pidFile)) return;
     const [, segment] = readFileSync(pidFile, 'utf8').split('\n')[SHARED_MEMORY_LINE]?.trim().split(/\s+/) ?? [];
     // It fails when the segment is gone already.
     if (segment !== undefined) await runTool('ipcrm', ['-m', segment]).catch(() => {});
-  }
-
-  private up(): ServiceProcess {
-    if (this.process === null || !this.process.isUp) throw new Error('PostgreSQL is not up');
-    return this.process;
   }
 }
 

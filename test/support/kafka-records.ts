@@ -5,9 +5,8 @@ import kafkajs, { type Admin, type KafkaConfig } from 'kafkajs';
 import { kafkaWriter } from '../../src/actors/sinks/kafka/kafka-writer.ts';
 import type { KafkaWriterOptions } from '../../src/actors/sinks/kafka/kafka-options.ts';
 import { TOPICS } from '../../src/actors/sinks/kafka/topics.ts';
-import type { SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
+import type { SinkWriter } from '../../src/actors/sinks/protocol.ts';
 import { systemTimers } from '../../src/runtime/clock.ts';
-import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog, type Log } from '../../src/runtime/log.ts';
 
 /** The writer to a Kafka of test/services, and what a client of other people reads from the topics. */
@@ -80,18 +79,6 @@ export async function recordsOf(brokers: string, topic: string): Promise<number>
       // A broker that has just come up does not lead its partitions yet.
       if ((error as { retriable?: unknown }).retriable !== true || tries === TRIES_MAX) throw error;
       await sleep(LOOK_AGAIN_MS);
-    }
-  }
-}
-
-/** As the pump does: opens and writes the same batch until it passes. */
-export async function writeUntilPassed(writer: SinkWriter, batch: SinkBatch): Promise<WriteReport> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await writer.open();
-      return await writer.write(batch);
-    } catch (error) {
-      if (!(error instanceof OperationalError) || !error.retryable || tries === TRIES_MAX) throw error;
     }
   }
 }

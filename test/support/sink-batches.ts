@@ -1,12 +1,18 @@
-import type { SinkBatch } from '../../src/actors/sinks/protocol.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
 import type { RetentionOptions } from '../../src/actors/sinks/timescale/hypertables.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { DeadLetter } from '../../src/model/queries.ts';
 import { WindowBlockBuilder } from '../../src/model/window-block.ts';
 import { GRANULARITY_MS, type Granularity, type MeterWindow, type RegionWindow } from '../../src/model/window.ts';
+import { OperationalError } from '../../src/runtime/errors.ts';
 import type { FreshDatabase } from './fresh-database.ts';
 
 /** Batches for sinks, and what the tables hold of them. */
+
+/** A server that was killed is back within seconds, and a writer may give each try up to a second or two. */
+const TRIES_MAX = 200;
+const TRY_AGAIN_MS = 25;
 
 /** The windows below are of a fixed day. With the defaults, jobs of TimescaleDB would compress and drop them while a test looks at them. */
 export const KEEP_ALL: RetentionOptions = { keepMs: { '1m': null, '15m': null }, compressAfterMs: 100 * 365 * 86_400_000 };
@@ -24,6 +30,19 @@ export function sinkBatch({ shard = 0, position = '1', windows = [], regionWindo
   const builder = new WindowBlockBuilder();
   for (const window of windows) builder.add(window);
   return { shard, position, windows: builder.finish(), windowCount: windows.length, regionWindows, anomalies, deadLetters };
+}
+
+/** As the pump does: the same batch until it passes. With `opening` the writer is opened before each try; one to a database takes that only while no other shard writes. */
+export async function writeUntilPassed(writer: SinkWriter, batch: SinkBatch, { opening = false } = {}): Promise<WriteReport> {
+  for (let tries = 1; ; tries++) {
+    try {
+      if (opening) await writer.open();
+      return await writer.write(batch);
+    } catch (error) {
+      if (!(error instanceof OperationalError) || !error.retryable || tries === TRIES_MAX) throw error;
+      await sleep(TRY_AGAIN_MS);
+    }
+  }
 }
 
 export function regionWindow(some: Partial<Omit<RegionWindow, 'windowEnd'>>): RegionWindow {
