@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { AnomalyKind } from '../../src/model/anomaly.ts';
 import type { WindowFacts } from '../../src/actors/shard/detection/window-facts.ts';
+import { suite } from '../support/required-suites.ts';
 import { DAY_MS, DetectionMeter, HOUR_MS, MINUTE_MS } from '../unit/detection-meter.ts';
 
 /** The detectors with their default thresholds on real and on labelled series. Prints what it measures. */
@@ -11,10 +12,7 @@ import { DAY_MS, DetectionMeter, HOUR_MS, MINUTE_MS } from '../unit/detection-me
 const DATA_DIR = join(import.meta.dirname, '../../../shared/data');
 const UCI_FILE = join(DATA_DIR, 'uci_household_1min/household_1min_2006-12-16_2007-02-28.csv.gz');
 const NAB_DIR = join(DATA_DIR, 'nab');
-const hasUci = existsSync(UCI_FILE);
-const hasNab = existsSync(join(NAB_DIR, 'windows.json'));
-if (!hasUci) console.warn(`SKIPPED: ${UCI_FILE} is missing; false alarms and recall on a real household were NOT checked`);
-if (!hasNab) console.warn(`SKIPPED: ${NAB_DIR} is missing; precision and recall on the Numenta benchmark were NOT checked`);
+const NAB_LABELS = join(NAB_DIR, 'windows.json');
 
 function csvRows(path: string): string[][] {
   const lines = gunzipSync(readFileSync(path)).toString('utf8').trim().split('\n');
@@ -67,7 +65,7 @@ function seededRandom(seed: number): () => number {
   };
 }
 
-describe.skipIf(!hasUci)('a real household by the minute (UCI)', () => {
+suite('detection on a real household (UCI)', existsSync(UCI_FILE), `It reads ${UCI_FILE}.`, () => {
   it('raises at most three episodes a week of ordinary life, none CRITICAL', () => {
     const meter = new DetectionMeter();
     const samples = readUci();
@@ -123,7 +121,7 @@ interface NabScore {
 
 /** As NAB itself scores: the first 15 % of a series are for learning. An episode is right when it overlaps a labelled window. */
 function scoreNab(name: string): NabScore {
-  const labels = JSON.parse(readFileSync(join(NAB_DIR, 'windows.json'), 'utf8'))[name] as [string, string][];
+  const labels = JSON.parse(readFileSync(NAB_LABELS, 'utf8'))[name] as [string, string][];
   const windows = labels.map((label) => label.map((text) => Date.parse(`${text.slice(0, 19).replace(' ', 'T')}Z`)));
   const rows = csvRows(join(NAB_DIR, 'data', `${name}.gz`));
   const meter = new DetectionMeter();
@@ -143,7 +141,7 @@ function scoreNab(name: string): NabScore {
   };
 }
 
-describe.skipIf(!hasNab)('the Numenta Anomaly Benchmark', () => {
+suite('detection on the Numenta Anomaly Benchmark', existsSync(NAB_LABELS), `It reads ${NAB_DIR}.`, () => {
   const report = (name: string, score: NabScore): void => {
     const precision = score.episodes === 0 ? '–' : (score.truePositives / score.episodes).toFixed(2);
     const recall = score.labelled === 0 ? '–' : (score.found / score.labelled).toFixed(2);

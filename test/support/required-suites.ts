@@ -1,9 +1,10 @@
 import { describe } from 'vitest';
+import { leftOutLine } from './left-out-suites.ts';
 
 /**
- * Suites that need a program which is not everywhere: a browser, a database, a broker. Without it they do not run, and say so;
- * with SEG_REQUIRE_ALL_SUITES=1, as in CI, they fail instead. Those of a database or a broker are declared by
- * test/services/service-suites.ts, which finds or starts it.
+ * Suites that need a program which is not everywhere: a browser, a database, a broker. Without it they do not run, and say so at once and, by
+ * left-out-suites.ts, at the end; with SEG_REQUIRE_ALL_SUITES=1, as in CI, they fail instead. Those of a database or a broker are declared
+ * by test/services/service-suites.ts, which finds or starts it.
  */
 
 /**
@@ -17,7 +18,7 @@ export function suite(name: string, available: boolean, howTo: string, body: () 
     describe(name, body);
     return;
   }
-  console.warn(`\n*** ${missingSuite(name, howTo, process.env.SEG_REQUIRE_ALL_SUITES === '1')}\n`);
+  console.warn(`\n${missingSuite(name, howTo, process.env.SEG_REQUIRE_ALL_SUITES === '1')}\n`);
   describe.skip(`${name} (not available)`, body);
 }
 
@@ -27,12 +28,12 @@ export function suite(name: string, available: boolean, howTo: string, body: () 
  */
 export function suiteWherePossible(name: string, available: boolean, howTo: string, body: () => void): void {
   if (available) describe(name, body);
-  else console.warn(`\n*** ${missingSuite(name, howTo, false)}\n`);
+  else console.warn(`\n${missingSuite(name, howTo, false)}\n`);
 }
 
 /** What to say of a suite that cannot run; throws it when all suites are required. */
 export function missingSuite(name: string, howTo: string, allRequired: boolean): string {
-  const message = `The ${name} suite did not run: ${name} is not available here. ${howTo}`;
-  if (allRequired) throw new Error(`${message} (SEG_REQUIRE_ALL_SUITES=1 lets no suite be left out.)`);
-  return message;
+  const line = leftOutLine(name, howTo);
+  if (allRequired) throw new Error(`${line} (SEG_REQUIRE_ALL_SUITES=1 lets no suite be left out.)`);
+  return line;
 }
