@@ -13,7 +13,8 @@ import { windowsDifference } from '../support/window-difference.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-const ROUNDS = 10;
+/** `SEG_KILL_ROUNDS` for more; `seg prove` kills too, and the simulator thousands of times. */
+const ROUNDS = Number(process.env.SEG_KILL_ROUNDS) || 6;
 const SENDERS = 4;
 const METERS_PER_SENDER = 8;
 const READINGS_PER_METER_AND_BATCH = 12;
