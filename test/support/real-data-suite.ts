@@ -23,6 +23,11 @@ const METERS_IN_FLIGHT = 4;
 /** Between two looks at a meter whose last windows the clock has not closed yet. */
 const ASK_AGAIN_MS = 500;
 const METERS_PER_PAGE = 1_000;
+/**
+ * In a file of hundreds of meters one of so many is asked for its windows, which takes two cores a minute for every three million; those of the others are in the
+ * region's, which have to be the exact sums over all. `SEG_REAL_DATA=all` asks every meter.
+ */
+const ASKED_EVERY = process.env.SEG_REAL_DATA === 'all' ? 1 : 4;
 
 export interface RealDataSet {
   preset: 'uci' | 'edrp' | 'swiss';
@@ -35,14 +40,15 @@ export interface RealDataSet {
 /** A meter and how many of its windows were final and the expected ones so far. */
 interface MeterInWork {
   meterId: string;
+  isAsked: boolean;
   /** How often it has been found with open windows. */
   foundOpen: number;
   compared: Record<Granularity, number>;
 }
 
 /**
- * Declares the suite of one real file: through `seg import` and HTTP into a real engine of its own, then every window of every meter and of
- * the region against an independent recomputation.
+ * Declares the suite of one real file: through `seg import` and HTTP into a real engine of its own, then the windows of meters
+ * and every window of the region against an independent recomputation.
  */
 export function realDataSuite({ preset, file, read, region }: RealDataSet): void {
   const path = join(DATA, file);
@@ -79,7 +85,7 @@ export function realDataSuite({ preset, file, read, region }: RealDataSet): void
       const startedMs = Date.now();
       const regions = { '1m': new ExpectedRegion(region), '15m': new ExpectedRegion(region) };
       const pages = new WindowPages(engine, METERS_IN_FLIGHT);
-      const waiting: MeterInWork[] = source.meterIds.map((meterId) => ({ meterId, foundOpen: 0, compared: { '1m': 0, '15m': 0 } }));
+      const waiting: MeterInWork[] = source.meterIds.map((meterId, i) => ({ meterId, isAsked: i % ASKED_EVERY === 0, foundOpen: 0, compared: { '1m': 0, '15m': 0 } }));
       let readingCount = 0;
       let windowCount = 0;
 
@@ -105,6 +111,10 @@ export function realDataSuite({ preset, file, read, region }: RealDataSet): void
           let closed = true;
           for (const granularity of GRANULARITIES) {
             const expected = new ExpectedWindows(readings, granularity);
+            if (!meter.isAsked) {
+              for (let at = 0; at < expected.length; at++) regions[granularity].add(expected.window(at));
+              continue;
+            }
             // A meter's last windows are closed by the clock, one lateness after they came: the meter goes to the end of the queue.
             if (await compare(expected, meter.compared)) continue;
             closed = false;
@@ -122,12 +132,18 @@ export function realDataSuite({ preset, file, read, region }: RealDataSet): void
       try {
         await Promise.all(Array.from({ length: METERS_IN_FLIGHT }, compareMeters));
       } catch (error) {
+        // What the engine says of a thread that ended comes a moment after the answers that fail with it.
+        await sleep(ASK_AGAIN_MS);
         console.error(engine.transcript());
         throw error;
       } finally {
         pages.close();
       }
       expect(readingCount).toBe(accepted);
+      const errors = engine.lines.filter(({ level }) => level === 'error');
+      for (const { msg } of errors) console.warn(`${preset}: the engine says: ${msg}`);
+      // A thread that hung on a busy machine was started anew and has answered since; see WindowPages.
+      expect(errors.filter(({ reason }) => reason !== 'hung')).toEqual([]);
 
       let regionalCount = 0;
       for (const granularity of GRANULARITIES) {
@@ -135,7 +151,7 @@ export function realDataSuite({ preset, file, read, region }: RealDataSet): void
         expect(regions[granularity].difference(windows)).toBe(null);
         regionalCount += windows.length;
       }
-      console.log(`${preset}: ${windowCount} windows (1m and 15m of ${source.meterIds.length} meters) and ${regionalCount} of the region are as expected (${seconds(Date.now() - startedMs)})`);
+      console.log(`${preset}: ${windowCount} windows (1m and 15m of ${Math.ceil(source.meterIds.length / ASKED_EVERY)} of ${source.meterIds.length} meters) and ${regionalCount} of the region are as expected (${seconds(Date.now() - startedMs)})`);
     });
   });
 }
