@@ -8,6 +8,7 @@ import { MailboxMetrics } from '../runtime/mailbox-metrics.ts';
 import { Responder, type Reply } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
+import { TurnShare } from '../runtime/turn-share.ts';
 import type { ShardThreadSnapshot } from './engine-metrics.ts';
 import { openShardStore } from './open-shard-store.ts';
 
@@ -42,6 +43,9 @@ const CHECKPOINT_STEP_MS = 100;
 const PAGES_PER_STEP_MAX = 128;
 /** 256 MiB of log hold 5 min of readingIds at 10,000 readings/s, and are replayed in about 2 s. */
 const JOURNAL_KEEP_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Questions may hold readings up for this long, ms, or for as long as one of them takes: a page of many windows is some 10 ms. */
+const QUESTIONS_MS_PER_TURN = 5;
 
 runThread(async (context) => {
   const options = context.options as ShardThreadOptions;
@@ -87,7 +91,13 @@ runThread(async (context) => {
     actor.report();
   });
 
+  const questions = new TurnShare(QUESTIONS_MS_PER_TURN, { clock, nextTurn: setImmediate });
+
   function answer(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
+    questions.run(() => answerNow(query, reply));
+  }
+
+  function answerNow(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
     try {
       const found = actor.ask(query);
       reply.ok(found, query.kind === 'effects' ? [(found as ShardAnswers['effects']).windows] : []);
