@@ -27,6 +27,8 @@ export interface SegmentFiles {
   remove(first: number): boolean;
   /** Bytes of all of them on disk. */
   sizeBytes(): number;
+  /** Resolves when nothing is under way any more that goes on by itself after `make`. */
+  settled(): Promise<void>;
 }
 
 export interface JournalOptions {
@@ -179,6 +181,7 @@ export class Journal {
     this.unsealed = [];
     this.tail = null;
     for (const segment of open) await segment?.store.close();
+    await this.files.settled();
   }
 
   // Segments ---------------------------------------------------------------------------------------------------------------

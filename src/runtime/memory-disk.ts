@@ -33,6 +33,8 @@ export class MemoryDisk implements SegmentFiles {
     return true;
   }
 
+  async settled(): Promise<void> {}
+
   sizeBytes(): number {
     let bytes = 0;
     for (const segment of this.segments.values()) bytes += segment.sizeBytes();

@@ -18,6 +18,8 @@ interface Kind {
 }
 
 const MAP_BYTES = 64 * 1024 * 1024;
+/** The segment that is made ahead. */
+const SPARE = 'spare-log';
 
 class LmdbKind implements Kind {
   readonly directory = mkdtempSync(join(tmpdir(), 'seg-journal-'));
@@ -118,6 +120,10 @@ class WatchedFiles implements SegmentFiles {
 
   sizeBytes(): number {
     return this.files.sizeBytes();
+  }
+
+  settled(): Promise<void> {
+    return this.files.settled();
   }
 
   private watched(store: Store): Store {
@@ -740,14 +746,49 @@ describe('segments in LMDB', () => {
 
   it('free what they took on disk', async () => {
     const journal = open();
-    journal.append(8, recordOf(8, 5_000_000));
+    // More than what goes at once.
+    journal.append(8, recordOf(8, 15_000_000));
     await journal.commit();
     journal.append(9, recordOf(9));
     await journal.commit();
     journal.release(9);
     const taken = () => readdirSync(kind.directory, { recursive: true, encoding: 'utf8' }).reduce((sum, name) => sum + (statSync(path(name), { throwIfNoEntry: false })?.blocks ?? 0) * 512, 0);
     await eventually(async () => taken(), (bytes) => bytes < 1_000_000);
-    expect(names()).toEqual(['log-9']);
+    expect(names().filter((name) => name !== SPARE)).toEqual(['log-9']);
+  });
+
+  it('are made ahead, and take their name when their turn comes', async () => {
+    const files = kind.files();
+    const journal = new Journal(files, SEGMENT_PER_GROUP);
+    journals.push(journal);
+    // The first of a process is made when it is needed; 8 still goes where 7 is.
+    for (const sequence of [8, 9]) await appendGroup(journal, sequence);
+    await files.settled();
+    const ahead = statSync(path(SPARE, 'data.mdb'));
+    expect(listSegments(kind.directory)).toEqual([1, 3, 4, 7, 9]);
+    await appendGroup(journal, 10);
+    expect(statSync(path('log-10', 'data.mdb')).ino).toBe(ahead.ino);
+    await files.settled();
+    expect(statSync(path(SPARE, 'data.mdb')).ino).not.toBe(ahead.ino);
+    await journal.close();
+    // Half of one, that a killed process left.
+    truncateSync(path(SPARE, 'data.mdb'), 100);
+    const next = open();
+    expect(names()).not.toContain(SPARE);
+    for (const sequence of [11, 12, 13]) await appendGroup(next, sequence);
+    expect(recordsOf(next)).toEqual(expectedRecords(...Array.from({ length: 13 }, (_, i) => i + 1)));
+  });
+
+  it('are made when they are needed where the one made ahead is gone', async () => {
+    const files = kind.files();
+    const journal = new Journal(files, SEGMENT_PER_GROUP);
+    journals.push(journal);
+    for (const sequence of [8, 9, 10]) {
+      await appendGroup(journal, sequence);
+      await files.settled();
+      rmSync(path(SPARE), { recursive: true, force: true });
+    }
+    expect(recordsOf(journal)).toEqual(expectedRecords(...Array.from({ length: 10 }, (_, i) => i + 1)));
   });
 
   it('whose removal a crash cut short are removed by the next process that writes', async () => {
