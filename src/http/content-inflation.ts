@@ -32,7 +32,8 @@ export class ContentInflater {
    */
   tryInflate(body: Uint8Array, done: (result: Uint8Array | InflationFault) => void): boolean {
     if (this.waiting.length >= INFLATIONS_WAITING_MAX || !this.intake.tryReserve(body.length)) return false;
-    this.waiting.push({ body: body.slice(), done });
+    // Not slice: a Buffer's shares its memory.
+    this.waiting.push({ body: new Uint8Array(body), done });
     this.startNext();
     return true;
   }

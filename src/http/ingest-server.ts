@@ -94,6 +94,12 @@ class IngestRoute {
       exchange.problem(coding, [['accept-encoding', 'gzip, identity']]);
       return;
     }
+    // Collecting and decoding what is refused anyway would take the time and memory of what is not.
+    const refusal = this.ingest.refuseUnread();
+    if (refusal !== null) {
+      answerRefusal(exchange, refusal);
+      return;
+    }
     this.intake.collectBody(exchange, head, (body) => {
       if (coding === 'gzip') this.inflate(exchange, format, body);
       else this.take(exchange, format, body);

@@ -50,7 +50,8 @@ export interface BatchMark {
 /** Collects readings for one shard. Columns grow by doubling up to what callers put in; callers bound that. */
 export class ReadingBatchBuilder {
   count = 0;
-  private capacity: number;
+  /** Readings that it holds without growing. */
+  capacity: number;
   private present = 0;
   private timestamp: Float64Array;
   private powerKw: Float64Array;

@@ -18,6 +18,13 @@ class FakePort implements IngestPort {
   readonly bodies: { format: BodyFormat; bytes: number; text: string }[] = [];
   respond: (done: Done, body: Uint8Array) => void = (done, body) => done(accepted(body.length));
 
+  /** What it says to bodies that it does not want to see. */
+  unread: IngestRefusal | null = null;
+
+  refuseUnread(): IngestRefusal | null {
+    return this.unread;
+  }
+
   ingest(body: Uint8Array, format: BodyFormat, done: Done): void {
     this.bodies.push({ format, bytes: body.length, text: Buffer.from(body.subarray(0, 40)).toString() });
     this.respond(done, body);
@@ -168,6 +175,21 @@ describe('answers', () => {
     expect((await post('x')).status).toBe(202);
   });
 
+  it('refuses before the body came when nothing can be taken, and the connection stays usable', async () => {
+    const { server, port } = await start();
+    port.unread = { status: 429, code: 'overloaded', message: 'Later.', retryAfterSeconds: 1 };
+    const connection = await RawConnection.open(server.port);
+    connection.write(`${head(200_000)}${' '.repeat(1_000)}`);
+    const refused = await connection.answer();
+    expect([refused.status, refused.headers['retry-after'], JSON.parse(refused.body).code]).toEqual([429, '1', 'overloaded']);
+    expect(server.stats().bodies).toMatchObject({ collecting: 0, bufferedBytes: 0 });
+    port.unread = null;
+    connection.write(`${' '.repeat(199_000)}${head(2)}{}`);
+    expect((await connection.answer()).status).toBe(202);
+    expect(port.bodies.map(({ bytes }) => bytes)).toEqual([2]);
+    connection.destroy();
+  });
+
   it('survives a client that goes away before its answer', async () => {
     const { server, port, post } = await start();
     const waiting: Done[] = [];
@@ -295,6 +317,21 @@ describe('gzip', () => {
     expect((await post(gzipSync('[{"a":1}]'), gzip)).status).toBe(202);
     expect(port.bodies).toMatchObject([{ text: '[{"a":1}]' }]);
     expect(server.stats().bodies.bufferedBytes).toBe(0);
+  });
+
+  it('inflates bodies that came in pieces, though their memory goes to others meanwhile', async () => {
+    const { server, port } = await start();
+    const texts = Array.from({ length: 8 }, (_, n) => String(n).repeat(40).concat(Array.from({ length: 3_000 }, (_, k) => (k * n * 7919) % 1_009).join(',')));
+    const connections = await Promise.all(texts.map(() => RawConnection.open(server.port)));
+    const bodies = texts.map((text) => gzipSync(text));
+    // Many heads and beginnings first, then all ends in one go.
+    bodies.forEach((body, n) => connections[n].write(Buffer.concat([Buffer.from(head(body.length, 'Content-Encoding: gzip\r\n')), body.subarray(0, 500)])));
+    await until(() => server.stats().bodies.collecting === 8, 'all have begun');
+    bodies.forEach((body, n) => connections[n].write(body.subarray(500)));
+    const answers = await Promise.all(connections.map((connection) => connection.answer()));
+    expect(answers.map(({ status }) => status)).toEqual(texts.map(() => 202));
+    expect(port.bodies.map(({ text, bytes }) => `${text} ${bytes}`).sort()).toEqual(texts.map((text) => `${text.slice(0, 40)} ${text.length}`).sort());
+    for (const connection of connections) connection.destroy();
   });
 
   it('refuses a bomb with 413 and takes exactly 16 MiB', async () => {

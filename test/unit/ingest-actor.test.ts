@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { IngestActor, INGEST_DEFAULTS } from '../../src/actors/ingest/actor.ts';
 import type { IngestOptions } from '../../src/actors/ingest/actor.ts';
-import { BATCH_BYTES_MAX, BATCH_READINGS_MAX } from '../../src/actors/ingest/batch-queue.ts';
+import { BATCH_BYTES_MAX, BATCH_READINGS_FULL, BATCH_READINGS_MAX } from '../../src/actors/ingest/batch-queue.ts';
 import type { IngestRefusal, IngestSummary } from '../../src/actors/ingest/protocol.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { decodeWords, FakeShard, PARTITIONS, shardOfMeter, wordsBody } from '../fixtures/ingest/fake-shard.ts';
@@ -113,7 +113,7 @@ describe('coalescing', () => {
   });
 
   it('keeps every batch under its limits of readings and bytes', async () => {
-    const { shards, send, endTurn } = setUp(1, { eagerReadings: Infinity });
+    const { shards, send, endTurn } = setUp(1, { eagerReadings: Infinity, queuedReadingsMax: 200_000 });
     for (let i = 0; i < 2; i++) send(...Array.from({ length: 50_000 }, (_, k) => `m${k}`));
     const longIds = Array.from({ length: 50_000 }, (_, k) => `m${k}`.padEnd(64, 'x'));
     for (let i = 0; i < 2; i++) send(...longIds);
@@ -124,8 +124,20 @@ describe('coalescing', () => {
     }
     const sizes = shards[0].received.map((batch) => batch.meterIds.length);
     expect(sizes.reduce((a, b) => a + b)).toBe(200_000);
-    expect(Math.max(...sizes)).toBe(BATCH_READINGS_MAX);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(BATCH_READINGS_MAX);
     expect(Math.max(...shards[0].received.map((batch) => batch.bytes))).toBeLessThanOrEqual(BATCH_BYTES_MAX + 1_024);
+  });
+
+  it('begins a new batch for the next request once one is full, while none can be sent', async () => {
+    const { shards, send, endTurn } = setUp(1, { eagerReadings: Infinity });
+    for (let i = 0; i < 20; i++) send(...Array.from({ length: 600 }, (_, k) => `m${k}`));
+    endTurn();
+    for (let answered = 0; answered < shards[0].received.length; answered++) {
+      shards[0].answerOldest();
+      await settled();
+    }
+    expect(shards[0].received.map((batch) => batch.meterIds.length)).toEqual([4_200, 4_200, 3_600]);
+    expect(BATCH_READINGS_FULL).toBe(4_000);
   });
 });
 

@@ -13,9 +13,9 @@ import type { ShardRequester } from './shard-link.ts';
 import { RequestRouter } from './state.ts';
 
 export const INGEST_DEFAULTS = {
-  /** Four full requests, or about 0.2 s of a shard's work at a million readings/s: more would be latency, not throughput. */
-  queuedReadingsMax: 200_000,
-  /** 200,000 readings of the widest kind take 30 MiB; dead letters are larger each, and this is their bound. */
+  /** Two full requests, or about 0.2 s of a shard's work at half a million readings/s: more would be latency and memory, not throughput. */
+  queuedReadingsMax: 100_000,
+  /** 100,000 readings of the widest kind take 15 MiB; dead letters are larger each, and this is their bound. */
   queuedBytesMax: 64 * 1024 * 1024,
   /** A commit takes milliseconds; a shard that needs longer than this is hung or its disk is. */
   appendDeadlineMs: 10_000,
@@ -91,6 +91,12 @@ export class IngestActor implements IngestPort {
     this.counters.requestsPending++;
     if (tally.partsPending === 0) this.answerIfSettled(tally, startedAtMs);
     else this.planFlush();
+  }
+
+  refuseUnread(): IngestRefusal | null {
+    const hopeless = this.router.refusalOfAll();
+    if (hopeless !== null) this.counters.answered(hopeless.status, 0);
+    return hopeless;
   }
 
   /** The shard takes readings through `requester` from now on. Its former requester must be closed by whoever opened it. */

@@ -9,14 +9,21 @@ import type { RequestTally } from './request-tally.ts';
  * that a batch's dictionary can hold, so that no mix of readings overflows it.
  */
 export const BATCH_READINGS_MAX = 65_000;
+/** A batch with this many takes no further request: while many wait, a shard counts batch by batch, and other things have their turn in between. About 5 ms of its work. */
+export const BATCH_READINGS_FULL = 4_000;
 /** Bytes of one packed batch at most: a few milliseconds of journal writing, and what a credit stands for. */
 export const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 /** Every column of a reading (reading-batch.ts), and the length byte of a region of its own. */
 const READING_BYTES = 8 * 8 + 4 * 4 + 2 + 1 + 1 + 1;
 /** Field names and numbers of a dead letter in MessagePack, apart from its texts. */
 const DEAD_LETTER_BYTES = 64;
-/** Emptied builders kept for the next batch: growing 15 columns anew costs more than filling them. More are busy only under overload. */
-const SPARE_BUILDERS_MAX = 2;
+/**
+ * Emptied builders kept for the next batch: growing 15 columns anew costs more than filling them. Full queues are so many batches; builders of larger ones, 0.4 MB and more,
+ * are let go but for two.
+ */
+const SPARE_BUILDERS_MAX = 32;
+const SPARE_LARGE_BUILDERS_MAX = 2;
+const LARGE_BUILDER_READINGS = 4_096;
 
 export interface QueueLimits {
   /** Readings and dead letters that may wait for one shard. */
@@ -84,7 +91,8 @@ export class BatchQueue {
 
   /** Remembers where the queue stands; `rollback` returns here, even over batches opened since. */
   mark(): void {
-    const last = this.batches.at(-1) ?? this.openBatch();
+    const newest = this.batches.at(-1);
+    const last = newest === undefined || newest.manifest.readings + newest.deadLetters >= BATCH_READINGS_FULL ? this.openBatch() : newest;
     this.markBefore = {
       batches: this.batches.length,
       builder: last.builder.mark(),
@@ -190,7 +198,9 @@ export class BatchQueue {
   }
 
   private keepSpare(builder: ReadingBatchBuilder): void {
-    if (this.spareBuilders.length < SPARE_BUILDERS_MAX) this.spareBuilders.push(builder);
+    const isLarge = builder.capacity > LARGE_BUILDER_READINGS;
+    const kept = isLarge ? this.spareBuilders.filter(({ capacity }) => capacity > LARGE_BUILDER_READINGS).length : this.spareBuilders.length;
+    if (kept < (isLarge ? SPARE_LARGE_BUILDERS_MAX : SPARE_BUILDERS_MAX)) this.spareBuilders.push(builder);
   }
 }
 

@@ -36,4 +36,6 @@ export interface IngestPort {
    * this returns. `body` is borrowed until this returns.
    */
   ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void): void;
+  /** The refusal that any body would meet now, for a request whose body need not be read then; null when some may be taken. Counts as an answer. */
+  refuseUnread(): IngestRefusal | null;
 }
