@@ -35,7 +35,7 @@ export interface FloodResult {
   faultCount: number;
   /** Distinct readings that were acknowledged. */
   acknowledged: number;
-  /** Readings of batches that were refused and not acknowledged since: the engine may hold those it refused after it had begun to store them. */
+  /** Readings of batches in doubt: refused with 503 or cut off, and not acknowledged since. The engine may hold those, it had begun to store them; of a 429 it took nothing. */
   uncertain: number;
   /** Without meters whose last batch is in doubt. */
   sample: MeterCount[];
@@ -54,8 +54,8 @@ interface Lane {
   connection: LoadConnection | null;
   body: number;
   inFlight: boolean;
-  /** The batch was refused at least once. */
-  refused: boolean;
+  /** The engine may hold the batch though it did not acknowledge it. */
+  inDoubt: boolean;
 }
 
 /** Runs one flood; resolves when its last answer is there. `onSendingEnded` is called when its last request is out. */
@@ -109,7 +109,7 @@ class Flood {
       faults: this.faults,
       faultCount: this.result.faultCount,
       acknowledged: this.result.accepted,
-      uncertain: this.lanes.filter(({ refused, inFlight }) => refused || inFlight).length * readingsPerBatch,
+      uncertain: this.lanes.filter(({ inDoubt, inFlight }) => inDoubt || inFlight).length * readingsPerBatch,
       sample: this.sample(),
     };
   }
@@ -127,7 +127,7 @@ class Flood {
       const from = Math.floor((meters * k) / connections);
       const meterCount = Math.floor((meters * (k + 1)) / connections) - from;
       const source = new ReadingSource({ format: 'json', firstMeter: from, meterCount, readingsPerBatch, withReadingIds: true, runId, eventTime: { kind: 'wall' }, head });
-      const lane: Lane = { number: k, source, connection: null, body: source.next(Date.now()), inFlight: false, refused: false };
+      const lane: Lane = { number: k, source, connection: null, body: source.next(Date.now()), inFlight: false, inDoubt: false };
       this.lanes.push(lane);
     }
     for (let k = 0; k < connections; k += OPENING_MAX) await Promise.all(this.lanes.slice(k, k + OPENING_MAX).map((lane) => this.connect(lane)));
@@ -156,7 +156,7 @@ class Flood {
     this.answers[status] = (this.answers[status] ?? 0) + 1;
     if (status === 202) this.accepted(lane, body);
     else {
-      lane.refused = true;
+      lane.inDoubt ||= status !== 429;
       const refusal = status === 429 || status === 503;
       if (!refusal || !/\r\nretry-after: *\d+/i.test(head)) this.fault(`an answer ${status}${refusal ? ' without Retry-After' : ''}: ${body.toString('latin1', 0, 200)}`);
     }
@@ -166,10 +166,10 @@ class Flood {
   private accepted(lane: Lane, body: Buffer): void {
     const { accepted, duplicates } = JSON.parse(body.toString('latin1')) as { accepted: number; duplicates: number };
     const size = lane.source.readingsOf(lane.body);
-    if (accepted + duplicates === size && (duplicates === 0 || lane.refused)) lane.source.acceptedWhole(lane.body);
+    if (accepted + duplicates === size && (duplicates === 0 || lane.inDoubt)) lane.source.acceptedWhole(lane.body);
     else this.fault(`a batch of ${size} was answered ${accepted} accepted and ${duplicates} duplicates`);
     this.result.accepted += size;
-    lane.refused = false;
+    lane.inDoubt = false;
     lane.body = lane.source.next(Date.now());
   }
 
@@ -177,7 +177,7 @@ class Flood {
     if (lane.inFlight) {
       this.inFlight--;
       lane.inFlight = false;
-      lane.refused = true;
+      lane.inDoubt = true;
       this.fault(`a request's connection broke: ${reason}`);
     }
     const at = this.free.indexOf(lane);
@@ -197,7 +197,7 @@ class Flood {
     for (let k = 0; k < Math.min(sampleSize, meters); k++) {
       const meter = Math.floor((meters * k) / Math.min(sampleSize, meters));
       const lane = this.lanes.findLast(({ number }) => Math.floor((meters * number) / connections) <= meter)!;
-      if (lane.refused || lane.inFlight) continue;
+      if (lane.inDoubt || lane.inFlight) continue;
       sample.push({ meterId: meterIdOf(meter), readings: lane.source.acceptedOf(meter - Math.floor((meters * lane.number) / connections)) });
     }
     return sample;

@@ -8,7 +8,7 @@ import type { LoadInterval } from './load-events.ts';
 export interface OverloadReport {
   capacityPerSecond: number;
   flood: FloodResult;
-  /** MiB: mean under normal load before the flood, highest under the flood, and each second's of the flood. */
+  /** MiB: mean at half of the capacity before the flood, once windows that were filled at the maximum have closed, highest under the flood, and each second's of the flood. */
   memory: { normal: ResidentMemory; highest: ResidentMemory; bySecond: readonly ResidentMemory[] };
   /** p99 in ms at half of the capacity: alone, then beside idle and slow connections. */
   p99Ms: { normal: number; bystanders: number };
@@ -25,6 +25,8 @@ export interface OverloadReport {
   };
   /** At the end of the flood; `idleLowest` is the fewest idle ones at any of its seconds. */
   bystanders: BystanderCounts & { idleLowest: number };
+  /** Steps of checkpoints since the engine started: how many, how many held a shard for more than 10 ms, and the longest, ms. */
+  checkpointSteps: { count: number; over10Ms: number; maxMs: number };
   /** What was compared and equal; null when something differs, which is in `failures`. */
   verified: string | null;
   /** What did not hold; empty when all did. */
@@ -78,7 +80,7 @@ export function judgeOverload(report: Omit<OverloadReport, 'failures' | 'verifie
 
 /** The report for people, a line each. */
 export function statementsOf(report: OverloadReport): string[] {
-  const { flood, memory, p99Ms, recovery, bystanders, verified, failures } = report;
+  const { flood, memory, p99Ms, recovery, bystanders, checkpointSteps, verified, failures } = report;
   const refused = Object.entries(flood.answers).filter(([status]) => status !== '202');
   const count = (n: number): string => Math.round(n).toLocaleString('en-US');
   const yesOrNo = (holds: boolean): string => (holds ? 'yes' : 'NO');
@@ -88,7 +90,7 @@ export function statementsOf(report: OverloadReport): string[] {
     ...MEMORY_KINDS.map(([name, kind]) => {
       const share = memory.highest[kind] / memory.normal[kind] - 1;
       const grown = `${share < 0 ? '' : '+'}${(share * 100).toFixed(1)} %`;
-      return `${name}: normal ${memory.normal[kind].toFixed(0)} MB, highest in the flood ${memory.highest[kind].toFixed(0)} MB, ${grown}: within ${MEMORY_SHARE_MAX * 100} %: ${yesOrNo(share <= MEMORY_SHARE_MAX)}`;
+      return `${name}: normal, at half of the capacity, ${memory.normal[kind].toFixed(0)} MB, highest in the flood ${memory.highest[kind].toFixed(0)} MB, ${grown}: within ${MEMORY_SHARE_MAX * 100} %: ${yesOrNo(share <= MEMORY_SHARE_MAX)}`;
     }),
     `own/resident MB by the second of the flood: ${seconds.join(' ')}`,
     `refused: ${refused.map(([status, n]) => `${count(n)} with ${status}`).join(', ') || 'nothing'}; every one 429 or 503 with Retry-After: ${yesOrNo(flood.faultCount === 0)}`,
@@ -96,6 +98,7 @@ export function statementsOf(report: OverloadReport): string[] {
     `idle connections at the end ${count(bystanders.idle)} (fewest ${count(bystanders.idleLowest)}), slow senders ${bystanders.slow}; ${count(bystanders.closedByEngine)} closed by the engine and opened again`,
     `p99 at half of the capacity: ${p99Ms.normal.toFixed(1)} ms alone, ${p99Ms.bystanders.toFixed(1)} ms beside idle and slow connections`,
     `p99 below ${recovery.p99MaxMs.toFixed(1)} ms again: ${recovery.backAfterSeconds === null ? `not in ${recovery.lookedSeconds} s` : `${recovery.backAfterSeconds.toFixed(1)} s after the flood's end`}; p99 in ms and readings/s by the second: ${recovery.seconds.map(({ p99Ms: ms, readingsPerSecond }) => `${ms?.toFixed(1) ?? '–'} at ${count(readingsPerSecond)}`).join('; ')}`,
+    `checkpoints: ${count(checkpointSteps.count)} steps, ${count(checkpointSteps.over10Ms)} of them held the shard for more than 10 ms, the longest ${checkpointSteps.maxMs.toFixed(1)} ms`,
     failures.length === 0 ? 'all held' : `did NOT hold: ${failures.join('; ')}`,
   ];
 }

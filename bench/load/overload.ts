@@ -6,7 +6,7 @@ import { Bystanders } from './bystanders.ts';
 import { EngineProcess, makeDataDirectory, removeDataDirectory, type ResidentMemory } from './engine-process.ts';
 import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
 import type { FloodOptions, FloodResult } from './flood.ts';
-import { checkCounts } from './grid-check.ts';
+import { checkCounts, metricsOf } from './grid-check.ts';
 import type { LoadInterval, SendingEnded } from './load-events.ts';
 import { runLoadProcess, sendLoad, startLoad, type LoadProcess } from './load-process.ts';
 import { MemoryWatch } from './memory-watch.ts';
@@ -109,6 +109,7 @@ class Overload {
         p99Ms: { normal: before.p99Ms, bystanders: beside.latencyMs.p99 },
         recovery: { ...recovery, refused: after.errors },
         bystanders: { ...bystanders.counts(), idleLowest },
+        checkpointSteps: await this.checkpointSteps(),
         verified: null,
         failures: [],
       };
@@ -195,6 +196,12 @@ class Overload {
     this.uncertain += result.uncertain;
     this.counts.add(result.sample);
     return result;
+  }
+
+  private async checkpointSteps(): Promise<OverloadReport['checkpointSteps']> {
+    const page = await metricsOf(this.engine.ports);
+    const count = page.sum('seg_checkpoint_step_seconds_count');
+    return { count, over10Ms: count - page.sum('seg_checkpoint_step_seconds_bucket', { le: '0.01' }), maxMs: page.max('seg_checkpoint_step_max_seconds') * 1_000 };
   }
 
   private check(): Promise<string> {

@@ -54,7 +54,7 @@ async function filledState(store: ReturnType<typeof openShardStore>, meters: num
     { partitionCount: 64, latenessMs: LATENESS_MS, correctionHorizonMs: 40 * DAY_MS, metersMax: meters, regionsMax: 100, detection: DEFAULT_DETECTION },
     { stored: store, loadPart: (...key) => store.loadPart(...key) },
   );
-  const checkpoint = new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: Infinity });
+  const checkpoint = new Checkpoint(state, store, { pagesPerStepMax: Infinity });
   const batches = makeBatches({ meters, readingsPerBatch: READINGS_PER_BATCH, withReadingIds: false });
   const outcomes = new Uint8Array(READINGS_PER_BATCH);
   let sequence = 0;

@@ -46,6 +46,11 @@ class WindowsInMemory implements WindowSource, ProfileStore {
     return this.byWindow.get(`${granularity}/${windowNumber}`)?.get(page.index * 64 + place);
   }
 
+  /** No page is ever written. */
+  sampleBlocks(): [] {
+    return [];
+  }
+
   /** Pages keep their profiles here: nothing is ever written. */
   profileHour(): undefined {}
 
@@ -152,7 +157,7 @@ class ShardTurnRun {
     ledger.takeUnreported(Infinity);
     ledger.evict();
     episodes.take();
-    this.state.newRows.length = 0;
+    this.state.newRows.clear();
     this.windows.dropBefore(timeMs);
   }
 }

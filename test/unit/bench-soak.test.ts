@@ -143,6 +143,7 @@ describe('the verdict of an overload', () => {
       p99Ms: { normal: 5, bystanders: 9 },
       recovery: { backAfterSeconds: 1.1, lookedSeconds: 20, p99MaxMs: 10, seconds: [{ p99Ms: 9, readingsPerSecond: 500 }], refused: { 429: 1 } },
       bystanders: { idle: 10_000, slow: 50, closedByEngine: 0, idleLowest: 10_000 },
+      checkpointSteps: { count: 100, over10Ms: 0, maxMs: 6 },
       verified: 'windows of 50 meters',
       failures: [],
       ...changes,
