@@ -127,7 +127,7 @@ export function engineConfigSchema(machine: { cores: number }) {
         description: 'Batches in flight from one ingest thread to one shard. A few keep the disk busy, more only add waiting.',
       }),
       queuedReadingsMax: setting(wholeNumber({ min: 1, max: 10_000_000 }), {
-        default: 200_000,
+        default: 100_000,
         description: 'Readings waiting for one shard in one ingest thread; past it senders get 429.',
       }),
       queuedBytesMax: setting(byteSize({ min: '1MiB', max: '4GiB' }), {
@@ -160,7 +160,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       }),
       journalBytesMax: setting(byteSize({ min: '16MiB', max: '1TiB' }), {
         default: '1GiB',
-        description: 'Journal of one shard not yet covered by a snapshot; a checkpoint is made early when it is reached.',
+        description: 'Journal of one shard that snapshots do not cover yet. They are written in proportion to it; past it senders get 429.',
       }),
       deadLetterRowsMax: setting(wholeNumber({ min: 1, max: 100_000_000 }), {
         default: 100_000,

@@ -4,7 +4,7 @@ import type { Gateway } from '../http/gateway.ts';
 import type { IngestServerStats } from '../http/ingest-server.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../model/anomaly.ts';
 import { GRANULARITIES, type Granularity } from '../model/window.ts';
-import { MAILBOX_BUCKETS_MS, type MailboxSnapshot } from '../runtime/mailbox-metrics.ts';
+import { MAILBOX_BUCKETS_MS, type DurationSnapshot, type MailboxSnapshot } from '../runtime/mailbox-metrics.ts';
 import { MetricFamilies, type MetricDefinition, type MetricFamily } from '../runtime/metrics.ts';
 import type { ChildStatus } from '../runtime/supervisor.ts';
 import type { HeartbeatStats } from '../runtime/thread-protocol.ts';
@@ -48,8 +48,13 @@ export interface ShardThreadSnapshot extends ThreadSnapshotBase {
   /** Journalled readings that no snapshot covers yet: what a restart would replay. */
   journalLagRecords: number;
   journalLagBytes: number;
+  journalBytesAppended: number;
   /** Age of the newest snapshot; null before the first. */
   checkpointAgeMs: number | null;
+  /** Of the bound on what is counted and not written, the part that is used. */
+  unwrittenShare: number;
+  /** Time that steps of checkpoints held the thread. */
+  checkpointSteps: DurationSnapshot;
   /** Null: no outbox is kept. */
   outboxBytes: number | null;
 }
@@ -99,7 +104,11 @@ export const METRIC = {
   consumptionLag: gauge('seg_consumption_lag_records', 'Log records (batches, mostly) appended and not yet counted.'),
   journalLagRecords: gauge('seg_journal_lag_records', 'Journalled readings not yet covered by a snapshot.'),
   journalLagBytes: gauge('seg_journal_lag_bytes', 'The same in bytes of journal.'),
+  journalBytes: counter('seg_journal_bytes_total', 'Bytes of readings and other records appended to the journal.'),
   checkpointAge: gauge('seg_checkpoint_age_seconds', 'Age of a shard\'s newest snapshot.'),
+  unwrittenShare: gauge('seg_unwritten_share', 'How much of its bound what a shard has counted and not written takes; at 1 it takes no readings until it has written some.'),
+  checkpointSteps: histogram('seg_checkpoint_step_seconds', 'Time that one step of a checkpoint held its shard.'),
+  checkpointStepMax: gauge('seg_checkpoint_step_max_seconds', 'The longest of them since the start.'),
   outboxBytes: gauge('seg_outbox_bytes', 'Keys a shard holds of what some sink has not taken, in bytes; past SEG_OUTBOX_BYTES_MAX the oldest go.'),
   sinkUp: gauge('seg_sink_up', '1 while the sink takes what it is given, 0 while it is away, refuses or is being connected to.'),
   sinkLag: gauge('seg_sink_lag_seconds', 'How old the oldest thing is, at most, that the sink has not taken.'),
@@ -174,7 +183,11 @@ function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void
   families.add(METRIC.consumptionLag, { shard }, snapshot.consumptionLagRecords);
   families.add(METRIC.journalLagRecords, { shard }, snapshot.journalLagRecords);
   families.add(METRIC.journalLagBytes, { shard }, snapshot.journalLagBytes);
+  families.add(METRIC.journalBytes, {}, snapshot.journalBytesAppended);
   if (snapshot.outboxBytes !== null) families.add(METRIC.outboxBytes, { shard }, snapshot.outboxBytes);
+  families.add(METRIC.unwrittenShare, { shard }, snapshot.unwrittenShare);
+  families.addDurations(METRIC.checkpointSteps, { shard }, MAILBOX_BUCKETS_MS, snapshot.checkpointSteps);
+  families.add(METRIC.checkpointStepMax, { shard }, snapshot.checkpointSteps.maxMs / 1_000);
   families.add(METRIC.checkpointAge, { shard }, snapshot.checkpointAgeMs === null ? NaN : snapshot.checkpointAgeMs / 1_000);
 }
 

@@ -136,7 +136,10 @@ runThread(async (context) => {
         consumptionLagRecords: figures.unappliedRecords,
         journalLagRecords: figures.journalRecords,
         journalLagBytes: figures.journalBytes,
+        journalBytesAppended: figures.journalBytesAppended,
         checkpointAgeMs: figures.checkpointAgeMs,
+        unwrittenShare: figures.unwrittenShare,
+        checkpointSteps: figures.checkpointSteps,
         outboxBytes: figures.outboxBytes,
       };
     },

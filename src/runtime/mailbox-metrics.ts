@@ -89,7 +89,8 @@ export class MailboxMetrics {
   }
 }
 
-class DurationHistogram {
+/** With MAILBOX_BUCKETS_MS. */
+export class DurationHistogram {
   private sumMs = 0;
   private maxMs = 0;
   private readonly buckets = new Float64Array(MAILBOX_BUCKETS_MS.length + 1);

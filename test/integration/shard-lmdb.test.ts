@@ -21,7 +21,7 @@ function open() {
   const store = openShardStore({ directory, shard: 0, shardCount: 1, partitionCount: 1 });
   const config = { partitionCount: 1, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
   const state = new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
-  const checkpoint = new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 100 });
+  const checkpoint = new Checkpoint(state, store, { pagesPerStepMax: 100 });
   return { store, state, checkpoint, queries: new ShardQueries(state, store, DEFAULT_DETECTION) };
 }
 

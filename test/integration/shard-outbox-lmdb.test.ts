@@ -58,7 +58,7 @@ describe('an outbox in LMDB', () => {
     await settleOutbox(store, ['kafka'], 'x-0-1');
     const outbox = openOutbox(store, { consumers: ['kafka'], bytesMax: 1e9 })!;
     const state = new ShardState(CONFIG, { stored: store, loadPart: (...key) => store.loadPart(...key) });
-    const checkpoint = new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 1 });
+    const checkpoint = new Checkpoint(state, store, { pagesPerStepMax: 1 });
     checkpoint.outbox = outbox;
     const reader = new EffectReader({ shard: 0, process: 'p' }, { state, store, outbox, early: new EarlyWindows(), log: SILENT });
     let sequence = 0;
@@ -66,7 +66,7 @@ describe('an outbox in LMDB', () => {
       const readings = Array.from({ length: METERS }, (_, i) => ({ meterId: `m${i}`, region: 'r', timestamp: AT + n * 60_000, powerKw: i }));
       state.applyBatch(batchOf(readings), AT + n * 60_000, ++sequence, new Uint8Array(METERS));
       while (checkpoint.isDue) {
-        checkpoint.begin(sequence, 'hurried');
+        checkpoint.begin(sequence, 1);
         await store.commit();
         checkpoint.done();
       }

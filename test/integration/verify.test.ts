@@ -112,6 +112,9 @@ describe('a store that was changed', () => {
     ['a start of a window', /begins at another time/, (table) => patch(table('windows'), 0, (_, view) => view.setFloat64(0, 0, true))],
     ['a window cut short', /has 100 bytes/, (table) => table('windows').put(entry(table('windows'), 0).key, entry(table('windows'), 0).value.subarray(0, 100))],
     ['a sample of a window', /remembers a reading twice/, (table) => patch(table('windows'), 0, (value) => value.copyWithin(value.length - 2, value.length - 4, value.length - 2))],
+    ['a block of samples that is gone', /misses \d+ samples of .* in the blocks/, (table) => table('samples').remove(entry(table('samples'), 0).key)],
+    ['a sample in a block', /^a block of samples of page .* remembers a reading twice, or one of another time/, (table) => patch(table('samples'), 0, (value, view) => view.setUint16(value.length - 2, 60_001, true))],
+    ['a block of samples of no page', /^the blocks of samples hold 1 that belong to no page/, (table) => moveFirst(table('samples'), (key) => (key[5] = 99))],
     ['a window of no row', /belongs to no row/, (table) => moveFirst(table('windows'), (key) => (key[11] = 63))],
     ['a regional part', /of region r\d says .* its meters' windows say/, (table) => patch(table('parts'), 0, (_, view) => view.setFloat64(0, 7, true))],
     ['a regional part that is gone', /of region r\d is missing/, (table) => table('parts').remove(entry(table('parts'), 0).key)],
@@ -122,7 +125,7 @@ describe('a store that was changed', () => {
     ['a dead letter at another place', /^dead letter .* lies at another place/, (table) => moveFirst(table('deadLetters'), (key) => (key[15] ^= 1))],
     ['a name of a region', /^region 0 has a name that none may have/, (table) => patch(table('regions'), 0, (value) => (value[0] = 0))],
     ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, partitionCount: 4, shardCount: 2, shard: 1 }))],
-    ['the format', /^the store has format 99, this engine reads 4/, (table) => {
+    ['the format', new RegExp(`^the store has format 99, this engine reads ${STORE_FORMAT}`), (table) => {
       const identity = unpackr.unpack(table('meta').get(Buffer.from('identity'))!) as object;
       table('meta').put(Buffer.from('identity'), packr.pack({ ...identity, format: 99 }));
     }],

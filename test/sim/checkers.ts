@@ -1,5 +1,6 @@
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
+import type { ShardActor } from '../../src/actors/shard/actor.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import { partitionOf, shardOfPartition } from '../../src/model/ids.ts';
 import { regionWindowsOf, type OracleRegionWindow } from '../oracle/region-oracle.ts';
@@ -35,8 +36,26 @@ export function checkStep(world: World): void {
     const bound = options.creditsMax * options.ingestThreads * 3 + CONTROL_RECORDS_MAX;
     if (unappliedRecords > bound) world.fail(`shard ${shard} holds ${unappliedRecords} records that wait, its bound is ${bound}`);
   }
+  world.unwritten.look(world);
   world.revisions.look(world);
   world.effects?.look(world);
+}
+
+/** A shard appends nothing while what it counted and did not write is past its bound. */
+export class UnwrittenWatch {
+  private readonly appended = new WeakMap<ShardActor, number>();
+
+  look(world: World): void {
+    const { journalBytesMax } = world.options;
+    for (const [shard, { actor }] of world.engine!.shards) {
+      const { unwrittenShare, journalBytesAppended } = actor.figures();
+      const came = journalBytesAppended - (this.appended.get(actor) ?? 0);
+      this.appended.set(actor, journalBytesAppended);
+      // Of what came since the last look only the last group could go past the bound.
+      const before = unwrittenShare * journalBytesMax - came;
+      if (came > 0 && before >= journalBytesMax) world.fail(`shard ${shard} took ${came} bytes of log with ${Math.round(before)} unwritten before, its bound is ${journalBytesMax}`);
+    }
+  }
 }
 
 /** A window that was shown as final changes only with a higher revision, whatever dies in between. */

@@ -206,7 +206,7 @@ export class EngineProcess {
         shard,
         shardCount: options.shards,
         state: modules.state,
-        checkpoint: { stepMs: options.stepMs, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax, stepBytesMax: options.pagesPerStepMax === 2 ? 1 : undefined },
+        checkpoint: { stepMs: options.stepMs, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax, blockSamplesMin: options.blockSamplesMin, stepBytesMax: options.pagesPerStepMax === 2 ? 1 : undefined },
         journalBytesMax: options.journalBytesMax,
         journalKeepBytesMax: options.journalKeepBytesMax,
         deadLettersMax: MANY,

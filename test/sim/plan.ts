@@ -47,6 +47,7 @@ export interface WorldOptions {
   stepMs: number;
   intervalMs: number;
   pagesPerStepMax: number;
+  blockSamplesMin: number;
   journalBytesMax: number;
   journalKeepBytesMax: number;
   segmentBytesMax: number;
@@ -70,6 +71,8 @@ const MANY = 1e9;
 export function makePlan(seed: number, stepCount: number): Plan {
   const random = new Random(seed);
   const options = makeOptions(random);
+  // Of the seed itself: what the generator gives to the rest stays as it was.
+  options.blockSamplesMin = [1, 3, MANY][seed % 3];
   // Ids that return are judged by the clock: with a clock that jumps, nobody could say what is right.
   const usesReadingIds = random.chance(0.3);
   if (usesReadingIds) options.journalKeepBytesMax = MANY;
@@ -109,6 +112,7 @@ function makeOptions(random: Random): WorldOptions {
     stepMs: random.pick([20, 100, 1_500]),
     intervalMs: random.pick([50, 1_000, 5_000]),
     pagesPerStepMax: random.pick([1, 2, 128]),
+    blockSamplesMin: 1,
     journalBytesMax: random.pick([2_000, MANY]),
     journalKeepBytesMax: random.pick([0, 0, MANY]),
     segmentBytesMax: random.pick([1_000, 10_000, MANY]),

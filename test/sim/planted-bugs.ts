@@ -187,6 +187,26 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     plant: () => replacedGetter(BatchQueue, 'isFull', false),
   },
   {
+    name: 'lets unwritten bytes grow without a bound',
+    plant: () => {
+      const original = Object.getOwnPropertyDescriptor(ShardActor.prototype, 'isFull')!;
+      Object.defineProperty(ShardActor.prototype, 'isFull', { configurable: true, get: () => false });
+      return () => Object.defineProperty(ShardActor.prototype, 'isFull', original);
+    },
+  },
+  {
+    name: 'forgets samples that a failed checkpoint took out of memory',
+    plant: () =>
+      replaced(Checkpoint, 'undo', (undo) => function () {
+        for (const { page } of this.step.pages) page.unwrittenSamples = [];
+        undo.call(this);
+      }),
+  },
+  {
+    name: 'does not look for a late reading in the blocks of samples',
+    plant: () => replaced(WindowBook, 'findInBlocks', () => () => -1),
+  },
+  {
     name: 'does not ask a shard that came back for its regional windows',
     plant: () => replaced(RegionSeeding, 'shardDown', () => () => {}),
   },

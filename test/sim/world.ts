@@ -5,7 +5,7 @@ import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
-import { checkEnd, checkStep, RevisionWatch } from './checkers.ts';
+import { checkEnd, checkStep, RevisionWatch, UnwrittenWatch } from './checkers.ts';
 import { Clients } from './client.ts';
 import { openJournal, SimDisk } from './disk.ts';
 import { EffectWatch, outboxOf } from './effect-watch.ts';
@@ -84,6 +84,7 @@ export class World {
   readonly lines: string[] = [];
   readonly state: ShardStateConfig;
   readonly revisions = new RevisionWatch();
+  readonly unwritten = new UnwrittenWatch();
   /** null in a run without an outbox. */
   readonly effects: EffectWatch | null;
   readonly counts: Record<string, number> = {};

@@ -68,7 +68,7 @@ export class ShardFleet {
             shard,
             shardCount: shards,
             state: this.stateConfig,
-            checkpoint: { stepMs: 100, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax },
+            checkpoint: { stepMs: 100, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax, blockSamplesMin: 2 },
             journalBytesMax: 1e9,
             journalKeepBytesMax: options.journalKeepBytesMax,
             deadLettersMax: MANY,

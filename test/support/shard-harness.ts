@@ -24,6 +24,8 @@ export interface HarnessOptions {
   stepMs?: number;
   intervalMs?: number;
   pagesPerStepMax?: number;
+  /** Few, so that tests of a few readings have blocks too. */
+  blockSamplesMin?: number;
   journalBytesMax?: number;
   journalKeepBytesMax?: number;
   deadLettersMax?: number;
@@ -79,6 +81,7 @@ export class ShardHarness {
       stepMs: 100,
       intervalMs: 1_000,
       pagesPerStepMax: 128,
+      blockSamplesMin: 3,
       journalBytesMax: 1e9,
       journalKeepBytesMax: 1e9,
       deadLettersMax: 1e6,
@@ -114,7 +117,7 @@ export class ShardHarness {
         readingIdBuckets: 1_024,
         detection: DEFAULT_DETECTION,
       },
-      checkpoint: { stepMs: options.stepMs, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax },
+      checkpoint: { stepMs: options.stepMs, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax, blockSamplesMin: options.blockSamplesMin },
       journalBytesMax: options.journalBytesMax,
       journalKeepBytesMax: options.journalKeepBytesMax,
       deadLettersMax: options.deadLettersMax,

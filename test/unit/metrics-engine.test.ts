@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ACK_BUCKETS_MS } from '../../src/actors/ingest/ingest-stats.ts';
 import { familiesOf, METRIC, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type SinkThreadSnapshot, type ThreadSnapshot } from '../../src/engine/engine-metrics.ts';
-import { MailboxMetrics } from '../../src/runtime/mailbox-metrics.ts';
+import { MAILBOX_BUCKETS_MS, MailboxMetrics } from '../../src/runtime/mailbox-metrics.ts';
 import { ThreadMetrics } from '../../src/runtime/metrics.ts';
 
 const STATS = { eventLoopDelayP50Ms: 1, eventLoopDelayP99Ms: 12, eventLoopDelayMaxMs: 40, rssBytes: 1, heapUsedBytes: 5_000, externalBytes: 7_000, arrayBuffersBytes: 1 };
@@ -32,7 +32,7 @@ function shard(index: number): ShardThreadSnapshot {
     shard: index, meters: 100, windowsClosed: { '1m': 60, '15m': 4 }, windowsCorrected: 2, lateReadings: 5, deadLetters: 7,
     anomaliesOpen: { spike: 1, drop: 0, outage: 2, flat_line: 0, voltage_band: 0 },
     lmdbBytes: 4_096, consumptionLagRecords: 3,
-    journalLagRecords: 900, journalLagBytes: 90_000, checkpointAgeMs: index === 0 ? 2_500 : null, outboxBytes: index === 0 ? 512 : null,
+    journalLagRecords: 900, journalLagBytes: 90_000, journalBytesAppended: 5_000_000, checkpointAgeMs: index === 0 ? 2_500 : null, unwrittenShare: 0.25, checkpointSteps: { sumMs: 6, maxMs: 4, buckets: MAILBOX_BUCKETS_MS.map((bound): number => (bound === 5 ? 2 : 0)).concat(0) }, outboxBytes: index === 0 ? 512 : null,
   };
 }
 
@@ -60,6 +60,11 @@ async function scrape(snapshots: ThreadSnapshot[]): Promise<string[]> {
 describe('the engine metrics', () => {
   test.each([
     'seg_outbox_bytes{shard="0"} 512',
+    'seg_unwritten_share{shard="1"} 0.25',
+    'seg_journal_bytes_total 10000000',
+    'seg_checkpoint_step_seconds_bucket{shard="0",le="0.0025"} 0',
+    'seg_checkpoint_step_seconds_bucket{shard="0",le="0.005"} 2',
+    'seg_checkpoint_step_max_seconds{shard="1"} 0.004',
     'seg_sink_up{sink="timescale"} 1',
     'seg_sink_up{sink="kafka"} 0',
     'seg_sink_lag_seconds{sink="kafka"} 90',

@@ -18,9 +18,9 @@ function metersInPages(count: number): string[] {
 
 function shard(options: Partial<CheckpointOptions> = {}) {
   const store = memoryShardStore();
-  const config = { partitionCount: PARTITIONS, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
+  const config = { partitionCount: PARTITIONS, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, metersMax: 10_000, regionsMax: 10, detection: DEFAULT_DETECTION };
   const state = new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
-  const checkpoint = new Checkpoint(state, store, { stepMs: 100, intervalMs: 1e9, pagesPerStepMax: 2, ...options });
+  const checkpoint = new Checkpoint(state, store, { pagesPerStepMax: 2, ...options });
   let sequence = 0;
   const outcomes = new Uint8Array(10);
   const read = (meterId: string) => state.applyBatch(batchOf([{ meterId, region: 'r', timestamp: AT + sequence * 1_000, powerKw: 1 }]), AT, ++sequence, outcomes);
@@ -34,7 +34,7 @@ describe('a checkpoint', () => {
     const [a, b, c] = metersInPages(3);
     for (const meter of [a, b, c]) read(meter);
     state.turn.crowdedPages.add(pageOf(c));
-    checkpoint.begin(applied(), 'hurried');
+    checkpoint.begin(applied(), 2);
     expect([a, b, c].map((meter) => pageOf(meter).dirty)).toEqual([false, true, false]);
   });
 
@@ -44,7 +44,7 @@ describe('a checkpoint', () => {
     for (const meter of meters) read(meter);
     const behind: boolean[] = [];
     for (let step = 0; step < 3; step++) {
-      checkpoint.begin(applied(), 'hurried');
+      checkpoint.begin(applied(), step === 0 ? 3 : 0);
       behind.push(checkpoint.isBehind);
       await store.commit();
       checkpoint.done();
@@ -56,7 +56,7 @@ describe('a checkpoint', () => {
   it('owes nothing when there are fewer dirty pages than it might write', () => {
     const { checkpoint, read, applied } = shard({ pagesPerStepMax: 3 });
     read(metersInPages(1)[0]);
-    checkpoint.begin(applied(), 'hurried');
+    checkpoint.begin(applied(), 3);
     expect(checkpoint.isBehind).toBe(false);
   });
 
@@ -65,13 +65,13 @@ describe('a checkpoint', () => {
     const [a, b, c] = metersInPages(3);
     for (const meter of [a, b, c]) read(meter);
     state.turn.crowdedPages.add(pageOf(b)).add(pageOf(c));
-    checkpoint.begin(applied(), 'steady');
+    checkpoint.begin(applied(), 1);
     expect(checkpoint.neededFrom(applied())).toBe(1);
     await store.commit();
     checkpoint.undo();
     expect(checkpoint.neededFrom(applied())).toBe(1);
     state.turn.crowdedPages.add(pageOf(c));
-    checkpoint.begin(applied(), 'steady');
+    checkpoint.begin(applied(), 1);
     expect(checkpoint.neededFrom(applied())).toBe(1);
   });
 
@@ -86,6 +86,69 @@ describe('a checkpoint', () => {
     expect([checkpoint.neededFrom(applied()), checkpoint.isDue]).toEqual([3, false]);
     read(b);
     expect([checkpoint.neededFrom(applied()), checkpoint.isDue]).toEqual([3, true]);
+  });
+
+  it('lists new meters a thousand at a time, and those of its pages', async () => {
+    const { store, state, checkpoint, applied } = shard();
+    const meters = Array.from({ length: 2_500 }, (_, n) => ({ meterId: `m${n}`, region: 'r', timestamp: AT, powerKw: 1 }));
+    state.applyBatch(batchOf(meters), AT, 1, new Uint8Array(2_500));
+    const listed: number[] = [];
+    while (state.newRows.size > 0) {
+      checkpoint.begin(1 + applied(), 1);
+      expect(checkpoint.isBehind).toBe(state.newRows.size > 1_064);
+      await store.commit();
+      checkpoint.done();
+      listed.push(store.meters.count());
+      for (const page of state.directory.pages.filter(({ dirty }) => !dirty)) {
+        for (let r = 0; r < page.rowCount; r++) expect(store.meters.get(Buffer.from(state.directory.idOf(page.rowAt(r))))).toBeDefined();
+      }
+    }
+    expect([listed.length, listed.at(-1)]).toEqual([3, 2_500]);
+  });
+
+  it('takes samples out of memory, and knows them while its commit is under way, after it failed, and from disk', async () => {
+    const { store, state, checkpoint, read, pageOf, applied } = shard({ blockSamplesMin: 4 });
+    const [a] = metersInPages(1);
+    for (let k = 0; k < 5; k++) read(a);
+    const page = pageOf(a);
+    const known = () => [0, 1, 2, 3, 4, 5].map((k) => state.book.findSample(page, page.rowAt(0), AT + k * 1_000, false) >= 0);
+    const all = [true, true, true, true, true, false];
+    expect([state.book.samples.bytes, known()]).toEqual([52, all]);
+    checkpoint.begin(applied(), 1);
+    expect([state.book.samples.bytes, known()]).toEqual([0, all]);
+    await store.commit();
+    checkpoint.undo();
+    expect([page.unwrittenSamples.length, known()]).toEqual([1, all]);
+    // What the failed step wrote to is used again, before anything is read.
+    checkpoint.begin(applied(), 1);
+    await store.commit();
+    checkpoint.done();
+    expect([page.unwrittenSamples.length, store.samples.count(), known()]).toEqual([0, 1, all]);
+    read(a);
+    state.book.closeDue(page, page.rowAt(0), Infinity);
+    expect([0, 4, 5, 6].map((k) => state.book.findSample(page, page.rowAt(0), AT + k * 1_000, true) >= 0)).toEqual([true, true, true, false]);
+    checkpoint.begin(applied(), 1, true);
+    await store.commit();
+    checkpoint.done();
+    expect([0, 4, 5, 6].map((k) => state.book.findSample(page, page.rowAt(0), AT + k * 1_000, true) >= 0)).toEqual([true, true, true, false]);
+  });
+
+  it('counts the bytes of closed windows until they are on disk', async () => {
+    const { store, state, checkpoint, read, pageOf, applied } = shard();
+    const [a] = metersInPages(1);
+    read(a);
+    state.book.closeDue(pageOf(a), pageOf(a).rowAt(0), Infinity);
+    const bytes = state.turn.pendingBytes;
+    expect(bytes).toBe(120 + 6 + 120);
+    checkpoint.begin(applied(), 1);
+    expect(state.turn.pendingBytes).toBe(bytes);
+    await store.commit();
+    checkpoint.undo();
+    expect(state.turn.pendingBytes).toBe(bytes);
+    checkpoint.begin(applied(), 1);
+    await store.commit();
+    checkpoint.done();
+    expect(state.turn.pendingBytes).toBe(0);
   });
 
   it('writes the same again after it failed, with what came meanwhile', async () => {

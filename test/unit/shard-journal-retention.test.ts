@@ -5,7 +5,7 @@ const KEEP_MS = 300_000;
 
 /** A record of 100 bytes a second: record n + 1 at second n. */
 function retention(seconds: number, keepBytesMax = 1e9): JournalRetention {
-  const kept = new JournalRetention({ keepMs: KEEP_MS, keepBytesMax }, 1, 0, 0);
+  const kept = new JournalRetention({ keepMs: KEEP_MS, keepBytesMax, markBytes: 1e9 }, 1, 0, 0);
   for (let second = 0; second < seconds; second++) kept.appended(second + 1, 100, second * 1_000);
   return kept;
 }
@@ -48,5 +48,12 @@ describe('what of the log may go', () => {
     const kept = retention(1_000);
     const first = kept.removableBefore(600, 1e9);
     expect(kept.bytes).toBe((1_000 - first + 1) * 100);
+  });
+
+  it('is measured from a record on, in pieces', () => {
+    const kept = new JournalRetention({ keepMs: KEEP_MS, keepBytesMax: 1e9, markBytes: 200 }, 1, 0, 0);
+    for (let sequence = 1; sequence <= 10; sequence++) kept.appended(sequence, 100, 0);
+    expect([1, 2, 3, 9, 10, 11].map((sequence) => kept.bytesFrom(sequence))).toEqual([1_000, 1_000, 800, 200, 200, 0]);
+    expect(kept.appendedBytes).toBe(1_000);
   });
 });

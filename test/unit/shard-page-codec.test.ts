@@ -71,6 +71,7 @@ describe('a snapshot of a page', () => {
           // No samples: their chunk is a matter of memory.
           for (const words of [page.u32, new Uint32Array(expected.buffer)]) {
             words[(at + SLOT.sampleCount) >> 2] = 0;
+            new Uint16Array(words.buffer)[(at + SLOT.samplesInBlocks) >> 1] = 0;
             words[(at + SLOT.samplesOrRevision) >> 2] = isEmpty || slot % 4 >= 2 ? 0 : NO_CHUNK;
           }
         }

@@ -5,8 +5,10 @@ import { openReadingBatch, type PackedBatch, type ReadingBatch } from '../../mod
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { DurationHistogram, type DurationSnapshot } from '../../runtime/mailbox-metrics.ts';
 import type { Reply } from '../../runtime/request-channel.ts';
-import { Checkpoint, type CheckpointOptions, type CheckpointPace } from './checkpoint.ts';
+import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
+import { CheckpointPace, fillOf, type PaceOptions } from './checkpoint-pace.ts';
 import { collectDeadLetters } from './dead-letters.ts';
 import { EarlyWindows } from './early-windows.ts';
 import { EffectReader } from './effect-reader.ts';
@@ -26,8 +28,13 @@ export interface ShardOptions {
   shard: number;
   shardCount: number;
   state: ShardStateConfig;
-  checkpoint: CheckpointOptions;
-  /** Past this many bytes of log the checkpoint hurries. */
+  checkpoint: CheckpointOptions & {
+    /** Time between steps, ms. */
+    stepMs: number;
+    /** Every dirty page is written about once in this time, ms: bounds how much log a restart replays. */
+    intervalMs: number;
+  };
+  /** Log that is not covered by snapshots, bytes; past it nothing is taken. */
   journalBytesMax: number;
   /** Log bytes kept for readingIds after everything in them is written. */
   journalKeepBytesMax: number;
@@ -63,6 +70,10 @@ const PARTS_PER_REPORT_MAX = 5_000;
 const ANOMALIES_PER_REPORT_MAX = 1_000;
 /** Between checkpoint steps that are one behind the other because there is much to write: room for the log's commits. */
 const STEP_PAUSE_MS = 10;
+/** The log that may be uncovered is measured in so many parts. */
+const JOURNAL_MARKS = 256;
+/** Records are counted for so long before the port, the clock and checkpoints have their turn, ms; one batch more. */
+const TURN_MS = 5;
 /** After the disk was full, the next attempt to write waits this long. */
 const STORAGE_RETRY_MS = 1_000;
 
@@ -84,6 +95,9 @@ export class ShardActor {
   private readonly options: ShardOptions;
   private readonly modules: ShardModules;
   private readonly checkpoint: Checkpoint;
+  private readonly paceOptions: PaceOptions;
+  private readonly pace: CheckpointPace;
+  private readonly stepTimes = new DurationHistogram();
   private readonly ticks: TickSchedule;
   private retention!: JournalRetention;
   private sequence = 0;
@@ -117,6 +131,8 @@ export class ShardActor {
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
     this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
+    this.paceOptions = { intervalMs: options.checkpoint.intervalMs, journalBytesMax: options.journalBytesMax };
+    this.pace = new CheckpointPace(this.paceOptions, modules.clock.monotonic());
     const { shard, shardCount, state } = options;
     const partitions = partitionsOfShard(shard, shardCount, state.partitionCount);
     this.ticks = new TickSchedule(partitions, TICK_METERS_MAX, (partition) => this.state.directory.pagesOf(partition));
@@ -137,7 +153,7 @@ export class ShardActor {
     store.journal.release(first);
     // A record that repeats a readingId is replayed until its page is written, twice an interval later at most: the id must be there.
     const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
-    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.journalKeepBytesMax }, first, clock.now(), 0);
+    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.journalKeepBytesMax, markBytes: this.options.journalBytesMax / JOURNAL_MARKS }, first, clock.now(), 0);
     this.lastCheckpointMs = clock.now();
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
     return report;
@@ -200,10 +216,16 @@ export class ShardActor {
     storeBytes: number;
     journalBytes: number;
     journalRecords: number;
+    /** Appended since the start. */
+    journalBytesAppended: number;
     /** Appended and not yet counted. */
     unappliedRecords: number;
     checkpointAgeMs: number;
     dirtyPages: number;
+    /** How much of its bound what was counted and is not written takes; the shard takes nothing at 1. */
+    unwrittenShare: number;
+    /** Time that steps of checkpoints held the thread. */
+    checkpointSteps: DurationSnapshot;
     /** Since the start. */
     deadLetters: number;
     /** Null: no outbox is kept. */
@@ -214,9 +236,12 @@ export class ShardActor {
       storeBytes: this.modules.store.sizeBytes(),
       journalBytes: this.retention.bytes,
       journalRecords: this.sequence - this.retention.first + 1,
+      journalBytesAppended: this.retention.appendedBytes,
       unappliedRecords: this.sequence - this.appliedSequence + this.queue.length,
       checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
       dirtyPages: this.state.turn.dirtyPages.size,
+      unwrittenShare: this.fill,
+      checkpointSteps: this.stepTimes.snapshot(),
       deadLetters: this.deadLetters,
       outboxBytes: this.checkpoint.outbox?.bytes ?? null,
     };
@@ -245,24 +270,55 @@ export class ShardActor {
     await turnEnd();
     let synced: Entry[] = [];
     for (;;) {
-      const group = this.queue;
-      this.queue = [];
+      const group = this.takeGroup();
       if (group.length === 0 && synced.length === 0) {
         if (this.isStepDue()) this.step();
-        return;
+        if (this.queue.length === 0) return;
+        await this.progress();
+        continue;
       }
       const committed = this.commit(group);
       // Awaited below; a store that fails at once must not count as nobody's failure until then.
       committed.catch(() => {});
       // The store starts to write at the end of this turn of the event loop; only then does counting run beside it.
       if (synced.length > 0) await turnEnd();
-      for (const entry of synced) this.apply(entry);
+      await this.applyAll(synced);
       // Last: neither the answers nor the disk wait for it.
       if (this.isStepDue()) {
         if (synced.length === 0) await turnEnd();
         this.step();
       }
       synced = (await committed) ? group : [];
+    }
+  }
+
+  /** What is to be appended next. Nothing while the bound on what is not written is reached: senders run out of credits, their queues fill, and they refuse with 429. */
+  private takeGroup(): Entry[] {
+    if (this.isFull) {
+      // Nothing can be written, so it will stay full for a while.
+      if (this.isBlocked) this.refuse(this.queue.splice(0));
+      return [];
+    }
+    const group = this.queue;
+    this.queue = [];
+    return group;
+  }
+
+  /** Resolves when a step is done that was under way, or is due. */
+  private progress(): Promise<void> {
+    return this.stepping ?? new Promise((resolve) => void this.modules.timers.after(STEP_PAUSE_MS, resolve));
+  }
+
+  /** Counts a group. Others have their turn in between: a group may be a hundred thousand readings, and checkpoints must keep up with them. */
+  private async applyAll(entries: readonly Entry[]): Promise<void> {
+    const { clock } = this.modules;
+    let sinceMs = clock.monotonic();
+    for (const entry of entries) {
+      this.apply(entry);
+      if (clock.monotonic() - sinceMs < TURN_MS) continue;
+      if (this.isStepDue()) this.step();
+      await turnEnd();
+      sinceMs = clock.monotonic();
     }
   }
 
@@ -293,13 +349,18 @@ export class ShardActor {
     } else bytes = controlRecord(entry.record);
     this.modules.store.journal.append(entry.sequence, bytes);
     this.retention.appended(entry.sequence, bytes.length, nowMs);
+    this.pace.took(bytes.length);
   }
 
   private commitFailed(error: unknown, group: Entry[]): void {
     this.diskFailed(error, 'the log could not be written; readings are refused until it can');
     // None of them is in the log, which has no gaps.
     this.sequence = group[0].sequence - 1;
-    for (const entry of group) {
+    this.refuse(group);
+  }
+
+  private refuse(entries: readonly Entry[]): void {
+    for (const entry of entries) {
       if (entry.kind === 'batch') entry.reply.fail(storageFull());
       else if (entry.record.kind === 'tick') this.ticks.settled();
     }
@@ -353,6 +414,18 @@ export class ShardActor {
     return this.modules.clock.monotonic() < this.blockedUntilMs;
   }
 
+  /** How much of its bound is used by what was counted and is not written. */
+  private get fill(): number {
+    const { turn, book, directory } = this.state;
+    const logBytes = this.retention.bytesFrom(this.checkpoint.neededFrom(this.appliedSequence));
+    return fillOf({ logBytes, memoryBytes: turn.pendingBytes + book.samples.bytes, meters: directory.meterCount }, this.paceOptions);
+  }
+
+  /** … all of it, and writing pages makes room. What was taken before a stop is still appended. */
+  private get isFull(): boolean {
+    return !this.stopping && (this.state.turn.dirtyPages.size > 0 || this.checkpoint.isUnderWay || this.appliedSequence < this.sequence) && this.fill >= 1;
+  }
+
   private isStepDue(): boolean {
     const { clock } = this.modules;
     return !this.checkpoint.isUnderWay && clock.monotonic() >= this.nextStepAtMs && !this.isBlocked && this.checkpoint.isDue;
@@ -360,11 +433,17 @@ export class ShardActor {
 
   /** One step, beside the log: nobody waits for it. */
   private step(): void {
-    this.beginStep(this.retention.bytes > this.options.journalBytesMax ? 'hurried' : 'steady');
+    const startedMs = this.modules.clock.monotonic();
+    const fill = this.fill;
+    this.beginStep(this.pace.pagesDue(this.state.turn.dirtyPages.size, fill, startedMs), fill >= 1);
     this.stepping = this.modules.store
       .commit()
       .then(
-        () => this.stepDone(),
+        () => {
+          const doneMs = this.modules.clock.monotonic();
+          this.stepDone();
+          this.stepTimes.add(this.modules.clock.monotonic() - doneMs);
+        },
         (error) => {
           this.diskFailed(error, 'a checkpoint could not be written; readings are refused until it can');
           this.checkpoint.undo();
@@ -376,13 +455,15 @@ export class ShardActor {
         // Readings may not come to take it further.
         if (this.checkpoint.isBehind && !this.stopping) this.nextStep = this.modules.timers.after(STEP_PAUSE_MS, () => this.run());
       });
+    // A store's commit begins with copies, in this turn.
+    this.stepTimes.add(this.modules.clock.monotonic() - startedMs);
   }
 
-  private beginStep(pace: CheckpointPace): void {
+  private beginStep(pages: number | 'all', isFull = false): void {
     const { clock, store } = this.modules;
     const nowMs = clock.now();
-    this.checkpoint.begin(this.appliedSequence, pace);
-    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
+    this.checkpoint.begin(this.appliedSequence, pages, isFull);
+    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
     this.nextLogFrom = Math.max(this.retention.first, store.journal.keptFrom(removable) ?? 0);
     if (this.nextLogFrom > this.retention.first) {

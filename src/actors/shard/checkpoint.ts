@@ -10,30 +10,30 @@ import { encodePage } from './page-codec.ts';
 import { encodeProfiles } from './page-profiles.ts';
 import { PendingWindows, pendingKeyParts } from './pending-windows.ts';
 import type { LedgerPart } from './region-ledger.ts';
+import { BLOCK_SAMPLES_MIN, takeSampleBlocks } from './sample-blocks.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
-import { anomalyKey, deadLetterKey, pageKey, profileKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, pageKey, profileKey, samplesKey, windowKey } from './store-keys.ts';
 
 /**
  * Checkpoints in small steps: each step writes what has to be atomic with the applied position (regional parts, anomalies, dead
- * letters, new meters) and a few dirty pages, each with its windows. No step stops the shard for long, and after any of them the
+ * letters) and a few dirty pages, each with its new meters, its windows and its samples. No step stops the shard for long, and after any of them the
  * store can be recovered: a page's snapshot carries its own log position.
  */
 export interface CheckpointOptions {
-  /** Time between steps, ms. */
-  stepMs: number;
-  /** Every dirty page is written about once in this time, ms: bounds how much log a restart replays. */
-  intervalMs: number;
-  /** Pages written in one such time at most. */
+  /** Pages written in one step at most. */
   pagesPerStepMax: number;
   /** A step takes no further page past this many bytes of pages; STEP_BYTES_MAX when absent. */
   stepBytesMax?: number;
+  /** Samples of a page's minute that leave memory when the page is written; BLOCK_SAMPLES_MIN when absent. */
+  blockSamplesMin?: number;
 }
 
-/** With their windows about 5 ms of this thread's work. A page of meters that report once a minute has 60 KB, one under full load 300 KB. */
-const STEP_BYTES_MAX = 768 * 1024;
+/** With their windows about 4 ms of this thread's work. A page has 30 to 60 KB. */
+const STEP_BYTES_MAX = 384 * 1024;
 
-export type CheckpointPace = 'steady' | 'hurried' | 'all';
+/** Meters that are put into the list in one step, besides those of its pages: some 4 ms. When a fleet is new, 100,000 come at once. */
+const NEW_ROWS_PER_STEP_MAX = 1_000;
 
 /** What a step queued, until its commit is known to have succeeded or failed. */
 interface Step {
@@ -41,7 +41,7 @@ interface Step {
   parts: LedgerPart[];
   regionNames: number[];
   /** Of the state's new rows. */
-  newRows: number;
+  newRows: Set<number>;
   changes: AnomalyChange[];
   deadLetters: PendingDeadLetter[];
 }
@@ -53,8 +53,10 @@ export class Checkpoint {
   /** Takes the keys of what is written; set before the first step. */
   outbox: Outbox | null = null;
   private step: Step | null = null;
-  /** Pages that the last step should have written too. */
+  /** Pages that the steps so far should have written too. */
   private pagesOwed = 0;
+  /** Samples of a minute that leave memory in the step at hand. */
+  private samplesMin = BLOCK_SAMPLES_MIN;
   /** Holds the pages of the step under way. */
   private readonly memory = new CommitMemory();
   private retryChanges: AnomalyChange[] = [];
@@ -78,7 +80,7 @@ export class Checkpoint {
     const { state } = this;
     return (
       state.turn.dirtyPages.size > 0 ||
-      state.newRows.length > 0 ||
+      state.newRows.size > 0 ||
       this.deadLetters.length > 0 ||
       state.ledger.unsavedNames.length > 0 ||
       state.ledger.hasUnsaved ||
@@ -94,20 +96,21 @@ export class Checkpoint {
 
   /** The last step was cut short: the next should not wait for its time. */
   get isBehind(): boolean {
-    return this.pagesOwed > 0;
+    return this.pagesOwed > 0 || this.state.newRows.size > (this.step?.newRows.size ?? 0);
   }
 
   /**
    * Queues one step in the store; the caller commits, then calls `done` or `undo`. `appliedSequence` is the last record in the state.
-   * `pace`: some dirty pages as the interval asks; as many as a step takes, to let the log shrink; or all, for a clean stop.
+   * `pages` more are to be written, now or, as far as they do not fit into a step, in the next ones; 'all', for a clean stop, are written at once.
+   * `isFull`: samples leave memory, however few they are.
    */
-  begin(appliedSequence: number, pace: CheckpointPace): void {
+  begin(appliedSequence: number, pages: number | 'all', isFull = false): void {
     const { state, store } = this;
     const step: Step = {
       pages: [],
       regionNames: state.ledger.unsavedNames,
       parts: state.ledger.takeUnsaved(),
-      newRows: state.newRows.length,
+      newRows: new Set(),
       changes: [...this.retryChanges, ...state.episodes.take()],
       deadLetters: this.deadLetters,
     };
@@ -117,12 +120,16 @@ export class Checkpoint {
     this.step = step;
     for (const region of step.regionNames) store.putRegion(region, state.ledger.nameOf(region));
     for (const part of step.parts) store.putPart(part);
-    for (const row of state.newRows) store.putMeter(state.directory.idOf(row));
+    for (const row of state.newRows) {
+      if (step.newRows.size === NEW_ROWS_PER_STEP_MAX) break;
+      this.listMeter(row, step);
+    }
     const unsaved = new Map<string, Anomaly>();
     for (const change of step.changes) store.putAnomaly(change, unsaved);
     this.written = [...unsaved.values()];
     for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
-    this.writePages(pace, appliedSequence, step);
+    this.samplesMin = isFull ? 1 : (this.options.blockSamplesMin ?? BLOCK_SAMPLES_MIN);
+    this.writePages(pages, appliedSequence, step);
     if (this.outbox !== null) this.outbox.begin(this.keysOf(step, this.written));
     store.putAppliedPosition({ sequence: appliedSequence });
   }
@@ -130,16 +137,19 @@ export class Checkpoint {
   /** The step is on disk. Gives the episodes it wrote. */
   done(): Anomaly[] {
     const step = this.step!;
+    const { state } = this;
     this.outbox?.done();
     for (const { page } of step.pages) {
+      state.turn.pendingBytes -= page.flushing!.bytesUsed;
       page.flushing!.release();
       page.flushing = null;
+      page.unwrittenSamples = [];
       page.profiles.written();
     }
-    this.state.newRows.splice(0, step.newRows);
+    for (const row of step.newRows) state.newRows.delete(row);
     this.step = null;
     this.memory.clear();
-    this.state.ledger.evict();
+    state.ledger.evict();
     return this.written;
   }
 
@@ -148,10 +158,14 @@ export class Checkpoint {
     const step = this.step!;
     const { state } = this;
     this.step = null;
+    // They are in nothing else.
+    for (const { page } of step.pages) for (const block of page.unwrittenSamples) block.bytes = new Uint8Array(block.bytes);
     this.memory.clear();
     this.outbox?.undo();
     for (const { page, dirtySequence, profileHours } of step.pages) {
+      const bytesBefore = page.pending.bytesUsed + page.flushing!.bytesUsed;
       page.pending.absorb(page.flushing!);
+      state.turn.pendingBytes += page.pending.bytesUsed - bytesBefore;
       page.flushing = null;
       page.dirty = true;
       page.dirtySequence = dirtySequence;
@@ -186,20 +200,21 @@ export class Checkpoint {
     return keys;
   }
 
-  /** Writes crowded pages, then the oldest dirty ones, as many as the pace asks for. What `stepBytesMax` cuts off is owed by the next steps. */
-  private writePages(pace: CheckpointPace, appliedSequence: number, step: Step): void {
+  /** Writes crowded pages, then the oldest dirty ones. What a step's bounds cut off is owed by the next ones. */
+  private writePages(pages: number | 'all', appliedSequence: number, step: Step): void {
     const { turn } = this.state;
-    if (pace === 'all') {
+    if (pages === 'all') {
       turn.crowdedPages.clear();
       for (const page of [...turn.dirtyPages]) this.writePage(page, appliedSequence, step);
       this.pagesOwed = 0;
       return;
     }
-    const { stepBytesMax = STEP_BYTES_MAX } = this.options;
-    if (this.pagesOwed === 0) this.pagesOwed = this.pagesOf(pace);
-    for (const pages of [turn.crowdedPages, turn.dirtyPages]) {
-      for (const page of pages) {
-        if (this.pagesOwed === 0 || this.memory.bytesTaken >= stepBytesMax) return;
+    const { stepBytesMax = STEP_BYTES_MAX, pagesPerStepMax } = this.options;
+    // Crowded pages are dirty ones.
+    this.pagesOwed = Math.min(turn.dirtyPages.size, Math.max(this.pagesOwed + pages, turn.crowdedPages.size));
+    for (const next of [turn.crowdedPages, turn.dirtyPages]) {
+      for (const page of next) {
+        if (this.pagesOwed === 0 || step.pages.length >= pagesPerStepMax || this.memory.bytesTaken >= stepBytesMax) return;
         turn.crowdedPages.delete(page);
         if (!page.dirty) continue;
         this.writePage(page, appliedSequence, step);
@@ -209,23 +224,27 @@ export class Checkpoint {
     this.pagesOwed = 0;
   }
 
-  private pagesOf(pace: CheckpointPace): number {
-    const { turn } = this.state;
-    const { stepMs, intervalMs, pagesPerStepMax } = this.options;
-    if (pace === 'hurried') return pagesPerStepMax;
-    return Math.min(pagesPerStepMax, Math.max(turn.crowdedPages.size, Math.ceil((turn.dirtyPages.size * stepMs) / intervalMs)));
+  private listMeter(row: number, step: Step): void {
+    if (step.newRows.has(row)) return;
+    step.newRows.add(row);
+    this.store.putMeter(this.state.directory.idOf(row));
   }
 
   private writePage(page: MeterPage, appliedSequence: number, step: Step): void {
     const { state, store } = this;
     state.turn.dirtyPages.delete(page);
+    // A meter that is in a snapshot is not found to be new by a replay.
+    if (state.newRows.size > 0) for (let r = 0; r < page.rowCount; r++) if (state.newRows.has(page.rowAt(r))) this.listMeter(page.rowAt(r), step);
     const profiles = page.profiles.takeChanged();
     step.pages.push({ page, dirtySequence: page.dirtySequence, profileHours: profiles.map(({ hourOfDay }) => hourOfDay) });
     page.dirty = false;
     page.flushing = page.pending;
     page.pending = new PendingWindows();
-    const key = pageKey(page.partition, page.number);
-    store.pages.put(key, encodePage(page, state.book.samples, appliedSequence, (length) => this.memory.take(length)));
+    const allocate = (length: number): Uint8Array => this.memory.take(length);
+    // Those of a step that failed are still there.
+    page.unwrittenSamples.push(...takeSampleBlocks(page, state.book.samples, appliedSequence, this.samplesMin, allocate));
+    for (const { windowNumber, sequence, bytes } of page.unwrittenSamples) store.samples.put(samplesKey(page.partition, page.number, windowNumber, sequence), bytes);
+    store.pages.put(pageKey(page.partition, page.number), encodePage(page, state.book.samples, appliedSequence, allocate));
     for (const { hourOfDay, cells } of profiles) store.profiles.put(profileKey(page.partition, page.number, hourOfDay), encodeProfiles(cells, page.rowCount));
     const windows = page.flushing;
     for (let i = 0; i < windows.count; i++) {

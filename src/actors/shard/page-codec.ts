@@ -3,9 +3,11 @@ import { OperationalError } from '../../runtime/errors.ts';
 import { rowOffset, type MeterPage } from './meter-pages.ts';
 import { ROW, ROW_BYTES, ROWS_PER_PAGE, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { NO_CHUNK, type SampleIndex } from './sample-index.ts';
+import { heldSamples } from './window-accumulator.ts';
 
 /**
- * A page's snapshot: header, packed rows, then the samples of its open one-minute windows in order of row and slot.
+ * A page's snapshot: header, packed rows, then the samples of its open one-minute windows in order of row and slot, without those that lie
+ * in blocks.
  *
  * Header, little endian: magic u32, version u16, row bytes u16, row count u32, checksum u32 over all the rest, log sequence
  * f64.
@@ -32,13 +34,13 @@ const packedBytes = new Uint8Array(packed.buffer);
 export function encodePage(page: MeterPage, samples: SampleIndex, sequence: number, allocate: (length: number) => Uint8Array = (length) => new Uint8Array(length)): Uint8Array {
   const rowsBytes = packRows(page) * 4;
   let sampleBytes = 0;
-  eachOpenSlot(page, (at) => (sampleBytes += page.u32[(at + SLOT.sampleCount) >> 2] * 6));
+  eachOpenSlot(page, (at) => (sampleBytes += heldSamples(page, at) * 6));
   const bytes = allocate(HEADER_BYTES + rowsBytes + sampleBytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   bytes.set(packedBytes.subarray(0, rowsBytes), HEADER_BYTES);
   let end = HEADER_BYTES + rowsBytes;
   eachOpenSlot(page, (at) => {
-    end += samples.write(page.u32[(at + SLOT.samplesOrRevision) >> 2], page.u32[(at + SLOT.sampleCount) >> 2], view, end);
+    end += samples.write(page.u32[(at + SLOT.samplesOrRevision) >> 2], heldSamples(page, at), view, end);
   });
   view.setUint32(0, MAGIC, true);
   view.setUint16(4, PAGE_VERSION, true);
@@ -64,7 +66,7 @@ export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIn
   packedBytes.set(bytes.subarray(HEADER_BYTES, Math.min(bytes.length, HEADER_BYTES + packedBytes.length)));
   let at = HEADER_BYTES + unpackRows(page) * 4;
   eachOpenSlot(page, (slot) => {
-    const count = page.u32[(slot + SLOT.sampleCount) >> 2];
+    const count = heldSamples(page, slot);
     page.u32[(slot + SLOT.samplesOrRevision) >> 2] = count === 0 ? NO_CHUNK : samples.read(view, at, count);
     at += count * 6;
   });

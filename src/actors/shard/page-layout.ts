@@ -75,12 +75,14 @@ export const SLOT = {
   /** Of them with energyKwh. u32 */
   energyCount: 100,
   voltageCount: 104,
-  /** Readings of any status: the length of the sample list (1m only). u32 */
+  /** Readings of any status, each a sample (1m only). u32 */
   sampleCount: 108,
   /** In an open slot the newest chunk of the sample list; in a stored record the revision. u32 */
   samplesOrRevision: 112,
   /** u16 */
   region: 116,
+  /** Of the samples, those that lie in blocks on disk (sample-blocks.ts): a minute has at most 60,000. u16 */
+  samplesInBlocks: 118,
 } as const;
 
 export const SLOT_BYTES = 120;

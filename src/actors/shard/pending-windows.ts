@@ -63,6 +63,11 @@ export class PendingWindows {
   private bytes = new Uint8Array(0);
   private used = 0;
 
+  /** Of its records, those that were replaced by longer ones among them. */
+  get bytesUsed(): number {
+    return this.used;
+  }
+
   /** Position of the record, or −1. */
   find(key: number): number {
     const keys = this.keys;

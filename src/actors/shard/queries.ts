@@ -218,7 +218,7 @@ export class ShardQueries {
   /** The stored list, with the meters that are not in it yet at their places. Each id once. */
   private *meterIdsAfter(cursor: string | null): Iterable<string> {
     const after = cursor ?? '';
-    const fresh = this.state.newRows.map((row) => this.state.directory.idOf(row)).filter((id) => id > after);
+    const fresh = [...this.state.newRows].map((row) => this.state.directory.idOf(row)).filter((id) => id > after);
     fresh.sort((a, b) => (a < b ? -1 : 1));
     let next = 0;
     const from = Buffer.concat([Buffer.from(after, 'latin1'), Buffer.alloc(1)]);

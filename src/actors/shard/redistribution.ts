@@ -180,6 +180,7 @@ class OldShard {
     await this.copy(store.pages, PAGES_PER_STEP, ({ key, value }) => this.page(key, value));
     await this.copy(store.profiles, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.profiles.put(key, value));
     await this.copy(store.windows, WINDOWS_PER_STEP, ({ key, value }) => this.window(key, value));
+    await this.copy(store.samples, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.samples.put(key, value));
     await this.copy(store.meters, WINDOWS_PER_STEP, ({ key }) => {
       const meterId = Buffer.from(key).toString('latin1');
       this.byMeter(meterId).store.putMeter(meterId);
@@ -197,8 +198,8 @@ class OldShard {
   }
 
   private get total(): number {
-    const { pages, profiles, windows, meters, anomalies, deadLetters } = this.store;
-    return [pages, profiles, windows, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
+    const { pages, profiles, windows, samples, meters, anomalies, deadLetters } = this.store;
+    return [pages, profiles, windows, samples, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
   }
 
   private async copy(table: Table, entriesPerStep: number, put: (entry: Entry) => void): Promise<void> {

@@ -12,6 +12,9 @@ const BLOCK_SHIFT = 13;
 const CHUNKS_PER_BLOCK = 1 << BLOCK_SHIFT;
 const IN_BLOCK = CHUNKS_PER_BLOCK - 1;
 
+/** A chunk's fingerprints, offsets and link. */
+const CHUNK_BYTES = SAMPLES_PER_CHUNK * 6 + 4;
+
 /** Some chunks of the pool, in parallel columns. */
 interface Block {
   fingerprints: Uint32Array;
@@ -23,6 +26,12 @@ export class SampleIndex {
   private readonly blocks: Block[] = [];
   private used = 0;
   private freeHead = NO_CHUNK;
+  private chunksInUse = 0;
+
+  /** Of the samples in it, at whole chunks. */
+  get bytes(): number {
+    return this.chunksInUse * CHUNK_BYTES;
+  }
 
   /**
    * Adds a sample to the list `head` that holds `count` samples so far; returns the new head.
@@ -92,11 +101,13 @@ export class SampleIndex {
       const following = next[chunk & IN_BLOCK];
       next[chunk & IN_BLOCK] = this.freeHead;
       this.freeHead = chunk;
+      this.chunksInUse--;
       chunk = following;
     }
   }
 
   private allocate(): number {
+    this.chunksInUse++;
     if (this.freeHead !== NO_CHUNK) {
       const chunk = this.freeHead;
       this.freeHead = this.blocks[chunk >>> BLOCK_SHIFT].next[chunk & IN_BLOCK];

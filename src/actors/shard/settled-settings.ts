@@ -14,7 +14,7 @@ import { ShardState, type ShardStateConfig } from './state.ts';
  */
 
 /** Of the last checkpoint under the old settings. */
-const STEP = { stepMs: 1, intervalMs: 1, pagesPerStepMax: 512 };
+const STEP = { pagesPerStepMax: 512 };
 
 /** How the store's log is to be replayed: as its settings say, or, while it has none, as `config` does. */
 export function replayConfig(store: ShardStore, config: ShardStateConfig): ShardStateConfig {
@@ -56,7 +56,7 @@ export async function writeOut(store: ShardStore, config: ShardStateConfig, chan
     change(state, lastSequence);
   }
   while (checkpoint.isDue) {
-    checkpoint.begin(lastSequence, 'hurried');
+    checkpoint.begin(lastSequence, STEP.pagesPerStepMax);
     await store.commit();
     checkpoint.done();
   }

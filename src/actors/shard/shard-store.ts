@@ -11,7 +11,7 @@ import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, partKey, profileKey, regionKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
 /**
@@ -31,7 +31,7 @@ export interface ShardIdentity {
 
 /** Up to where what is stored stands for the log. */
 export interface AppliedPosition {
-  /** Regional parts, anomalies, dead letters and the list of meters include every record up to this one. */
+  /** Regional parts, anomalies and dead letters include every record up to this one. */
   sequence: number;
 }
 
@@ -51,6 +51,7 @@ export class ShardStore implements WindowSource {
   readonly pages: Table;
   readonly profiles: Table;
   readonly windows: Table;
+  readonly samples: Table;
   readonly parts: Table;
   readonly meters: Table;
   readonly anomalies: Table;
@@ -68,6 +69,7 @@ export class ShardStore implements WindowSource {
     this.pages = store.table('pages');
     this.profiles = store.table('profiles');
     this.windows = store.table('windows');
+    this.samples = store.table('samples');
     this.regions = store.table('regions');
     this.parts = store.table('parts');
     this.meters = store.table('meters');
@@ -96,8 +98,8 @@ export class ShardStore implements WindowSource {
 
   /** Every table by its name. */
   tables(): [string, Table][] {
-    const { meta, pages, profiles, windows, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
-    return Object.entries({ meta, pages, profiles, windows, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
+    const { meta, pages, profiles, windows, samples, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
+    return Object.entries({ meta, pages, profiles, windows, samples, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
   }
 
   /** What the store says of itself; null when it is new. */
@@ -187,6 +189,11 @@ export class ShardStore implements WindowSource {
 
   get(page: MeterPage, granularity: number, windowNumber: number, rowInPage: number): Uint8Array | undefined {
     return this.windows.get(windowKey(page.partition, page.number, granularity, windowNumber, rowInPage));
+  }
+
+  *sampleBlocks(page: MeterPage, windowNumber: number): Generator<Uint8Array> {
+    const { partition, number } = page;
+    for (const { value } of this.samples.range(samplesKey(partition, number, windowNumber, 0), samplesKey(partition, number, windowNumber + 1, 0))) yield value;
   }
 
   profileHour(page: MeterPage, hourOfDay: number): Uint8Array | undefined {

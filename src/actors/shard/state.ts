@@ -57,7 +57,7 @@ export class ShardState {
   readonly episodes: AnomalyEpisodes;
   readonly pictures = new PictureHistory();
   /** Rows that the stored list of meters does not hold yet. */
-  readonly newRows: number[] = [];
+  readonly newRows = new Set<number>();
   private readonly config: ShardStateConfig;
   private readonly fingerprints = new ReadingFingerprints();
   /** Region index of each region of the batch at hand; −2 = not looked up. */
@@ -195,7 +195,7 @@ export class ShardState {
     const hash = batch.meterHash[i];
     const partition = partitionOfHash(hash, this.config.partitionCount);
     const row = this.directory.add(partition, hash, batch.bytes, batch.heapStart + batch.idStart[i], batch.idLength[i]);
-    this.newRows.push(row);
+    this.newRows.add(row);
     const page = this.directory.pages[row >>> 6];
     page.u16[(rowOffset(row) + ROW.region) >> 1] = region;
     this.ledger.meterJoined(region);

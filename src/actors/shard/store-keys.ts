@@ -29,6 +29,20 @@ export function windowKey(partition: number, page: number, granularity: number, 
   return key;
 }
 
+/** [partition u16][page u32][minute u32][sequence u48]: the blocks of a page's minute lie side by side. */
+export function samplesKey(partition: number, page: number, windowNumber: number, sequence: number): Buffer {
+  const key = Buffer.allocUnsafe(10 + U48);
+  key.writeUInt16BE(partition, 0);
+  key.writeUInt32BE(page, 2);
+  key.writeUInt32BE(windowNumber, 6);
+  key.writeUIntBE(sequence, 10, U48);
+  return key;
+}
+
+export function samplesKeyMinute(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset, key.length).getUint32(6);
+}
+
 export function windowKeyParts(key: Uint8Array): { windowNumber: number; rowInPage: number } {
   const view = new DataView(key.buffer, key.byteOffset, key.length);
   return { windowNumber: view.getUint32(7), rowInPage: key[11] };

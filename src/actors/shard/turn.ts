@@ -12,6 +12,8 @@ export class Turn {
   readonly dirtyPages = new Set<MeterPage>();
   /** Pages with more pending windows than they should keep. */
   readonly crowdedPages = new Set<MeterPage>();
+  /** Of closed windows that are not on disk, in all pages. */
+  pendingBytes = 0;
 
   /** The page changes in this turn. */
   touch(page: MeterPage): void {

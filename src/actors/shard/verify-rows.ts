@@ -53,6 +53,7 @@ export function windowProblem(cells: SlotCells, at: number, granularity: number,
   const u32 = (offset: number): number => cells.u32[(at + offset) >> 2];
   const [count, samples] = [u32(SLOT.count), u32(SLOT.sampleCount)];
   if (granularity === 0 ? samples === 0 || count > samples : samples !== 0 || count === 0) return `${count} readings count in it and ${samples} are remembered`;
+  if (cells.u16[(at + SLOT.samplesInBlocks) >> 1] > samples) return 'more of its readings lie in blocks than there are';
   if (u32(SLOT.energyCount) > count || u32(SLOT.voltageCount) > count) return 'more readings carried an energy or a voltage than there are';
   if (count === 0) return null;
   for (const offset of [SLOT.powerHigh, SLOT.powerLow, SLOT.energyHigh, SLOT.energyLow, SLOT.voltageHigh, SLOT.voltageLow]) {

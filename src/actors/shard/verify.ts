@@ -5,18 +5,19 @@ import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
 import { decodePage } from './page-codec.ts';
 import { ROW, ROWS_PER_PAGE, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { decodeProfiles } from './page-profiles.ts';
+import { offsetsInBlock } from './sample-blocks.ts';
 import { SampleIndex } from './sample-index.ts';
 import { PROFILE_BYTES, profileCells } from './detection/seasonal-profile.ts';
 import { replayConfig } from './settled-settings.ts';
 import { STORE_FORMAT, type ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, windowKey, windowKeyParts } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, samplesKey, samplesKeyMinute, windowKey, windowKeyParts } from './store-keys.ts';
 import { recover } from './recovery.ts';
 import { verifyOutbox } from './verify-outbox.ts';
 import { verifyReplayed } from './verify-replay.ts';
 import { steps } from './table-steps.ts';
 import { rowProblem, WINDOW_MS, windowProblem, type StoreShape } from './verify-rows.ts';
-import { WindowRecord } from './window-accumulator.ts';
+import { heldSamples, WindowRecord } from './window-accumulator.ts';
 import { Findings, type Finding } from './verify-findings.ts';
 
 /**
@@ -67,16 +68,17 @@ class Verification {
   private lastSequence = 0;
   private meters = 0;
   private windowsSeen = 0;
+  private blocksSeen = 0;
 
   constructor(store: ShardStore, options: VerifyOptions, onProgress: (done: number, total: number) => void) {
     this.store = store;
     this.options = options;
     this.onProgress = onProgress;
     this.shape = { partitionCount: options.state.partitionCount, regionCount: store.regionNames().length };
-    const { pages, profiles, windows, parts, meters, anomalies, deadLetters, outbox } = store;
+    const { pages, profiles, windows, samples, parts, meters, anomalies, deadLetters, outbox } = store;
     this.records = Math.max(0, store.lastSequence() - Math.max(store.logFrom(), store.journal.first ?? 1) + 1);
     const all = store.tables().map(([, table]) => table);
-    this.total = [...all, pages, profiles, windows, windows, parts, meters, anomalies, deadLetters, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
+    this.total = [...all, pages, profiles, windows, windows, samples, parts, meters, anomalies, deadLetters, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
   }
 
   run(): VerifyReport {
@@ -175,6 +177,8 @@ class Verification {
     }
     const orphans = this.store.windows.count() - this.windowsSeen;
     if (orphans > 0) this.findings.add('the windows', `hold ${orphans} that belong to no page that could be read`);
+    const strays = this.store.samples.count() - this.blocksSeen;
+    if (strays > 0) this.findings.add('the blocks of samples', `hold ${strays} that belong to no page that could be read`);
   }
 
   private page(page: MeterPage, value: Uint8Array, where: string): void {
@@ -188,6 +192,7 @@ class Verification {
       this.openWindows(page, r, counts);
     }
     this.windows(page, where, counts);
+    this.sampleBlocks(page, where, counts);
     for (let r = 0; r < page.rowCount; r++) {
       const readings = page.f64[(rowOffset(page.rowAt(r)) + ROW.readings) >> 3];
       if (counts.samples[r] !== readings) this.findings.add(`row ${r} of ${where}`, `counts ${readings} readings, its windows remember ${counts.samples[r]}`);
@@ -204,7 +209,7 @@ class Verification {
       const at = rowOffset(page.rowAt(r)) + ROW.slots + s * SLOT_BYTES;
       const startMs = page.f64[at >> 3];
       if (startMs !== startMs) continue;
-      counts.add(r, s >> 1, startMs, page.u32[(at + SLOT.count) >> 2], page.u32[(at + SLOT.sampleCount) >> 2]);
+      counts.add(r, s >> 1, startMs, page.u32[(at + SLOT.count) >> 2], page.u32[(at + SLOT.sampleCount) >> 2], page.u16[(at + SLOT.samplesInBlocks) >> 1]);
       if (s < SLOTS_PER_GRANULARITY) this.samples.free(page.u32[(at + SLOT.samplesOrRevision) >> 2]);
     }
   }
@@ -218,7 +223,7 @@ class Verification {
         this.windowsSeen++;
         const problem = rowInPage < page.rowCount ? this.window(value, granularity, windowNumber) : 'belongs to no row';
         if (problem !== null) this.findings.add(`window ${new Date(windowNumber * WINDOW_MS[granularity]).toISOString()} (${granularity === 0 ? '1m' : '15m'}) of row ${rowInPage} of ${where}`, problem);
-        else counts.add(rowInPage, granularity, windowNumber * WINDOW_MS[granularity], this.record.count, this.record.sampleCount);
+        else counts.add(rowInPage, granularity, windowNumber * WINDOW_MS[granularity], this.record.count, this.record.sampleCount, this.record.samplesInBlocks);
         if (this.windowsSeen % ENTRIES_PER_STEP === 0) this.step(ENTRIES_PER_STEP);
       }
     }
@@ -229,14 +234,38 @@ class Verification {
     const { record } = this;
     if (value.length < SLOT_BYTES) return `has ${value.length} bytes`;
     record.load(value);
-    if (value.length !== SLOT_BYTES + record.sampleCount * 6) return `has ${value.length} bytes for ${record.sampleCount} samples`;
+    const held = heldSamples(record, 0);
+    if (value.length !== SLOT_BYTES + held * 6) return `has ${value.length} bytes for ${held} samples`;
     if (record.f64[0] !== windowNumber * WINDOW_MS[granularity]) return 'begins at another time';
     const offsets = new Set<number>();
     const view = new DataView(value.buffer, value.byteOffset, value.length);
-    for (let k = 0; k < record.sampleCount; k++) offsets.add(view.getUint16(SLOT_BYTES + record.sampleCount * 4 + k * 2, true));
-    if (offsets.size !== record.sampleCount) return 'remembers a reading twice';
+    for (let k = 0; k < held; k++) offsets.add(view.getUint16(SLOT_BYTES + held * 4 + k * 2, true));
+    if (offsets.size !== held) return 'remembers a reading twice';
     if (Math.max(-1, ...offsets) >= WINDOW_MS[0]) return 'remembers a reading of another time';
     return windowProblem(record, 0, granularity, this.shape.regionCount);
+  }
+
+  /** Blocks hold as many samples of each window as it says, each once. */
+  private sampleBlocks(page: MeterPage, where: string, counts: PageCounts): void {
+    const seen = new Set<number>();
+    for (const { key, value } of this.store.samples.range(samplesKey(page.partition, page.number, 0, 0), samplesKey(page.partition, page.number + 1, 0, 0))) {
+      this.blocksSeen++;
+      const minute = samplesKeyMinute(key);
+      this.findings.try(`a block of samples of ${where}`, () => {
+        for (const { row, offsetsMs } of offsetsInBlock(value)) {
+          counts.inBlocks.set(minute * 64 + row, (counts.inBlocks.get(minute * 64 + row) ?? 0) - offsetsMs.length);
+          for (const offsetMs of offsetsMs) {
+            const name = (minute * 64 + row) * WINDOW_MS[0] + offsetMs;
+            if (offsetMs >= WINDOW_MS[0] || seen.has(name)) throw new Error('remembers a reading twice, or one of another time');
+            seen.add(name);
+          }
+        }
+      });
+      this.step(1);
+    }
+    for (const [key, missing] of counts.inBlocks) {
+      if (missing !== 0) this.findings.add(`row ${key % 64} of ${where}`, `misses ${missing} samples of ${new Date(Math.floor(key / 64) * WINDOW_MS[0]).toISOString()} in the blocks`);
+    }
   }
 
   private profiles(): void {
@@ -288,7 +317,7 @@ class Verification {
   private replay(): void {
     const { store, findings } = this;
     const state = new ShardState(replayConfig(store, this.options.state), { stored: store, loadPart: (...key) => store.loadPart(...key) });
-    recover(state, store, new Checkpoint(state, store, { stepMs: 1, intervalMs: 1, pagesPerStepMax: 1 }));
+    recover(state, store, new Checkpoint(state, store, { pagesPerStepMax: 1 }));
     this.meters = state.directory.meterCount;
     verifyReplayed(state, store, findings, (entries) => this.step(entries));
     this.step(this.total - this.done);
@@ -299,11 +328,14 @@ class Verification {
 class PageCounts {
   /** Samples of the one-minute windows, by row. */
   readonly samples = new Float64Array(64);
+  /** Samples that lie in blocks as the one-minute windows say, less those that were found there, by minute and row. */
+  readonly inBlocks = new Map<number, number>();
   /** Readings of the minutes minus those of the quarter-hour, by quarter-hour and row. */
   readonly quarters = new Map<number, number>();
 
-  add(row: number, granularity: number, startMs: number, count: number, samples: number): void {
+  add(row: number, granularity: number, startMs: number, count: number, samples: number, inBlocks: number): void {
     if (granularity === 0) this.samples[row] += samples;
+    if (inBlocks > 0) this.inBlocks.set((startMs / WINDOW_MS[0]) * 64 + row, inBlocks);
     const key = Math.floor(startMs / WINDOW_MS[1]) * 64 + row;
     this.quarters.set(key, (this.quarters.get(key) ?? 0) + (granularity === 0 ? count : -count));
   }

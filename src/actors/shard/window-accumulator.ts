@@ -5,7 +5,7 @@ import type { Contribution } from './region-ledger.ts';
 
 /**
  * Arithmetic of one window: a slot of SLOT_BYTES, in a page while the window is open, in a stored record afterwards. A record is the
- * slot followed by its samples (`sampleCount` u32 fingerprints, then as many u16 offsets; see sample-index.ts).
+ * slot followed by those of its samples that lie in no block (u32 fingerprints, then as many u16 offsets; see sample-index.ts).
  */
 
 /** Typed arrays over the buffer that holds a slot. */
@@ -13,6 +13,11 @@ export interface SlotCells {
   readonly f64: Float64Array;
   readonly u32: Uint32Array;
   readonly u16: Uint16Array;
+}
+
+/** Samples of the slot at byte `at` that lie in no block: in memory while the window is open, in its record afterwards. */
+export function heldSamples(cells: SlotCells, at: number): number {
+  return cells.u32[(at + SLOT.sampleCount) >> 2] - cells.u16[(at + SLOT.samplesInBlocks) >> 1];
 }
 
 /** Makes the slot at byte `at` an empty window that starts at `startMs`. */
@@ -163,6 +168,10 @@ export class WindowRecord implements SlotCells {
     return this.u32[SLOT.sampleCount >> 2];
   }
 
+  get samplesInBlocks(): number {
+    return this.u16[SLOT.samplesInBlocks >> 1];
+  }
+
   get revision(): number {
     return this.u32[SLOT.samplesOrRevision >> 2];
   }
@@ -171,9 +180,9 @@ export class WindowRecord implements SlotCells {
     this.u32[SLOT.samplesOrRevision >> 2] = revision;
   }
 
-  /** The fingerprint of the sample at `offsetMs`, or −1. */
+  /** The fingerprint of the sample at `offsetMs`, or −1 when the record has no such sample; its blocks may. */
   findSample(offsetMs: number): number {
-    const count = this.sampleCount;
+    const count = heldSamples(this, 0);
     const offsets = SLOT_BYTES + count * 4;
     for (let k = 0; k < count; k++) {
       if (this.view.getUint16(offsets + k * 2, true) === offsetMs) return this.view.getUint32(SLOT_BYTES + k * 4, true);
@@ -182,7 +191,7 @@ export class WindowRecord implements SlotCells {
   }
 
   addSample(offsetMs: number, fingerprint: number): void {
-    const count = this.sampleCount;
+    const count = heldSamples(this, 0);
     const needed = SLOT_BYTES + (count + 1) * 6;
     if (needed > this.bytes.length) this.allocate(needed * 2);
     const offsets = SLOT_BYTES + count * 4;
@@ -190,17 +199,17 @@ export class WindowRecord implements SlotCells {
     this.bytes.copyWithin(offsets + 4, offsets, offsets + count * 2);
     this.view.setUint32(offsets, fingerprint, true);
     this.view.setUint16(offsets + 4 + count * 2, offsetMs, true);
-    this.u32[SLOT.sampleCount >> 2] = count + 1;
+    this.u32[SLOT.sampleCount >> 2]++;
   }
 
   /** The record's bytes (borrowed). */
   toBytes(): Uint8Array {
-    return this.bytes.subarray(0, SLOT_BYTES + this.sampleCount * 6);
+    return this.bytes.subarray(0, SLOT_BYTES + heldSamples(this, 0) * 6);
   }
 
-  /** Room to write a record of `sampleCount` samples into, and the view to do it with. */
-  prepare(sampleCount: number): DataView {
-    const needed = SLOT_BYTES + sampleCount * 6;
+  /** Room to write a record with `samples` samples in it, and the view to do it with. */
+  prepare(samples: number): DataView {
+    const needed = SLOT_BYTES + samples * 6;
     if (needed > this.bytes.length) this.allocate(needed * 2);
     return this.view;
   }

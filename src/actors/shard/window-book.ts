@@ -7,14 +7,17 @@ import { rowInPage, rowOffset, type MeterDirectory, type MeterPage } from './met
 import { ROW, SLOT, SLOT_BYTES, slotOffset } from './page-layout.ts';
 import { PENDING_WINDOWS_PER_PAGE_MAX, pendingKey } from './pending-windows.ts';
 import type { Contribution, RegionLedger } from './region-ledger.ts';
+import { findInBlock } from './sample-blocks.ts';
 import { NO_CHUNK, SampleIndex } from './sample-index.ts';
 import type { ShardCounters, Turn } from './turn.ts';
-import { addToSlot, openSlot, slotAvgPowerKw, slotContribution, slotVoltageAvg, WindowRecord } from './window-accumulator.ts';
+import { addToSlot, heldSamples, openSlot, slotAvgPowerKw, slotContribution, slotVoltageAvg, WindowRecord } from './window-accumulator.ts';
 import type { WindowFacts } from './detection/window-facts.ts';
 
 /** Windows on disk. The record is borrowed until the next call. */
 export interface WindowSource {
   get(page: MeterPage, granularity: number, windowNumber: number, rowInPage: number): Uint8Array | undefined;
+  /** Blocks of the page's samples of a minute (sample-blocks.ts). */
+  sampleBlocks(page: MeterPage, windowNumber: number): Iterable<Uint8Array>;
 }
 
 /** Told of every one-minute window that closes for the first time with readings in it, in order for each meter. */
@@ -65,11 +68,26 @@ export class WindowBook {
       const stored = this.storedRecord(page, row, 0, windowNumber);
       if (stored === undefined) return -1;
       this.record.load(stored);
-      return this.record.findSample(offsetMs);
+      const found = this.record.findSample(offsetMs);
+      return found >= 0 || this.record.samplesInBlocks === 0 ? found : this.findInBlocks(page, row, windowNumber, offsetMs);
     }
     const at = rowOffset(row) + slotOffset(0, windowNumber);
     if (page.f64[at >> 3] !== windowNumber * MINUTE_MS) return -1;
-    return this.samples.find(page.u32[(at + SLOT.samplesOrRevision) >> 2], page.u32[(at + SLOT.sampleCount) >> 2], offsetMs);
+    const found = this.samples.find(page.u32[(at + SLOT.samplesOrRevision) >> 2], heldSamples(page, at), offsetMs);
+    return found >= 0 || page.u16[(at + SLOT.samplesInBlocks) >> 1] === 0 ? found : this.findInBlocks(page, row, windowNumber, offsetMs);
+  }
+
+  private findInBlocks(page: MeterPage, row: number, windowNumber: number, offsetMs: number): number {
+    const place = rowInPage(row);
+    for (const block of page.unwrittenSamples) {
+      const found = block.windowNumber === windowNumber ? findInBlock(block.bytes, place, offsetMs) : -1;
+      if (found >= 0) return found;
+    }
+    for (const bytes of this.modules.windows.sampleBlocks(page, windowNumber)) {
+      const found = findInBlock(bytes, place, offsetMs);
+      if (found >= 0) return found;
+    }
+    return -1;
   }
 
   /** Counts a reading whose one-minute window is open. */
@@ -79,7 +97,7 @@ export class WindowBook {
     const at = this.slotFor(page, row, 0, windowNumber);
     const samplesAt = (at + SLOT.samplesOrRevision) >> 2;
     const countAt = (at + SLOT.sampleCount) >> 2;
-    page.u32[samplesAt] = this.samples.add(page.u32[samplesAt], page.u32[countAt], timestamp - windowNumber * MINUTE_MS, fingerprint);
+    page.u32[samplesAt] = this.samples.add(page.u32[samplesAt], heldSamples(page, at), timestamp - windowNumber * MINUTE_MS, fingerprint);
     page.u32[countAt]++;
     if ((batch.flags[i] & READING_FLAG.error) !== 0) return;
     this.addReading(page, at, batch, i, region);
@@ -179,12 +197,12 @@ export class WindowBook {
   private closeSlot(page: MeterPage, row: number, granularity: number, at: number): void {
     const startMs = page.f64[at >> 3];
     const record = this.record;
-    const sampleCount = page.u32[(at + SLOT.sampleCount) >> 2];
-    const view = record.prepare(sampleCount);
+    const held = granularity === 0 ? heldSamples(page, at) : 0;
+    const view = record.prepare(held);
     record.f64.set(page.f64.subarray(at >> 3, (at + SLOT_BYTES) >> 3));
     if (granularity === 0) {
       const head = page.u32[(at + SLOT.samplesOrRevision) >> 2];
-      this.samples.write(head, sampleCount, view, SLOT_BYTES);
+      this.samples.write(head, held, view, SLOT_BYTES);
       this.samples.free(head);
     }
     record.revision = 0;
@@ -265,8 +283,11 @@ export class WindowBook {
   /** Puts `this.record` among the page's windows that have to go to disk. */
   private keep(page: MeterPage, row: number, granularity: number, windowNumber: number): void {
     const { turn, early } = this.modules;
-    page.pending.put(pendingKey(granularity, windowNumber, rowInPage(row)), this.record.toBytes());
-    if (page.pending.count >= PENDING_WINDOWS_PER_PAGE_MAX) turn.crowdedPages.add(page);
+    const { pending } = page;
+    turn.pendingBytes -= pending.bytesUsed;
+    pending.put(pendingKey(granularity, windowNumber, rowInPage(row)), this.record.toBytes());
+    turn.pendingBytes += pending.bytesUsed;
+    if (pending.count >= PENDING_WINDOWS_PER_PAGE_MAX) turn.crowdedPages.add(page);
     // A replay's are in no hurry.
     if (early !== null && !turn.replaying) early.note(row, granularity, windowNumber);
     turn.touch(page);
