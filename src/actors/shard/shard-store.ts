@@ -20,7 +20,7 @@ import type { WindowSource } from './window-book.ts';
  */
 
 /** Raised when keys or values change their meaning; an engine refuses other numbers. */
-export const STORE_FORMAT = 5;
+export const STORE_FORMAT = 6;
 
 /** Which part of the fleet this store holds. Written when it is made, checked whenever it is opened. */
 export interface ShardIdentity {
