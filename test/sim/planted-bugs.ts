@@ -188,11 +188,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'lets unwritten bytes grow without a bound',
-    plant: () => {
-      const original = Object.getOwnPropertyDescriptor(ShardActor.prototype, 'isFull')!;
-      Object.defineProperty(ShardActor.prototype, 'isFull', { configurable: true, get: () => false });
-      return () => Object.defineProperty(ShardActor.prototype, 'isFull', original);
-    },
+    plant: () => replacedGetter(ShardActor, 'isFull', false),
   },
   {
     name: 'forgets samples that a failed checkpoint took out of memory',
