@@ -321,7 +321,7 @@ describe('gzip', () => {
 
   it('inflates bodies that came in pieces, though their memory goes to others meanwhile', async () => {
     const { server, port } = await start();
-    const texts = Array.from({ length: 8 }, (_, n) => String(n).repeat(40).concat(Array.from({ length: 3_000 }, (_, k) => (k * n * 7919) % 1_009).join(',')));
+    const texts = Array.from({ length: 8 }, (_, n) => String(n).repeat(40).concat(Array.from({ length: 3_000 }, (_, k) => (k * k * (n + 1) * 7919) % 10_007).join(',')));
     const connections = await Promise.all(texts.map(() => RawConnection.open(server.port)));
     const bodies = texts.map((text) => gzipSync(text));
     // Many heads and beginnings first, then all ends in one go.

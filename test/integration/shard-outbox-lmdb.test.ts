@@ -65,6 +65,9 @@ describe('an outbox in LMDB', () => {
     const minute = async (n: number) => {
       const readings = Array.from({ length: METERS }, (_, i) => ({ meterId: `m${i}`, region: 'r', timestamp: AT + n * 60_000, powerKw: i }));
       state.applyBatch(batchOf(readings), AT + n * 60_000, ++sequence, new Uint8Array(METERS));
+      // Closes what the readings have passed.
+      sequence++;
+      for (let partition = 0; partition < CONFIG.partitionCount; partition++) state.applyTick({ partition, fromPage: 0, toPage: Infinity }, AT + n * 60_000, sequence);
       while (checkpoint.isDue) {
         checkpoint.begin(sequence, 1);
         await store.commit();
