@@ -18,8 +18,8 @@ describe('an engine that is offered ten times too much', () => {
       afterMs: 1_000,
       idleConnections: 1_000,
       slowConnections: 50,
-      // An engine this small has 200 MB; the flood's bodies in flight are 40 MB. Four seconds of unbounded queues would be a gigabyte.
-      memorySlackMb: 128,
+      // An engine this small has 170 MB; the flood's bodies in flight are 43 MB at most. Four seconds of unbounded queues would be a gigabyte.
+      memorySlackMb: 48,
       flags: ['--queued-readings-max', '20000', '--shard-credits', '2'],
     });
     console.log(JSON.stringify({ ...report, flood: { ...report.flood, sample: report.flood.sample.length } }));
