@@ -376,6 +376,17 @@ class LmdbTable implements Table {
     return (this.database.getStats() as { entryCount: number }).entryCount;
   }
 
+  *keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array> {
+    this.store.rangeBegins();
+    try {
+      for (const key of this.database.getKeys({ start: from as Buffer, end: to as Buffer })) yield key as Uint8Array;
+    } catch (cause) {
+      throw damageError(cause) ?? cause;
+    } finally {
+      this.store.rangeEnds();
+    }
+  }
+
   *range(from: Uint8Array, to: Uint8Array, options: { reverse?: boolean; limit?: number } = {}): Iterable<Entry> {
     const reverse = options.reverse ?? false;
     // In reverse lmdb-js starts at `start` and walks down to `end`; [from, to) keeps its meaning here.

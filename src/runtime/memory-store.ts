@@ -123,7 +123,7 @@ function apply(changes: readonly Change[]): void {
 class MemoryTable implements Table {
   private readonly values = new Map<string, Uint8Array>();
   /** All keys in order; null when it has to be made anew. */
-  private keys: string[] | null = [];
+  private sortedKeys: string[] | null = [];
   private readonly scratch: Scratch;
   private readonly onQueued: (change: Change) => void;
 
@@ -148,11 +148,12 @@ class MemoryTable implements Table {
     return this.values.size;
   }
 
+  *keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array> {
+    for (const key of this.keysIn(from, to)) yield Buffer.from(key, 'latin1');
+  }
+
   *range(from: Uint8Array, to: Uint8Array, options: { reverse?: boolean; limit?: number } = {}): Iterable<Entry> {
-    const keys = (this.keys ??= [...this.values.keys()].sort(byCodeUnit));
-    const first = firstNotBefore(keys, textOf(from));
-    const end = firstNotBefore(keys, textOf(to));
-    const found = keys.slice(first, Math.max(first, end));
+    const found = this.keysIn(from, to);
     if (options.reverse) found.reverse();
     // What was there when the walk began: a commit that ends meanwhile changes nothing in it.
     const entries = found.slice(0, options.limit).map((key) => ({ key, value: this.values.get(key)! }));
@@ -162,13 +163,20 @@ class MemoryTable implements Table {
     }
   }
 
+  private keysIn(from: Uint8Array, to: Uint8Array): string[] {
+    const keys = (this.sortedKeys ??= [...this.values.keys()].sort(byCodeUnit));
+    const first = firstNotBefore(keys, textOf(from));
+    const end = firstNotBefore(keys, textOf(to));
+    return keys.slice(first, Math.max(first, end));
+  }
+
   /** On disk: takes a copy of the value. */
   set(key: string, value: Uint8Array | null): void {
     if (value === null) {
-      if (this.values.delete(key)) this.keys = null;
+      if (this.values.delete(key)) this.sortedKeys = null;
       return;
     }
-    if (!this.values.has(key)) this.keys = null;
+    if (!this.values.has(key)) this.sortedKeys = null;
     this.values.set(key, new Uint8Array(value));
   }
 

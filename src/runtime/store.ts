@@ -18,6 +18,8 @@ export interface Table {
   remove(key: Uint8Array): void;
   /** Committed entries. */
   count(): number;
+  /** Keys of the committed entries with `from` ≤ key < `to`, ascending; owned by the caller. Other reads of the store may come in between. */
+  keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array>;
   /** Committed entries with `from` ≤ key < `to`, ascending, or descending when `reverse`. Entries are owned by the caller. */
   range(from: Uint8Array, to: Uint8Array, options?: { reverse?: boolean; limit?: number }): Iterable<Entry>;
 }

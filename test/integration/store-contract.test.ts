@@ -89,6 +89,14 @@ describe.each([
     expect(keysOf(table, bytes(5), bytes(9), { reverse: true })).toEqual([]);
   });
 
+  it('gives the keys of a range, and other reads in between', async () => {
+    await fill(bytes(1), bytes(2), bytes(2, 0), bytes(3), bytes(4));
+    const found = [];
+    for (const key of table.keys(bytes(2), bytes(4))) found.push([Buffer.from(key).toString('hex'), Buffer.from(table.get(key)!).toString()]);
+    expect(found).toEqual([['02', 'value of 02'], ['0200', 'value of 0200'], ['03', 'value of 03']]);
+    expect([...table.keys(bytes(4), bytes(2))]).toEqual([]);
+  });
+
   it('stops a range at its limit, counted in its direction', async () => {
     await fill(bytes(1), bytes(2), bytes(3), bytes(4));
     expect(keysOf(table, bytes(0), bytes(9), { limit: 2 })).toEqual(['01', '02']);

@@ -141,6 +141,51 @@ describe('a shard whose disk is full', () => {
   });
 });
 
+describe('a shard that was stopped in order', () => {
+  const withId = (meter: number, minute: number, low: number) => ({ ...minutes(meter, minute, 1)[0], readingId: [low, 7] as const });
+
+  it('begins its log anew with the readingIds, and knows them and all else', async () => {
+    // Without expectations: they know nothing of readingIds.
+    const harness = new ShardHarness({ startMs: LIFE_START_MS, segmentBytesMax: 1 });
+    await harness.start();
+    for (let n = 0; n < 6; n++) {
+      harness.send([withId(n, n, 100 + n), ...minutes(50, n, 1)]);
+      await harness.drain();
+    }
+    const last = journalSequences(harness).at(-1)!;
+    await harness.restart();
+    // One record with all ids; the segments before it went.
+    expect(journalSequences(harness)[0]).toBeGreaterThan(last);
+    expect(harness.shardStore.journal.first).toBe(harness.shardStore.logFrom());
+    for (const _ of [1, 2]) {
+      for (let n = 0; n < 6; n++) {
+        const again = harness.send([withId(n, n + 20, 100 + n)]);
+        await harness.drain();
+        expect(again.reply).toMatchObject({ accepted: 0, duplicates: 1 });
+      }
+      await harness.restart();
+    }
+    expect(harness.windowsOf('m0', '1m', 10)).toHaveLength(1);
+  });
+
+  it('also when its last record changed no meter', async () => {
+    const { harness, expectations } = await begin();
+    harness.send(minutes(0, 0, 5));
+    await harness.drain();
+    await harness.restart();
+    for (let round = 0; round < 3; round++) {
+      harness.actor.setPicture({ kind: 'regionPicture', regions: [{ region: 'r0', poweredShare: 1, reporting: 5 }] });
+      await harness.advance(50);
+      await harness.restart();
+      harness.send(minutes(0, 5 + round, 1));
+      await harness.drain();
+      await harness.crash('lost');
+    }
+    expectations.checkWindows(5, false);
+    expectations.checkMeters();
+  });
+});
+
 describe('a shard whose store fails for good', () => {
   it('gives up instead of going on in doubt, and the next process knows what was acknowledged', async () => {
     const { harness, expectations } = await begin({ commitMs: 5 });

@@ -53,6 +53,25 @@ describe('a checkpoint', () => {
     expect(meters.map((meter) => pageOf(meter).dirty)).toEqual([false, false, false, true, true]);
   });
 
+  it('of a clean stop takes as many pages as a transaction may have, and says with them where a replay begins', async () => {
+    const { store, state, checkpoint, read, pageOf, applied } = shard({ lastStepBytesMax: 1 });
+    const meters = metersInPages(3);
+    for (const meter of meters) read(meter);
+    read(meters[0]);
+    const begins: number[] = [];
+    while (checkpoint.isDue) {
+      checkpoint.begin(applied(), 'all');
+      const before = store.replayFrom();
+      await store.commit();
+      expect(store.replayFrom()).toBeGreaterThan(before);
+      begins.push(store.replayFrom());
+      checkpoint.done();
+    }
+    // The page that changed first goes first; what is left begins with the record that changed the next.
+    expect(begins).toEqual([2, 3, 5]);
+    expect([meters.map((meter) => pageOf(meter).dirty), state.turn.dirtyPages.size]).toEqual([[false, false, false], 0]);
+  });
+
   it('owes nothing when there are fewer dirty pages than it might write', () => {
     const { checkpoint, read, applied } = shard({ pagesPerStepMax: 3 });
     read(metersInPages(1)[0]);

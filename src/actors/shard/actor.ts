@@ -14,6 +14,7 @@ import { EarlyWindows } from './early-windows.ts';
 import { EffectReader } from './effect-reader.ts';
 import { JournalRetention } from './journal-retention.ts';
 import { batchRecord, controlRecord, type ControlRecord } from './log-record.ts';
+import { packRememberedIds } from './reading-id-record.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from './outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
 import { ShardQueries } from './queries.ts';
@@ -484,15 +485,40 @@ export class ShardActor {
   }
 
   private async writeEverything(): Promise<void> {
-    if (!this.checkpoint.isDue) return;
-    this.beginStep('all');
+    while (this.checkpoint.isDue) {
+      this.beginStep('all');
+      try {
+        await this.modules.store.commit();
+        this.stepDone();
+      } catch (error) {
+        // The log has it all; the next start replays it.
+        this.checkpoint.undo();
+        this.modules.log.warn({ err: error }, 'the last checkpoint could not be written; the next start will replay the log');
+        return;
+      }
+      // What else is due, such as to forget what consumers have taken, can wait.
+      if (this.state.turn.dirtyPages.size === 0) break;
+    }
+    await this.shortenLog();
+  }
+
+  /** Everything is written, so the log is there for its readingIds alone: one record of them says the same, and the next start has less to read. */
+  private async shortenLog(): Promise<void> {
+    const { store, log } = this.modules;
+    const words = packRememberedIds(this.state, this.modules.clock.now());
+    const from = this.sequence + 1;
     try {
-      await this.modules.store.commit();
-      this.stepDone();
+      for (const record of words) store.journal.append(++this.sequence, controlRecord({ kind: 'readingIds', nowMs: 0, words: record }));
+      await store.journal.commit();
+      store.putLogFrom(from);
+      // Nothing was due for the last ones, or it would have said so.
+      store.putAppliedPosition({ sequence: this.appliedSequence });
+      store.putReplayFrom(from);
+      const picture = this.state.pictures.inForceAt(from);
+      if (picture !== null) store.putPicture(picture);
+      await store.commit();
     } catch (error) {
-      // The log has it all; the next start replays it.
-      this.checkpoint.undo();
-      this.modules.log.warn({ err: error }, 'the last checkpoint could not be written; the next start will replay the log');
+      log.warn({ err: error }, 'the log could not be shortened; the next start will read more of it');
     }
   }
 

@@ -27,6 +27,8 @@ export interface CheckpointOptions {
   stepBytesMax?: number;
   /** Samples of a page's minute that leave memory when the page is written; BLOCK_SAMPLES_MIN when absent. */
   blockSamplesMin?: number;
+  /** The same of a clean stop's steps; LAST_STEP_BYTES_MAX when absent. */
+  lastStepBytesMax?: number;
 }
 
 /** With their windows about 4 ms of this thread's work. A page has 30 to 60 KB. */
@@ -34,6 +36,8 @@ const STEP_BYTES_MAX = 384 * 1024;
 
 /** Meters that are put into the list in one step, besides those of its pages: some 4 ms. When a fleet is new, 100,000 come at once. */
 const NEW_ROWS_PER_STEP_MAX = 1_000;
+/** Of a step for a clean stop, when nobody waits. LMDB refuses a transaction that has to do with some thousand pages that are far apart. */
+const LAST_STEP_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What a step queued, until its commit is known to have succeeded or failed. */
 interface Step {
@@ -101,7 +105,7 @@ export class Checkpoint {
 
   /**
    * Queues one step in the store; the caller commits, then calls `done` or `undo`. `appliedSequence` is the last record in the state.
-   * `pages` more are to be written, now or, as far as they do not fit into a step, in the next ones; 'all', for a clean stop, are written at once.
+   * `pages` more are to be written, now or, as far as they do not fit into a step, in the next ones; 'all', for a clean stop, are as many as a transaction may have.
    * `isFull`: samples leave memory, however few they are.
    */
   begin(appliedSequence: number, pages: number | 'all', isFull = false): void {
@@ -132,6 +136,7 @@ export class Checkpoint {
     this.writePages(pages, appliedSequence, step);
     if (this.outbox !== null) this.outbox.begin(this.keysOf(step, this.written));
     store.putAppliedPosition({ sequence: appliedSequence });
+    store.putReplayFrom(this.oldestUnwritten(appliedSequence));
   }
 
   /** The step is on disk. Gives the episodes it wrote. */
@@ -184,10 +189,15 @@ export class Checkpoint {
 
   /** First log record that is still needed to recover what is not written: records before it may go once `done`. */
   neededFrom(appliedSequence: number): number {
-    const first = this.state.turn.dirtyPages.values().next();
-    let needed = first.done === true ? appliedSequence + 1 : first.value.dirtySequence;
+    let needed = this.oldestUnwritten(appliedSequence);
     for (const { dirtySequence } of this.step?.pages ?? []) needed = Math.min(needed, dirtySequence);
     return needed;
+  }
+
+  /** The same, once the step under way is on disk. */
+  private oldestUnwritten(appliedSequence: number): number {
+    const first = this.state.turn.dirtyPages.values().next();
+    return first.done === true ? appliedSequence + 1 : first.value.dirtySequence;
   }
 
   /** What the step writes, as far as consumers want it. */
@@ -204,8 +214,12 @@ export class Checkpoint {
   private writePages(pages: number | 'all', appliedSequence: number, step: Step): void {
     const { turn } = this.state;
     if (pages === 'all') {
+      const { lastStepBytesMax = LAST_STEP_BYTES_MAX } = this.options;
       turn.crowdedPages.clear();
-      for (const page of [...turn.dirtyPages]) this.writePage(page, appliedSequence, step);
+      for (const page of turn.dirtyPages) {
+        if (this.memory.bytesTaken >= lastStepBytesMax) break;
+        this.writePage(page, appliedSequence, step);
+      }
       this.pagesOwed = 0;
       return;
     }

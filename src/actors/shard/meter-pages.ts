@@ -159,6 +159,11 @@ export class MeterDirectory {
     return this.pagesOfPartition.get(partition)?.pages ?? [];
   }
 
+  /** Makes room in the index for so many meters at once: it would double on the way there, and place all again each time. */
+  reserve(meters: number): void {
+    while (meters * 2 > this.slots.length) this.growIndex();
+  }
+
   /** Makes an empty page under the name it had on disk; for recovery, in order of number within a partition. */
   restorePage(partition: number, number: number): MeterPage {
     const siblings = this.siblings(partition);

@@ -40,11 +40,39 @@ export function packReadingIds(state: ShardState, store: ShardStore, targetOf: (
   for (const [target, words] of open) if (words.length > 0) add(target, packed(words));
 }
 
+/** The words of records with all ids that the state remembers and that still count at `nowMs`. */
+export function packRememberedIds(state: ShardState, nowMs: number): Uint8Array[] {
+  const records: Uint8Array[] = [];
+  const sinceSecond = Math.floor((nowMs - READING_ID_TTL_MS) / 1_000);
+  const words = new Uint32Array(IDS_PER_RECORD_MAX * WORDS);
+  let end = 0;
+  const finish = (): void => {
+    if (end > 0) records.push(new Uint8Array(words.slice(0, end).buffer));
+    end = 0;
+  };
+  state.readingIds.forEach((row, low, high, second) => {
+    if (second < sinceSecond) return;
+    const page = state.directory.pages[row >>> 6];
+    words[end] = page.partition;
+    words[end + 1] = page.number;
+    words[end + 2] = rowInPage(row);
+    words[end + 3] = low;
+    words[end + 4] = high;
+    words[end + 5] = second;
+    end += WORDS;
+    if (end === words.length) finish();
+  });
+  finish();
+  return records;
+}
+
 /** Puts a record's ids back. Those of rows that are not there are left out. */
-export function restoreReadingIds(state: ShardState, words: Uint8Array): void {
-  for (const [partition, number, row, low, high, seconds] of entriesOf(words)) {
-    const page = state.directory.pagesOf(partition)[number];
-    if (page !== undefined && row < page.rowCount) state.readingIds.add(page.rowAt(row), low, high, seconds * 1_000);
+export function restoreReadingIds(state: ShardState, bytes: Uint8Array): void {
+  const words = wordsOf(bytes);
+  for (let at = 0; at + WORDS <= words.length; at += WORDS) {
+    const page = state.directory.pagesOf(words[at])[words[at + 1]];
+    const row = words[at + 2];
+    if (page !== undefined && row < page.rowCount) state.readingIds.add(page.rowAt(row), words[at + 3], words[at + 4], words[at + 5] * 1_000);
   }
 }
 
@@ -62,9 +90,14 @@ function packed(words: readonly number[]): Uint8Array {
 }
 
 function* entriesOf(bytes: Uint8Array): Iterable<number[]> {
-  const copy = new Uint8Array(bytes);
-  const words = new Uint32Array(copy.buffer, 0, Math.floor(copy.length / 4));
+  const words = wordsOf(bytes);
   for (let at = 0; at + WORDS <= words.length; at += WORDS) yield [...words.subarray(at, at + WORDS)];
+}
+
+/** A copy, because words need alignment. */
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  const copy = new Uint8Array(bytes);
+  return new Uint32Array(copy.buffer, 0, Math.floor(copy.length / 4));
 }
 
 function newestRecordMs(store: ShardStore): number {

@@ -3,6 +3,7 @@ import { collectDeadLetters } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
+import { ROWS_PER_PAGE } from './page-layout.ts';
 import { restoreReadingIds } from './reading-id-record.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
@@ -35,6 +36,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
   if (last < applied) throw new OperationalError('corrupt', `the log ends at ${last}, but the tables stand for it up to ${applied}`);
   const report: RecoveryReport = { pages, meters: 0, records: 0, readings: 0, lastSequence: applied };
   state.beginReplay(applied);
+  const replayFrom = store.replayFrom();
   let outcomes = new Uint8Array(1024);
   for (const { sequence, bytes } of store.records()) {
     const record = readLogRecord(bytes, sequence);
@@ -43,7 +45,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
     report.lastSequence = Math.max(report.lastSequence, sequence);
     switch (record.kind) {
       case 'tick':
-        for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
+        if (sequence >= replayFrom) for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
         break;
       case 'picture':
         state.applyPicture(record.regions, sequence);
@@ -55,7 +57,8 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
         const { batch } = record;
         if (outcomes.length < batch.count) outcomes = new Uint8Array(batch.count * 2);
         state.expectRejected(sequence <= applied ? store.rejectedPositions(record.nowMs, sequence) : NONE);
-        state.applyBatch(batch, record.nowMs, sequence, outcomes);
+        if (sequence < replayFrom) state.skipBatch(batch, record.nowMs);
+        else state.applyBatch(batch, record.nowMs, sequence, outcomes);
         report.readings += batch.count;
         // Those of earlier records were written with the applied position.
         if (sequence > applied) collectDeadLetters(batch, outcomes, record.nowMs, sequence, (letter) => checkpoint.addDeadLetter(letter));
@@ -71,10 +74,12 @@ const NONE: ReadonlySet<number> = new Set();
 
 function restorePages(state: ShardState, store: ShardStore): number {
   let count = 0;
-  for (const { key, value } of store.pages.range(Buffer.alloc(1), Buffer.alloc(8, 255))) {
+  state.directory.reserve(store.pages.count() * ROWS_PER_PAGE);
+  // Borrowed one by one: a large fleet's are a gigabyte, which a copy of each would double.
+  for (const key of store.pages.keys(Buffer.alloc(1), Buffer.alloc(8, 255))) {
     const name = Buffer.from(key);
     const page = state.directory.restorePage(name.readUInt16BE(0), name.readUInt32BE(2));
-    decodePage(value, page, state.book.samples);
+    decodePage(store.pages.get(key)!, page, state.book.samples);
     state.directory.indexPage(page);
     count++;
   }

@@ -154,6 +154,17 @@ export class ShardStore implements WindowSource {
     this.meta.put(Buffer.from('log'), packr.pack({ from: sequence }));
   }
 
+  /** First log record that a page may have to be brought up to date from: snapshots stand for all before it. 0 when it is not known. */
+  replayFrom(): number {
+    const found = this.meta.get(Buffer.from('replay'));
+    return found === undefined ? 0 : (unpackr.unpack(found) as { from: number }).from;
+  }
+
+  /** Goes with the pages that make it true. */
+  putReplayFrom(sequence: number): void {
+    this.meta.put(Buffer.from('replay'), packr.pack({ from: sequence }));
+  }
+
   /** The log records that count. */
   records(): Iterable<JournalRecord> {
     return this.journal.records(this.logFrom());

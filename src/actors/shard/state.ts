@@ -121,6 +121,18 @@ export class ShardState {
     return accepted;
   }
 
+  /** During recovery, instead of `applyBatch`: a batch that every page's snapshot stands for. Only its readingIds may have to be remembered. */
+  skipBatch(batch: ReadingBatch, nowMs: number): void {
+    if (batch.readingIdLow === null) return;
+    const { meterHash, idStart, idLength, bytes, heapStart } = batch;
+    for (let i = 0; i < batch.count; i++) {
+      if ((batch.flags[i] & READING_FLAG.readingId) === 0) continue;
+      const row = this.directory.find(meterHash[i], bytes, heapStart + idStart[i], idLength[i]);
+      // It was refused, for one limit or another.
+      if (row !== NO_ROW) this.skipReplayed(batch, i, row, nowMs);
+    }
+  }
+
   /** Closes windows whose end was passed by their meter's readings or by the clock, and notices silence, for the meters of some pages. */
   applyTick({ partition, fromPage, toPage }: TickSlice, nowMs: number, sequence: number): void {
     this.turn.sequence = sequence;
