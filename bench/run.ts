@@ -5,6 +5,7 @@ import { BENCHES, type Bench, type LoadChanges } from './bench-list.ts';
 import { environmentLine, toMarkdown } from './bench-report.ts';
 import { METERS_MAX, METERS_MIN } from './load/reading-source.ts';
 import { numberOption } from './number-option.ts';
+import { parsedPerSecond, yardstickLine } from './yardstick.ts';
 
 /** `npm run bench`: runs benchmarks one after the other and prints Markdown. */
 
@@ -38,7 +39,8 @@ let failures = 0;
 for (const bench of chosen) {
   process.stderr.write(`${bench.group}: ${bench.name} ...\n`);
   try {
-    print(`\n${toMarkdown(await bench.run(values.quick ? 'quick' : 'full', changes))}`);
+    const report = await bench.run(values.quick ? 'quick' : 'full', changes);
+    print(`\n${toMarkdown(report)}\n${yardstickLine(parsedPerSecond())}\n`);
   } catch (error) {
     // The others are still worth their time.
     failures++;

@@ -4,6 +4,7 @@ import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts'
 import { checkCounts } from './grid-check.ts';
 import { runLoadProcess, sendLoad } from './load-process.ts';
 import { RESTING_FULL, restingReport, type RestingTimes } from './memory-and-restart.ts';
+import { DESIGN_PARSED_PER_SECOND, parsedPerSecond } from '../yardstick.ts';
 import { SampleCounts } from './sample-counts.ts';
 import type { SingleReadingsOptions, SingleReadingsResult } from './single-readings.ts';
 
@@ -32,6 +33,8 @@ export type LoadName = (typeof LOAD_NAMES)[number];
 /** The rates of the issue's floor at half: 250,000 readings/s in batches, 15,000 single readings/s. */
 const HALF_OF_FLOOR = { batches: 250_000, singles: 15_000 };
 const BATCH_CONNECTIONS = 16;
+/** Below this share of the speed of the machine that the floors were set for, a rate is measured in its share too. */
+const FULL_SHARE = 0.95;
 const HOUR_MS = 3_600_000;
 
 const LEAVES_OUT =
@@ -88,7 +91,7 @@ class LoadBench {
    */
   async batches(format: 'json' | 'msgpack'): Promise<void> {
     const load = { format };
-    await this.measure(`${format} batches of 500, ${HALF_OF_FLOOR.batches}/s`, { ...load, readingsPerSecond: HALF_OF_FLOOR.batches });
+    await this.atFloor(`${format} batches of 500`, HALF_OF_FLOOR.batches, load);
     const max = await this.measure(`${format} batches of 500, maximum`, load);
     await this.measure(`${format} batches of 500, half of the maximum`, { ...load, readingsPerSecond: Math.round(max / 2) });
     if (format === 'json') await this.measure('json batches of 500 without readingId, maximum', { ...load, withReadingIds: false });
@@ -98,7 +101,7 @@ class LoadBench {
   async singles(): Promise<void> {
     for (const connections of this.options.singleConnections) {
       const single = { readingsPerBatch: 1, connections };
-      await this.measure(`single readings, ${connections} connections, ${HALF_OF_FLOOR.singles}/s`, { ...single, readingsPerSecond: HALF_OF_FLOOR.singles });
+      await this.atFloor(`single readings, ${connections} connections`, HALF_OF_FLOOR.singles, single);
       const max = await this.measure(`single readings, ${connections} connections, maximum`, single);
       await this.measure(`single readings, ${connections} connections, half of the maximum`, { ...single, readingsPerSecond: Math.round(max / 2) });
       await this.autocannon(`single readings, ${connections} connections, autocannon, maximum`, connections, null);
@@ -114,6 +117,15 @@ class LoadBench {
     const { rssMb, anonMb } = this.engine.memory();
     this.rows.push(rowOf('resident memory after it', 'MB', [rssMb], `own ${anonMb.toFixed(0)} MB; counts verified: ${verified}`, ''));
     return this.rows;
+  }
+
+  /** At the issue's rate, and on a slower machine at the same share of what that machine can do. */
+  private async atFloor(name: string, readingsPerSecond: number, load: Partial<LoadOptions>): Promise<void> {
+    await this.measure(`${name}, ${readingsPerSecond}/s`, { ...load, readingsPerSecond });
+    const share = parsedPerSecond() / DESIGN_PARSED_PER_SECOND;
+    if (share >= FULL_SHARE) return;
+    const scaled = Math.round(readingsPerSecond * share);
+    await this.measure(`${name}, ${scaled}/s: the same for a machine of ${share.toFixed(2)} times the speed`, { ...load, readingsPerSecond: scaled });
   }
 
   private async measure(name: string, load: Partial<LoadOptions>): Promise<number> {
