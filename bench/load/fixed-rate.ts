@@ -354,8 +354,10 @@ function optionsFromArguments(): LoadOptions | null {
       'report-seconds': { type: 'string' },
       'no-reading-ids': { type: 'boolean', default: false },
       options: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) return null;
   if (values.options !== undefined) return loadOptions(JSON.parse(values.options) as Partial<LoadOptions> & { port: number });
   if (values.port === undefined || (values.format !== 'json' && values.format !== 'msgpack')) return null;
   return loadOptions({
