@@ -114,9 +114,9 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     // The last of a region's window counts, when there are two in a batch.
     expect(await writer.write(sinkBatch({ position: '1', ...first }))).toEqual({ written: 6, setAside: [] });
     const ended = anomaly({ endedAt: START + MINUTE, endReason: 'recovered', score: 7 });
-    await writer.write(sinkBatch({ position: '2', regionWindows: [regionWindow({ metersReporting: 1, final: false })], anomalies: [ended], deadLetters: [letter] }));
-    expect(await database().rows('SELECT region, meters_reporting, sum_power_kw, capacity_kw, load_percent, final, window_end FROM regional_aggregates_1m')).toEqual([
-      { region: 'region-01', meters_reporting: 1, sum_power_kw: 3.75, capacity_kw: null, load_percent: null, final: false, window_end: new Date(START + MINUTE) },
+    await writer.write(sinkBatch({ position: '2', regionWindows: [regionWindow({ metersReporting: 1 })], anomalies: [ended], deadLetters: [letter] }));
+    expect(await database().rows('SELECT region, meters_reporting, sum_power_kw, capacity_kw, load_percent, window_end FROM regional_aggregates_1m')).toEqual([
+      { region: 'region-01', meters_reporting: 1, sum_power_kw: 3.75, capacity_kw: null, load_percent: null, window_end: new Date(START + MINUTE) },
     ]);
     expect(await database().rows('SELECT meters_reporting, window_end FROM regional_aggregates_15m')).toEqual([{ meters_reporting: 3, window_end: new Date(START + 15 * MINUTE) }]);
     expect(await database().rows('SELECT * FROM alerts ORDER BY id')).toEqual([

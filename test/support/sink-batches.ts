@@ -87,6 +87,12 @@ export function deadLetter(some: Partial<DeadLetter>): DeadLetter {
   return { id: '1767225600000-1-0', receivedAt: 1_767_225_600_123, code: 'invalid_timestamp', message: 'no time', index: 0, meterId: 'meter-1', raw: '{"meterId":"meter-1"}', ...some };
 }
 
+/** As a regional window goes to the systems beside the engine. */
+export function withoutFinal(shape: object): object {
+  const { final: _final, ...rest } = shape as { final?: boolean };
+  return rest;
+}
+
 interface StoredWindow {
   meter_id: string;
   region: string;

@@ -1,11 +1,11 @@
 import { Packr } from 'msgpackr';
 import type { Anomaly } from '../../../model/anomaly.ts';
 import type { DeadLetter } from '../../../model/queries.ts';
-import type { MeterWindow, RegionWindow } from '../../../model/window.ts';
+import type { RegionWindow } from '../../../model/window.ts';
 import type { MessageFormat } from './kafka-options.ts';
 
 /**
- * What messages hold: the fields that the REST API shows, by the same names, times in ISO 8601 in UTC with milliseconds. In MessagePack it is the same map; a
+ * What messages hold: the fields that the REST API shows (regional windows without `final`), by the same names, times in ISO 8601 in UTC with milliseconds. In MessagePack it is the same map; a
  * number without a fraction may come as an integer there.
  */
 
@@ -39,8 +39,13 @@ export class IsoTimes {
   }
 }
 
-export function windowValue<Window extends MeterWindow | RegionWindow>(window: Window, times: IsoTimes): object {
+export function windowValue<Window extends { windowStart: number; windowEnd: number }>(window: Window, times: IsoTimes): object {
   return { ...window, windowStart: times.of(window.windowStart), windowEnd: times.of(window.windowEnd) };
+}
+
+/** Without `final`: the passing of time makes it true, and no message would say so. */
+export function regionWindowValue({ final: _final, ...window }: RegionWindow, times: IsoTimes): object {
+  return windowValue(window, times);
 }
 
 /** An anomaly as the alert it raises: with `type`, as alerts will come from other sources too. */

@@ -25,8 +25,8 @@ export interface TopicPlan {
 export const TOPIC_PLANS: Readonly<Record<Topic, TopicPlan>> = {
   aggregates_1m: { schema: 'meter-window/1', subject: '1m window of meter', cleanupPolicy: 'delete', mayCompact: false },
   aggregates_15m: { schema: 'meter-window/1', subject: '15m window of meter', cleanupPolicy: 'delete', mayCompact: false },
-  aggregates_1m_regional: { schema: 'region-window/1', subject: '1m window of region', cleanupPolicy: 'delete', mayCompact: false },
-  aggregates_15m_regional: { schema: 'region-window/1', subject: '15m window of region', cleanupPolicy: 'delete', mayCompact: false },
+  aggregates_1m_regional: { schema: 'region-window/2', subject: '1m window of region', cleanupPolicy: 'delete', mayCompact: false },
+  aggregates_15m_regional: { schema: 'region-window/2', subject: '15m window of region', cleanupPolicy: 'delete', mayCompact: false },
   alerts: { schema: 'alert/1', subject: 'alert', cleanupPolicy: 'compact,delete', mayCompact: true },
   dead_letter: { schema: 'dead-letter/1', subject: 'dead letter', cleanupPolicy: 'delete', mayCompact: false },
 };

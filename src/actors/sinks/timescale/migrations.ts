@@ -109,6 +109,16 @@ CREATE TABLE sink_set_aside (
 );
 COMMENT ON TABLE sink_set_aside IS 'Rows that their table refused, with the reason; payload is JSON.';`,
   },
+  {
+    number: 2,
+    name: 'regional windows without final',
+    // It became true by the passing of time alone, which writes no row: a prompt sink left it false for ever.
+    sql: `
+ALTER TABLE regional_aggregates_1m DROP COLUMN final;
+ALTER TABLE regional_aggregates_15m DROP COLUMN final;
+COMMENT ON TABLE regional_aggregates_1m IS 'Sums over meters, as of the newest of their windows that closed or was corrected: a row changes while late windows come.';
+COMMENT ON TABLE regional_aggregates_15m IS 'As regional_aggregates_1m.';`,
+  },
 ];
 
 /** Any number will do that no other program takes for this: the letters "seg sink". */

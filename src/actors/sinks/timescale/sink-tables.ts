@@ -64,7 +64,6 @@ const REGION_COLUMNS: readonly Column[] = [
   ['energy_kwh_sum', 'double precision'],
   ['capacity_kw', 'double precision'],
   ['load_percent', 'double precision'],
-  ['final', 'boolean'],
 ];
 
 const ALERT_COLUMNS: readonly Column[] = [
@@ -189,7 +188,6 @@ function encodeRegionWindow(copy: BinaryCopy, row: RegionWindow): void {
   copy.float8(row.energyKwhSum, 'energy_kwh_sum');
   copy.float8OrNull(row.capacityKw, 'capacity_kw');
   copy.float8OrNull(row.loadPercent, 'load_percent');
-  copy.bool(row.final);
 }
 
 function alertRows(anomalies: readonly Anomaly[]): RowSet {
