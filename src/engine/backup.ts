@@ -6,7 +6,7 @@ import { OperationalError } from '../runtime/errors.ts';
 import { syncDirectory } from '../runtime/files.ts';
 import { holdSegments, listSegments, segmentPath } from '../runtime/lmdb-segments.ts';
 import { copyLmdbStore } from '../runtime/lmdb-store.ts';
-import { DATA_FILE, DIRECTORY_FORMAT, holdsData, makeGeneration, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
+import { DATA_FILE, DIRECTORY_FORMAT, holdsData, makeGeneration, newEngineId, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
 import { claimDirectory } from './directory-claim.ts';
 import { requireManifest } from './verification.ts';
 
@@ -130,7 +130,8 @@ export async function restore(from: string, to: string, verify: (path: string, m
       }
     }
     await verify(to, { ...manifest, generation: GENERATION });
-    writeManifest(to, { ...manifest, generation: GENERATION });
+    // Of its own: the engine that was backed up may run on, and the two would take each other's cursors in a database for theirs. This one sends everything once more.
+    writeManifest(to, { ...manifest, generation: GENERATION, id: newEngineId() });
     return { shards: manifest.shards, bytes: note.files.reduce((sum, { bytes }) => sum + bytes, 0) };
   } catch (cause) {
     rmSync(made, { recursive: true, force: true });

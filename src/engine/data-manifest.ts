@@ -29,7 +29,7 @@ export interface Manifest {
   partitions: number;
   shards: number;
   generation: number;
-  /** Tells this engine's cursors and messages from those of others in a shared database or cluster. A copy of the directory has the same. */
+  /** Tells this engine's cursors and messages from those of others in a shared database or cluster. A copy of the directory has the same, one that was restored from a backup has not. */
   id: string;
 }
 

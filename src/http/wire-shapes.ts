@@ -33,7 +33,7 @@ export function anomalyShape(anomaly: Anomaly): object {
   return { ...anomaly, startedAt: isoTime(anomaly.startedAt), endedAt: isoTimeOrNull(anomaly.endedAt) };
 }
 
-export function deadLetterShape(letter: DeadLetter): object {
+export function deadLetterShape({ firstId: _firstId, ...letter }: DeadLetter): object {
   return { ...letter, receivedAt: isoTime(letter.receivedAt) };
 }
 

@@ -102,6 +102,8 @@ export interface DeadLetter {
   meterId: string | null;
   /** The reading as it was sent, cut to 512 bytes. */
   raw: string;
+  /** The id that it had before another number of shards gave it this one; absent when it has always had this. */
+  firstId?: string;
 }
 
 /** A region now. */

@@ -165,6 +165,7 @@ describe('a redistribution', () => {
     // The same position of the same record at the same time in each shard.
     await fleet.send(meters.map((meter) => readingOf(meter, LIFE_START_MS, { ...value, powerKw: 2 })));
     await live(fleet);
+    const before = fleet.answers().deadLetters;
     fleet.crash();
     expect(await fleet.redistribute(3)).toMatchObject({ meters: 300 });
     await fleet.start();
@@ -174,5 +175,6 @@ describe('a redistribution', () => {
     });
     const letters = fleet.answers().deadLetters as { meterId: string }[];
     expect(new Set(letters.map(({ meterId }) => meterId)).size).toBe(300);
+    expect(letters).toEqual(before);
   });
 });

@@ -1,3 +1,4 @@
+import { asKnownOutside } from '../../src/actors/sinks/shard-effects.ts';
 import { ShardActor } from '../../src/actors/shard/actor.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
@@ -173,8 +174,8 @@ export class ShardFleet {
       live: this.live(),
       anomalies: this.all('anomalies', { kind: 'anomalies', query: ANOMALIES }).flatMap(({ data }) => data).sort(byText),
       anomaliesOfMeters: meters.map(({ meterId }) => this.ask('anomalies', meterId, { kind: 'anomalies', query: { ...ANOMALIES, meterId } })),
-      // Ids may change where two shards used the same.
-      deadLetters: this.all('deadLetters', { kind: 'deadLetters', query: DEAD_LETTERS }).flatMap(({ data }) => data.map(({ id: _id, ...letter }) => letter)).sort(byText),
+      // As the systems beside the engine know them: they stay the same over all.
+      deadLetters: this.all('deadLetters', { kind: 'deadLetters', query: DEAD_LETTERS }).flatMap(({ data }) => data.map(asKnownOutside)).sort(byText),
     };
   }
 

@@ -12,10 +12,19 @@ function effects(answers: Record<string, (shard: number) => unknown>): ShardEffe
   return new ShardEffects({ shards: 2, capacities: { r: 8 }, latenessMs: 30_000 }, { ask, clock: systemClock });
 }
 
-it('dead letters of two shards that were given the same id stay two', async () => {
-  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [deadLetter({})] }) });
-  const batches = await Promise.all([0, 1].map((shard) => source.read(shard, 'timescale', null, 10)));
-  expect(new Set(batches.flatMap(({ deadLetters }) => deadLetters.map(({ id }) => id))).size).toBe(2);
+it('dead letters of two shards that were given the same id stay two, and the same when they are in other shards', async () => {
+  const [one, two] = [deadLetter({ raw: '{"a":1}' }), deadLetter({ raw: '{"a":2}' })];
+  let letters = [[one], [two]];
+  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: letters[shard] }) });
+  const ids = async (): Promise<string[]> => {
+    const batches = await Promise.all([0, 1].map((shard) => source.read(shard, 'timescale', null, 10)));
+    return batches.flatMap(({ deadLetters }) => deadLetters.map(({ id }) => id)).sort();
+  };
+  const before = await ids();
+  expect(new Set(before).size).toBe(2);
+  // The second had to move on by a place.
+  letters = [[], [one, { ...two, id: '1767225600000-1-1', firstId: two.id }]];
+  expect(await ids()).toEqual(before);
 });
 
 it('a regional window is the sum of what all shards have of it', async () => {

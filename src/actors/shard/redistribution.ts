@@ -1,4 +1,5 @@
 import { partitionOf, shardOfPartition, type Partition } from '../../model/ids.ts';
+import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Entry, Table } from '../../runtime/store.ts';
 import { controlRecord } from './log-record.ts';
@@ -7,11 +8,12 @@ import { decodePage, encodePage } from './page-codec.ts';
 import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { packReadingIds } from './reading-id-record.ts';
 import { RegionLedger } from './region-ledger.ts';
+import { SettledParts } from './settled-parts.ts';
 import { SampleIndex } from './sample-index.ts';
-import type { ShardStore } from './shard-store.ts';
+import { decodePart, type ShardStore } from './shard-store.ts';
 import { settleSettings, writeOut } from './settled-settings.ts';
 import type { ShardStateConfig } from './state.ts';
-import { deadLetterKey, meterAnomalyKey, windowKeyPlace } from './store-keys.ts';
+import { deadLetterKey, meterAnomalyKey, partKeyParts, windowKeyPlace } from './store-keys.ts';
 import { steps } from './table-steps.ts';
 import { slotContribution, WindowRecord } from './window-accumulator.ts';
 
@@ -22,7 +24,8 @@ import { slotContribution, WindowRecord } from './window-accumulator.ts';
  *
  * Two things cannot simply be copied. Region numbers are a shard's own, so rows, open windows and stored windows get those of
  * the new shard. And regional parts are sums over the meters of a shard, so they are added up anew from the windows: parts that were only moved
- * would give right totals, but a correction could not find the extremes that it has to look up again.
+ * would give right totals, but a correction could not find the extremes that it has to look up again. What removed windows have given never changes, so one of the
+ * new shards takes it over as it is.
  *
  * The old stores are only ever brought up to date; what is half-made lies in the new ones. So it may fail or die anywhere.
  */
@@ -103,6 +106,7 @@ class NewShard {
   readonly shard: number;
   readonly store: ShardStore;
   readonly ledger: RegionLedger;
+  readonly settled: SettledParts;
   /** Keys queued since the last commit: reads do not see them yet. */
   private readonly queuedLetters = new Set<string>();
 
@@ -110,6 +114,7 @@ class NewShard {
     this.shard = shard;
     this.store = store;
     this.ledger = new RegionLedger(REGIONS_MAX, (...key) => this.store.loadPart(...key));
+    this.settled = new SettledParts((...key) => this.store.settledPart(...key));
   }
 
   /** Commits what is queued, with the regional parts that it stands for. */
@@ -118,6 +123,7 @@ class NewShard {
     for (const region of ledger.unsavedNames) store.putRegion(region, ledger.nameOf(region));
     ledger.unsavedNames = [];
     for (const part of ledger.takeUnsaved()) store.putPart(part);
+    for (const part of this.settled.take()) store.putSettledPart(part);
     await store.commit();
     this.queuedLetters.clear();
     ledger.takeUnreported(Infinity);
@@ -141,8 +147,10 @@ class NewShard {
     let free = deadLetterKey(receivedAt, sequence, position);
     while (this.queuedLetters.has(free.toString('latin1')) || this.store.deadLetters.get(free) !== undefined) free = deadLetterKey(receivedAt, sequence, ++position);
     this.queuedLetters.add(free.toString('latin1'));
-    const { id: _id, ...letter } = this.store.decodeDeadLetter(value);
-    this.store.putDeadLetter(sequence, position, letter);
+    const { id, ...letter } = this.store.decodeDeadLetter(value);
+    const hasMoved = position !== name.readUInt32BE(12);
+    // By the first it is known outside.
+    this.store.putDeadLetter(sequence, position, hasMoved ? { firstId: id, ...letter } : letter);
   }
 }
 
@@ -176,11 +184,13 @@ class OldShard {
     report.meters += store.meters.count();
     report.windows += store.windows.count();
     // One of them remembers the regions that every meter has left.
-    this.names.forEach((_, region) => this.regionIn(this.targets[this.shard % this.targets.length], region));
+    this.names.forEach((_, region) => this.regionIn(this.heir, region));
     await this.copy(store.pages, PAGES_PER_STEP, ({ key, value }) => this.page(key, value));
     await this.copy(store.profiles, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.profiles.put(key, value));
     await this.copy(store.windows, WINDOWS_PER_STEP, ({ key, value }) => this.window(key, value));
     await this.copy(store.samples, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.samples.put(key, value));
+    await this.copy(store.removed, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.removed.put(key, value));
+    await this.copy(store.settled, WINDOWS_PER_STEP, ({ key, value }) => this.settledPart(key, value));
     await this.copy(store.meters, WINDOWS_PER_STEP, ({ key }) => {
       const meterId = Buffer.from(key).toString('latin1');
       this.byMeter(meterId).store.putMeter(meterId);
@@ -193,13 +203,18 @@ class OldShard {
     });
     await this.copy(store.deadLetters, WINDOWS_PER_STEP, ({ key, value }) => {
       const { meterId } = store.decodeDeadLetter(value);
-      (meterId === null ? this.targets[this.shard % this.targets.length] : this.byMeter(meterId)).putDeadLetter(key, value);
+      (meterId === null ? this.heir : this.byMeter(meterId)).putDeadLetter(key, value);
     });
   }
 
+  /** Takes over what belongs to no partition. */
+  private get heir(): NewShard {
+    return this.targets[this.shard % this.targets.length];
+  }
+
   private get total(): number {
-    const { pages, profiles, windows, samples, meters, anomalies, deadLetters } = this.store;
-    return [pages, profiles, windows, samples, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
+    const { pages, profiles, windows, samples, removed, settled, meters, anomalies, deadLetters } = this.store;
+    return [pages, profiles, windows, samples, removed, settled, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
   }
 
   private async copy(table: Table, entriesPerStep: number, put: (entry: Entry) => void): Promise<void> {
@@ -269,6 +284,14 @@ class OldShard {
       target.ledger.add(granularity, record.f64[SLOT.startMs >> 3], slotContribution(record, 0, granularity));
     }
     target.store.windows.put(key, record.toBytes().slice());
+  }
+
+  private settledPart(key: Uint8Array, value: Uint8Array): void {
+    const target = this.heir;
+    const { region, granularity, windowNumber } = partKeyParts(key);
+    const part = decodePart(value, this.regionIn(target, region), granularity, windowNumber * GRANULARITY_MS[GRANULARITIES[granularity]]);
+    target.settled.merge(part);
+    target.ledger.merge(part);
   }
 }
 

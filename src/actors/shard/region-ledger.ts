@@ -107,6 +107,13 @@ export class RegionLedger {
     this.note(part);
   }
 
+  /** Adds what several meters' windows gave. */
+  merge(part: LedgerPart): void {
+    const into = this.partOf(part.region, part.granularity, part.windowStartMs);
+    addPart(into, part);
+    this.note(into);
+  }
+
   /** Takes back what `add` added. The extremes stay: they are right while the same meter's corrected window is added again. */
   remove(granularity: number, windowStartMs: number, contribution: Contribution): void {
     const part = this.partOf(contribution.region, granularity, windowStartMs);
@@ -255,6 +262,17 @@ export function addContribution(part: LedgerPart, contribution: Contribution): v
   shiftSums(part, contribution, 1);
   if (contribution.minPowerKw < part.minPowerKw) part.minPowerKw = contribution.minPowerKw;
   if (contribution.maxPowerKw > part.maxPowerKw) part.maxPowerKw = contribution.maxPowerKw;
+}
+
+/** Adds a part of the same regional window. */
+export function addPart(into: LedgerPart, part: LedgerPart): void {
+  into.meters += part.meters;
+  into.powerHigh += part.powerHigh;
+  into.powerLow += part.powerLow;
+  into.energyHigh += part.energyHigh;
+  into.energyLow += part.energyLow;
+  into.minPowerKw = Math.min(into.minPowerKw, part.minPowerKw);
+  into.maxPowerKw = Math.max(into.maxPowerKw, part.maxPowerKw);
 }
 
 function shiftSums(part: LedgerPart, contribution: Contribution, sign: 1 | -1): void {

@@ -1,7 +1,9 @@
+import { crc32 } from 'node:zlib';
 import { mergeParts, type RegionCapacities } from '../region/state.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from '../shard/protocol.ts';
 import type { RegionWindow } from '../../model/window.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { DeadLetter } from '../../model/queries.ts';
 import type { EffectBatch, EffectSource, RegionWindowKey, SinkWriter } from './protocol.ts';
 
 export interface ShardEffectsOptions {
@@ -28,8 +30,7 @@ export class ShardEffects implements EffectSource {
 
   async read(shard: number, consumer: SinkWriter['name'], position: string | null, windowsMax: number): Promise<EffectBatch> {
     const batch = await this.modules.ask<'effects'>(shard, { kind: 'effects', consumer, position, windowsMax });
-    // An id names the place in one shard's log; beside the engine those of all shards lie together.
-    return { ...batch, deadLetters: batch.deadLetters.map((letter) => ({ ...letter, id: `${shard}-${letter.id}` })) };
+    return { ...batch, deadLetters: batch.deadLetters.map(asKnownOutside) };
   }
 
   acknowledge(shard: number, consumer: SinkWriter['name'], position: string): void {
@@ -50,4 +51,13 @@ export class ShardEffects implements EffectSource {
     const nowMs = this.modules.clock.now();
     return [...byWindow.values()].flatMap((parts) => mergeParts(parts, capacities, nowMs, latenessMs) ?? []);
   }
+}
+
+/**
+ * An id names the place in one shard's log; beside the engine the letters of all shards lie together. So a checksum of the letter goes with it, and not the shard:
+ * with another number of shards it is in another, and given once more.
+ */
+export function asKnownOutside({ firstId, ...letter }: DeadLetter): DeadLetter {
+  const { code, index, meterId, raw } = letter;
+  return { ...letter, id: `${firstId ?? letter.id}-${crc32(JSON.stringify([code, index, meterId, raw])).toString(16).padStart(8, '0')}` };
 }
