@@ -44,9 +44,32 @@ function EngineFacts({ engine, live, nowMs }) {
       <div><dt>Accepted</dt><dd>${formatCount(engine.acceptedPerSecond)} readings/s</dd></div>
       <div class=${engine.rejectedPerSecond > 0 ? 'alarm' : ''}><dt>Rejected</dt><dd>${formatCount(engine.rejectedPerSecond)} readings/s</dd></div>
       <div><dt>Acknowledged, p99</dt><dd>${engine.ackLatencyP99Ms === null ? '–' : `${formatDecimal(engine.ackLatencyP99Ms, 1)} ms`}</dd></div>
+      ${engine.sinks.map((sink) => html`<${SinkFact} key=${sink.sink} sink=${sink} />`)}
       <div class="fact-uptime"><dt>Running for</dt><dd>${formatDuration(nowMs - Date.parse(engine.startedAt))}</dd></div>
     </dl>
   `;
+}
+
+/** @type {Record<import('./wire-types.js').Sink['sink'], string>} */
+const SINK_NAMES = { timescale: 'TimescaleDB', kafka: 'Kafka' };
+/** @type {Record<import('./wire-types.js').Sink['state'], string>} */
+const SINK_WORDS = { connecting: 'connecting', running: 'up to date', waiting: 'away', failed: 'refuses', down: 'restarting' };
+/** A sink that is well takes things within this. */
+const LAG_SHOWN_MS = 2_000;
+
+/**
+ * A system beside the engine: how it is, how far it is behind, and what it did not take.
+ * @param {{ sink: import('./wire-types.js').Sink }} props
+ */
+function SinkFact({ sink }) {
+  const { lagMs, setAside } = sink;
+  const isBehind = lagMs !== null && lagMs > LAG_SHOWN_MS;
+  const words = [
+    sink.state === 'running' && isBehind ? null : SINK_WORDS[sink.state],
+    isBehind ? `${formatDuration(lagMs)} behind` : null,
+    setAside ? `${formatCount(setAside)} set aside` : null,
+  ].filter((word) => word !== null);
+  return html`<div class=${sink.state !== 'running' || setAside ? 'alarm' : ''} title=${sink.problem ?? ''}><dt>${SINK_NAMES[sink.sink]}</dt><dd>${words.join(', ')}</dd></div>`;
 }
 
 /**

@@ -37,12 +37,20 @@
  * @property {number} score
  * @property {string} message
  *
+ * @typedef {object} Sink
+ * @property {'timescale' | 'kafka'} sink
+ * @property {'connecting' | 'running' | 'waiting' | 'failed' | 'down'} state
+ * @property {number | null} lagMs
+ * @property {number | null} setAside
+ * @property {string | null} problem
+ *
  * @typedef {object} Engine
  * @property {'starting' | 'ready' | 'degraded' | 'stopping'} state
  * @property {string} version
  * @property {string} startedAt
  * @property {string} now
  * @property {{ shard: number, state: 'starting' | 'up' | 'restarting' | 'down' }[]} shards
+ * @property {Sink[]} sinks
  * @property {number} meters
  * @property {number} readingsAccepted
  * @property {number} acceptedPerSecond

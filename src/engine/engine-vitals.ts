@@ -1,4 +1,5 @@
 import type { Gateway } from '../http/gateway.ts';
+import type { SinkStatus } from '../http/live-source.ts';
 import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
 import type { ChildStatus } from '../runtime/supervisor.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
@@ -81,6 +82,14 @@ export class EngineVitals {
     const found = this.newest.find((snapshot): snapshot is ShardThreadSnapshot => snapshot.kind === 'shard' && snapshot.shard === shard);
     if (found === undefined) return { meters: null, journalLagRecords: null, checkpointAgeMs: null };
     return { meters: found.meters, journalLagRecords: found.journalLagRecords, checkpointAgeMs: found.checkpointAgeMs };
+  }
+
+  /** As of the last poll. */
+  sinkStatus(sink: SinkStatus['sink']): SinkStatus {
+    const found = this.newest.flatMap((snapshot) => (snapshot.kind === 'sinks' ? snapshot.sinks : [])).find((figures) => figures.sink === sink);
+    if (found === undefined) return { sink, state: 'down', lagMs: null, setAside: null, problem: 'its thread is being restarted' };
+    const { state, lagMs, lastError, shards } = found;
+    return { sink, state, lagMs, setAside: shards.reduce((total, lane) => total + lane.setAside, 0), problem: state === 'running' ? null : (lastError?.message ?? null) };
   }
 
   private async gather(): Promise<ThreadSnapshot[]> {

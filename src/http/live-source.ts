@@ -17,6 +17,18 @@ export interface RegionsPicture {
   windows: RegionWindow[];
 }
 
+/** A system beside the engine; `down`: the thread that writes to it is being restarted. */
+export interface SinkStatus {
+  sink: 'timescale' | 'kafka';
+  state: 'connecting' | 'running' | 'waiting' | 'failed' | 'down';
+  /** How old the oldest thing is, at most, that it has not taken; null while nobody knows. */
+  lagMs: number | null;
+  /** Rows that it can never take, left out, since its thread started. */
+  setAside: number | null;
+  /** Why it is not running, for people; null while it is. */
+  problem: string | null;
+}
+
 export type ShardState = 'starting' | 'up' | 'restarting' | 'down';
 
 /** The engine's own health, as the header of the dashboard shows it. */
@@ -28,6 +40,8 @@ export interface EngineSnapshot {
   /** The engine's clock when the snapshot was taken. */
   now: number;
   shards: { shard: number; state: ShardState }[];
+  /** Those that the settings name. */
+  sinks: SinkStatus[];
   meters: number;
   /** Accepted since the start. */
   readingsAccepted: number;

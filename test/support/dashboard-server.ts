@@ -61,6 +61,7 @@ function engineOf(grid: FakeGrid): EnginePort {
     engineStatus: async () => ({
       ...grid.snapshot,
       partitions: 64,
+      sinks: [],
       shards: [{ shard: 0, state: 'up', restarts: 0, meters: 100, journalLagRecords: 0, checkpointAgeMs: 1_000 }],
     }),
   };

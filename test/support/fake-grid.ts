@@ -61,6 +61,7 @@ export class FakeGrid implements LiveSource {
       startedAt: nowMs - 5 * HOUR_MS,
       now: nowMs,
       shards: [{ shard: 0, state: 'up' }],
+      sinks: [],
       meters: options.empty ? 0 : CAPACITIES_KW.length * METERS_PER_REGION,
       readingsAccepted: options.empty ? 0 : 184_213,
       acceptedPerSecond: options.empty ? 0 : 100.4,
