@@ -53,6 +53,7 @@ class WindowsInMemory implements WindowSource, ProfileStore {
 
   /** Pages keep their profiles here: nothing is ever written. */
   profileHour(): undefined {}
+  settledPart(): undefined {}
 
   /** Takes what a checkpoint would write of the page. */
   take(page: MeterPage): void {

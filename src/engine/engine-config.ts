@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { MESSAGE_COMPRESSIONS, MESSAGE_FORMATS } from '../actors/sinks/kafka/kafka-options.ts';
 import { databaseAddress } from '../actors/sinks/timescale/database-address.ts';
 import { ID_BYTES_MAX, isId } from '../model/ids.ts';
-import { byteSize, choice, decimalNumber, duration, durationOrForever, listOf, numbersByName, onOff, onOffOrAuto, optionalText, settingType, text, wholeNumber } from '../runtime/config-values.ts';
+import { byteSize, choice, decimalNumber, duration, durationForeverOrAuto, durationOrForever, listOf, numbersByName, onOff, onOffOrAuto, optionalText, settingType, text, wholeNumber } from '../runtime/config-values.ts';
 import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 
@@ -44,6 +44,9 @@ const databaseUrl = settingType<string | null>('a URL such as postgres://user:pa
     return { problem: (error as Error).message };
   }
 });
+
+const windowsKept = durationForeverOrAuto({ min: '1h', max: '365d' });
+const KEEP_AUTO = 'auto: forever, or as long as the correction horizon when TimescaleDB is to keep them longer.';
 
 const brokers = listOf('brokers such as kafka-1:9092,kafka-2:9092', (item) => /^[^\s:/]+:\d{1,5}$/.test(item));
 /** As Kafka allows of a topic's name, and short enough for the longest of ours. */
@@ -101,6 +104,8 @@ export function engineConfigSchema(machine: { cores: number }) {
         default: '40d',
         description: 'How far behind its meter a reading may be and still correct a closed window. Older ones are rejected.',
       }),
+      keep1mMs: setting(windowsKept, { default: 'auto', description: `How long the engine itself keeps 1-minute windows of meters, by the meter's own time. ${KEEP_AUTO}` }),
+      keep15mMs: setting(windowsKept, { default: 'auto', description: 'The same for 15-minute windows. Regional windows stay.' }),
       nominalVoltage: setting(decimalNumber({ min: 1, max: 1_000_000, unit: 'V' }), {
         default: 230,
         description: 'Supply voltage; more than 10 % off it is an anomaly (EN 50160).',
@@ -217,6 +222,9 @@ export function loadEngineConfig(machine: { cores: number }, sources: Omit<Confi
 }
 
 interface PartsThatMustAgree {
+  correctionHorizonMs: number;
+  keep1mMs: number | null;
+  keep15mMs: number | null;
   ingestPort: number;
   httpPort: number;
   opsPort: number;
@@ -226,6 +234,16 @@ interface PartsThatMustAgree {
   kafkaMechanism: string;
   kafkaUsername: string | null;
   kafkaPassword: string | null;
+}
+
+/**
+ * How long a shard keeps windows, ms, by granularity. Left to the engine, nothing goes that is not kept elsewhere for longer; and then what corrections may
+ * need stays, since for the last weeks the database is neither asked nor needed.
+ */
+export function windowsKeptMs(config: Pick<EngineConfig, 'keep1mMs' | 'keep15mMs' | 'correctionHorizonMs' | 'timescaleUrl' | 'timescaleRetention1mMs' | 'timescaleRetention15mMs'>): number[] {
+  const { correctionHorizonMs, timescaleUrl, timescaleRetention1mMs, timescaleRetention15mMs } = config;
+  const auto = (retentionMs: number | null): number => (timescaleUrl !== null && (retentionMs ?? Infinity) > correctionHorizonMs ? correctionHorizonMs : Infinity);
+  return [config.keep1mMs ?? auto(timescaleRetention1mMs), config.keep15mMs ?? auto(timescaleRetention15mMs)];
 }
 
 function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
@@ -240,6 +258,9 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   }
   if (Object.keys(config.regionCapacities).length > config.regionLimit) {
     found.push({ key: 'regionCapacities', message: `names more regions than regionLimit allows (${config.regionLimit})` });
+  }
+  for (const key of ['keep1mMs', 'keep15mMs'] as const) {
+    if ((config[key] ?? Infinity) < config.correctionHorizonMs) found.push({ key, message: 'is shorter than correctionHorizonMs: a reading that may still correct a window would not find it' });
   }
   if (config.kafkaMechanism !== 'none' && (config.kafkaUsername === null || config.kafkaPassword === null)) {
     found.push({ key: 'kafkaMechanism', message: 'a login needs kafkaUsername and kafkaPassword too' });

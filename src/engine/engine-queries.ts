@@ -9,7 +9,9 @@ import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterSt
 import { GRANULARITY_MS, type MeterWindow, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
+import type { HistoryLink } from './history-link.ts';
 import { mergePages } from './merged-pages.ts';
+import { mergeWindowPages } from './merged-windows.ts';
 
 /** Puts a question to one shard; rejects with a retryable OperationalError while it is away. */
 export type AskShard = <K extends ShardQuery['kind']>(shard: number, query: Extract<ShardQuery, { kind: K }>) => Promise<ShardAnswers[K]>;
@@ -21,19 +23,37 @@ export interface EngineQueriesOptions {
   capacities: RegionCapacities;
 }
 
+export interface EngineQueriesModules {
+  ask: AskShard;
+  /** null without a database. */
+  history: Pick<HistoryLink, 'meterWindows'> | null;
+  regions: () => RegionState;
+  clock: Clock;
+  status: () => EngineStatus;
+}
+
 /** Answers the gateway: asks the owner of a meter, or every shard, and merges. */
 export class EngineQueries implements EnginePort {
   private readonly options: EngineQueriesOptions;
-  private readonly modules: { ask: AskShard; regions: () => RegionState; clock: Clock; status: () => EngineStatus };
+  private readonly modules: EngineQueriesModules;
 
-  constructor(options: EngineQueriesOptions, modules: { ask: AskShard; regions: () => RegionState; clock: Clock; status: () => EngineStatus }) {
+  constructor(options: EngineQueriesOptions, modules: EngineQueriesModules) {
     this.options = options;
     this.modules = modules;
   }
 
-  meterWindows(meterId: MeterId, query: WindowQuery): Promise<Page<MeterWindow> | null> {
+  async meterWindows(meterId: MeterId, query: WindowQuery): Promise<Page<MeterWindow> | null> {
     checkCursor(query.cursor, WINDOW_CURSOR);
-    return this.modules.ask(this.ownerOf(meterId), { kind: 'meterWindows', meterId, query });
+    const { ask, history } = this.modules;
+    const page = await ask<'meterWindows'>(this.ownerOf(meterId), { kind: 'meterWindows', meterId, query });
+    if (page === null || history === null) return page;
+    const windowMs = GRANULARITY_MS[query.granularity];
+    const from = query.cursor === null ? query.from : Number(query.cursor) * windowMs;
+    const to = Math.min(query.to, page.keptFrom);
+    if (from >= to) return page;
+    // Asked second: what the shard gave up in between was in the database before.
+    const older = await history.meterWindows(meterId, { ...query, from, to, cursor: null });
+    return mergeWindowPages(page, older, query.limit, windowMs);
   }
 
   meter(meterId: MeterId): Promise<MeterState | null> {

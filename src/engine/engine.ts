@@ -14,11 +14,12 @@ import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
-import type { EngineConfig } from './engine-config.ts';
+import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
 import { EngineQueries } from './engine-queries.ts';
 import { EngineVitals } from './engine-vitals.ts';
 import { FaultInjection } from './fault-injection.ts';
 import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
+import { HistoryLink } from './history-link.ts';
 import { LiveBoard } from './live-board.ts';
 import { redistributeDirectory } from './redistribution.ts';
 import { RegionSeeding } from './region-seeding.ts';
@@ -86,6 +87,8 @@ class RunningEngine implements Engine {
   private readonly reported = new Set<number>();
   private onFirstReports: (() => void) | null = null;
   private readonly links: ShardLinks;
+  /** null without a database. */
+  private readonly history: HistoryLink | null;
   private readonly queries: EngineQueries;
   private readonly board: LiveBoard;
   private readonly vitals: EngineVitals;
@@ -130,9 +133,10 @@ class RunningEngine implements Engine {
       version,
       controlDeadlineMs: CONTROL_DEADLINE_MS,
     });
+    this.history = config.timescaleUrl === null ? null : new HistoryLink({ deadlineMs: config.queryDeadlineMs }, time);
     this.queries = new EngineQueries(
       { partitionCount: this.directory.partitionCount, shardCount: config.shards, latenessMs: config.latenessMs, capacities: config.regionCapacities },
-      { ask: (shard, query) => this.links.ask(shard, query), regions: () => this.region.state, clock: this.clock, status: () => this.status() },
+      { ask: (shard, query) => this.links.ask(shard, query), history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.status() },
     );
     this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
@@ -234,6 +238,7 @@ class RunningEngine implements Engine {
       const options = sinkThreadOptions(this.config, this.directory.engineId);
       const thread = await this.startThread<object>('sinks', new URL('./sink-thread.ts', import.meta.url), epoch, options, SINKS_READY_TIMEOUT_MS);
       this.links.clientUp('sinks', 'sinks', thread);
+      this.history?.up(thread);
       return thread;
     };
     return [{ name: 'sinks', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
@@ -263,6 +268,7 @@ class RunningEngine implements Engine {
   private onThreadDown(name: string): void {
     this.threads.delete(name);
     const [kind, index] = name.split('-');
+    if (kind === 'sinks') this.history?.down();
     if (kind === 'ingest' || kind === 'sinks') this.links.clientDown(name);
     else if (kind === 'shard') {
       this.links.shardDown(Number(index));
@@ -289,6 +295,7 @@ class RunningEngine implements Engine {
       deadLettersMax: config.deadLetterRowsMax,
       anomaliesMax: config.anomalyRowsMax,
       outbox: outboxOptions(config),
+      keepMs: windowsKeptMs(config),
       creditsMax: Math.max(config.shardCredits, QUERIES_PER_SHARD_MAX),
     };
   }
@@ -390,6 +397,7 @@ class RunningEngine implements Engine {
       startedAt: this.startedAt,
       now: this.clock.now(),
       shards: shards.map((status, shard) => ({ shard, state: this.shardState(status) })),
+      sinks: sinkNames(this.config).map((sink) => this.vitals.sinkStatus(sink)),
       ...this.vitals.figures(),
       ingestUrl: `http://${this.config.host}:${this.ports.ingest}/ingest`,
     };

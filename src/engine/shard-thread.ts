@@ -32,6 +32,8 @@ export interface ShardThreadOptions {
   anomaliesMax: number;
   /** What is kept for systems beside the engine. */
   outbox: OutboxOptions;
+  /** How long windows stay, by granularity, ms. */
+  keepMs: readonly number[];
   /** Requests that may be unanswered in each mailbox. */
   creditsMax: number;
 }
@@ -71,6 +73,7 @@ runThread(async (context) => {
       deadLettersMax: options.deadLettersMax,
       anomaliesMax: options.anomaliesMax,
       outbox: options.outbox,
+      retention: { keepMs: options.keepMs },
     },
     { store, clock, timers, log, onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
   );

@@ -5,16 +5,20 @@ import { SinkPump } from '../actors/sinks/pump.ts';
 import { ShardEffects } from '../actors/sinks/shard-effects.ts';
 import type { RetentionOptions } from '../actors/sinks/timescale/hypertables.ts';
 import { timescaleWriter } from '../actors/sinks/timescale/timescale-writer.ts';
+import { WindowHistory } from '../actors/sinks/timescale/window-history.ts';
 import type { RegionCapacities } from '../actors/region/state.ts';
 import type { ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import { Requester } from '../runtime/request-channel.ts';
+import type { Page } from '../model/queries.ts';
+import type { MeterWindow } from '../model/window.ts';
+import { Requester, Responder } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
-import { portTransport } from '../runtime/transport.ts';
+import { portTransport, type Transport } from '../runtime/transport.ts';
 import type { SinkThreadSnapshot } from './engine-metrics.ts';
+import { HISTORY_PORT, HISTORY_QUESTIONS_MAX, type HistoryQuery } from './history-link.ts';
 import type { ShardPortMeta } from './shard-links.ts';
 
-/** A worker thread with a pump for each system beside the engine. */
+/** A worker thread with a pump for each system beside the engine, and the database's answers to queries that reach back past what the shards keep. */
 
 export interface SinkThreadOptions {
   engineId: string;
@@ -32,6 +36,8 @@ export interface SinkThreadOptions {
 
 /** Of one shard: a read ahead, regional windows and an acknowledgement for each pump, and room. */
 const QUESTIONS_PER_SHARD_MAX = 16;
+/** Of the time that the gateway waits, for the database: the rest is the way there and back. */
+const HISTORY_SHARE = 0.8;
 /** Answers are bounded by the pump's batches. */
 const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;
 
@@ -40,7 +46,13 @@ runThread(async (context) => {
   const { clock, timers, log } = context;
   const requesters = new Map<number, Requester<ShardQuery, ShardAnswers[ShardQuery['kind']]>>();
 
-  context.onPort((_purpose, port, meta) => {
+  const history = options.timescale === null ? null : new WindowHistory({ url: options.timescale.url, timeouts: { connectMs: options.askDeadlineMs * HISTORY_SHARE, queryMs: options.askDeadlineMs * HISTORY_SHARE } });
+
+  context.onPort((purpose, port, meta) => {
+    if (purpose === HISTORY_PORT) {
+      answerHistory(portTransport(port));
+      return;
+    }
     const { shard, epoch } = meta as ShardPortMeta;
     requesters.get(shard)?.close();
     const link = { name: `shard-${shard}`, creditsMax: QUESTIONS_PER_SHARD_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch };
@@ -51,6 +63,20 @@ runThread(async (context) => {
     const requester = requesters.get(shard);
     if (requester === undefined) return Promise.reject(new OperationalError('unavailable', `shard-${shard} is restarting; try again shortly`, { retryable: true }));
     return requester.request(query, { deadlineMs: options.askDeadlineMs }) as Promise<ShardAnswers[K]>;
+  }
+
+  function answerHistory(transport: Transport): void {
+    new Responder<HistoryQuery, Page<MeterWindow>>(
+      transport,
+      ({ meterId, query }, reply) => {
+        history!.meterWindows(meterId, query).then(
+          (page) => reply.ok(page),
+          (error: unknown) => reply.fail(error as OperationalError),
+        );
+      },
+      { name: context.name, mailboxMax: HISTORY_QUESTIONS_MAX, epoch: context.epoch, onFailure: (error) => context.fail(error) },
+      { clock },
+    );
   }
 
   const { engineId, shardCount: shards } = options;
@@ -66,6 +92,7 @@ runThread(async (context) => {
     async stop() {
       await Promise.all(pumps.map((pump) => pump.stop(options.drainMs)));
       for (const requester of requesters.values()) requester.close();
+      await history?.close();
     },
     async metrics(): Promise<SinkThreadSnapshot> {
       return { kind: 'sinks', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, sinks: pumps.map((pump) => pump.figures()) };

@@ -6,7 +6,7 @@ import type { EngineSnapshot, ShardState } from './live-source.ts';
 
 /**
  * What the gateway asks of the engine. Every promise settles within the engine's query deadline. Rejections are OperationalErrors:
- * `deadline` becomes 504, any other retryable one 503, `invalid_cursor` 400, `corrupt` 500.
+ * `deadline` becomes 504, any other retryable one 503 (with its words for `history_away`: the database of older windows does not answer), `invalid_cursor` 400, `corrupt` 500.
  */
 export interface EnginePort {
   /** Windows that start in [from, to), in order of start, open ones among them; null: no such meter. */

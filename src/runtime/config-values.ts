@@ -93,6 +93,17 @@ export function durationOrForever(range: { min: string; max: string }): SettingT
   });
 }
 
+/** Gives milliseconds, Infinity for `forever`, or null for `auto`. */
+export function durationForeverOrAuto(range: { min: string; max: string }): SettingType<number | null> {
+  const { type, expects } = duration(range);
+  return settingType<number | null>(`${expects}, forever, or auto`, (raw) => {
+    if (raw === 'auto' || raw === null) return { value: null };
+    if (raw === 'forever') return { value: Infinity };
+    const parsed = type.safeParse(raw);
+    return parsed.success ? { value: parsed.data } : NOT_IT;
+  });
+}
+
 const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = {
   '': 1, b: 1,
   kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12,

@@ -169,7 +169,7 @@ class LmdbStore implements Store {
     for (const { key } of this.table(TABLE_NAMES).range(Buffer.alloc(1), Buffer.alloc(TABLE_NAME_BYTES_MAX, 255))) this.named.add(Buffer.from(key).toString('latin1'));
     for (const name of this.named) if (!found.includes(name)) throw new OperationalError('corrupt', `the store at ${this.dataFile} has lost its table "${name}"`);
     // A table is made before its first entry, and named with it.
-    const stray = found.find((name) => name !== TABLE_NAMES && !this.named.has(name) && this.table(name).count() > 0);
+    const stray = found.find((name) => name !== TABLE_NAMES && !this.named.has(name) && this.tableOf(name).count() > 0);
     if (stray !== undefined) throw new OperationalError('corrupt', `the store at ${this.dataFile} has a table "${stray}" that it never made`);
   }
 
@@ -183,6 +183,8 @@ class LmdbStore implements Store {
   }
 
   table(name: string): Table {
+    // An older engine knew fewer tables. One that was lost is noticed before.
+    if (this.readOnly && !this.named.has(name) && name !== TABLE_NAMES) return NO_TABLE;
     return this.tableOf(name);
   }
 
@@ -416,6 +418,19 @@ class LmdbTable implements Table {
     }
     throw new OperationalError('corrupt', `table "${this.name}" has an entry ${Buffer.from(key).toString('hex')} that fails its checksum`);
   }
+}
+
+/** Of a store that is only read: a table that it never made. */
+const NO_TABLE: Table = {
+  get: () => undefined,
+  put: () => refuseToWrite(),
+  remove: () => refuseToWrite(),
+  count: () => 0,
+  range: () => [],
+};
+
+function refuseToWrite(): never {
+  throw new OperationalError('storage_failed', 'the store is open to be read alone');
 }
 
 function withChecksum(key: Uint8Array, value: Uint8Array, memory: CommitMemory): Buffer {

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { controlRecord, type ControlRecord } from '../../src/actors/shard/log-record.ts';
 import { PAGE_VERSION } from '../../src/actors/shard/page-codec.ts';
 import { ROW_BYTES } from '../../src/actors/shard/page-layout.ts';
-import { STORE_FORMAT } from '../../src/actors/shard/shard-store.ts';
+import { STORE_FORMAT, STORE_FORMAT_OLDEST } from '../../src/actors/shard/shard-store.ts';
 import { sealReadingBatch } from '../../src/model/reading-batch.ts';
 import { openLmdbStore } from '../../src/runtime/lmdb-store.ts';
 import type { Store, Table } from '../../src/runtime/store.ts';
@@ -58,7 +58,7 @@ function otherStore(format: number): RegExp {
 /** What is changed, in which store below the shard's directory, what the engine says of it, and the change. */
 const PATCHES: [string, string, RegExp, (store: Store) => void][] = [
   ['the store, newer', '', otherStore(STORE_FORMAT + 1), (store) => setIdentity(store, STORE_FORMAT + 1)],
-  ['the store, older', '', otherStore(STORE_FORMAT - 1), (store) => setIdentity(store, STORE_FORMAT - 1)],
+  ['the store, older', '', otherStore(STORE_FORMAT_OLDEST - 1), (store) => setIdentity(store, STORE_FORMAT_OLDEST - 1)],
   [
     'a page',
     '',

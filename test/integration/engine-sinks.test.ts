@@ -102,6 +102,48 @@ suiteWithOwnPostgres('an engine and its database', {}, (postgres) => {
     await expectAll(16);
   });
 
+  it('answer together for windows that the engine has given up, and the engine says so when the database is away', { timeout: 120_000 }, async () => {
+    await engine.stop();
+    const short = { ...settings(), CORRECTION_HORIZON: '1h', KEEP1M: '1h', KEEP15M: '2h', CHECKPOINT_INTERVAL: '1s' };
+    engine = await EngineProcess.start({ dataDir: engine.dataDir, settings: short });
+    await database.rows('ALTER TABLE aggregates_1m ADD CHECK (avg_power_kw <> 77.5)');
+    // One in the middle is refused by the table, with its reason, and holds nothing up.
+    await post(engine, [...readings(0, 170), { meterId: 'poison', region: 'region-01', timestamp: BASE_MS, powerKw: 77.5 }]);
+    const query = (meterId: string, granularity: Granularity, more = '') => fetch(engine.apiUrl(`/api/v1/meters/${meterId}/aggregates?granularity=${granularity}&from=${BASE_MS}&to=${BASE_MS + 3 * HOUR_MS}${more}`));
+    // The newest reading is of minute 169.5: 109 of 170 minutes are old, 105 of them in whole quarter-hours.
+    const rows = () => database.rows<{ n: string }>('SELECT count(*) AS n FROM aggregates_1m');
+    await eventually(rows, ([{ n }]) => Number(n) >= 169 * METERS.length, WAIT_MS);
+    const held = async (): Promise<number> => Number((await database.rows<{ n: string }>(`SELECT count(*) AS n FROM sink_set_aside WHERE what LIKE '1m window poison %' AND reason LIKE '%check constraint%'`))[0].n);
+    expect(await eventually(held, (n) => n > 0, WAIT_MS)).toBeGreaterThan(0);
+    postgres().pause();
+    const away = async (): Promise<number> => (await query('meter-1', '1m')).status;
+    expect(await eventually(async () => { postgres().resume(); await new Promise((resolve) => setTimeout(resolve, 700)); postgres().pause(); return away(); }, (status) => status === 503, WAIT_MS)).toBe(503);
+    const refused = (await (await query('meter-1', '1m')).json()) as { code: string; detail: string };
+    expect(refused).toMatchObject({ code: 'history_away', detail: expect.stringMatching(/in the database alone: .*(127\.0\.0\.1|localhost|database)/) });
+    // What the engine holds needs nobody.
+    const recent = await fetch(engine.apiUrl(`/api/v1/meters/meter-1/aggregates?granularity=1m&from=${BASE_MS + 105 * MINUTE_MS}&to=${BASE_MS + 3 * HOUR_MS}`));
+    expect([recent.status, ((await recent.json()) as { data: unknown[] }).data.length]).toEqual([200, 65]);
+    postgres().resume();
+    for (const granularity of ['1m', '15m'] as const) {
+      const stored = await storedWindows(database, granularity);
+      for (const meterId of METERS) {
+        const shown: WireWindow[] = [];
+        for (let cursor = ''; ; ) {
+          const page = (await (await query(meterId, granularity, `&limit=37${cursor}`)).json()) as { data: WireWindow[]; nextCursor: string | null };
+          shown.push(...page.data);
+          if (page.nextCursor === null) break;
+          cursor = `&cursor=${page.nextCursor}`;
+        }
+        expect(shown.map(({ windowStart }) => Date.parse(windowStart))).toEqual(Array.from({ length: granularity === '1m' ? 170 : 12 }, (_, n) => BASE_MS + n * (granularity === '1m' ? MINUTE_MS : 15 * MINUTE_MS)));
+        const ofMeter = new Map(stored.filter((window) => window.meterId === meterId).map(({ windowStart, windowEnd, ...window }) => [windowStart, { ...window, windowStart: new Date(windowStart).toISOString(), windowEnd: new Date(windowEnd).toISOString() }]));
+        for (const window of shown.filter(({ final }) => final).slice(0, -2)) expect(ofMeter.get(Date.parse(window.windowStart))).toEqual(window);
+      }
+    }
+    const { sinks } = (await (await fetch(engine.apiUrl('/api/v1/engine'))).json()) as { sinks: object[] };
+    expect(sinks).toMatchObject([{ sink: 'timescale', setAside: expect.any(Number) }]);
+    expect(await engine.stop()).toBe(0);
+  });
+
   it('do without each other: readings are taken and the engine is ready while the database hangs, and it gets them later', { timeout: 180_000 }, async () => {
     await post(engine, readings(0, 2));
     await expectAll(2);

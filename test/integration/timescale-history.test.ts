@@ -8,7 +8,7 @@ import { nullLog } from '../../src/runtime/log.ts';
 import { suiteWithOwnPostgres, suiteWithPostgres } from '../services/service-suites.ts';
 import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
 import { meterWindow } from '../support/meter-windows.ts';
-import { KEEP_ALL, regionWindow, sinkBatch } from '../support/sink-batches.ts';
+import { KEEP_ALL, sinkBatch } from '../support/sink-batches.ts';
 
 const START = 1_767_225_600_000;
 const PAGES_MAX = 100;
@@ -39,16 +39,12 @@ suiteWithPostgres('windows read back from the database', (postgres) => {
       ),
     ),
   );
-  const regionWindows = GRANULARITIES.flatMap((granularity) =>
-    ['north', 'south'].flatMap((region) => numbers.map((n) => regionWindow({ region, granularity, windowStart: START + n * GRANULARITY_MS[granularity], sumPowerKw: n / 3, capacityKw: n % 2 ? null : 25, loadPercent: n % 2 ? null : n / 9 }))),
-  );
-
   beforeAll(async () => {
     database = await freshDatabase(postgres().url);
     history = new WindowHistory({ url: database.url });
     const writer = timescaleWriter({ url: database.url, engineId: 'e', shards: 1, retention: KEEP_ALL, log: nullLog });
     await writer.open();
-    await writer.write(sinkBatch({ windows, regionWindows }));
+    await writer.write(sinkBatch({ windows }));
     await writer.close();
   });
 
@@ -71,7 +67,6 @@ suiteWithPostgres('windows read back from the database', (postgres) => {
           const query: WindowQuery = { granularity, from, to, limit, cursor: null };
           const inRange = <W extends { granularity: string; windowStart: number }>(all: readonly W[]): W[] => all.filter((one) => one.granularity === granularity && one.windowStart >= from && one.windowStart < to);
           expect(await allPages((cursor) => history.meterWindows(meterId, { ...query, cursor }), limit)).toEqual(inRange(windows.filter((one) => one.meterId === meterId)));
-          expect(await allPages((cursor) => history.regionWindows('south', { ...query, cursor }), limit)).toEqual(inRange(regionWindows.filter(({ region }) => region === 'south')));
         },
       ),
       { numRuns: 60 },

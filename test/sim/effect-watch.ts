@@ -42,6 +42,11 @@ export class EffectWatch {
     }
   }
 
+  /** The window as it was given last. */
+  windowLike(window: Pick<MeterWindow, 'meterId' | 'granularity' | 'windowStart'>): MeterWindow | undefined {
+    return this.windows.get(keyOf(window));
+  }
+
   /** At rest: nothing of what the shards have may be missing. */
   end(world: World): void {
     for (const [shard, { actor }] of world.engine!.shards) {
@@ -101,6 +106,6 @@ export class EffectWatch {
   }
 }
 
-function keyOf({ meterId, granularity, windowStart }: MeterWindow): string {
+function keyOf({ meterId, granularity, windowStart }: Pick<MeterWindow, 'meterId' | 'granularity' | 'windowStart'>): string {
   return `${meterId} ${granularity} ${windowStart}`;
 }

@@ -5,6 +5,7 @@ import { ShardActor } from '../../src/actors/shard/actor.ts';
 import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../../src/actors/shard/protocol.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
+import type { RetentionOptions } from '../../src/actors/shard/window-retention.ts';
 import { RegionSeeding } from '../../src/engine/region-seeding.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
@@ -25,6 +26,7 @@ export interface ProcessModules {
   disks: readonly SimDisk[];
   state: ShardStateConfig;
   outbox?: OutboxOptions;
+  retention: RetentionOptions;
   trace(line: string): void;
   /** Every answer of a shard, before it is sent. */
   onAppendReply(shard: number, buffer: ArrayBuffer, reply: AppendReply): void;
@@ -212,6 +214,7 @@ export class EngineProcess {
         deadLettersMax: MANY,
         anomaliesMax: MANY,
         outbox: modules.outbox,
+        retention: modules.retention,
       },
       { store: modules.disks[shard].open(), clock: thread.clock, timers: thread.timers, log: SILENT, onReport: (report) => gateway?.sendEvent(report), onFailure: fail },
     );

@@ -11,6 +11,7 @@ import { SampleIndex } from '../../src/actors/shard/sample-index.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { Turn } from '../../src/actors/shard/turn.ts';
+import { WindowRetention } from '../../src/actors/shard/window-retention.ts';
 import { WindowBook } from '../../src/actors/shard/window-book.ts';
 import { RegionSeeding } from '../../src/engine/region-seeding.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
@@ -205,6 +206,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'does not ask a shard that came back for its regional windows',
     plant: () => replaced(RegionSeeding, 'shardDown', () => () => {}),
+  },
+  {
+    name: 'takes windows away that its database has not',
+    plant: () => replaced(WindowRetention, 'isDelivered', () => () => true),
+  },
+  {
+    name: 'forgets the extremes of windows that it took away',
+    plant: () => replaced(ShardStore, 'settledPart', () => () => undefined),
+  },
+  {
+    name: 'takes windows away that a correction may still reach',
+    plant: () =>
+      replaced(WindowRetention, 'oldNumbers', (oldNumbers) => function (page) {
+        return oldNumbers.call(this, page).map((number: number, i: number) => (number === 0 ? 0 : number + (i < 64 ? 30 : 2)));
+      }),
   },
 ];
 

@@ -7,7 +7,7 @@ import { memoryShardStore } from '../support/memory-shard-store.ts';
 /** A shard's log folded from its beginning in one go: no checkpoint, no death, no store. */
 export function foldOfLog(config: ShardStateConfig, log: readonly LoggedRecord[]): { queries: ShardQueries; anomalies: Anomaly[] } {
   const store = memoryShardStore();
-  const state = new ShardState(config, { stored: { get: () => undefined, sampleBlocks: () => [], profileHour: () => undefined }, loadPart: () => undefined });
+  const state = new ShardState(config, { stored: { get: () => undefined, sampleBlocks: () => [], profileHour: () => undefined, settledPart: () => undefined }, loadPart: () => undefined });
   const anomalies = new Map<string, Anomaly>();
   for (const { sequence, record } of log) {
     switch (record.kind) {

@@ -1,6 +1,7 @@
 import { redistribute } from '../../src/actors/shard/redistribution.ts';
 import { DEFAULT_DETECTION, type DetectionConfig } from '../../src/actors/shard/detection/detection-config.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
+import type { RetentionOptions } from '../../src/actors/shard/window-retention.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
@@ -18,6 +19,7 @@ import { SimTime } from './sim-thread.ts';
 /** A machine, its disks, its clients and one engine after the other on it: runs a plan and says what went wrong. */
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 
 /** Thresholds at which the detector has something to say within a run. */
 export const SIM_DETECTION: DetectionConfig = {
@@ -83,6 +85,7 @@ export class World {
   readonly planned = new Map<number, PlannedReading>();
   readonly lines: string[] = [];
   readonly state: ShardStateConfig;
+  readonly retention: RetentionOptions;
   readonly revisions = new RevisionWatch();
   readonly unwritten = new UnwrittenWatch();
   /** null in a run without an outbox. */
@@ -108,6 +111,8 @@ export class World {
     this.time = new SimTime(new VirtualTime(SIM_START_MS), this.random.fork());
     for (const step of plan.steps) if (step.kind === 'send') for (const { elements } of step.requests) for (const element of elements) if (!('spoiled' in element)) this.planned.set(element.seq, element);
     const { partitionCount, latenessMs, correctionHorizonMs } = plan.options;
+    // Readings reach back hours, so with the short horizon there is something to take away.
+    this.retention = { keepMs: correctionHorizonMs > DAY_MS ? [Infinity, Infinity] : [correctionHorizonMs, correctionHorizonMs + (plan.seed % 2) * 20 * MINUTE_MS] };
     this.state = { partitionCount, latenessMs, correctionHorizonMs, metersMax: 10_000, regionsMax: 100, readingIdBuckets: 1_024, detection: SIM_DETECTION };
     this.oracle = new LogOracle({ horizonMs: correctionHorizonMs, partitionCount, planned: this.planned }, (problem) => this.fail(problem));
     this.clients = new Clients({ time: this.time, deliveryMsMax: this.options.deliveryMsMax, engine: () => this.engine, fail: (problem) => this.fail(problem), trace: (line) => this.trace(line) });
@@ -218,6 +223,7 @@ export class World {
       disks: this.disks,
       state: this.state,
       outbox: outboxOf(this.plan.seed),
+      retention: this.retention,
       trace: (line) => this.trace(line),
       onAppendReply: (shard, buffer, reply) => {
         if (engine.alive) this.oracle.onAppendReply(shard, buffer, reply);

@@ -4,6 +4,7 @@ import { readLogRecord } from '../../src/actors/shard/log-record.ts';
 import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
 import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import type { RetentionOptions } from '../../src/actors/shard/window-retention.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
@@ -34,6 +35,7 @@ export interface HarnessOptions {
   commitMs?: number;
   segmentBytesMax?: number;
   outbox?: OutboxOptions;
+  retention?: RetentionOptions;
 }
 
 /** A batch and what became of it. `unknown`: the process died before it answered. */
@@ -89,6 +91,7 @@ export class ShardHarness {
       commitMs: 1,
       segmentBytesMax: SEGMENT_BYTES_MAX,
       outbox: { consumers: [], bytesMax: 1e9 },
+      retention: { keepMs: [Infinity, Infinity] },
       ...options,
     };
     this.time = new VirtualTime(this.options.startMs);
@@ -123,6 +126,7 @@ export class ShardHarness {
       deadLettersMax: options.deadLettersMax,
       anomaliesMax: options.anomaliesMax,
       outbox: options.outbox,
+      retention: options.retention,
     };
     this.actor = new ShardActor(shard, {
       store: this.shardStore,

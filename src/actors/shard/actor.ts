@@ -24,6 +24,7 @@ import { settleSettings } from './settled-settings.ts';
 import type { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { TickSchedule } from './tick-schedule.ts';
+import { WindowRetention, type RetentionOptions } from './window-retention.ts';
 
 export interface ShardOptions {
   shard: number;
@@ -43,6 +44,8 @@ export interface ShardOptions {
   anomaliesMax: number;
   /** Absent, or without consumers: no outbox is kept. */
   outbox?: OutboxOptions;
+  /** Absent: all windows are kept. */
+  retention?: RetentionOptions;
 }
 
 export interface ShardModules {
@@ -149,6 +152,7 @@ export class ShardActor {
     await settleSettings(store, state);
     this.openEffects();
     const report = recover(this.state, store, this.checkpoint);
+    this.openRetention();
     this.sequence = this.appliedSequence = report.lastSequence;
     const first = Math.max(store.logFrom(), store.journal.first ?? 0);
     store.journal.release(first);
@@ -173,6 +177,13 @@ export class ShardActor {
     this.checkpoint.outbox = outbox;
     const reader = new EffectReader({ shard: this.options.shard, process: clock.now().toString(36) }, { state: this.state, store, outbox, early: this.early!, log });
     this.queries.effects = { reader, outbox };
+  }
+
+  private openRetention(): void {
+    const { retention } = this.options;
+    if (retention === undefined || retention.keepMs.every((keepMs) => keepMs === Infinity)) return;
+    this.checkpoint.retention = new WindowRetention(retention, this.modules.store, this.checkpoint.outbox);
+    this.checkpoint.retention.recovered(this.state.directory);
   }
 
   /** A batch from an ingest thread. `request.buffer` is owned from here on. */

@@ -14,6 +14,7 @@ import { BLOCK_SAMPLES_MIN, takeSampleBlocks } from './sample-blocks.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 import { anomalyKey, deadLetterKey, pageKey, profileKey, samplesKey, windowKey } from './store-keys.ts';
+import type { WindowRetention } from './window-retention.ts';
 
 /**
  * Checkpoints in small steps: each step writes what has to be atomic with the applied position (regional parts, anomalies, dead
@@ -56,6 +57,8 @@ export class Checkpoint {
   private readonly options: CheckpointOptions;
   /** Takes the keys of what is written; set before the first step. */
   outbox: Outbox | null = null;
+  /** Takes old windows away; null: all are kept. Set before the first step. */
+  retention: WindowRetention | null = null;
   private step: Step | null = null;
   /** Pages that the steps so far should have written too. */
   private pagesOwed = 0;
@@ -90,7 +93,8 @@ export class Checkpoint {
       state.ledger.hasUnsaved ||
       state.episodes.hasChanges ||
       this.retryChanges.length > 0 ||
-      (this.outbox?.isDue ?? false)
+      (this.outbox?.isDue ?? false) ||
+      (this.retention?.isDue ?? false)
     );
   }
 
@@ -135,6 +139,7 @@ export class Checkpoint {
     this.samplesMin = isFull ? 1 : (this.options.blockSamplesMin ?? BLOCK_SAMPLES_MIN);
     this.writePages(pages, appliedSequence, step);
     if (this.outbox !== null) this.outbox.begin(this.keysOf(step, this.written));
+    this.retention?.begin();
     store.putAppliedPosition({ sequence: appliedSequence });
     store.putReplayFrom(this.oldestUnwritten(appliedSequence));
   }
@@ -144,6 +149,7 @@ export class Checkpoint {
     const step = this.step!;
     const { state } = this;
     this.outbox?.done();
+    this.retention?.done();
     for (const { page } of step.pages) {
       state.turn.pendingBytes -= page.flushing!.bytesUsed;
       page.flushing!.release();
@@ -167,6 +173,7 @@ export class Checkpoint {
     for (const { page } of step.pages) for (const block of page.unwrittenSamples) block.bytes = new Uint8Array(block.bytes);
     this.memory.clear();
     this.outbox?.undo();
+    this.retention?.undo();
     for (const { page, dirtySequence, profileHours } of step.pages) {
       const bytesBefore = page.pending.bytesUsed + page.flushing!.bytesUsed;
       page.pending.absorb(page.flushing!);
@@ -247,6 +254,7 @@ export class Checkpoint {
   private writePage(page: MeterPage, appliedSequence: number, step: Step): void {
     const { state, store } = this;
     state.turn.dirtyPages.delete(page);
+    this.retention?.snapshot(page);
     // A meter that is in a snapshot is not found to be new by a replay.
     if (state.newRows.size > 0) for (let r = 0; r < page.rowCount; r++) if (state.newRows.has(page.rowAt(r))) this.listMeter(page.rowAt(r), step);
     const profiles = page.profiles.takeChanged();

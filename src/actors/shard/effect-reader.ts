@@ -12,7 +12,7 @@ import type { Outbox } from './outbox.ts';
 import { windowCode, type OutboxItem } from './outbox-record.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
-import { windowKeyParts, windowKeyPlace } from './store-keys.ts';
+import { partKeyParts, windowKeyParts, windowKeyPlace } from './store-keys.ts';
 import { AFTER_ALL_KEYS } from './table-steps.ts';
 import { slotToWindow, WindowRecord } from './window-accumulator.ts';
 
@@ -55,6 +55,7 @@ export class EffectReader {
     if (this.windows.count > 0) this.windows.finish();
     const piece = new Piece(Math.max(1, windowsMax));
     let place = this.placeOf(consumer, position);
+    this.outbox.askedFrom(consumer, place);
     let isLast = false;
     if (place.kind === 'scan') place = this.scan(place, piece);
     if (place.kind === 'outbox') {
@@ -132,8 +133,8 @@ export class EffectReader {
         return;
       }
       case 'parts': {
-        const name = Buffer.from(key);
-        this.takePart(name.readUInt16BE(0), name[2], name.readUInt32BE(3), piece);
+        const { region, granularity, windowNumber } = partKeyParts(key);
+        this.takePart(region, granularity, windowNumber, piece);
         return;
       }
       case 'anomalies':

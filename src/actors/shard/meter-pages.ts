@@ -1,6 +1,7 @@
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
 import { PageProfiles } from './page-profiles.ts';
+import type { RemovedWindows } from './removed-windows.ts';
 import type { SampleBlock } from './sample-blocks.ts';
 
 /** Pages that share one buffer: a few dozen views stay in the processor's cache where one for each page would not. 3.6 MB. */
@@ -46,6 +47,8 @@ export class MeterPage {
   pending = new PendingWindows();
   /** Those of them that a commit under way is writing: older than `pending`, newer than the store. */
   flushing: PendingWindows | null = null;
+  /** What retention has taken of its windows; null: nothing. */
+  removed: RemovedWindows | null = null;
   /** Samples that have left the open windows and are not on disk yet. */
   unwrittenSamples: SampleBlock[] = [];
 

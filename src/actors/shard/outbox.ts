@@ -124,6 +124,26 @@ export class Outbox {
     return this.places.get(consumer) ?? null;
   }
 
+  /**
+   * Records up to this one have been written by every consumer. −1 while one is given everything there is: what it has then, nobody knows.
+   */
+  get deliveredUpTo(): number {
+    let upTo = Infinity;
+    for (const consumer of this.options?.consumers ?? []) {
+      const place = this.places.get(consumer);
+      upTo = Math.min(upTo, place?.kind === 'outbox' ? place.sequence - 1 : -1);
+    }
+    return upTo;
+  }
+
+  /** The consumer asks for what comes after the place: so it has nothing of that, whatever it said before. */
+  askedFrom(consumer: string, place: EffectPlace): void {
+    const known = this.places.get(consumer);
+    if (known?.kind !== 'outbox' || (place.kind === 'outbox' && place.sequence >= known.sequence)) return;
+    this.places.set(consumer, { ...place });
+    this.unsaved.add(consumer);
+  }
+
   /** Everything before the position is written. One that means nothing here is left alone. */
   acknowledge(consumer: string, position: string): void {
     const place = parsePlace(this.generation, position);

@@ -42,9 +42,15 @@ export type ShardQuery =
   | { kind: 'effects'; consumer: string; position: string | null; windowsMax: number }
   | { kind: 'acknowledgeEffects'; consumer: string; position: string };
 
+/** A page of a meter's windows as its shard has them. */
+export interface ShardWindowsPage extends Page<MeterWindow> {
+  /** Windows that begin before this, epoch ms, are not with the shard any more; 0: all are. */
+  keptFrom: number;
+}
+
 export interface ShardAnswers {
   /** null: no such meter. */
-  meterWindows: Page<MeterWindow> | null;
+  meterWindows: ShardWindowsPage | null;
   meter: MeterState | null;
   /** In order of meterId. */
   meters: Page<MeterSummary>;

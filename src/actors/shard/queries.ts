@@ -13,7 +13,7 @@ import { LIVE, ROW, SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layou
 import type { Outbox } from './outbox.ts';
 import { MeterProfile } from './meter-profile.ts';
 import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
-import type { RegionPart, ShardAnswers, ShardQuery } from './protocol.ts';
+import type { RegionPart, ShardAnswers, ShardQuery, ShardWindowsPage } from './protocol.ts';
 import { addContribution, emptyPart, type LedgerPart } from './region-ledger.ts';
 import { knownHours } from './detection/seasonal-profile.ts';
 import { decodePart, type ShardStore } from './shard-store.ts';
@@ -75,7 +75,7 @@ export class ShardQueries {
   // Windows ----------------------------------------------------------------------------------------------------------------
 
   /** In order of windowStart: closed ones from store and memory, open ones from the row. The cursor is the next window's number. */
-  private meterWindows(meterId: string, query: WindowQuery): Page<MeterWindow> | null {
+  private meterWindows(meterId: string, query: WindowQuery): ShardWindowsPage | null {
     const row = this.rowOf(meterId);
     if (row === NO_ROW) return null;
     const granularity = GRANULARITIES.indexOf(query.granularity);
@@ -91,7 +91,8 @@ export class ShardQueries {
     const known = more === null ? numbers : numbers.filter((number) => number < more);
     const taken = known.slice(0, query.limit);
     const next = known.length > taken.length ? known[taken.length] : more;
-    return { data: taken.map((number) => found.get(number)!), nextCursor: next === null ? null : String(next) };
+    const keptFrom = this.state.directory.pages[row >>> 6].removed?.endMs(rowInPage(row), granularity) ?? 0;
+    return { data: taken.map((number) => found.get(number)!), nextCursor: next === null ? null : String(next), keptFrom };
   }
 
   /**

@@ -81,6 +81,7 @@ function restorePages(state: ShardState, store: ShardStore): number {
     const page = state.directory.restorePage(name.readUInt16BE(0), name.readUInt32BE(2));
     decodePage(store.pages.get(key)!, page, state.book.samples);
     state.directory.indexPage(page);
+    page.removed = store.removedWindows(page.partition, page.number);
     count++;
   }
   return count;

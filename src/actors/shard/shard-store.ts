@@ -10,8 +10,9 @@ import { REJECTED_EARLIER } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
+import { decodeRemovedWindows, type RemovedWindows } from './removed-windows.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, pageKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
 /**
@@ -20,7 +21,9 @@ import type { WindowSource } from './window-book.ts';
  */
 
 /** Raised when keys or values change their meaning; an engine refuses other numbers. */
-export const STORE_FORMAT = 6;
+export const STORE_FORMAT = 7;
+/** The oldest that it takes over: what 7 adds is that windows may have been removed. */
+export const STORE_FORMAT_OLDEST = 6;
 
 /** Which part of the fleet this store holds. Written when it is made, checked whenever it is opened. */
 export interface ShardIdentity {
@@ -52,7 +55,11 @@ export class ShardStore implements WindowSource {
   readonly profiles: Table;
   readonly windows: Table;
   readonly samples: Table;
+  /** By page, what retention has taken of its windows. */
+  readonly removed: Table;
   readonly parts: Table;
+  /** What of the parts is of windows that were removed. */
+  readonly settled: Table;
   readonly meters: Table;
   readonly anomalies: Table;
   readonly anomaliesByMeter: Table;
@@ -71,7 +78,9 @@ export class ShardStore implements WindowSource {
     this.windows = store.table('windows');
     this.samples = store.table('samples');
     this.regions = store.table('regions');
+    this.removed = store.table('removed');
     this.parts = store.table('parts');
+    this.settled = store.table('settled');
     this.meters = store.table('meters');
     this.anomalies = store.table('anomalies');
     this.anomaliesByMeter = store.table('anomaliesByMeter');
@@ -98,8 +107,8 @@ export class ShardStore implements WindowSource {
 
   /** Every table by its name. */
   tables(): [string, Table][] {
-    const { meta, pages, profiles, windows, samples, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
-    return Object.entries({ meta, pages, profiles, windows, samples, regions, parts, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
+    const { meta, pages, profiles, windows, samples, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
+    return Object.entries({ meta, pages, profiles, windows, samples, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
   }
 
   /** What the store says of itself; null when it is new. */
@@ -120,7 +129,7 @@ export class ShardStore implements WindowSource {
       await this.commit();
       return;
     }
-    if (stored.format !== STORE_FORMAT) {
+    if (!isReadable(stored.format)) {
       throw new OperationalError('format', `the store of shard ${identity.shard} has format ${stored.format}, this engine reads ${STORE_FORMAT}; use the engine that wrote it`);
     }
     if (this.journal.first === null) throw new OperationalError('corrupt', 'the log is missing');
@@ -130,6 +139,9 @@ export class ShardStore implements WindowSource {
         `the store of shard ${identity.shard} holds shard ${stored.shard} of ${stored.shardCount} with ${stored.partitionCount} partitions, not of ${identity.shardCount} with ${identity.partitionCount}: its files were moved; bring them back, or restore a backup with seg restore`,
       );
     }
+    if (stored.format === STORE_FORMAT) return;
+    this.meta.put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, ...identity }));
+    await this.commit();
   }
 
   /** How what is in the log counts; null before the first start. */
@@ -211,6 +223,16 @@ export class ShardStore implements WindowSource {
     return this.profiles.get(profileKey(page.partition, page.number, hourOfDay));
   }
 
+  putRemovedWindows(page: MeterPage, removed: RemovedWindows): void {
+    this.removed.put(pageKey(page.partition, page.number), removed.encode());
+  }
+
+  /** null: none. Throws OperationalError `corrupt` or `format`. */
+  removedWindows(partition: number, page: number): RemovedWindows | null {
+    const found = this.removed.get(pageKey(partition, page));
+    return found === undefined ? null : decodeRemovedWindows(found, `page ${page} of partition ${partition}`);
+  }
+
   // Regions ----------------------------------------------------------------------------------------------------------------
 
   putRegion(index: number, name: string): void {
@@ -225,13 +247,20 @@ export class ShardStore implements WindowSource {
   }
 
   putPart(part: LedgerPart): void {
-    const values = new Float64Array([part.meters, part.powerHigh, part.powerLow, part.energyHigh, part.energyLow, part.minPowerKw, part.maxPowerKw]);
-    const windowNumber = part.windowStartMs / GRANULARITY_MS[GRANULARITIES[part.granularity]];
-    this.parts.put(partKey(part.region, part.granularity, windowNumber), new Uint8Array(values.buffer));
+    this.parts.put(keyOfPart(part.region, part.granularity, part.windowStartMs), encodePart(part));
   }
 
   loadPart(region: number, granularity: number, windowStartMs: number): LedgerPart | undefined {
-    const found = this.parts.get(partKey(region, granularity, windowStartMs / GRANULARITY_MS[GRANULARITIES[granularity]]));
+    const found = this.parts.get(keyOfPart(region, granularity, windowStartMs));
+    return found === undefined ? undefined : decodePart(found, region, granularity, windowStartMs);
+  }
+
+  putSettledPart(part: LedgerPart): void {
+    this.settled.put(keyOfPart(part.region, part.granularity, part.windowStartMs), encodePart(part));
+  }
+
+  settledPart(region: number, granularity: number, windowStartMs: number): LedgerPart | undefined {
+    const found = this.settled.get(keyOfPart(region, granularity, windowStartMs));
     return found === undefined ? undefined : decodePart(found, region, granularity, windowStartMs);
   }
 
@@ -376,6 +405,19 @@ export class ShardStore implements WindowSource {
 
 function sequenceOf(outboxKey: Uint8Array): number {
   return Buffer.from(outboxKey).readUIntBE(0, 6);
+}
+
+/** Whether this engine reads stores of the format. */
+export function isReadable(format: number): boolean {
+  return format >= STORE_FORMAT_OLDEST && format <= STORE_FORMAT;
+}
+
+function keyOfPart(region: number, granularity: number, windowStartMs: number): Uint8Array {
+  return partKey(region, granularity, windowStartMs / GRANULARITY_MS[GRANULARITIES[granularity]]);
+}
+
+function encodePart({ meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw }: LedgerPart): Uint8Array {
+  return new Uint8Array(new Float64Array([meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw]).buffer);
 }
 
 /** A regional part as it lies in the store. */

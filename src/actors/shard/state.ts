@@ -7,7 +7,7 @@ import { AnomalyEpisodes } from './anomaly-episodes.ts';
 import { observeArrival, observeReading } from './detection/cadence.ts';
 import type { DetectionConfig } from './detection/detection-config.ts';
 import { detectorCells, type DetectorCells } from './detection/detector-cells.ts';
-import { detectorOffset, MeterDirectory, NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
+import { detectorOffset, MeterDirectory, NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { silenceDeadlineMs } from './detection/outage.ts';
 import type { EarlyWindows } from './early-windows.ts';
 import { LATENESS_MS_MAX, LIVE, ROW } from './page-layout.ts';
@@ -228,7 +228,8 @@ export class ShardState {
     const newest = f64[d + (ROW.newestMs >> 3)];
     const fingerprint = this.fingerprints.of(i);
     const late = this.book.isClosed(page, row, 0, Math.floor(timestamp / MINUTE_MS) * MINUTE_MS + MINUTE_MS);
-    if (late && timestamp < newest - this.config.correctionHorizonMs) return OUTCOME.tooLate;
+    // What was removed under a shorter horizon cannot be corrected under a longer one.
+    if (late && (timestamp < newest - this.config.correctionHorizonMs || (page.removed !== null && timestamp < page.removed.anyEndMs(rowInPage(row))))) return OUTCOME.tooLate;
     // It may be one that no tick has closed yet.
     if (late) this.book.closePassed(page, row);
     // A reading newer than the meter's newest, in an open window, is new for certain.

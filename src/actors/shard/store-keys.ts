@@ -62,6 +62,11 @@ export function partKey(region: number, granularity: number, windowNumber: numbe
   return key;
 }
 
+export function partKeyParts(key: Uint8Array): { region: number; granularity: number; windowNumber: number } {
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  return { region: view.getUint16(0), granularity: key[2], windowNumber: view.getUint32(3) };
+}
+
 /** [region u16] */
 export function regionKey(region: number): Buffer {
   const key = Buffer.allocUnsafe(2);

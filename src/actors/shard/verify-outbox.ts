@@ -48,9 +48,11 @@ function missingIn(store: ShardStore, item: OutboxItem): string | null {
   if (item.kind === 'part') return store.parts.get(partKey(item.region, item.granularity, item.windowNumber)) === undefined ? 'a part of a regional window' : null;
   if (item.kind !== 'windows') return null;
   const { partition, page, granularity, windowNumber, rowsLow, rowsHigh } = item;
+  const removed = store.removedWindows(partition, page);
   for (let row = 0; row < 64; row++) {
     const isNamed = (((row < 32 ? rowsLow : rowsHigh) >>> (row & 31)) & 1) === 1;
-    if (isNamed && store.windows.get(windowKey(partition, page, granularity, windowNumber, row)) === undefined) return `a window of row ${row} of page ${page} of partition ${partition}`;
+    const isGone = removed !== null && windowNumber < removed.beforeOf(row, granularity);
+    if (isNamed && !isGone && store.windows.get(windowKey(partition, page, granularity, windowNumber, row)) === undefined) return `a window of row ${row} of page ${page} of partition ${partition}`;
   }
   return null;
 }

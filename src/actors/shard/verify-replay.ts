@@ -2,10 +2,11 @@ import { NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { ROW } from './page-layout.ts';
 import { pendingKey, pendingKeyParts } from './pending-windows.ts';
 import { murmur2 } from '../../model/ids.ts';
+import type { Table } from '../../runtime/store.ts';
 import { RegionLedger, type LedgerPart } from './region-ledger.ts';
 import { decodePart, type ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
-import { windowKey, windowKeyParts } from './store-keys.ts';
+import { partKeyParts, windowKey, windowKeyParts } from './store-keys.ts';
 import { steps } from './table-steps.ts';
 import type { Findings } from './verify-findings.ts';
 import { WINDOW_MS } from './verify-rows.ts';
@@ -46,17 +47,11 @@ function verifyMeters(state: ShardState, store: ShardStore, findings: Findings, 
 function verifyParts(state: ShardState, store: ShardStore, findings: Findings, onStep: (entries: number) => void): void {
   const sums = new RegionLedger(Infinity, () => undefined);
   for (let region = 0; region < state.ledger.regionCount; region++) sums.restore(state.ledger.nameOf(region));
+  for (const part of storedParts(store.settled, onStep)) sums.merge(part);
   for (const page of state.directory.pages) addWindows(page, store, sums, onStep);
   const expected = new Map([...sums.partsInMemory()].map((part) => [nameOf(part), part]));
   const actual = new Map<string, LedgerPart>();
-  for (const entries of steps(store.parts, ENTRIES_PER_STEP)) {
-    for (const { key, value } of entries) {
-      const name = Buffer.from(key);
-      const part = decodePart(value, name.readUInt16BE(0), name[2], name.readUInt32BE(3) * WINDOW_MS[name[2]]);
-      actual.set(nameOf(part), part);
-    }
-    onStep(entries.length);
-  }
+  for (const part of storedParts(store.parts, onStep)) actual.set(nameOf(part), part);
   for (const part of state.ledger.partsInMemory()) actual.set(nameOf(part), part);
   for (const [name, part] of actual) {
     const sum = expected.get(name);
@@ -67,6 +62,16 @@ function verifyParts(state: ShardState, store: ShardStore, findings: Findings, o
 
   function report({ region, granularity, windowStartMs }: LedgerPart, problem: string): void {
     findings.add(`window ${new Date(windowStartMs).toISOString()} (${granularity === 0 ? '1m' : '15m'}) of region ${state.ledger.nameOf(region)}`, problem);
+  }
+}
+
+function* storedParts(table: Table, onStep: (entries: number) => void): Generator<LedgerPart> {
+  for (const entries of steps(table, ENTRIES_PER_STEP)) {
+    for (const { key, value } of entries) {
+      const { region, granularity, windowNumber } = partKeyParts(key);
+      yield decodePart(value, region, granularity, windowNumber * WINDOW_MS[granularity]);
+    }
+    onStep(entries.length);
   }
 }
 

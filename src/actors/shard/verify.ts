@@ -9,7 +9,7 @@ import { offsetsInBlock } from './sample-blocks.ts';
 import { SampleIndex } from './sample-index.ts';
 import { PROFILE_BYTES, profileCells } from './detection/seasonal-profile.ts';
 import { replayConfig } from './settled-settings.ts';
-import { STORE_FORMAT, type ShardStore } from './shard-store.ts';
+import { isReadable, STORE_FORMAT, type ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, samplesKey, samplesKeyMinute, windowKey, windowKeyParts } from './store-keys.ts';
 import { recover } from './recovery.ts';
@@ -75,10 +75,10 @@ class Verification {
     this.options = options;
     this.onProgress = onProgress;
     this.shape = { partitionCount: options.state.partitionCount, regionCount: store.regionNames().length };
-    const { pages, profiles, windows, samples, parts, meters, anomalies, deadLetters, outbox } = store;
+    const { pages, profiles, windows, samples, removed, parts, settled, meters, anomalies, deadLetters, outbox } = store;
     this.records = Math.max(0, store.lastSequence() - Math.max(store.logFrom(), store.journal.first ?? 1) + 1);
     const all = store.tables().map(([, table]) => table);
-    this.total = [...all, pages, profiles, windows, windows, samples, parts, meters, anomalies, deadLetters, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
+    this.total = [...all, pages, profiles, windows, windows, samples, removed, parts, settled, meters, anomalies, deadLetters, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
   }
 
   run(): VerifyReport {
@@ -89,6 +89,7 @@ class Verification {
       this.regions();
       this.journal();
       this.pages();
+      this.removed();
       this.profiles();
       this.anomalies();
       this.deadLetters();
@@ -121,7 +122,7 @@ class Verification {
       if (this.total > 0) this.findings.add('the store', 'says nothing of what it holds');
       return false;
     }
-    if (found.format !== STORE_FORMAT) this.findings.add('the store', `has format ${found.format}, this engine reads ${STORE_FORMAT}`);
+    if (!isReadable(found.format)) this.findings.add('the store', `has format ${found.format}, this engine reads ${STORE_FORMAT}`);
     else if (found.shard !== shard || found.shardCount !== shardCount || found.partitionCount !== state.partitionCount) {
       this.findings.add('the store', `holds shard ${found.shard} of ${found.shardCount} with ${found.partitionCount} partitions; its files were moved`);
     } else return true;
@@ -185,6 +186,7 @@ class Verification {
     decodePage(value, page, this.samples);
     if (page.snapshotSequence > this.lastSequence) this.findings.add(where, `stands for the log up to ${page.snapshotSequence}, but the log ends at ${this.lastSequence}`);
     this.meters += page.rowCount;
+    page.removed = this.store.removedWindows(page.partition, page.number);
     const counts = new PageCounts();
     for (let r = 0; r < page.rowCount; r++) {
       const problem = rowProblem(page, page.rowAt(r), this.shape);
@@ -195,11 +197,14 @@ class Verification {
     this.sampleBlocks(page, where, counts);
     for (let r = 0; r < page.rowCount; r++) {
       const readings = page.f64[(rowOffset(page.rowAt(r)) + ROW.readings) >> 3];
-      if (counts.samples[r] !== readings) this.findings.add(`row ${r} of ${where}`, `counts ${readings} readings, its windows remember ${counts.samples[r]}`);
+      const remembered = counts.samples[r] + (page.removed?.samplesOf(r) ?? 0);
+      if (remembered !== readings) this.findings.add(`row ${r} of ${where}`, `counts ${readings} readings, its windows remember ${remembered}`);
     }
     for (const [key, difference] of counts.quarters) {
       if (difference === 0) continue;
       const startMs = Math.floor(key / 64) * WINDOW_MS[1];
+      // Of the one or the other not all is there any more.
+      if (page.removed !== null && startMs < page.removed.anyEndMs(key % 64)) continue;
       this.findings.add(`row ${key % 64} of ${where}`, `the quarter-hour of ${new Date(startMs).toISOString()} counts ${Math.abs(difference)} readings ${difference > 0 ? 'fewer' : 'more'} than its minutes`);
     }
   }
@@ -221,7 +226,8 @@ class Verification {
       for (const { key, value } of this.store.windows.range(from, to)) {
         const { windowNumber, rowInPage } = windowKeyParts(key);
         this.windowsSeen++;
-        const problem = rowInPage < page.rowCount ? this.window(value, granularity, windowNumber) : 'belongs to no row';
+        const isGone = page.removed !== null && windowNumber < page.removed.beforeOf(rowInPage, granularity);
+        const problem = rowInPage >= page.rowCount ? 'belongs to no row' : isGone ? 'is there though it was removed' : this.window(value, granularity, windowNumber);
         if (problem !== null) this.findings.add(`window ${new Date(windowNumber * WINDOW_MS[granularity]).toISOString()} (${granularity === 0 ? '1m' : '15m'}) of row ${rowInPage} of ${where}`, problem);
         else counts.add(rowInPage, granularity, windowNumber * WINDOW_MS[granularity], this.record.count, this.record.sampleCount, this.record.samplesInBlocks);
         if (this.windowsSeen % ENTRIES_PER_STEP === 0) this.step(ENTRIES_PER_STEP);
@@ -264,7 +270,20 @@ class Verification {
       this.step(1);
     }
     for (const [key, missing] of counts.inBlocks) {
-      if (missing !== 0) this.findings.add(`row ${key % 64} of ${where}`, `misses ${missing} samples of ${new Date(Math.floor(key / 64) * WINDOW_MS[0]).toISOString()} in the blocks`);
+      // A block stays for as long as any of its rows needs it.
+      const isGone = page.removed !== null && Math.floor(key / 64) < page.removed.beforeOf(key % 64, 0);
+      if (missing !== 0 && !isGone) this.findings.add(`row ${key % 64} of ${where}`, `misses ${missing} samples of ${new Date(Math.floor(key / 64) * WINDOW_MS[0]).toISOString()} in the blocks`);
+    }
+  }
+
+  /** What it says has been looked at with its page. */
+  private removed(): void {
+    for (const entries of steps(this.store.removed, PAGES_PER_STEP)) {
+      for (const { key } of entries) {
+        const name = Buffer.from(key);
+        if (this.store.pages.get(name) === undefined) this.findings.add(`what was removed of page ${name.readUInt32BE(2)} of partition ${name.readUInt16BE(0)}`, 'belongs to no page');
+      }
+      this.step(entries.length);
     }
   }
 

@@ -6,7 +6,7 @@ import type { EarlyWindows } from './early-windows.ts';
 import { rowInPage, rowOffset, type MeterDirectory, type MeterPage } from './meter-pages.ts';
 import { ROW, SLOT, SLOT_BYTES, slotOffset } from './page-layout.ts';
 import { PENDING_WINDOWS_PER_PAGE_MAX, pendingKey } from './pending-windows.ts';
-import type { Contribution, RegionLedger } from './region-ledger.ts';
+import type { Contribution, LedgerPart, RegionLedger } from './region-ledger.ts';
 import { findInBlock } from './sample-blocks.ts';
 import { NO_CHUNK, SampleIndex } from './sample-index.ts';
 import type { ShardCounters, Turn } from './turn.ts';
@@ -18,6 +18,8 @@ export interface WindowSource {
   get(page: MeterPage, granularity: number, windowNumber: number, rowInPage: number): Uint8Array | undefined;
   /** Blocks of the page's samples of a minute (sample-blocks.ts). */
   sampleBlocks(page: MeterPage, windowNumber: number): Iterable<Uint8Array>;
+  /** What windows that were removed have given to a regional window. */
+  settledPart(region: number, granularity: number, windowStartMs: number): LedgerPart | undefined;
 }
 
 /** Told of every one-minute window that closes for the first time with readings in it, in order for each meter. */
@@ -264,8 +266,9 @@ export class WindowBook {
    * meter, which is slow, and needed only when a meter changed its region within a window and a late reading tells so.
    */
   private recomputeExtremes(region: number, granularity: number, windowNumber: number): void {
-    let min = Infinity;
-    let max = -Infinity;
+    const settled = this.modules.windows.settledPart(region, granularity, windowNumber * WINDOW_MS[granularity]);
+    let min = settled?.minPowerKw ?? Infinity;
+    let max = settled?.maxPowerKw ?? -Infinity;
     const record = this.scanRecord;
     for (const page of this.modules.directory.pages) {
       for (let r = 0; r < page.rowCount; r++) {

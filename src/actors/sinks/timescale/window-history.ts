@@ -1,12 +1,12 @@
 import pg from 'pg';
 import type { Page, WindowQuery } from '../../../model/queries.ts';
-import { GRANULARITY_MS, type EnergySource, type Granularity, type MeterWindow, type RegionWindow } from '../../../model/window.ts';
+import { GRANULARITY_MS, type EnergySource, type Granularity, type MeterWindow } from '../../../model/window.ts';
 import { OperationalError } from '../../../runtime/errors.ts';
 import { databaseAddress, type DatabaseAddress } from './database-address.ts';
 import { databaseError } from './database-errors.ts';
-import { METER_TABLES, REGION_TABLES } from './sink-tables.ts';
+import { METER_TABLES } from './sink-tables.ts';
 
-/** Closed windows read back from the tables, in the shapes, the order and with the cursors that shards answer with. */
+/** Closed windows of meters read back from the tables, in the shapes, the order and with the cursors that shards answer with. Those of regions stay with the shards. */
 
 export interface WindowHistoryOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -34,10 +34,8 @@ const CURSOR = /^-?\d{1,9}$/;
 /** Epoch milliseconds, exactly: a double holds them all. */
 const START_MS = '(extract(epoch FROM window_start) * 1000)::double precision';
 const METER_FIELDS = `${START_MS}, region, avg_power_kw, min_power_kw, max_power_kw, energy_kwh_sum, energy_source, voltage_avg, voltage_min, voltage_max, count, revision, final`;
-const REGION_FIELDS = `${START_MS}, meters_reporting, sum_power_kw, avg_power_kw, min_power_kw, max_power_kw, energy_kwh_sum, capacity_kw, load_percent, final`;
 
 type MeterRow = [number, string, number, number, number, number, EnergySource, number | null, number | null, number | null, number, number, boolean];
-type RegionRow = [number, number, number, number, number, number, number, number | null, number | null, boolean];
 
 export class WindowHistory {
   private readonly address: DatabaseAddress;
@@ -57,7 +55,7 @@ export class WindowHistory {
       allowExitOnIdle: true,
       // Awaited before the first question, which fails when this does.
       onConnect: async (client) => {
-        await client.query(`SET statement_timeout = ${Math.max(1, timeouts.queryMs - CANCEL_AHEAD_MS)}; SET extra_float_digits = 1; SET default_transaction_read_only = on`);
+        await client.query(`SET statement_timeout = ${Math.ceil(Math.max(timeouts.queryMs / 2, timeouts.queryMs - CANCEL_AHEAD_MS))}; SET extra_float_digits = 1; SET default_transaction_read_only = on`);
       },
     });
     // Connections that end while idle are replaced by the next question.
@@ -65,38 +63,26 @@ export class WindowHistory {
   }
 
   /** In order of windowStart; the cursor is the next window's number. Rejects with OperationalError: `invalid_cursor`, or as the writer does. */
-  meterWindows(meterId: string, query: WindowQuery): Promise<Page<MeterWindow>> {
-    const { granularity } = query;
+  async meterWindows(meterId: string, query: WindowQuery): Promise<Page<MeterWindow>> {
+    const { granularity, cursor, limit } = query;
+    if (cursor !== null && !CURSOR.test(cursor)) throw new OperationalError('invalid_cursor', 'the cursor is not one this endpoint gave; start again without it');
     const length = GRANULARITY_MS[granularity];
-    return this.page<MeterRow, MeterWindow>(`SELECT ${METER_FIELDS} FROM ${METER_TABLES[granularity]} WHERE meter_id = $1`, meterId, query, (row) => meterWindow(meterId, granularity, length, row));
-  }
-
-  /** The same for a region. */
-  regionWindows(region: string, query: WindowQuery): Promise<Page<RegionWindow>> {
-    const { granularity } = query;
-    const length = GRANULARITY_MS[granularity];
-    return this.page<RegionRow, RegionWindow>(`SELECT ${REGION_FIELDS} FROM ${REGION_TABLES[granularity]} WHERE region = $1`, region, query, (row) => regionWindow(region, granularity, length, row));
+    const from = cursor === null ? query.from : Number(cursor) * length;
+    const inRange = 'window_start >= to_timestamp($2::double precision / 1000) AND window_start < to_timestamp($3::double precision / 1000)';
+    const text = `SELECT ${METER_FIELDS} FROM ${METER_TABLES[granularity]} WHERE meter_id = $1 AND ${inRange} ORDER BY window_start LIMIT $4`;
+    try {
+      // One more than asked for tells whether there is a next page.
+      const { rows } = await this.pool.query<MeterRow>({ text, values: [meterId, from, query.to, limit + 1], rowMode: 'array' });
+      const data = rows.slice(0, limit).map((row) => meterWindow(meterId, granularity, length, row));
+      return { data, nextCursor: rows.length > limit ? String(rows[limit][0] / length) : null };
+    } catch (error) {
+      throw databaseError(error, this.address);
+    }
   }
 
   /** Ends the connections; waits for questions under way. */
   async close(): Promise<void> {
     await this.pool.end();
-  }
-
-  private async page<Row extends [number, ...unknown[]], Window>(select: string, name: string, query: WindowQuery, shape: (row: Row) => Window): Promise<Page<Window>> {
-    const { granularity, cursor, limit } = query;
-    if (cursor !== null && !CURSOR.test(cursor)) throw new OperationalError('invalid_cursor', 'the cursor is not one this endpoint gave; start again without it');
-    const length = GRANULARITY_MS[granularity];
-    const from = cursor === null ? query.from : Number(cursor) * length;
-    const text = `${select} AND window_start >= to_timestamp($2::double precision / 1000) AND window_start < to_timestamp($3::double precision / 1000) ORDER BY window_start LIMIT $4`;
-    try {
-      // One more than asked for tells whether there is a next page.
-      const { rows } = await this.pool.query<Row>({ text, values: [name, from, query.to, limit + 1], rowMode: 'array' });
-      const data = rows.slice(0, limit).map(shape);
-      return { data, nextCursor: rows.length > limit ? String(rows[limit][0] / length) : null };
-    } catch (error) {
-      throw databaseError(error, this.address);
-    }
   }
 }
 
@@ -118,25 +104,6 @@ function meterWindow(meterId: string, granularity: Granularity, lengthMs: number
     voltageMax,
     count,
     revision,
-    final,
-  };
-}
-
-function regionWindow(region: string, granularity: Granularity, lengthMs: number, row: RegionRow): RegionWindow {
-  const [windowStart, metersReporting, sumPowerKw, avgPowerKw, minPowerKw, maxPowerKw, energyKwhSum, capacityKw, loadPercent, final] = row;
-  return {
-    region,
-    granularity,
-    windowStart,
-    windowEnd: windowStart + lengthMs,
-    metersReporting,
-    sumPowerKw,
-    avgPowerKw,
-    minPowerKw,
-    maxPowerKw,
-    energyKwhSum,
-    capacityKw,
-    loadPercent,
     final,
   };
 }
