@@ -1,4 +1,5 @@
 import { MessageChannel } from 'node:worker_threads';
+import { HISTORY_AWAY } from '../http/engine-port.ts';
 import type { Page, WindowQuery } from '../model/queries.ts';
 import type { MeterWindow } from '../model/window.ts';
 import type { SharedClock, Timers } from '../runtime/clock.ts';
@@ -13,8 +14,6 @@ import type { ConnectableThread } from './shard-links.ts';
 export const HISTORY_PORT = 'history';
 /** Questions that wait for the database at once; its connections are two (window-history.ts). Further ones are refused. */
 export const HISTORY_QUESTIONS_MAX = 32;
-/** Code of what a question ends with when the database does not answer; the message names the database. */
-export const HISTORY_AWAY = 'history_away';
 
 export interface HistoryQuery {
   meterId: string;

@@ -4,9 +4,12 @@ import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterSt
 import type { MeterWindow, RegionWindow } from '../model/window.ts';
 import type { EngineSnapshot, ShardState } from './live-source.ts';
 
+/** Code of an error whose message says, for people, which database does not answer. */
+export const HISTORY_AWAY = 'history_away';
+
 /**
  * What the gateway asks of the engine. Every promise settles within the engine's query deadline. Rejections are OperationalErrors:
- * `deadline` becomes 504, any other retryable one 503 (with its words for `history_away`: the database of older windows does not answer), `invalid_cursor` 400, `corrupt` 500.
+ * `deadline` becomes 504, any other retryable one 503 (HISTORY_AWAY with its own words), `invalid_cursor` 400, `corrupt` 500.
  */
 export interface EnginePort {
   /** Windows that start in [from, to), in order of start, open ones among them; null: no such meter. */

@@ -2,6 +2,7 @@ import { App, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.j
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Clock, Timers } from '../runtime/clock.ts';
+import { HISTORY_AWAY } from './engine-port.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeOwner } from './exchange.ts';
 import type { Problem } from './problem-details.ts';
@@ -211,8 +212,7 @@ export function problemOfError(error: unknown): Problem | null {
   if (error.code === 'corrupt') {
     return { status: 500, code: 'corrupt', detail: `What this answer needs is damaged on the disk: ${error.message}. Look at all of it with seg verify, and bring back a backup with seg restore.` };
   }
-  // Its message names the database, and is made for people.
-  if (error.code === 'history_away') return { status: 503, code: 'history_away', detail: `${error.message}. Ask for a later time, or try again when it is back.`, retryAfterSeconds: 5 };
+  if (error.code === HISTORY_AWAY) return { status: 503, code: HISTORY_AWAY, detail: `${error.message}. Ask for a later time, or try again when it is back.`, retryAfterSeconds: 5 };
   if (!error.retryable) return null;
   return { status: 503, code: 'unavailable', detail: 'A part of the engine is not available at the moment. Try again.', retryAfterSeconds: 1 };
 }

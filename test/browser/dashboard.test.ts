@@ -91,6 +91,11 @@ chromiumSuite(() => {
 
     grid.tellEngine({ state: 'degraded' });
     await page.getByText('Engine degraded').waitFor();
+    grid.tellEngine({ sinks: [{ sink: 'timescale', state: 'waiting', lagMs: 61_500, setAside: 2, problem: 'the database db:5432/grid is away' }, { sink: 'kafka', state: 'running', lagMs: 300, setAside: 0, problem: null }] });
+    await page.getByText('away, 1 min behind, 2 set aside').waitFor();
+    await page.getByText('up to date', { exact: true }).waitFor();
+    expect(await page.locator('.facts .alarm', { hasText: 'TimescaleDB' }).getAttribute('title')).toBe('the database db:5432/grid is away');
+    await page.screenshot({ path: join(shotDir, 'sinks.png') });
     expect(await page.evaluate(() => 'sameDocument' in globalThis)).toBe(true);
     expect(complaints).toEqual([]);
   });
