@@ -65,7 +65,7 @@ async function beginOrFindWritten({ session, engineId, expected }: BatchTarget, 
   const [, { rows }] = await session.run(`BEGIN; SELECT position FROM sink_cursors WHERE engine_id = ${literal(engineId)} AND shard = ${shard} FOR UPDATE`);
   const found = (rows as { position: string }[]).at(0)?.position ?? null;
   if (found === expected) return false;
-  if (found !== position) throw new OperationalError('cursor_moved', `the cursor of shard ${shard} in ${session.address.label} was moved by another session; it has to be asked for again`, { retryable: true });
+  if (found !== position) throw new OperationalError('cursor_moved', `the cursor of shard ${shard} in ${session.address.label} was moved by another session; it has to be asked for again. When this is said over and over, another engine runs on a copy of this data directory: stop it and take "id" out of the copy's engine.json, so that it gets one of its own, as seg restore does`, { retryable: true });
   await session.run('COMMIT');
   return true;
 }

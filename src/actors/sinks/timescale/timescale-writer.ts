@@ -1,4 +1,4 @@
-import { invariant, OperationalError } from '../../../runtime/errors.ts';
+import { invariant } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { BEGINNING, type SinkBatch, type SinkWriter, type WriteReport } from '../protocol.ts';
 import { writeBatch } from './batch-transaction.ts';
@@ -124,28 +124,12 @@ class TimescaleWriter implements SinkWriter {
   private async connect(shard: number): Promise<DatabaseSession> {
     const session = await DatabaseSession.open(this.address, `seg sink: shard ${shard} of ${this.options.engineId}`, this.timeouts);
     try {
-      await this.claim(session, shard);
       await session.run(CREATE_STAGES);
       return session;
     } catch (error) {
       session.destroy();
       throw error;
     }
-  }
-
-  /**
-   * Holds the shard's cursor for as long as the session lives: two engines on copies of one data directory have one id, and each would take the other's cursor for its
-   * own. A session that this process gave up for lost holds it until the server notices, so it is worth another try.
-   */
-  private async claim(session: DatabaseSession, shard: number): Promise<void> {
-    const { engineId } = this.options;
-    const { rows } = await session.query<{ held: boolean }>('SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS held', [`seg sink ${engineId} ${shard}`]);
-    if (rows[0].held) return;
-    throw new OperationalError(
-      'engine_id_taken',
-      `another session writes to ${this.address.label} as shard ${shard} of the engine ${engineId}. If a second engine runs on a copy of this data directory, stop it and take "id" out of the copy's engine.json, so that it gets one of its own (seg restore does that by itself). A session that was lost ends by itself`,
-      { retryable: true },
-    );
   }
 
   /** A line that every reconnection would repeat. */
