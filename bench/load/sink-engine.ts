@@ -156,11 +156,11 @@ async function outage(server: PostgresServer, meters: number): Promise<void> {
 }
 
 /** Every window of the API against its row. */
-async function compare(engine: EngineProcess, url: string, meters: number, startMs: number): Promise<{ compared: number; different: number }> {
+async function compare(engine: EngineProcess, url: string, meters: number, startMs: number): Promise<{ compared: number; different: string[] }> {
   const database = new pg.Client({ connectionString: url });
   await database.connect();
   let compared = 0;
-  let different = 0;
+  const different: string[] = [];
   for (const granularity of ['1m', '15m']) {
     for (let m = 0; m < meters; m++) {
       const response = await fetch(`http://127.0.0.1:${engine.ports.http}/api/v1/meters/day-${m}/aggregates?granularity=${granularity}&from=${startMs}&to=${startMs + 2 * DAY_MINUTES * MINUTE_MS}&limit=10000`);
@@ -170,7 +170,8 @@ async function compare(engine: EngineProcess, url: string, meters: number, start
       for (const { windowStart, avgPowerKw, energyKwhSum, count, revision, region, final } of data) {
         if (!final) continue;
         compared++;
-        if (stored.get(windowStart) !== JSON.stringify([avgPowerKw, energyKwhSum, count, revision, region])) different++;
+        const shown = JSON.stringify([avgPowerKw, energyKwhSum, count, revision, region]);
+        if (stored.get(windowStart) !== shown) different.push(`day-${m} ${granularity} ${windowStart} is ${shown}, its row ${stored.get(windowStart)}`);
       }
     }
   }
