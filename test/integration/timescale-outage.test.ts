@@ -146,7 +146,7 @@ suiteWithOwnPostgres('the TimescaleDB writer and a database that goes away', {},
       proxy.cut();
       expect(await lost).toMatchObject(AWAY);
       // As another shard would. The lost session gets the lock after it.
-      await other.query("INSERT INTO regional_aggregates_1m VALUES ('region-01', to_timestamp($1), to_timestamp($1) + interval '1 minute', 9, 1, 1, 1, 1, 1, NULL, NULL, true)", [START / 1_000]);
+      await other.query("INSERT INTO regional_aggregates_1m VALUES ('region-01', to_timestamp($1), to_timestamp($1) + interval '1 minute', 9, 1, 1, 1, 1, 1, NULL, NULL)", [START / 1_000]);
       await other.query('COMMIT');
       await expect.poll(() => database().rows('SELECT 1 FROM pg_stat_activity WHERE application_name = $1', [SHARD_0])).toEqual([]);
       expect(await database().rows('SELECT meters_reporting FROM regional_aggregates_1m')).toEqual([{ meters_reporting: 9 }]);
