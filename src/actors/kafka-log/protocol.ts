@@ -1,0 +1,64 @@
+/** What is said about Kafka as the log: messages of a partition, requests to append to it, and who owns which partition. */
+
+export type LogMessageKind = 'reading' | 'control';
+export type LogContentType = 'json' | 'msgpack';
+
+/** Header that marks a message of the engine's own, such as the clock's; absent: readings. */
+export const KIND_HEADER = 'seg-kind';
+export const CONTENT_TYPE_HEADER = 'content-type';
+/** Values of CONTENT_TYPE_HEADER; absent or unknown: JSON. */
+export const LOG_CONTENT_TYPES: Readonly<Record<LogContentType, string>> = { json: 'application/json', msgpack: 'application/msgpack' };
+
+/** One message as it lies in the log. Bytes are owned by the receiver. */
+export interface LogMessage {
+  partition: number;
+  offset: number;
+  /** LogAppendTime: the broker's, so that it is the same for whoever reads it. Epoch milliseconds. */
+  timestampMs: number;
+  key: Uint8Array | null;
+  /** null: a tombstone, which holds no readings. */
+  value: Uint8Array | null;
+  kind: LogMessageKind;
+  contentType: LogContentType;
+}
+
+/** A message to append. `partition` is named, because the key of a batch is only one of its meters. */
+export interface LogAppend {
+  partition: number;
+  key: Uint8Array | null;
+  value: Uint8Array;
+  kind: LogMessageKind;
+  contentType: LogContentType;
+}
+
+/**
+ * Answered with {} when all of them are in the log on all in-sync replicas. Fails with OperationalError `unavailable` (retryable: the brokers are away; some may be in
+ * the log nevertheless), `overloaded` (retryable: the queue is full, none is in the log) or `too_large` (a message is larger than the topic takes).
+ */
+export interface AppendLogRequest {
+  messages: LogAppend[];
+}
+
+export type AppendLogReply = Record<string, never>;
+
+/** Who owns which partition, as the last rebalance said. */
+export interface ClusterMap {
+  /** Ascends with each rebalance. */
+  generation: number;
+  /** nodeId of this node. */
+  self: string;
+  nodes: { nodeId: string; /** Of its gateway, without a slash at the end. */ url: string }[];
+  /** nodeId by partition; null while nobody has it. */
+  owners: (string | null)[];
+}
+
+export interface ClusterView {
+  map(): ClusterMap;
+  /** Called after each change of the map, and of what this node is ready to answer for. */
+  onChange(listener: () => void): void;
+  /** True when this node owns the partition and has brought its state up to date: questions about it can be answered here. */
+  ready(partition: number): boolean;
+}
+
+/** Purpose of the port between an ingest thread and the Kafka log's thread (AppendLogRequest over a request channel). */
+export const APPEND_PORT = 'append-log';
