@@ -1,7 +1,7 @@
 import { OperationalError } from '../../runtime/errors.ts';
-import { collectDeadLetters } from './dead-letters.ts';
+import { collectDeadLetters, type PendingDeadLetter } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { readLogRecord } from './log-record.ts';
+import { readLogRecord, type LogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
 import { ROWS_PER_PAGE } from './page-layout.ts';
 import { restoreReadingIds } from './reading-id-record.ts';
@@ -24,11 +24,7 @@ export interface RecoveryReport {
  * snapshot is older than it. Throws OperationalError `corrupt` or `format`.
  */
 export function recover(state: ShardState, store: ShardStore, checkpoint: Checkpoint): RecoveryReport {
-  for (const name of store.regionNames()) state.ledger.restore(name);
-  const picture = store.picture();
-  if (picture !== null) state.applyPicture(picture.regions, picture.sequence);
-  const pages = restorePages(state, store);
-  state.rebuildLive();
+  const pages = restoreTables(state, store);
   const applied = store.appliedPosition().sequence;
   const last = store.lastSequence();
   const begin = store.journal.first;
@@ -36,38 +32,73 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
   if (last < applied) throw new OperationalError('corrupt', `the log ends at ${last}, but the tables stand for it up to ${applied}`);
   const report: RecoveryReport = { pages, meters: 0, records: 0, readings: 0, lastSequence: applied };
   state.beginReplay(applied);
-  const replayFrom = store.replayFrom();
-  let outcomes = new Uint8Array(1024);
+  const replay = new Replay(state, store, applied, (letter) => checkpoint.addDeadLetter(letter));
   for (const { sequence, bytes } of store.records()) {
     const record = readLogRecord(bytes, sequence);
     if (report.records === 0 && sequence > applied + 1) throw new OperationalError('corrupt', `the log begins with record ${sequence}, but the tables stand for it up to ${applied} only`);
     report.records++;
     report.lastSequence = Math.max(report.lastSequence, sequence);
-    switch (record.kind) {
-      case 'tick':
-        if (sequence >= replayFrom) for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
-        break;
-      case 'picture':
-        state.applyPicture(record.regions, sequence);
-        break;
-      case 'readingIds':
-        restoreReadingIds(state, record.words);
-        break;
-      case 'batch': {
-        const { batch } = record;
-        if (outcomes.length < batch.count) outcomes = new Uint8Array(batch.count * 2);
-        state.expectRejected(sequence <= applied ? store.rejectedPositions(record.nowMs, sequence) : NONE);
-        if (sequence < replayFrom) state.skipBatch(batch, record.nowMs);
-        else state.applyBatch(batch, record.nowMs, sequence, outcomes);
-        report.readings += batch.count;
-        // Those of earlier records were written with the applied position.
-        if (sequence > applied) collectDeadLetters(batch, outcomes, record.nowMs, sequence, (letter) => checkpoint.addDeadLetter(letter));
-      }
-    }
+    report.readings += replay.apply(record, sequence);
   }
   state.endReplay();
   report.meters = state.directory.meterCount;
   return report;
+}
+
+/** Regions, the picture in force and pages, as the tables have them. Returns how many pages. */
+export function restoreTables(state: ShardState, store: ShardStore): number {
+  for (const name of store.regionNames()) state.ledger.restore(name);
+  const picture = store.picture();
+  if (picture !== null) state.applyPicture(picture.regions, picture.sequence);
+  const pages = restorePages(state, store);
+  state.rebuildLive();
+  return pages;
+}
+
+/** Folds records of the log into a state that may stand for some of them already: a page is left alone by records that its snapshot has. */
+export class Replay {
+  private readonly state: ShardState;
+  private readonly store: ShardStore;
+  private readonly applied: number;
+  /** All snapshots stand for the records before it. */
+  private readonly replayFrom: number;
+  private readonly addDeadLetter: (letter: PendingDeadLetter) => void;
+  private outcomes = new Uint8Array(1024);
+
+  /** `applied`: the record up to which the tables stand for the log. */
+  constructor(state: ShardState, store: ShardStore, applied: number, addDeadLetter: (letter: PendingDeadLetter) => void) {
+    this.state = state;
+    this.store = store;
+    this.applied = applied;
+    this.replayFrom = store.replayFrom();
+    this.addDeadLetter = addDeadLetter;
+  }
+
+  /** Returns how many readings are in the record. */
+  apply(record: LogRecord, sequence: number): number {
+    const { state, store } = this;
+    switch (record.kind) {
+      case 'tick':
+        if (sequence >= this.replayFrom) for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
+        return 0;
+      case 'picture':
+        state.applyPicture(record.regions, sequence);
+        return 0;
+      case 'readingIds':
+        restoreReadingIds(state, record.words);
+        return 0;
+      case 'batch': {
+        const { batch } = record;
+        if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
+        state.expectRejected(sequence <= this.applied ? store.rejectedPositions(record.nowMs, sequence) : NONE);
+        if (sequence < this.replayFrom) state.skipBatch(batch, record.nowMs);
+        else state.applyBatch(batch, record.nowMs, sequence, this.outcomes);
+        // Those of earlier records were written with the applied position.
+        if (sequence > this.applied) collectDeadLetters(batch, this.outcomes, record.nowMs, sequence, this.addDeadLetter);
+        return batch.count;
+      }
+    }
+  }
 }
 
 const NONE: ReadonlySet<number> = new Set();

@@ -38,6 +38,12 @@ export interface AppliedPosition {
   sequence: number;
 }
 
+/** A record of a log that others write too. */
+export interface LogMark {
+  sequence: number;
+  timestampMs: number;
+}
+
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
 
@@ -49,8 +55,11 @@ const CONSUMER = 'consumer:';
 /** After every key of the outbox. */
 const OUTBOX_END = Buffer.alloc(7, 255);
 
+/** What a shard asks of its log: of the one on its disk, or of one that it only follows (kafka-log/followed-log.ts). */
+export type ShardJournal = Pick<Journal, 'first' | 'start' | 'append' | 'commit' | 'records' | 'lastSequence' | 'keptFrom' | 'release' | 'sizeBytes' | 'close'>;
+
 export class ShardStore implements WindowSource {
-  readonly journal: Journal;
+  readonly journal: ShardJournal;
   readonly pages: Table;
   readonly profiles: Table;
   readonly windows: Table;
@@ -69,7 +78,7 @@ export class ShardStore implements WindowSource {
   private readonly meta: Table;
   private readonly regions: Table;
 
-  constructor(store: Store, journal: Journal) {
+  constructor(store: Store, journal: ShardJournal) {
     this.store = store;
     this.journal = journal;
     this.meta = store.table('meta');
@@ -196,6 +205,16 @@ export class ShardStore implements WindowSource {
 
   putAppliedPosition(position: AppliedPosition): void {
     this.meta.put(Buffer.from('applied'), packr.pack(position));
+  }
+
+  /** When the last record that the tables stand for came, by the log's own clock: another log under the same name is told by it. */
+  putLogMark(mark: LogMark): void {
+    this.meta.put(Buffer.from('logMark'), packr.pack(mark));
+  }
+
+  logMark(): LogMark | null {
+    const found = this.meta.get(Buffer.from('logMark'));
+    return found === undefined ? null : (unpackr.unpack(found) as LogMark);
   }
 
   /** The picture of the regions in force where the log begins. */

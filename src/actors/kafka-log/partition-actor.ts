@@ -1,0 +1,367 @@
+import type { Anomaly } from '../../model/anomaly.ts';
+import { openReadingBatch } from '../../model/reading-batch.ts';
+import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
+import { OperationalError } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import { Checkpoint, type CheckpointOptions, type CheckpointPace } from '../shard/checkpoint.ts';
+import { JournalRetention } from '../shard/journal-retention.ts';
+import type { ControlRecord } from '../shard/log-record.ts';
+import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
+import { ShardQueries } from '../shard/queries.ts';
+import { READING_ID_TTL_MS } from '../shard/reading-ids.ts';
+import { Replay, restoreTables } from '../shard/recovery.ts';
+import type { ShardStore } from '../shard/shard-store.ts';
+import { ShardState, type ShardStateConfig } from '../shard/state.ts';
+import { TickSchedule } from '../shard/tick-schedule.ts';
+import type { LogPiece } from './kafka/log-reader.ts';
+import { LogClock } from './log-clock.ts';
+import { unpackMessages } from './message-block.ts';
+import type { DecodedLogMessage } from './message-decoding.ts';
+import type { LogMessage } from './protocol.ts';
+
+/**
+ * One partition of the log, folded: a shard actor for a log that it does not write. What comes in the log counts, in its order and at its time; what the clock and the picture of the regions do
+ * goes into the log first and counts when it comes back. So whoever folds the log reaches the same state, and to take a partition over is to read on from what its tables stand for.
+ *
+ * Checkpoints are those of a shard on its own disk, but rarer; they reach the disk through the changelog (changelog.ts).
+ */
+
+export interface PartitionOptions {
+  partition: number;
+  partitionCount: number;
+  state: ShardStateConfig;
+  checkpoint: CheckpointOptions;
+  /** Past this many bytes of log that a takeover would read again the checkpoint hurries. */
+  replayBytesMax: number;
+  /** Log bytes read again for readingIds after everything in them is written. */
+  replayKeepBytesMax: number;
+  deadLettersMax: number;
+  anomaliesMax: number;
+}
+
+/** The partition's log, as far as its actor deals with it. */
+export interface PartitionLog {
+  /** As LogReader.read. */
+  read(offset: number): Promise<LogPiece>;
+  /** Resolves when the record is in the log; it comes back with what is read. */
+  append(record: ControlRecord): Promise<void>;
+}
+
+/** Where the log begins and ends: offsets of the first message there is, and behind the last. */
+export interface LogBounds {
+  begin: number;
+  end: number;
+}
+
+export interface PartitionModules {
+  store: ShardStore;
+  log: Log;
+  clock: Clock;
+  timers: Timers;
+  partitionLog: PartitionLog;
+  decode(message: LogMessage): DecodedLogMessage;
+  /** The state stands for everything that was in the log when it was taken: questions can be answered. */
+  onReady(): void;
+  onReport(report: ShardReport): void;
+  /** The actor is to be stopped and the partition taken anew. */
+  onFailure(error: unknown): void;
+}
+
+/** As those of a shard on its own disk (shard/actor.ts). */
+const TICK_MS = 250;
+const TICK_METERS_MAX = 8_192;
+const REPORT_MS = 500;
+const TRIM_STEP_MAX = 2_000;
+const PARTS_PER_REPORT_MAX = 5_000;
+const ANOMALIES_PER_REPORT_MAX = 1_000;
+const STEP_PAUSE_MS = 10;
+/** The thread has other partitions, and questions: after so long they have their turn. */
+const FOLD_SLICE_MS = 4;
+/** While a step takes longer than this, nothing more is folded: what it has to write would only grow. */
+const STEP_STALL_MS = 10_000;
+
+export class PartitionActor {
+  readonly state: ShardState;
+  readonly queries: ShardQueries;
+  /** Records that counted, since the start. */
+  readonly counts = { records: 0, readings: 0, deadLetters: 0 };
+  private readonly options: PartitionOptions;
+  private readonly modules: PartitionModules;
+  private readonly checkpoint: Checkpoint;
+  private readonly ticks: TickSchedule;
+  private readonly logClock: LogClock;
+  private replay!: Replay;
+  private retention!: JournalRetention;
+  /** The record that the tables stood for at the start. */
+  private restoredSequence = 0;
+  private appliedSequence = 0;
+  private appliedAtMs = 0;
+  /** Offset to read next, and behind the last message there was when it was last looked. */
+  private offset = 0;
+  private logEnd = 0;
+  private readyAtOffset = 0;
+  private isReady = false;
+  private isStopping = false;
+  private following: Promise<void> = Promise.resolve();
+  private stepping: Promise<void> | null = null;
+  private stepStartedMs = 0;
+  private nextStepAtMs = 0;
+  private lastCheckpointMs = 0;
+  private nextLogFrom = 0;
+  private timerHandles: TimerHandle[] = [];
+  private unreportedAnomalies: Anomaly[] = [];
+
+  constructor(options: PartitionOptions, modules: PartitionModules) {
+    this.options = options;
+    this.modules = modules;
+    const { store } = modules;
+    this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key) });
+    this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
+    this.ticks = new TickSchedule([options.partition], TICK_METERS_MAX, (partition, nowMs) => this.state.metersDue(partition, nowMs));
+    this.queries = new ShardQueries(this.state, store, options.state.detection);
+    this.logClock = new LogClock(modules.clock);
+  }
+
+  /**
+   * Restores what the tables have, then begins to follow the log. Rejects with OperationalError: `log_gap` when messages that the state does not stand for are gone, `log_changed` when
+   * this is not the log it was made from, `settings_changed`, and those of ShardStore.identify.
+   */
+  async start(bounds: LogBounds): Promise<void> {
+    const { store, clock, timers } = this.modules;
+    const { partition, partitionCount } = this.options;
+    await store.identify({ partitionCount, shardCount: partitionCount, shard: partition });
+    await this.settleSettings();
+    restoreTables(this.state, store);
+    const applied = store.appliedPosition().sequence;
+    this.restoredSequence = this.appliedSequence = applied;
+    this.appliedAtMs = store.logMark()?.timestampMs ?? 0;
+    const from = Math.max(store.logFrom(), 1);
+    this.checkBounds(from, bounds);
+    this.offset = Math.max(from - 1, bounds.begin);
+    this.logEnd = this.readyAtOffset = bounds.end;
+    this.state.beginReplay(applied);
+    this.replay = new Replay(this.state, store, applied, (letter) => {
+      this.counts.deadLetters++;
+      this.checkpoint.addDeadLetter(letter);
+    });
+    const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
+    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.replayKeepBytesMax }, this.offset + 1, -Infinity, 0);
+    this.nextLogFrom = this.retention.first;
+    this.lastCheckpointMs = clock.now();
+    this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
+    this.following = this.follow().catch((error: unknown) => this.fail(error));
+  }
+
+  ask<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K] {
+    return this.queries.answer(query);
+  }
+
+  /** What is known of the regions over all partitions. */
+  setPicture(picture: RegionPicture): void {
+    if (!this.isReady || this.isStopping) return;
+    // One that does not get through is followed by the next.
+    this.modules.partitionLog.append({ kind: 'picture', nowMs: this.logClock.now(), regions: picture.regions }).catch(() => {});
+  }
+
+  /** Stops where it is, and closes the store. `write`: with a last checkpoint, so that whoever takes the partition next has less to read. */
+  async stop(write: boolean): Promise<void> {
+    this.isStopping = true;
+    for (const handle of this.timerHandles) handle.cancel();
+    await this.stepping;
+    if (write && this.mayStep && this.checkpoint.isDue) {
+      this.beginStep('all');
+      await this.modules.store.commit().catch((error: unknown) => this.modules.log.warn({ err: error, partition: this.options.partition }, 'the last checkpoint of a partition could not be written'));
+    }
+    await this.modules.store.close();
+  }
+
+  /** Figures for metrics. */
+  figures() {
+    return {
+      meters: this.state.directory.meterCount,
+      storeBytes: this.modules.store.sizeBytes(),
+      /** Of log that a takeover would read again. */
+      replayBytes: this.retention?.bytes ?? 0,
+      replayRecords: this.appliedSequence - (this.retention?.first ?? 0) + 1,
+      lagRecords: Math.max(0, this.logEnd - this.offset),
+      checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
+    };
+  }
+
+  /** Offset of the first message that does not count yet. */
+  get position(): number {
+    return this.offset;
+  }
+
+  // The log ----------------------------------------------------------------------------------------------------------------
+
+  private async settleSettings(): Promise<void> {
+    const { store } = this.modules;
+    const stored = store.settings();
+    if (stored !== null && JSON.stringify(stored) === JSON.stringify(this.options.state)) return;
+    if (stored !== null) {
+      throw new OperationalError('settings_changed', `the log was counted with other settings (lateness, correction horizon, limits, voltages), which no start may change while it lies in Kafka: ${differences(stored, this.options.state)}; start with those`);
+    }
+    store.putSettings(this.options.state);
+    await store.commit();
+  }
+
+  private checkBounds(from: number, { begin, end }: LogBounds): void {
+    const { store } = this.modules;
+    const applied = store.appliedPosition().sequence;
+    const isNew = applied === 0 && store.logFrom() === 0;
+    if (!isNew && begin > from - 1) {
+      throw new OperationalError('log_gap', `the log begins with offset ${begin}, but the state needs it from ${from - 1} on: the topic kept its messages for too short a time, and what they held is lost`);
+    }
+    if (end < applied) throw new OperationalError('log_changed', `the log ends before offset ${end}, but the state stands for it up to ${applied - 1}: the topic was made anew, or lost messages that it had acknowledged`);
+  }
+
+  private async follow(): Promise<void> {
+    const { partitionLog } = this.modules;
+    this.lookWhetherReady();
+    let next = partitionLog.read(this.offset);
+    while (!this.isStopping) {
+      const piece = await next;
+      if (this.isStopping) return;
+      next = partitionLog.read(piece.next);
+      // Awaited in the next round, if there is one.
+      next.catch(() => {});
+      await this.fold(piece);
+      if (this.isStopping) return;
+      this.offset = piece.next;
+      this.logEnd = piece.end;
+      this.lookWhetherReady();
+      this.stepIfDue();
+      if (this.stepping !== null && this.modules.clock.monotonic() - this.stepStartedMs > STEP_STALL_MS) await this.stepping;
+    }
+  }
+
+  private async fold({ block }: LogPiece): Promise<void> {
+    const { clock } = this.modules;
+    let sliceStartedMs = clock.monotonic();
+    for (const message of unpackMessages(block)) {
+      this.apply(message);
+      if (clock.monotonic() - sliceStartedMs < FOLD_SLICE_MS) continue;
+      this.stepIfDue();
+      await turnEnd();
+      if (this.isStopping) return;
+      sliceStartedMs = clock.monotonic();
+    }
+  }
+
+  private apply(message: LogMessage): void {
+    const sequence = message.offset + 1;
+    const { timestampMs } = message;
+    if (sequence > this.restoredSequence) this.state.endReplay();
+    else this.checkMark(sequence, timestampMs);
+    const decoded = this.modules.decode(message);
+    if (decoded.kind === 'control') {
+      this.replay.apply(decoded.record, sequence);
+      if (decoded.record.kind === 'tick') this.ticks.settled();
+    } else {
+      const { packed, nowMs } = decoded;
+      this.counts.readings += this.replay.apply({ kind: 'batch', nowMs, batch: openReadingBatch(packed.buffer, 0, packed.bytes) }, sequence);
+    }
+    this.counts.records++;
+    this.logClock.saw(timestampMs);
+    this.retention.appended(sequence, message.value?.length ?? 0, timestampMs);
+    if (sequence <= this.appliedSequence) return;
+    this.appliedSequence = sequence;
+    this.appliedAtMs = timestampMs;
+  }
+
+  private checkMark(sequence: number, timestampMs: number): void {
+    const mark = this.modules.store.logMark();
+    if (mark === null || mark.sequence !== sequence || mark.timestampMs === timestampMs) return;
+    throw new OperationalError('log_changed', `offset ${sequence - 1} of the log holds another message than the one that the state stands for: the topic was made anew`);
+  }
+
+  private lookWhetherReady(): void {
+    if (this.isReady || this.offset < this.readyAtOffset) return;
+    this.state.endReplay();
+    this.isReady = true;
+    this.modules.onReady();
+  }
+
+  private fail(error: unknown): void {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    for (const handle of this.timerHandles) handle.cancel();
+    this.modules.onFailure(error);
+  }
+
+  // Checkpoints ------------------------------------------------------------------------------------------------------------
+
+  /** Not before every record that the tables stand for has been read again: until then pages are older than they say. */
+  private get mayStep(): boolean {
+    return this.offset >= this.restoredSequence;
+  }
+
+  private stepIfDue(): void {
+    if (this.stepping !== null || this.isStopping || !this.mayStep || this.modules.clock.monotonic() < this.nextStepAtMs || !this.checkpoint.isDue) return;
+    this.beginStep(this.retention.bytes > this.options.replayBytesMax ? 'hurried' : 'steady');
+    this.stepStartedMs = this.modules.clock.monotonic();
+    this.stepping = this.modules.store
+      .commit()
+      .then(() => this.stepDone())
+      .catch((error: unknown) => this.fail(error))
+      .finally(() => (this.stepping = null));
+  }
+
+  private beginStep(pace: CheckpointPace): void {
+    const { clock, store } = this.modules;
+    this.checkpoint.begin(this.appliedSequence, pace);
+    store.putLogMark({ sequence: this.appliedSequence, timestampMs: this.appliedAtMs });
+    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
+    const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), this.logClock.now());
+    this.nextLogFrom = Math.max(this.retention.first, removable);
+    if (this.nextLogFrom > this.retention.first || store.logFrom() === 0) {
+      store.putLogFrom(this.nextLogFrom);
+      const picture = this.state.pictures.inForceAt(this.nextLogFrom);
+      if (picture !== null) store.putPicture(picture);
+    }
+    store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
+    store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
+  }
+
+  private stepDone(): void {
+    this.unreportedAnomalies.push(...this.checkpoint.done());
+    this.retention.first = this.nextLogFrom;
+    this.state.pictures.trimmed(this.nextLogFrom);
+    this.lastCheckpointMs = this.modules.clock.now();
+  }
+
+  // Clock and reports ------------------------------------------------------------------------------------------------------
+
+  private tick(): void {
+    this.stepIfDue();
+    if (!this.isReady || this.isStopping) return;
+    const nowMs = this.logClock.now();
+    const partitions = this.ticks.begin(nowMs);
+    if (partitions.length === 0) return;
+    this.modules.partitionLog.append({ kind: 'tick', nowMs, partitions }).catch(() => this.ticks.settled());
+  }
+
+  /** As ShardActor.report. */
+  report(): void {
+    if (!this.isReady) return;
+    this.modules.onReport({
+      kind: 'report',
+      shard: this.options.partition,
+      live: this.state.ledger.liveParts(),
+      parts: this.state.ledger.takeUnreported(PARTS_PER_REPORT_MAX),
+      anomalies: this.unreportedAnomalies.splice(0, ANOMALIES_PER_REPORT_MAX),
+    });
+  }
+}
+
+/** Names and values that differ. */
+function differences(stored: ShardStateConfig, wanted: ShardStateConfig): string {
+  const names = Object.keys({ ...stored, ...wanted }) as (keyof ShardStateConfig)[];
+  const differing = names.filter((name) => JSON.stringify(stored[name]) !== JSON.stringify(wanted[name]));
+  return differing.map((name) => `${name} was ${JSON.stringify(stored[name])}`).join(', ');
+}
+
+function turnEnd(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
