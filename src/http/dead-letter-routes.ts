@@ -24,6 +24,9 @@ const REJECT_CODES = Object.keys({
   too_late: 1,
   meter_limit: 1,
   region_limit: 1,
+  reading_too_large: 1,
+  invalid_message: 1,
+  wrong_partition: 1,
 } satisfies Record<RejectCode, 1>) as [RejectCode, ...RejectCode[]];
 
 const deadLetterQuery = z.object({

@@ -30,8 +30,8 @@ export class DecodedReading {
 
 /** What a decoder calls for every element of a request, in order of `index`. */
 export interface ReadingSink {
-  /** `reading` is borrowed: valid during the call only. */
-  accept(index: number, reading: DecodedReading): void;
+  /** `reading` is borrowed: valid during the call only. `body.subarray(start, end)` is the element as it was sent. */
+  accept(index: number, reading: DecodedReading, body: Uint8Array, start: number, end: number): void;
   /** `body.subarray(start, end)` is the element as it was sent (may be empty). */
   reject(index: number, code: RejectCode, message: string, body: Uint8Array, start: number, end: number): void;
 }

@@ -19,7 +19,10 @@ export const READINGS_PER_REQUEST_MAX = 50_000;
 /** Bytes of one request body at most, before and after gzip. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Why one reading of a readable request was refused. The first thirteen are found by the ingest thread, the rest by the shard. */
+/**
+ * Why one reading of a readable request was refused. The first thirteen are found by the ingest thread, then four by the shard. The last are of Kafka as the log: a
+ * reading that no message can hold, and what others write to the log and the engine cannot count.
+ */
 export type RejectCode =
   | 'not_an_object'
   | 'invalid_json'
@@ -37,7 +40,10 @@ export type RejectCode =
   | 'conflict'
   | 'too_late'
   | 'meter_limit'
-  | 'region_limit';
+  | 'region_limit'
+  | 'reading_too_large'
+  | 'invalid_message'
+  | 'wrong_partition';
 
 /** What a shard decided about one reading; the byte that travels back to the ingest thread. */
 export const OUTCOME = {

@@ -9,13 +9,15 @@ import { expectJson, expectMsgpack, expectNdjson } from './reading-oracle.ts';
 
 export type Format = 'json' | 'ndjson' | 'msgpack';
 
-/** Keeps copies of everything it is told. `raws` are the rejected elements as sent. */
+/** Keeps copies of everything it is told. `raws` are the rejected elements as sent, `taken` the accepted ones. */
 export class RecordingSink implements ReadingSink {
   readonly outcomes: Outcome[] = [];
   readonly messages: string[] = [];
   readonly raws: Uint8Array[] = [];
+  readonly taken: Uint8Array[] = [];
 
-  accept(index: number, reading: DecodedReading): void {
+  accept(index: number, reading: DecodedReading, body: Uint8Array, start: number, end: number): void {
+    this.taken.push(body.slice(start, end));
     const meterId = Buffer.from(reading.meterId.subarray(0, reading.meterIdLength)).toString('latin1');
     if (reading.meterHash !== murmur2(Buffer.from(meterId), 0, meterId.length)) throw new Error(`meterHash of ${meterId} is wrong`);
     this.outcomes.push({

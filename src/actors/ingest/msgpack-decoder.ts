@@ -77,7 +77,7 @@ export class MsgpackReadingDecoder {
 
   private emit(index: number, body: Uint8Array, start: number, end: number, nowMs: number, sink: ReadingSink): void {
     const draft = this.draft;
-    if (draft.settle(nowMs)) sink.accept(index, draft.reading);
+    if (draft.settle(nowMs)) sink.accept(index, draft.reading, body, start, end);
     else sink.reject(index, draft.rejectCode, draft.rejectMessage, body, start, end);
   }
 

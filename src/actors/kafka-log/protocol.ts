@@ -1,13 +1,18 @@
 /** What is said about Kafka as the log: messages of a partition, requests to append to it, and who owns which partition. */
 
 export type LogMessageKind = 'reading' | 'control';
-export type LogContentType = 'json' | 'msgpack';
+export type LogContentType = 'json' | 'ndjson' | 'msgpack';
 
 /** Header that marks a message of the engine's own, such as the clock's; absent: readings. */
 export const KIND_HEADER = 'seg-kind';
 export const CONTENT_TYPE_HEADER = 'content-type';
 /** Values of CONTENT_TYPE_HEADER; absent or unknown: JSON. */
-export const LOG_CONTENT_TYPES: Readonly<Record<LogContentType, string>> = { json: 'application/json', msgpack: 'application/msgpack' };
+export const LOG_CONTENT_TYPES: Readonly<Record<LogContentType, string>> = { json: 'application/json', ndjson: 'application/x-ndjson', msgpack: 'application/msgpack' };
+/**
+ * When a gateway took the readings in, by its own clock, decimal epoch milliseconds: what was acknowledged as not too far in the future must not be judged otherwise
+ * by the clock of a broker. Absent: the message's timestamp stands for it.
+ */
+export const JUDGED_AT_HEADER = 'seg-judged-at';
 
 /** One message as it lies in the log. Bytes are owned by the receiver. */
 export interface LogMessage {
@@ -20,6 +25,8 @@ export interface LogMessage {
   value: Uint8Array | null;
   kind: LogMessageKind;
   contentType: LogContentType;
+  /** JUDGED_AT_HEADER; null when it is absent or no number. */
+  judgedAtMs: number | null;
 }
 
 /** A message to append. `partition` is named, because the key of a batch is only one of its meters. */
@@ -29,6 +36,8 @@ export interface LogAppend {
   value: Uint8Array;
   kind: LogMessageKind;
   contentType: LogContentType;
+  /** Null: the message carries no JUDGED_AT_HEADER. */
+  judgedAtMs: number | null;
 }
 
 /**
