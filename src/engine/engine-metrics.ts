@@ -1,4 +1,5 @@
 import { ACK_BUCKETS_MS, type IngestStatsSnapshot } from '../actors/ingest/ingest-stats.ts';
+import type { PartitionTotals } from '../actors/kafka-log/partition-host.ts';
 import type { SinkFigures } from '../actors/sinks/figures.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { IngestServerStats } from '../http/ingest-server.ts';
@@ -64,6 +65,33 @@ export interface SinkThreadSnapshot extends ThreadSnapshotBase {
   sinks: readonly SinkFigures[];
 }
 
+/** Of a thread that folds partitions of the log in Kafka. */
+export interface PartitionThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'partitions';
+  /** Those that are ready here. */
+  partitions: readonly {
+    partition: number;
+    meters: number;
+    storeBytes: number;
+    replayBytes: number;
+    replayRecords: number;
+    lagRecords: number;
+    checkpointAgeMs: number;
+    anomaliesOpen: Readonly<Record<AnomalyKind, number>>;
+  }[];
+  totals: PartitionTotals;
+}
+
+export interface KafkaLogThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'kafkaLog';
+  /** Messages that wait for Kafka. */
+  queuedBytes: number;
+  appended: { messages: number; batches: number; failures: number };
+  /** Times that this node joined the group, the first among them. */
+  rebalances: number;
+  partitionsOwned: number;
+}
+
 export interface MainThreadSnapshot extends ThreadSnapshotBase {
   kind: 'main';
   version: string;
@@ -73,7 +101,7 @@ export interface MainThreadSnapshot extends ThreadSnapshotBase {
   liveConnections: number;
 }
 
-export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | SinkThreadSnapshot | MainThreadSnapshot;
+export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | PartitionThreadSnapshot | KafkaLogThreadSnapshot | SinkThreadSnapshot | MainThreadSnapshot;
 
 const counter = (name: string, help: string): MetricDefinition => ({ name, help, type: 'counter' });
 const gauge = (name: string, help: string): MetricDefinition => ({ name, help, type: 'gauge' });
@@ -109,6 +137,15 @@ export const METRIC = {
   unwrittenShare: gauge('seg_unwritten_share', 'How much of its bound what a shard has counted and not written takes; at 1 it takes no readings until it has written some.'),
   checkpointSteps: histogram('seg_checkpoint_step_seconds', 'Time that one step of a checkpoint held its shard.'),
   checkpointStepMax: gauge('seg_checkpoint_step_max_seconds', 'The longest of them since the start.'),
+  logLag: gauge('seg_log_lag_records', 'Offsets of a partition of the log in Kafka that its owner has yet to fold.'),
+  logFolded: counter('seg_log_folded_readings_total', 'Readings folded from the log in Kafka, those read again after a takeover among them.'),
+  logDuplicates: counter('seg_log_duplicates_total', 'Readings in the log in Kafka that had been counted before.'),
+  logAppended: counter('seg_log_appended_messages_total', 'Messages that this node has put into the log in Kafka.'),
+  logAppendFailures: counter('seg_log_append_failures_total', 'Batches that did not get into the log in Kafka in time.'),
+  logQueuedBytes: gauge('seg_log_queued_bytes', 'Messages that wait for the log in Kafka.'),
+  logReplayBytes: gauge('seg_log_replay_bytes', 'Bytes of log that another node would read again if it took the partition now, about.'),
+  rebalances: counter('seg_cluster_joins_total', 'Times that this node joined the group of nodes: once at the start, and after each change.'),
+  partitionsOwned: gauge('seg_cluster_partitions', 'Partitions that this node has or is taking.'),
   outboxBytes: gauge('seg_outbox_bytes', 'Keys a shard holds of what some sink has not taken, in bytes; past SEG_OUTBOX_BYTES_MAX the oldest go.'),
   sinkUp: gauge('seg_sink_up', '1 while the sink takes what it is given, 0 while it is away, refuses or is being connected to.'),
   sinkLag: gauge('seg_sink_lag_seconds', 'How old the oldest thing is, at most, that the sink has not taken.'),
@@ -136,6 +173,12 @@ export function familiesOf(snapshot: ThreadSnapshot): MetricFamily[] {
       break;
     case 'shard':
       addShard(families, snapshot);
+      break;
+    case 'partitions':
+      addPartitions(families, snapshot);
+      break;
+    case 'kafkaLog':
+      addKafkaLog(families, snapshot);
       break;
     case 'sinks':
       addSinks(families, snapshot);
@@ -189,6 +232,32 @@ function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void
   families.addDurations(METRIC.checkpointSteps, { shard }, MAILBOX_BUCKETS_MS, snapshot.checkpointSteps);
   families.add(METRIC.checkpointStepMax, { shard }, snapshot.checkpointSteps.maxMs / 1_000);
   families.add(METRIC.checkpointAge, { shard }, snapshot.checkpointAgeMs === null ? NaN : snapshot.checkpointAgeMs / 1_000);
+}
+
+/** Under the names that shards use where they mean the same, a partition for a shard. */
+function addPartitions(families: MetricFamilies, { partitions, totals }: PartitionThreadSnapshot): void {
+  GRANULARITIES.forEach((granularity, i) => families.add(METRIC.windowsClosed, { granularity }, totals.windowsClosed[i]));
+  families.add(METRIC.windowsCorrected, {}, totals.windowsCorrected);
+  families.add(METRIC.lateReadings, {}, totals.late);
+  families.add(METRIC.deadLetters, {}, totals.deadLetters);
+  families.add(METRIC.logFolded, {}, totals.readings);
+  families.add(METRIC.logDuplicates, {}, totals.duplicates);
+  for (const { partition, meters, storeBytes, replayBytes, lagRecords, checkpointAgeMs, anomaliesOpen } of partitions) {
+    families.add(METRIC.meters, { shard: partition }, meters);
+    families.add(METRIC.lmdbBytes, { shard: partition }, storeBytes);
+    families.add(METRIC.checkpointAge, { shard: partition }, checkpointAgeMs / 1_000);
+    families.add(METRIC.logLag, { partition }, lagRecords);
+    families.add(METRIC.logReplayBytes, { partition }, replayBytes);
+    for (const kind of ANOMALY_KINDS) families.add(METRIC.anomaliesOpen, { kind }, anomaliesOpen[kind]);
+  }
+}
+
+function addKafkaLog(families: MetricFamilies, { queuedBytes, appended, rebalances, partitionsOwned }: KafkaLogThreadSnapshot): void {
+  families.add(METRIC.logQueuedBytes, {}, queuedBytes);
+  families.add(METRIC.logAppended, {}, appended.messages);
+  families.add(METRIC.logAppendFailures, {}, appended.failures);
+  families.add(METRIC.rebalances, {}, rebalances);
+  families.add(METRIC.partitionsOwned, {}, partitionsOwned);
 }
 
 function addSinks(families: MetricFamilies, { sinks }: SinkThreadSnapshot): void {

@@ -69,7 +69,7 @@ export class EngineVitals {
     const seconds = first === undefined || last === undefined ? 0 : (last.atMs - first.atMs) / 1_000;
     const rate = (of: 'accepted' | 'rejected'): number => (seconds === 0 ? 0 : Math.max(0, last![of] - first![of]) / seconds);
     return {
-      meters: sum(this.newest, (snapshot) => (snapshot.kind === 'shard' ? snapshot.meters : 0)),
+      meters: sum(this.newest, metersOf),
       readingsAccepted: last?.accepted ?? 0,
       acceptedPerSecond: rate('accepted'),
       rejectedPerSecond: rate('rejected'),
@@ -120,6 +120,11 @@ export class EngineVitals {
       liveConnections: modules.liveConnections(),
     };
   }
+}
+
+function metersOf(snapshot: ThreadSnapshot): number {
+  if (snapshot.kind === 'partitions') return sum(snapshot.partitions, ({ meters }) => meters);
+  return snapshot.kind === 'shard' ? snapshot.meters : 0;
 }
 
 function acceptedOf(snapshot: IngestThreadSnapshot): number {

@@ -55,7 +55,7 @@ export class ShardLinks {
     );
     requester.onEvent((report) => this.modules.onReport(report));
     this.shards.set(shard, { thread, requester });
-    thread.connect('gateway', port2, null);
+    thread.connect('gateway', port2, { shard, epoch: thread.epoch } satisfies ShardPortMeta);
     for (const client of this.clients.values()) connect(client, shard, thread);
   }
 

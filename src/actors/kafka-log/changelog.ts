@@ -1,5 +1,6 @@
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Entry, Store, Table } from '../../runtime/store.ts';
+import type { KeyValue } from './key-values.ts';
 
 /**
  * A partition's tables as a changelog: every commit goes first, as one transaction, to the partition's end of the topic `seg_state`, then into the local store, which
@@ -10,22 +11,15 @@ import type { Entry, Store, Table } from '../../runtime/store.ts';
  * newest of each key: as much as the tables do.
  */
 
-/** A change of one entry, as it goes into the changelog. */
-export interface StateChange {
-  key: Uint8Array;
-  /** null removes. */
-  value: Uint8Array | null;
-}
-
 /** The partition's end of `seg_state`, opened for this node alone. */
 export interface StateLog {
   /**
    * Adds the changes, all or none; resolves with the offset behind them. Rejects with OperationalError `fenced` when somebody else has taken the partition, or when nobody can
    * say what became of the changes: then the partition has to be taken anew.
    */
-  commit(changes: readonly StateChange[]): Promise<number>;
+  commit(changes: readonly KeyValue[]): Promise<number>;
   /** What is in it from `offset` on; `next` is the offset to go on from. `changes` is empty at the end. */
-  read(offset: number): Promise<{ changes: StateChange[]; next: number; isEnd: boolean }>;
+  read(offset: number): Promise<{ changes: KeyValue[]; next: number; isEnd: boolean }>;
 }
 
 /** Up to where the local store has the changelog. */
@@ -48,6 +42,7 @@ export class ChangelogStore implements Store {
   private readonly tables = new Map<string, LoggedTable>();
   private queued: { table: string; key: Uint8Array; value: Uint8Array | null }[] = [];
   private lastCommit: Promise<void> = Promise.resolve();
+  private isClosed = false;
 
   /** Takes over `local`, which `restoreState` has brought to the changelog's end. */
   constructor(local: Store, log: StateLog, now: () => number) {
@@ -78,6 +73,8 @@ export class ChangelogStore implements Store {
 
   private async write(changes: readonly { table: string; key: Uint8Array; value: Uint8Array | null }[]): Promise<void> {
     const offset = await this.log.commit(changes.map(({ table, key, value }) => ({ key: stateKey(table, key), value })));
+    // It took too long for whoever closed it; the changelog has it.
+    if (this.isClosed) throw new OperationalError('stopping', 'the store was closed meanwhile', { retryable: true });
     for (const { table, key, value } of changes) put(this.local.table(table), key, value);
     putPlace(this.local, { offset, atMs: this.now() });
     try {
@@ -92,7 +89,9 @@ export class ChangelogStore implements Store {
     return this.local.sizeBytes();
   }
 
+  /** Does not wait for what the changelog has not taken. */
   close(): Promise<void> {
+    this.isClosed = true;
     return this.local.close();
   }
 }

@@ -102,7 +102,8 @@ export class PartitionActor {
   private readyAtOffset = 0;
   private isReady = false;
   private isStopping = false;
-  private following: Promise<void> = Promise.resolve();
+  /** A step failed: nobody knows what of it is in the changelog. */
+  private isUnwritten = false;
   private stepping: Promise<void> | null = null;
   private stepStartedMs = 0;
   private nextStepAtMs = 0;
@@ -149,7 +150,7 @@ export class PartitionActor {
     this.nextLogFrom = this.retention.first;
     this.lastCheckpointMs = clock.now();
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
-    this.following = this.follow().catch((error: unknown) => this.fail(error));
+    this.follow().catch((error: unknown) => this.fail(error));
   }
 
   ask<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K] {
@@ -163,16 +164,28 @@ export class PartitionActor {
     this.modules.partitionLog.append({ kind: 'picture', nowMs: this.logClock.now(), regions: picture.regions }).catch(() => {});
   }
 
-  /** Stops where it is, and closes the store. `write`: with a last checkpoint, so that whoever takes the partition next has less to read. */
-  async stop(write: boolean): Promise<void> {
+  /** Stops where it is, and closes the store; before that, with a last checkpoint if there are `writeMs` ms for it, so that whoever takes the partition next has less to read. */
+  async stop(writeMs: number): Promise<void> {
+    const isWhole = !this.isStopping && this.mayStep;
     this.isStopping = true;
     for (const handle of this.timerHandles) handle.cancel();
-    await this.stepping;
-    if (write && this.mayStep && this.checkpoint.isDue) {
-      this.beginStep('all');
-      await this.modules.store.commit().catch((error: unknown) => this.modules.log.warn({ err: error, partition: this.options.partition }, 'the last checkpoint of a partition could not be written'));
+    if (isWhole && writeMs > 0) {
+      const time = new Promise<void>((resolve) => this.modules.timers.after(writeMs, resolve));
+      await Promise.race([this.writeEverything(), time]);
     }
     await this.modules.store.close();
+  }
+
+  private async writeEverything(): Promise<void> {
+    const { store, log } = this.modules;
+    await this.stepping;
+    try {
+      if (!this.checkpoint.isDue || this.isUnwritten) return;
+      this.beginStep('all');
+      await store.commit();
+    } catch (error) {
+      log.warn({ err: error, partition: this.options.partition }, 'the last checkpoint of a partition could not be written; who takes it next reads more of the log');
+    }
   }
 
   /** Figures for metrics. */
@@ -304,7 +317,10 @@ export class PartitionActor {
     this.stepping = this.modules.store
       .commit()
       .then(() => this.stepDone())
-      .catch((error: unknown) => this.fail(error))
+      .catch((error: unknown) => {
+        this.isUnwritten = true;
+        this.fail(error);
+      })
       .finally(() => (this.stepping = null));
   }
 

@@ -1,3 +1,4 @@
+import { OperationalError } from '../../../runtime/errors.ts';
 import { typeOf } from '../../sinks/kafka/kafka-errors.ts';
 import { packMessages } from '../message-block.ts';
 import { fetchFrom, logMessageOf, type Fetched, type FetchLimits } from './fetching.ts';
@@ -46,8 +47,9 @@ export class LogReader {
     this.topic = topic;
   }
 
-  /** What is there from the offset on, or nothing after a while. Rejects with OperationalError: `stopping`, or the broker's refusal such as OFFSET_OUT_OF_RANGE (refusalOf). One question for a partition at a time: a second takes the place of the first, which is never answered. */
+  /** What is there from the offset on, or nothing after a while. Rejects with OperationalError: `stopping`, or the broker's refusal such as OFFSET_OUT_OF_RANGE (refusalOf). `released` when the partition is asked for anew or forgotten. */
   read(partition: number, offset: number): Promise<LogPiece> {
+    this.forget(partition);
     return new Promise((resolve, reject) => {
       this.wants.set(partition, { partition, offset, sinceMs: performance.now(), isAlone: false, resolve, reject });
       this.look();
@@ -56,7 +58,8 @@ export class LogReader {
 
   /** Nobody waits for the partition any more. */
   forget(partition: number): void {
-    this.wants.delete(partition);
+    const want = this.wants.get(partition);
+    if (want !== undefined) this.fail(want, new OperationalError('released', `partition ${partition} is not read any more`, { retryable: true }));
   }
 
   /** Starts a request to each leader that has none and is wanted. */
