@@ -307,6 +307,7 @@ class RunningEngine implements Engine {
       // A restarted thread listens where the one before it did.
       port: this.ports.ingest === 0 ? config.ingestPort : this.ports.ingest,
       exclusivePort: config.ingestThreads === 1,
+      log: 'shards',
       shardCount: config.shards,
       partitionCount: this.directory.partitionCount,
       creditsMax: config.shardCredits,

@@ -1,9 +1,11 @@
 import { IngestActor, INGEST_DEFAULTS } from '../actors/ingest/actor.ts';
 import { createBodyDecoder } from '../actors/ingest/body-decoder.ts';
+import { LogIngestActor } from '../actors/ingest/log-ingest-actor.ts';
+import { APPEND_PORT, type AppendLogReply, type AppendLogRequest } from '../actors/kafka-log/protocol.ts';
 import type { AppendReply, AppendRequest } from '../actors/shard/protocol.ts';
 import { INGEST_LIMITS_DEFAULT, startIngestServer } from '../http/ingest-server.ts';
 import { Requester } from '../runtime/request-channel.ts';
-import { runThread } from '../runtime/thread-main.ts';
+import { runThread, type ThreadContext } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
 import type { IngestThreadSnapshot } from './engine-metrics.ts';
 import type { ShardPortMeta } from './shard-links.ts';
@@ -11,6 +13,8 @@ import type { ShardPortMeta } from './shard-links.ts';
 /** A worker thread with an ingest server and the ingest actor behind it. */
 
 export interface IngestThreadOptions {
+  /** Where readings are appended: to each shard's own log, or to Kafka's by the thread that speaks with it. */
+  log: 'shards' | 'kafka';
   host: string;
   port: number;
   /** False when several ingest threads listen on the port. */
@@ -33,43 +37,13 @@ export interface IngestThreadControl {
   listeningPort(): number;
 }
 
-/** Bytes in flight to one shard: a full request of the widest readings and some more. */
+/** Bytes in flight to one shard, or to Kafka: a full request of the widest readings and some more. */
 const BYTES_IN_FLIGHT_MAX = 32 * 1024 * 1024;
 
 runThread<IngestThreadControl>(async (context) => {
   const options = context.options as IngestThreadOptions;
   const { clock, timers, log } = context;
-  const actor = new IngestActor(
-    {
-      ...INGEST_DEFAULTS,
-      partitionCount: options.partitionCount,
-      shardCount: options.shardCount,
-      queuedReadingsMax: options.queuedReadingsMax,
-      queuedBytesMax: options.queuedBytesMax,
-      appendDeadlineMs: options.appendDeadlineMs,
-    },
-    { clock, decode: createBodyDecoder(), atTurnEnd: (fn) => setImmediate(fn) },
-  );
-  const requesters = new Map<number, Requester<AppendRequest, AppendReply>>();
-
-  context.onPort((_purpose, port, meta) => {
-    const { shard, epoch } = meta as ShardPortMeta;
-    requesters.get(shard)?.close();
-    const transport = portTransport(port);
-    const requester = new Requester<AppendRequest, AppendReply>(
-      transport,
-      { name: `shard-${shard}`, creditsMax: options.creditsMax, bytesInFlightMax: BYTES_IN_FLIGHT_MAX, epoch },
-      { clock, timers },
-    );
-    requesters.set(shard, requester);
-    actor.shardUp(shard, requester);
-    // The port closes when the shard's thread is gone, whatever took it.
-    transport.onClose(() => {
-      if (requesters.get(shard) !== requester) return;
-      requesters.delete(shard);
-      actor.shardDown(shard);
-    });
-  });
+  const { actor, close } = options.log === 'kafka' ? intoKafka(context) : intoShards(context);
 
   const server = await startIngestServer(
     {
@@ -87,10 +61,84 @@ runThread<IngestThreadControl>(async (context) => {
     async stop() {
       await server.close(options.drainMs);
       await actor.whenIdle();
-      for (const requester of requesters.values()) requester.close();
+      close();
     },
     async metrics(): Promise<IngestThreadSnapshot> {
       return { kind: 'ingest', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, server: server.stats(), actor: actor.stats() };
     },
   };
 });
+
+/** An ingest actor, and what ends its connections. */
+interface Ingest<Actor> {
+  actor: Actor;
+  close(): void;
+}
+
+function intoShards({ options: all, clock, timers, onPort }: ThreadContext): Ingest<IngestActor> {
+  const options = all as IngestThreadOptions;
+  const actor = new IngestActor(
+    {
+      ...INGEST_DEFAULTS,
+      partitionCount: options.partitionCount,
+      shardCount: options.shardCount,
+      queuedReadingsMax: options.queuedReadingsMax,
+      queuedBytesMax: options.queuedBytesMax,
+      appendDeadlineMs: options.appendDeadlineMs,
+    },
+    { clock, decode: createBodyDecoder(), atTurnEnd: (fn) => setImmediate(fn) },
+  );
+  const requesters = new Map<number, Requester<AppendRequest, AppendReply>>();
+
+  onPort((_purpose, port, meta) => {
+    const { shard, epoch } = meta as ShardPortMeta;
+    requesters.get(shard)?.close();
+    const transport = portTransport(port);
+    const requester = new Requester<AppendRequest, AppendReply>(
+      transport,
+      { name: `shard-${shard}`, creditsMax: options.creditsMax, bytesInFlightMax: BYTES_IN_FLIGHT_MAX, epoch },
+      { clock, timers },
+    );
+    requesters.set(shard, requester);
+    actor.shardUp(shard, requester);
+    // The port closes when the shard's thread is gone, whatever took it.
+    transport.onClose(() => {
+      if (requesters.get(shard) !== requester) return;
+      requesters.delete(shard);
+      actor.shardDown(shard);
+    });
+  });
+  return {
+    actor,
+    close() {
+      for (const requester of requesters.values()) requester.close();
+    },
+  };
+}
+
+function intoKafka({ options: all, clock, timers, onPort }: ThreadContext): Ingest<LogIngestActor> {
+  const options = all as IngestThreadOptions;
+  const { partitionCount, queuedReadingsMax, queuedBytesMax, appendDeadlineMs } = options;
+  const actor = new LogIngestActor(
+    { ...INGEST_DEFAULTS, partitionCount, queuedReadingsMax, queuedBytesMax, appendDeadlineMs },
+    { clock, decode: createBodyDecoder(), atTurnEnd: (fn) => setImmediate(fn) },
+  );
+  let current: Requester<AppendLogRequest, AppendLogReply> | null = null;
+
+  onPort((purpose, port, meta) => {
+    if (purpose !== APPEND_PORT) throw new Error(`an ingest thread that appends to Kafka has no use for a port for ${purpose}`);
+    const { epoch } = meta as { epoch: number };
+    current?.close();
+    const transport = portTransport(port);
+    const requester = new Requester<AppendLogRequest, AppendLogReply>(transport, { name: 'kafka-log', creditsMax: options.creditsMax, bytesInFlightMax: BYTES_IN_FLIGHT_MAX, epoch }, { clock, timers });
+    current = requester;
+    actor.logUp(requester);
+    // The port closes when the log's thread is gone, whatever took it.
+    transport.onClose(() => {
+      if (current !== requester) return;
+      current = null;
+      actor.logDown();
+    });
+  });
+  return { actor, close: () => current?.close() };
+}

@@ -7,6 +7,7 @@ import type { QueueLimits } from './batch-queue.ts';
 import { IngestStats } from './ingest-stats.ts';
 import type { IngestStatsSnapshot } from './ingest-stats.ts';
 import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from './protocol.ts';
+import { RequestAnswers, refusalOfUnreadable } from './request-answers.ts';
 import { RequestTally } from './request-tally.ts';
 import { ShardLink } from './shard-link.ts';
 import type { ShardRequester } from './shard-link.ts';
@@ -57,12 +58,13 @@ export class IngestActor implements IngestPort {
   private readonly counters = new IngestStats();
   private readonly router: RequestRouter;
   private readonly links: ShardLink[];
+  private readonly answers: RequestAnswers;
   private flushPlanned = false;
-  private idleListeners: (() => void)[] = [];
 
   constructor(options: IngestOptions, modules: IngestModules) {
     this.options = options;
     this.modules = modules;
+    this.answers = new RequestAnswers(this.counters);
     this.router = new RequestRouter({ partitionCount: options.partitionCount, shardCount: options.shardCount, limits: options });
     const outcome = {
       stored: (manifest: BatchManifest, reply: AppendReply) => this.settleStored(manifest, reply),
@@ -78,18 +80,17 @@ export class IngestActor implements IngestPort {
     const startedAtMs = clock.monotonic();
     const hopeless = this.router.refusalOfAll();
     if (hopeless !== null) {
-      this.refuse(hopeless, done);
+      this.answers.refuse(hopeless, done);
       return;
     }
     const tally = new RequestTally(startedAtMs, done);
     const refusal = this.route(tally, body, format, clock.now());
     if (refusal !== null) {
-      this.refuse(refusal, done);
+      this.answers.refuse(refusal, done);
       return;
     }
-    if (tally.errors !== null) for (const error of tally.errors) this.counters.rejected(error.code);
-    this.counters.requestsPending++;
-    if (tally.partsPending === 0) this.answerIfSettled(tally, startedAtMs);
+    this.answers.taken(tally);
+    if (tally.partsPending === 0) this.answers.answerIfSettled(tally, startedAtMs);
     else this.planFlush();
   }
 
@@ -111,8 +112,7 @@ export class IngestActor implements IngestPort {
 
   /** Resolves when no request waits for an answer; at once when none does. */
   whenIdle(): Promise<void> {
-    if (this.counters.requestsPending === 0) return Promise.resolve();
-    return new Promise((resolve) => this.idleListeners.push(resolve));
+    return this.answers.whenIdle();
   }
 
   stats(): IngestStatsSnapshot {
@@ -138,11 +138,6 @@ export class IngestActor implements IngestPort {
     return refusal;
   }
 
-  private refuse(refusal: IngestRefusal, done: (result: IngestRefusal) => void): void {
-    this.counters.answered(refusal.status, 0);
-    done(refusal);
-  }
-
   private planFlush(): void {
     const { lanes } = this.router;
     for (let shard = 0; shard < lanes.length; shard++) {
@@ -159,27 +154,15 @@ export class IngestActor implements IngestPort {
   private settleStored(manifest: BatchManifest, reply: AppendReply): void {
     const nowMs = this.modules.clock.monotonic();
     this.countOutcomes(manifest, reply);
-    manifest.settle(reply, (tally) => this.answerIfSettled(tally, nowMs));
+    manifest.settle(reply, (tally) => this.answers.answerIfSettled(tally, nowMs));
   }
 
   private settleFailed(manifest: BatchManifest, refusal: IngestRefusal): void {
     const nowMs = this.modules.clock.monotonic();
     manifest.fail((tally) => {
       tally.refuseWith(refusal);
-      this.answerIfSettled(tally, nowMs);
+      this.answers.answerIfSettled(tally, nowMs);
     });
-  }
-
-  private answerIfSettled(tally: RequestTally, nowMs: number): void {
-    const status = tally.answerIfSettled();
-    if (status === 0) return;
-    const { counters } = this;
-    counters.answered(status, nowMs - tally.startedAtMs);
-    counters.requestsPending--;
-    if (counters.requestsPending > 0 || this.idleListeners.length === 0) return;
-    const listeners = this.idleListeners;
-    this.idleListeners = [];
-    for (const fn of listeners) fn();
   }
 
   private countOutcomes(manifest: BatchManifest, reply: AppendReply): void {
@@ -197,10 +180,4 @@ export class IngestActor implements IngestPort {
       if (reject) counters.rejected(reject.code);
     }
   }
-}
-
-function refusalOfUnreadable(unreadable: Unreadable): IngestRefusal {
-  const { code, message, offset } = unreadable;
-  if (code === 'too_many_readings') return { status: 413, code, message };
-  return offset === undefined ? { status: 400, code, message } : { status: 400, code, message, offset };
 }
