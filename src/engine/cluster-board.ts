@@ -6,8 +6,7 @@ import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { Requester, Responder } from '../runtime/request-channel.ts';
 import { portTransport } from '../runtime/transport.ts';
-import { CLUSTER_PORT, PARTITIONS_PORT, type ClusterEvent } from './kafka-log-thread.ts';
-import { HOST_PORT, LOG_PORT, type OwnPartitions, type PartitionNews } from './partition-thread.ts';
+import { CLUSTER_PORT, HOST_PORT, LOG_PORT, PARTITIONS_PORT, type ClusterEvent, type OwnPartitions, type PartitionNews } from './cluster-ports.ts';
 import type { ConnectableThread, ShardLinks } from './shard-links.ts';
 
 /**

@@ -17,6 +17,8 @@ import { syncDirectory } from '../runtime/files.ts';
 /** Raised when the layout of the directory changes. */
 export const DIRECTORY_FORMAT = 2;
 const FORMAT_WITHOUT_GENERATIONS = 1;
+/** Of a directory that holds a copy of what is in Kafka (partition-directory.ts). */
+export const PARTITIONS_FORMAT = 3;
 export const MANIFEST_FILE = 'engine.json';
 export const DATA_FILE = 'data.mdb';
 const LOCK_FILE = 'lock.mdb';
@@ -62,6 +64,9 @@ export function readManifest(path: string): Manifest | null {
     throw new OperationalError('data_directory', `${file} is not readable; restore it from a backup`, { cause });
   }
   const format = stored?.format;
+  if ((stored as { log?: unknown } | null)?.log === 'kafka') {
+    throw new OperationalError('data_directory', `the data directory ${path} belongs to an engine whose log is in Kafka (SEG_LOG=kafka): what lies in it is a copy of the topic seg_state. Start with that setting, or set SEG_DATA_DIR to another; Kafka's own tools check and back up the topics`);
+  }
   if (isWhole(format, 1) && format > DIRECTORY_FORMAT) {
     throw new OperationalError('data_directory', `the data directory ${path} has format ${format}, this engine reads up to ${DIRECTORY_FORMAT}; use the engine that wrote it`);
   }

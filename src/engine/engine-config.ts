@@ -52,6 +52,19 @@ const brokers = listOf('brokers such as kafka-1:9092,kafka-2:9092', (item) => /^
 /** As Kafka allows of a topic's name, and short enough for the longest of ours. */
 const topicPrefix = settingType<string>('at most 100 of A–Z a–z 0–9 . _ -', (raw) => (typeof raw === 'string' && /^[A-Za-z0-9._-]{0,100}$/.test(raw) ? { value: raw } : { problem: null }));
 
+const kafkaGroup = settingType<string>('1–100 of A–Z a–z 0–9 . _ -', (raw) => (typeof raw === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(raw) ? { value: raw } : { problem: null }));
+const nodeUrl = settingType<string | null>('an address such as http://10.0.0.7:3000', (raw) => {
+  if (raw === null) return { value: null };
+  const url = URL.canParse(String(raw)) ? new URL(String(raw)) : null;
+  const isPlain = url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === '' && url.search === '' && url.hash === '';
+  return isPlain ? { value: url.href.replace(/\/$/, '') } : { problem: null };
+});
+/** Shorter ones are guessed. */
+const CLUSTER_SECRET_LENGTH_MIN = 16;
+const clusterSecret = settingType<string | null>(`${CLUSTER_SECRET_LENGTH_MIN} printable characters or more`, (raw) =>
+  raw === null || (typeof raw === 'string' && /^[\x21-\x7e]+$/.test(raw) && raw.length >= CLUSTER_SECRET_LENGTH_MIN) ? { value: raw } : { problem: null },
+);
+
 const port = wholeNumber({ min: 0, max: 65_535 });
 
 /**
@@ -184,6 +197,18 @@ export function engineConfigSchema(machine: { cores: number }) {
       timescaleRetention1mMs: setting(durationOrForever({ min: '1d', max: '365d' }), { default: '30d', description: 'How long TimescaleDB keeps 1-minute windows, or forever.' }),
       timescaleRetention15mMs: setting(durationOrForever({ min: '1d', max: '365d' }), { default: '365d', description: 'How long TimescaleDB keeps 15-minute windows, or forever.' }),
       kafkaBrokers: setting(brokers, { default: null, defaultText: 'none', description: 'Some brokers of the Kafka cluster that gets the same as messages: host:port, separated by commas.' }),
+      log: setting(choice(['lmdb', 'kafka']), {
+        default: 'lmdb',
+        description: 'Where readings lie before they count: lmdb, in the data directory, or kafka, in the topic raw_readings of SEG_KAFKA_BROKERS, whose partitions several engines share.',
+      }),
+      kafkaGroup: setting(kafkaGroup, { default: 'seg', description: 'Name of the group of engines that share a log in Kafka.' }),
+      nodeUrl: setting(nodeUrl, { default: null, defaultText: 'http://, host and http port', description: 'Address at which the other engines of the group reach this one\'s API.' }),
+      clusterSecret: setting(clusterSecret, {
+        default: null,
+        defaultText: 'none',
+        secret: true,
+        description: 'What the engines of a group show each other; the same for all of them, 16 characters or more. Needed where nodeUrl is not a loopback address.',
+      }),
       kafkaTopicPrefix: setting(topicPrefix, { default: '', defaultText: 'none', description: 'Before the name of every topic, such as grid.' }),
       kafkaFormat: setting(choice(MESSAGE_FORMATS), { default: 'json', description: 'Form of messages.' }),
       kafkaCompression: setting(choice(MESSAGE_COMPRESSIONS), { default: 'none', description: 'Compression of messages.' }),
@@ -225,6 +250,11 @@ interface PartsThatMustAgree {
   correctionHorizonMs: number;
   keep1mMs: number | null;
   keep15mMs: number | null;
+  log: 'lmdb' | 'kafka';
+  kafkaBrokers: readonly string[];
+  timescaleUrl: string | null;
+  nodeUrl: string | null;
+  clusterSecret: string | null;
   ingestPort: number;
   httpPort: number;
   opsPort: number;
@@ -262,8 +292,24 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   for (const key of ['keep1mMs', 'keep15mMs'] as const) {
     if ((config[key] ?? Infinity) < config.correctionHorizonMs) found.push({ key, message: 'is shorter than correctionHorizonMs: a reading that may still correct a window would not find it' });
   }
+  found.push(...logContradictions(config));
   if (config.kafkaMechanism !== 'none' && (config.kafkaUsername === null || config.kafkaPassword === null)) {
     found.push({ key: 'kafkaMechanism', message: 'a login needs kafkaUsername and kafkaPassword too' });
   }
   return found;
+}
+
+function logContradictions({ log, kafkaBrokers, timescaleUrl, nodeUrl, clusterSecret }: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
+  const found: { key: keyof PartsThatMustAgree; message: string }[] = [];
+  if (log !== 'kafka') return found;
+  if (kafkaBrokers.length === 0) found.push({ key: 'log', message: 'a log in Kafka needs kafkaBrokers too' });
+  if (timescaleUrl !== null) found.push({ key: 'timescaleUrl', message: 'TimescaleDB is written from a log in the data directory only (log is kafka)' });
+  if (nodeUrl !== null && clusterSecret === null && !isLoopback(new URL(nodeUrl).hostname)) {
+    found.push({ key: 'clusterSecret', message: 'nodeUrl is reached from other machines, so the engines need a secret that tells them from strangers' });
+  }
+  return found;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { RegionActor } from '../actors/region/actor.ts';
 import type { ShardReport } from '../actors/shard/protocol.ts';
+import type { Anomaly } from '../model/anomaly.ts';
 import type { EngineStatus } from '../http/engine-port.ts';
 import { startGateway, type Gateway } from '../http/gateway.ts';
 import type { EngineSnapshot, ShardState } from '../http/live-source.ts';
@@ -13,6 +14,7 @@ import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
+import { ClusterBoard } from './cluster-board.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
 import { EngineQueries } from './engine-queries.ts';
@@ -20,6 +22,8 @@ import { EngineVitals } from './engine-vitals.ts';
 import { FaultInjection } from './fault-injection.ts';
 import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
 import { HistoryLink } from './history-link.ts';
+import type { KafkaLogThreadControl } from './kafka-log-thread.ts';
+import { kafkaLogThreadOptions, partitionThreadOptions, planKafkaLog, SESSION_TIMEOUT_MS, type KafkaLogPlan } from './kafka-log-wiring.ts';
 import { LiveBoard } from './live-board.ts';
 import { redistributeDirectory } from './redistribution.ts';
 import { RegionSeeding } from './region-seeding.ts';
@@ -43,6 +47,7 @@ export interface Engine {
 const SHARD_READY_TIMEOUT_MS = 10 * 60_000;
 const INGEST_READY_TIMEOUT_MS = 30_000;
 const SINKS_READY_TIMEOUT_MS = 30_000;
+const KAFKA_LOG_READY_TIMEOUT_MS = 30_000;
 /** A thread that is silent for this long spins or waits for ever; turns take milliseconds. */
 const HEARTBEAT_TIMEOUT_MS = 10_000;
 /** Control calls are answered between turns. */
@@ -61,10 +66,11 @@ const QUERIES_PER_SHARD_MAX = 256;
 
 /**
  * Starts an engine; resolves when every shard has recovered and all ports listen. Rejects with OperationalError: `data_directory`,
- * `data_directory_in_use`, `storage_full`, `port_in_use`, or the reason why a shard did not start.
+ * `data_directory_in_use`, `storage_full`, `port_in_use`, or the reason why a shard did not start; with the log in Kafka also `unavailable`, `topic_settings` and what brokers refuse.
  */
 export async function startEngine(config: EngineConfig, modules: { log: Log; version: string }): Promise<Engine> {
-  const engine = new RunningEngine(config, modules.log, modules.version);
+  const plan = config.log === 'kafka' ? await planKafkaLog(config, modules.log) : null;
+  const engine = new RunningEngine(config, modules.log, modules.version, plan);
   try {
     await engine.start();
   } catch (error) {
@@ -80,7 +86,14 @@ class RunningEngine implements Engine {
   readonly shutdown: Shutdown;
   private readonly config: EngineConfig;
   private readonly log: Log;
-  private readonly directory: DataDirectory;
+  /** The data directory of an engine with a log of its own. */
+  private readonly directory: DataDirectory | null;
+  /** Of one whose log is in Kafka; partitions take the place of shards then. */
+  private readonly plan: KafkaLogPlan | null;
+  private readonly cluster: ClusterBoard | null;
+  private readonly partitionCount: number;
+  /** Parts of the state that are asked one by one: shards, or partitions. */
+  private readonly askedCount: number;
   private region: RegionActor;
   private readonly regionSeeding: RegionSeeding;
   /** Shards that have reported since the start. */
@@ -95,6 +108,8 @@ class RunningEngine implements Engine {
   private readonly actors: Supervisor;
   private readonly shards: Supervisor;
   private readonly ingests: Supervisor;
+  /** Of the thread that talks to Kafka as the log. */
+  private readonly kafkaLog: Supervisor;
   /** Of a thread, when the settings name systems beside the engine. */
   private readonly sinks: Supervisor;
   private readonly threads = new Map<string, WorkerThread<object>>();
@@ -112,17 +127,21 @@ class RunningEngine implements Engine {
   private state: EngineSnapshot['state'] = 'starting';
   private fail!: (reason: OperationalError) => void;
 
-  constructor(config: EngineConfig, log: Log, version: string) {
+  constructor(config: EngineConfig, log: Log, version: string, plan: KafkaLogPlan | null) {
     this.config = config;
     this.log = log;
     this.version = version;
     this.failed = new Promise((resolve) => (this.fail = resolve));
     this.faults = config.faultInjection ? new FaultInjection(this.threads, CONTROL_DEADLINE_MS) : null;
     this.clock = this.faults?.clock ?? systemClock;
-    this.directory = openDataDirectory(config.dataDir, config);
+    this.plan = plan;
+    this.directory = plan === null ? openDataDirectory(config.dataDir, config) : null;
+    this.partitionCount = plan?.topics.partitionCount ?? this.directory!.partitionCount;
+    this.askedCount = plan === null ? config.shards : this.partitionCount;
     const time = { clock: this.clock, timers: systemTimers };
     this.region = this.makeRegionActor();
     this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onReport(report) });
+    this.cluster = plan === null ? null : this.makeClusterBoard(plan);
     this.regionSeeding = new RegionSeeding({ clock: this.clock, ask: (shard, query) => this.links.ask<'regionParts'>(shard, query), tell: (message) => this.region.tell(message) });
     this.vitals = new EngineVitals({
       threads: () => [...this.threads.values()],
@@ -135,13 +154,14 @@ class RunningEngine implements Engine {
     });
     this.history = config.timescaleUrl === null ? null : new HistoryLink({ deadlineMs: config.queryDeadlineMs }, time);
     this.queries = new EngineQueries(
-      { partitionCount: this.directory.partitionCount, shardCount: config.shards, latenessMs: config.latenessMs, capacities: config.regionCapacities },
-      { ask: (shard, query) => this.links.ask(shard, query), history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.status() },
+      { partitionCount: this.partitionCount, shardCount: this.askedCount, latenessMs: config.latenessMs, capacities: config.regionCapacities },
+      { ask: this.cluster?.ask ?? ((shard, query) => this.links.ask(shard, query)), history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.status() },
     );
     this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
     this.shards = this.supervise('shards', this.shardSpecs());
     this.ingests = this.supervise('ingest', this.ingestSpecs());
+    this.kafkaLog = this.supervise('kafka-log', this.kafkaLogSpecs());
     this.sinks = this.supervise('sinks', this.sinkSpecs(), SINK_RESTARTS);
     this.shutdown = new Shutdown({ ...time, log });
     this.planShutdown();
@@ -156,14 +176,41 @@ class RunningEngine implements Engine {
       { source: { notReady: () => this.notReady(), metrics: () => this.vitals.render(), injectFault: this.faults === null ? undefined : (request) => this.faults!.inject(request) }, ...time, log: this.log },
     );
     this.ports.ops = this.ops.port;
-    const stateOf = (shards: number) => shardStateConfig(config, this.directory.partitionCount, shards);
-    await redistributeDirectory(this.directory, config.shards, stateOf, { clock: systemClock, log: this.log });
     await this.orFailure(this.actors.start());
+    if (this.cluster === null) await this.startShards();
+    else await this.startCluster(this.cluster);
+    await this.orFailure(this.sinks.start());
+    if (this.gateway === null) await this.startGateway();
+    this.timers.push(
+      systemTimers.every(PICTURE_INTERVAL_MS, () => this.links.tellPicture({ kind: 'regionPicture', regions: this.region.state.picture() })),
+      systemTimers.every(VITALS_INTERVAL_MS, () => void this.vitals.poll().then(() => this.board.tellEngine())),
+    );
+    this.state = 'ready';
+  }
+
+  private async startShards(): Promise<void> {
+    const { config, directory } = this;
+    const stateOf = (shards: number) => shardStateConfig(config, this.partitionCount, shards);
+    await redistributeDirectory(directory!, config.shards, stateOf, { clock: systemClock, log: this.log });
     await this.orFailure(this.shards.start());
     await this.firstReports();
     await this.seedBoard();
     await this.orFailure(this.ingests.start());
-    await this.orFailure(this.sinks.start());
+  }
+
+  /** The gateway before the partitions: other nodes are told its address, and to whoever asks too early it says so. */
+  private async startCluster(cluster: ClusterBoard): Promise<void> {
+    await this.orFailure(this.kafkaLog.start());
+    await this.orFailure(this.shards.start());
+    await this.startGateway();
+    await this.joinCluster();
+    await this.orFailure(cluster.settled());
+    await this.seedBoard();
+    await this.orFailure(this.ingests.start());
+  }
+
+  private async startGateway(): Promise<void> {
+    const { config } = this;
     this.gateway = await startGateway(
       {
         host: config.host,
@@ -171,16 +218,11 @@ class RunningEngine implements Engine {
         queriesInFlightMax: config.queriesInFlightMax,
         requestIdPrefix: this.requestIdPrefix,
         staticFiles: loadStaticFiles(),
-        extend: (app) => (this.live = registerLive(app, this.board, { ...time, log: this.log })),
+        extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log })),
       },
-      { engine: this.queries, ...time, log: this.log },
+      { engine: this.queries, clock: this.clock, timers: systemTimers, log: this.log },
     );
     this.ports.http = this.gateway.port;
-    this.timers.push(
-      systemTimers.every(PICTURE_INTERVAL_MS, () => this.links.tellPicture({ kind: 'regionPicture', regions: this.region.state.picture() })),
-      systemTimers.every(VITALS_INTERVAL_MS, () => void this.vitals.poll().then(() => this.board.tellEngine())),
-    );
-    this.state = 'ready';
   }
 
   stop(reason: string): Promise<PhaseOutcome[]> {
@@ -206,6 +248,7 @@ class RunningEngine implements Engine {
   }
 
   private shardSpecs(): ConstructorParameters<typeof Supervisor>[1] {
+    if (this.plan !== null) return this.partitionThreadSpecs(this.plan);
     return Array.from({ length: this.config.shards }, (_, shard) => ({
       name: `shard-${shard}`,
       stopTimeoutMs: this.config.shutdownDeadlineMs,
@@ -218,6 +261,51 @@ class RunningEngine implements Engine {
     }));
   }
 
+  private partitionThreadSpecs(plan: KafkaLogPlan): ConstructorParameters<typeof Supervisor>[1] {
+    return Array.from({ length: this.config.shards }, (_, index) => ({
+      name: `shard-${index}`,
+      stopTimeoutMs: this.config.shutdownDeadlineMs,
+      start: async ({ epoch }: { epoch: number }) => {
+        const options = partitionThreadOptions(this.config, plan, QUERIES_PER_SHARD_MAX);
+        const thread = await this.startThread<object>(`shard-${index}`, new URL('./partition-thread.ts', import.meta.url), epoch, options, KAFKA_LOG_READY_TIMEOUT_MS);
+        this.cluster!.foldUp(index, thread);
+        return thread;
+      },
+    }));
+  }
+
+  private kafkaLogSpecs(): ConstructorParameters<typeof Supervisor>[1] {
+    const { plan } = this;
+    if (plan === null) return [];
+    const start = async ({ epoch }: { epoch: number }) => {
+      const options = kafkaLogThreadOptions(this.config, plan);
+      const thread = await this.startThread<KafkaLogThreadControl>('kafka-log', new URL('./kafka-log-thread.ts', import.meta.url), epoch, options, KAFKA_LOG_READY_TIMEOUT_MS);
+      this.cluster!.logUp(thread as unknown as WorkerThread<object>);
+      // The first joins when the gateway listens.
+      if (this.gateway !== null) await thread.call('join', [this.nodeUrl()], CONTROL_DEADLINE_MS);
+      return thread;
+    };
+    return [{ name: 'kafka-log', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
+  }
+
+  private async joinCluster(): Promise<void> {
+    const thread = this.threads.get('kafka-log') as WorkerThread<KafkaLogThreadControl> | undefined;
+    // Restarted in this moment it joins by itself.
+    await thread?.call('join', [this.nodeUrl()], CONTROL_DEADLINE_MS);
+  }
+
+  /** Where other nodes reach this one. */
+  private nodeUrl(): string {
+    const { nodeUrl, host } = this.config;
+    return nodeUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${this.ports.http}`;
+  }
+
+  private makeClusterBoard(plan: KafkaLogPlan): ClusterBoard {
+    const options = { self: plan.directory.nodeId, partitionCount: plan.topics.partitionCount, threads: this.config.shards, sessionMs: SESSION_TIMEOUT_MS };
+    const onPartitionDown = (partition: number): void => this.partDown(partition);
+    return new ClusterBoard(options, { clock: this.clock, timers: systemTimers, log: this.log, links: this.links, onPartitionDown });
+  }
+
   private ingestSpecs(): ConstructorParameters<typeof Supervisor>[1] {
     return Array.from({ length: this.config.ingestThreads }, (_, index) => ({
       name: `ingest-${index}`,
@@ -225,7 +313,9 @@ class RunningEngine implements Engine {
       start: async ({ epoch }: { epoch: number }) => {
         const options = this.ingestOptions();
         const thread = await this.startThread<IngestThreadControl>(`ingest-${index}`, new URL('./ingest-thread.ts', import.meta.url), epoch, options, INGEST_READY_TIMEOUT_MS);
-        this.links.clientUp(`ingest-${index}`, 'ingest', thread as unknown as WorkerThread<object>);
+        const client = thread as unknown as WorkerThread<object>;
+        if (this.cluster === null) this.links.clientUp(`ingest-${index}`, 'ingest', client);
+        else this.cluster.ingestUp(`ingest-${index}`, client);
         this.ports.ingest = await thread.call('listeningPort', [], CONTROL_DEADLINE_MS);
         return thread;
       },
@@ -235,7 +325,7 @@ class RunningEngine implements Engine {
   private sinkSpecs(): ConstructorParameters<typeof Supervisor>[1] {
     if (sinkNames(this.config).length === 0) return [];
     const start = async ({ epoch }: { epoch: number }) => {
-      const options = sinkThreadOptions(this.config, this.directory.engineId);
+      const options = sinkThreadOptions(this.config, this.directory!.engineId);
       const thread = await this.startThread<object>('sinks', new URL('./sink-thread.ts', import.meta.url), epoch, options, SINKS_READY_TIMEOUT_MS);
       this.links.clientUp('sinks', 'sinks', thread);
       this.history?.up(thread);
@@ -269,21 +359,30 @@ class RunningEngine implements Engine {
     this.threads.delete(name);
     const [kind, index] = name.split('-');
     if (kind === 'sinks') this.history?.down();
-    if (kind === 'ingest' || kind === 'sinks') this.links.clientDown(name);
+    if (kind === 'ingest' || kind === 'sinks') {
+      this.links.clientDown(name);
+      this.cluster?.ingestDown(name);
+    } else if (name === 'kafka-log') this.cluster?.logDown();
+    else if (kind === 'shard' && this.cluster !== null) this.cluster.foldDown(Number(index));
     else if (kind === 'shard') {
       this.links.shardDown(Number(index));
-      this.regionSeeding.shardDown(Number(index));
-      this.region.tell({ kind: 'shardDown', shard: Number(index) });
+      this.partDown(Number(index));
     }
   }
 
+  /** A shard's, or a partition's, meters are not known of until it reports again. */
+  private partDown(shard: number): void {
+    this.regionSeeding.shardDown(shard);
+    this.region.tell({ kind: 'shardDown', shard });
+  }
+
   private shardOptions(shard: number): ShardThreadOptions {
-    const { config, directory } = this;
+    const { config } = this;
     return {
       shard,
       shardCount: config.shards,
-      partitionCount: directory.partitionCount,
-      directory: directory.shardDirectory(shard),
+      partitionCount: this.partitionCount,
+      directory: this.directory!.shardDirectory(shard),
       latenessMs: config.latenessMs,
       correctionHorizonMs: config.correctionHorizonMs,
       metersMax: Math.ceil(config.meterLimit / config.shards),
@@ -307,9 +406,9 @@ class RunningEngine implements Engine {
       // A restarted thread listens where the one before it did.
       port: this.ports.ingest === 0 ? config.ingestPort : this.ports.ingest,
       exclusivePort: config.ingestThreads === 1,
-      log: 'shards',
+      log: this.plan === null ? 'shards' : 'kafka',
       shardCount: config.shards,
-      partitionCount: this.directory.partitionCount,
+      partitionCount: this.partitionCount,
       creditsMax: config.shardCredits,
       queuedReadingsMax: config.queuedReadingsMax,
       queuedBytesMax: config.queuedBytesMax,
@@ -363,7 +462,14 @@ class RunningEngine implements Engine {
   /** A page that opens right after a restart shows the newest episodes too. */
   private async seedBoard(): Promise<void> {
     const query = { meterId: null, region: null, kind: null, severity: null, open: false, from: 0, to: this.clock.now() + 86_400_000, limit: 100, cursor: null };
-    const { data } = await this.queries.anomalies(query);
+    let data: Anomaly[];
+    try {
+      ({ data } = await this.queries.anomalies(query));
+    } catch (error) {
+      // Some are with other nodes, or on their way; what comes is noted all the same.
+      if (this.cluster !== null && error instanceof OperationalError && error.retryable) return;
+      throw error;
+    }
     for (const anomaly of data.reverse()) this.board.note(anomaly);
   }
 
@@ -373,14 +479,22 @@ class RunningEngine implements Engine {
 
   /** Without one of them readings or queries wait; sinks catch up by themselves. */
   private vitalChildren(): ChildStatus[] {
-    return [...this.actors.status(), ...this.shards.status(), ...this.ingests.status()];
+    return [...this.actors.status(), ...this.kafkaLog.status(), ...this.shards.status(), ...this.ingests.status()];
   }
 
   private notReady(): { part: string; state: string }[] {
     if (this.state !== 'ready') return [{ part: 'engine', state: this.state }];
-    return this.vitalChildren()
+    const down = this.vitalChildren()
       .filter(({ state }) => state !== 'up')
       .map(({ name, state }) => ({ part: name, state }));
+    return [...down, ...this.partitionsNotReady()];
+  }
+
+  private partitionsNotReady(): { part: string; state: string }[] {
+    const { cluster } = this;
+    if (cluster === null) return [];
+    if (!cluster.isAlive) return [{ part: 'group of nodes', state: 'out of reach' }];
+    return cluster.owned().filter((partition) => !cluster.ready(partition)).map((partition) => ({ part: `partition-${partition}`, state: cluster.stateOf(partition)?.state ?? 'taking' }));
   }
 
   private shardState({ state, epoch }: ChildStatus): ShardState {
@@ -407,7 +521,7 @@ class RunningEngine implements Engine {
   private status(): EngineStatus {
     return {
       ...this.snapshot(),
-      partitions: this.directory.partitionCount,
+      partitions: this.partitionCount,
       shards: this.shards.status().map((status, shard) => ({ shard, state: this.shardState(status), restarts: status.restarts, ...this.vitals.shardFigures(shard) })),
     };
   }
@@ -430,8 +544,11 @@ class RunningEngine implements Engine {
     shutdown.phase('sinks', limitMs, () => this.sinks.stop());
     shutdown.phase('shards', limitMs, async () => {
       await this.shards.stop();
+      await this.kafkaLog.stop();
+      this.cluster?.close();
       this.links.close();
-      this.directory.release();
+      this.directory?.release();
+      this.plan?.directory.release();
       await this.actors.stop();
     });
     shutdown.phase('ops', limitMs, async () => {

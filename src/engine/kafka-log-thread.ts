@@ -13,6 +13,7 @@ import { MailboxMetrics } from '../runtime/mailbox-metrics.ts';
 import { Responder } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
+import { PARTITIONS_PORT, type ClusterEvent } from './cluster-ports.ts';
 import type { KafkaLogThreadSnapshot } from './engine-metrics.ts';
 
 /** A worker thread that talks to Kafka for the whole engine: the log, the state beside it, and the group of nodes. It answers no HTTP and folds nothing. */
@@ -37,16 +38,6 @@ export interface KafkaLogThreadControl {
   /** Joins the group of nodes under the address of this node's gateway. Once. */
   join(url: string): void;
 }
-
-/** Purposes of the ports to this thread, beside APPEND_PORT. */
-export const PARTITIONS_PORT = 'partitions';
-export const CLUSTER_PORT = 'cluster';
-
-/** To the main thread. */
-export type ClusterEvent =
-  | { kind: 'map'; map: ClusterMap }
-  /** On the clock that threads share. */
-  | { kind: 'alive'; sentAtMs: number };
 
 const NOTES_MS = 5_000;
 

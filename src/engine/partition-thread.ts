@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { CheckpointOptions } from '../actors/shard/checkpoint.ts';
 import { LogLink, type LogAnswer, type LogQuestion } from '../actors/kafka-log/log-channel.ts';
 import { LogMessageDecoder } from '../actors/kafka-log/message-decoding.ts';
-import { PartitionHost, type PartitionState } from '../actors/kafka-log/partition-host.ts';
+import { PartitionHost } from '../actors/kafka-log/partition-host.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../actors/shard/protocol.ts';
 import type { ShardStateConfig } from '../actors/shard/state.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -14,6 +14,7 @@ import { MailboxMetrics } from '../runtime/mailbox-metrics.ts';
 import { Requester, Responder, type Reply } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
+import { HOST_PORT, LOG_PORT, type OwnPartitions, type PartitionNews } from './cluster-ports.ts';
 import { dataFiles } from './open-shard-store.ts';
 import type { PartitionThreadSnapshot } from './engine-metrics.ts';
 import type { GatewayChannelAnswer } from './shard-thread.ts';
@@ -36,21 +37,6 @@ export interface PartitionThreadOptions {
   /** Requests that may be unanswered in each mailbox. */
   creditsMax: number;
   questionsMax: number;
-}
-
-/** Purposes of the ports to this thread, beside `gateway`. */
-export const HOST_PORT = 'host';
-export const LOG_PORT = 'log';
-
-/** Main thread → this one: the partitions it is to have. */
-export interface OwnPartitions {
-  partitions: number[];
-}
-
-/** … and back: how one of them is doing. */
-export interface PartitionNews {
-  partition: number;
-  state: PartitionState;
 }
 
 const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;

@@ -1,4 +1,5 @@
 import type { OutboxOptions } from '../actors/shard/outbox.ts';
+import type { KafkaLogin } from '../actors/sinks/kafka/kafka-options.ts';
 import type { SinkWriter } from '../actors/sinks/protocol.ts';
 import { RETENTION_DEFAULTS } from '../actors/sinks/timescale/hypertables.ts';
 import type { EngineConfig } from './engine-config.ts';
@@ -7,8 +8,9 @@ import type { SinkThreadOptions } from './sink-thread.ts';
 /** How the engine's settings make what flows out of it. */
 
 /** The systems that the settings name. */
-export function sinkNames(config: Pick<EngineConfig, 'timescaleUrl' | 'kafkaBrokers'>): SinkWriter['name'][] {
+export function sinkNames(config: Pick<EngineConfig, 'log' | 'timescaleUrl' | 'kafkaBrokers'>): SinkWriter['name'][] {
   const names: SinkWriter['name'][] = [];
+  if (config.log === 'kafka') return names;
   if (config.timescaleUrl !== null) names.push('timescale');
   if (config.kafkaBrokers.length > 0) names.push('kafka');
   return names;
@@ -37,9 +39,12 @@ function timescaleOptions({ timescaleUrl: url, timescaleRetention1mMs, timescale
 }
 
 function kafkaOptions(config: EngineConfig): SinkThreadOptions['kafka'] {
-  const { kafkaBrokers: brokers, kafkaTopicPrefix: topicPrefix, kafkaFormat: format, kafkaCompression: compression, kafkaTls: tls, kafkaMechanism: mechanism } = config;
+  const { kafkaBrokers: brokers, kafkaTopicPrefix: topicPrefix, kafkaFormat: format, kafkaCompression: compression, kafkaTls: tls } = config;
   if (brokers.length === 0) return null;
-  // The settings were checked: with a mechanism there are both.
-  const login = mechanism === 'none' ? null : { mechanism, username: config.kafkaUsername!, password: config.kafkaPassword! };
-  return { brokers, topicPrefix, format, compression, tls, login };
+  return { brokers, topicPrefix, format, compression, tls, login: kafkaLogin(config) };
+}
+
+/** The settings were checked: with a mechanism there are both name and password. */
+export function kafkaLogin({ kafkaMechanism: mechanism, kafkaUsername, kafkaPassword }: EngineConfig): KafkaLogin | null {
+  return mechanism === 'none' ? null : { mechanism, username: kafkaUsername!, password: kafkaPassword! };
 }
