@@ -170,6 +170,7 @@ export class LogService {
 
   private async take(partition: number): Promise<Taken> {
     const { writer, offsets, member } = this.modules;
+    await member.confirm(partition);
     this.taken.add(partition);
     const stateEnd = await writer.take(partition);
     const [log, noted] = await Promise.all([offsets.bounds(partition), member.noted(partition)]);

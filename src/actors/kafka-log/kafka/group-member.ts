@@ -50,6 +50,7 @@ const NO_MEMBER = '';
 interface Membership {
   memberId: string;
   generation: number;
+  owned: ReadonlySet<number>;
 }
 
 export class GroupMember {
@@ -80,6 +81,23 @@ export class GroupMember {
     this.end.abort();
     await this.ended;
     if (this.memberId !== NO_MEMBER && !this.cluster.isClosed) await this.leaveAs(this.memberId);
+  }
+
+  /**
+   * Resolves when the group says, now, that the partition is this node's. Rejects with `released` (retryable) when it does not: somebody who was stopped for a while and goes on must not take
+   * from others what was his.
+   */
+  async confirm(partition: number): Promise<void> {
+    const { membership } = this;
+    const refusal = (cause?: unknown) => new OperationalError('released', `the group of nodes does not say that partition ${partition} is this node's`, { retryable: true, cause });
+    if (membership === null || !membership.owned.has(partition)) throw refusal();
+    const { memberId, generation } = membership;
+    await this.coordinator()
+      .then((broker) => broker.heartbeat({ groupId: this.options.groupId, groupGenerationId: generation, memberId }))
+      .catch((error: unknown) => {
+        throw refusal(error);
+      });
+    if (this.membership !== membership) throw refusal();
   }
 
   /** Writes down for people up to where partitions are folded, by the first offset that is not. Never rejects. */
@@ -115,9 +133,9 @@ export class GroupMember {
     await this.leaveAs(this.modules.memory.read());
     while (!this.end.signal.aborted) {
       try {
-        this.membership = await this.join();
+        const membership = await this.join();
         waitMs = RETRY_MIN_MS;
-        await this.live(this.membership);
+        await this.live(membership);
       } catch (error) {
         this.membership = null;
         if (this.end.signal.aborted) return;
@@ -156,10 +174,12 @@ export class GroupMember {
     if (assignment === null || assignment.owners.length !== partitionCount) {
       throw new OperationalError('kafka_refused', `the group ${groupId} is led by a node that sees another number of partitions of ${topic}; restart all nodes`);
     }
+    const owned = new Set(assignment.owners.flatMap((owner, partition) => (owner === nodeId ? [partition] : [])));
+    this.membership = { memberId, generation, owned };
     this.joins++;
     this.modules.onAlive(sentAtMs);
     this.modules.onAssignment(assignment, generation);
-    return { memberId, generation };
+    return this.membership;
   }
 
   /** Until the group changes, or nothing is heard of it for a session. */

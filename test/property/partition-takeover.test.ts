@@ -1,0 +1,106 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { allAnswers, LogNode, LogWorld } from '../support/log-world.ts';
+
+/** Whoever has the partition, and however often it moved: what it answers is what one fold of the whole log from its beginning answers. */
+
+const START_MS = Date.UTC(2026, 2, 1, 12);
+const METERS = Array.from({ length: 70 }, (_, i) => `m-${i}`);
+const REGIONS = ['r-0', 'r-1'];
+const LATENESS_MS = 5_000;
+
+type Step =
+  | { do: 'produce'; meter: number; count: number; agoMs: number; powerKw: number; id: number | null }
+  | { do: 'rubbish'; text: string }
+  | { do: 'wait'; ms: number }
+  /** The group gives the partition to the node; who hears of it? */
+  | { do: 'move'; node: number; heard: 'all' | 'new' }
+  | { do: 'crash'; node: number; disk: 'lost' | 'kept' | 'wiped' }
+  | { do: 'loseAnswer' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('produce' as const), meter: fc.nat(METERS.length - 1), count: fc.integer({ min: 1, max: 12 }), agoMs: fc.integer({ min: -20_000, max: 200_000 }), powerKw: fc.integer({ min: 0, max: 50 }), id: fc.option(fc.nat(5)) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('rubbish' as const), text: fc.constantFrom('{', '[]', '{"meterId":"m-1"}', '') }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 100, max: 70_000 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('move' as const), node: fc.nat(2), heard: fc.constantFrom('all' as const, 'new' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), node: fc.nat(2), disk: fc.constantFrom('lost' as const, 'kept' as const, 'wiped' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('loseAnswer' as const) }) },
+);
+
+class Run {
+  readonly world = new LogWorld(START_MS);
+  owner = 0;
+  readonly nodes = [0, 1, 2].map((node) => new LogNode(this.world, { latenessMs: LATENESS_MS }, () => this.owner === node));
+
+  async do(one: Step): Promise<void> {
+    const { world, nodes } = this;
+    switch (one.do) {
+      case 'produce': {
+        const readings = Array.from({ length: one.count }, (_, i) => ({
+          meterId: METERS[(one.meter + i * 7) % METERS.length],
+          region: REGIONS[(one.meter + i) % 2],
+          timestamp: world.time.now() - one.agoMs + i * 1_000,
+          powerKw: one.powerKw / 4,
+          ...(one.id === null ? {} : { readingId: `id-${one.id}-${i}` }),
+        }));
+        world.produce(JSON.stringify(readings.length === 1 ? readings[0] : readings));
+        return;
+      }
+      case 'rubbish':
+        world.produce(one.text);
+        return;
+      case 'wait':
+        await world.advance(one.ms);
+        return;
+      case 'move':
+        this.owner = one.node;
+        for (const [node, each] of nodes.entries()) if (one.heard === 'all' || node === one.node) each.hear();
+        await world.advance(50);
+        return;
+      case 'crash':
+        nodes[one.node].crash(one.disk);
+        nodes[one.node].hear();
+        await world.advance(50);
+        return;
+      case 'loseAnswer':
+        world.answersToLose = 1;
+    }
+  }
+
+  /** Everybody hears who has it, and time passes until all windows are closed. */
+  async end(): Promise<void> {
+    for (const node of this.nodes) node.hear();
+    for (let i = 0; i < 40; i++) await this.world.advance(10_000);
+  }
+}
+
+async function foldOfAll(world: LogWorld) {
+  const copy = new LogWorld(world.time.now());
+  copy.messages.push(...world.messages);
+  const node = new LogNode(copy, { latenessMs: LATENESS_MS, mayAppend: false }, () => true);
+  node.hear();
+  // Anomalies and dead letters are asked of the store: a step has to be over.
+  await copy.advance(5_000);
+  return node;
+}
+
+describe('a partition that moves between nodes', () => {
+  it('answers as one fold of its whole log does', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        const run = new Run();
+        run.nodes[0].hear();
+        await run.world.advance(50);
+        for (const one of steps) await run.do(one);
+        await run.end();
+        const { actor } = run.nodes[run.owner];
+        expect(run.nodes.flatMap(({ refusals }) => refusals)).toEqual([]);
+        expect(actor, JSON.stringify(run.nodes[run.owner].state)).not.toBeNull();
+        const reference = await foldOfAll(run.world);
+        expect(reference.actor, JSON.stringify(reference.state)).not.toBeNull();
+        expect(allAnswers(actor!, METERS, REGIONS)).toEqual(allAnswers(reference.actor!, METERS, REGIONS));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
