@@ -14,7 +14,8 @@ import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
-import { ClusterBoard } from './cluster-board.ts';
+import type { ClusterBoard } from './cluster-board.ts';
+import { ClusterThreads } from './cluster-threads.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
 import { EngineQueries } from './engine-queries.ts';
@@ -22,8 +23,7 @@ import { EngineVitals } from './engine-vitals.ts';
 import { FaultInjection } from './fault-injection.ts';
 import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
 import { HistoryLink } from './history-link.ts';
-import type { KafkaLogThreadControl } from './kafka-log-thread.ts';
-import { kafkaLogThreadOptions, partitionThreadOptions, planKafkaLog, SESSION_TIMEOUT_MS, type KafkaLogPlan } from './kafka-log-wiring.ts';
+import { planKafkaLog, type KafkaLogPlan } from './kafka-log-wiring.ts';
 import { LiveBoard } from './live-board.ts';
 import { redistributeDirectory } from './redistribution.ts';
 import { RegionSeeding } from './region-seeding.ts';
@@ -90,6 +90,7 @@ class RunningEngine implements Engine {
   private readonly directory: DataDirectory | null;
   /** Of one whose log is in Kafka; partitions take the place of shards then. */
   private readonly plan: KafkaLogPlan | null;
+  private readonly clusterThreads: ClusterThreads | null;
   private readonly cluster: ClusterBoard | null;
   private readonly partitionCount: number;
   /** Parts of the state that are asked one by one: shards, or partitions. */
@@ -141,7 +142,8 @@ class RunningEngine implements Engine {
     const time = { clock: this.clock, timers: systemTimers };
     this.region = this.makeRegionActor();
     this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onReport(report) });
-    this.cluster = plan === null ? null : this.makeClusterBoard(plan);
+    this.clusterThreads = plan === null ? null : this.makeClusterThreads(plan);
+    this.cluster = this.clusterThreads?.board ?? null;
     this.regionSeeding = new RegionSeeding({ clock: this.clock, ask: (shard, query) => this.links.ask<'regionParts'>(shard, query), tell: (message) => this.region.tell(message) });
     this.vitals = new EngineVitals({
       threads: () => [...this.threads.values()],
@@ -161,7 +163,7 @@ class RunningEngine implements Engine {
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
     this.shards = this.supervise('shards', this.shardSpecs());
     this.ingests = this.supervise('ingest', this.ingestSpecs());
-    this.kafkaLog = this.supervise('kafka-log', this.kafkaLogSpecs());
+    this.kafkaLog = this.supervise('kafka-log', this.clusterThreads?.kafkaLogSpecs() ?? []);
     this.sinks = this.supervise('sinks', this.sinkSpecs(), SINK_RESTARTS);
     this.shutdown = new Shutdown({ ...time, log });
     this.planShutdown();
@@ -203,7 +205,7 @@ class RunningEngine implements Engine {
     await this.orFailure(this.kafkaLog.start());
     await this.orFailure(this.shards.start());
     await this.startGateway();
-    await this.joinCluster();
+    await this.clusterThreads!.join(this.ports.http);
     await this.orFailure(cluster.settled());
     await this.seedBoard();
     await this.orFailure(this.ingests.start());
@@ -248,7 +250,7 @@ class RunningEngine implements Engine {
   }
 
   private shardSpecs(): ConstructorParameters<typeof Supervisor>[1] {
-    if (this.plan !== null) return this.partitionThreadSpecs(this.plan);
+    if (this.clusterThreads !== null) return this.clusterThreads.partitionSpecs();
     return Array.from({ length: this.config.shards }, (_, shard) => ({
       name: `shard-${shard}`,
       stopTimeoutMs: this.config.shutdownDeadlineMs,
@@ -259,51 +261,6 @@ class RunningEngine implements Engine {
         return thread;
       },
     }));
-  }
-
-  private partitionThreadSpecs(plan: KafkaLogPlan): ConstructorParameters<typeof Supervisor>[1] {
-    return Array.from({ length: this.config.shards }, (_, index) => ({
-      name: `shard-${index}`,
-      stopTimeoutMs: this.config.shutdownDeadlineMs,
-      start: async ({ epoch }: { epoch: number }) => {
-        const options = partitionThreadOptions(this.config, plan, QUERIES_PER_SHARD_MAX);
-        const thread = await this.startThread<object>(`shard-${index}`, new URL('./partition-thread.ts', import.meta.url), epoch, options, KAFKA_LOG_READY_TIMEOUT_MS);
-        this.cluster!.foldUp(index, thread);
-        return thread;
-      },
-    }));
-  }
-
-  private kafkaLogSpecs(): ConstructorParameters<typeof Supervisor>[1] {
-    const { plan } = this;
-    if (plan === null) return [];
-    const start = async ({ epoch }: { epoch: number }) => {
-      const options = kafkaLogThreadOptions(this.config, plan);
-      const thread = await this.startThread<KafkaLogThreadControl>('kafka-log', new URL('./kafka-log-thread.ts', import.meta.url), epoch, options, KAFKA_LOG_READY_TIMEOUT_MS);
-      this.cluster!.logUp(thread as unknown as WorkerThread<object>);
-      // The first joins when the gateway listens.
-      if (this.gateway !== null) await thread.call('join', [this.nodeUrl()], CONTROL_DEADLINE_MS);
-      return thread;
-    };
-    return [{ name: 'kafka-log', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
-  }
-
-  private async joinCluster(): Promise<void> {
-    const thread = this.threads.get('kafka-log') as WorkerThread<KafkaLogThreadControl> | undefined;
-    // Restarted in this moment it joins by itself.
-    await thread?.call('join', [this.nodeUrl()], CONTROL_DEADLINE_MS);
-  }
-
-  /** Where other nodes reach this one. */
-  private nodeUrl(): string {
-    const { nodeUrl, host } = this.config;
-    return nodeUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${this.ports.http}`;
-  }
-
-  private makeClusterBoard(plan: KafkaLogPlan): ClusterBoard {
-    const options = { self: plan.directory.nodeId, partitionCount: plan.topics.partitionCount, threads: this.config.shards, sessionMs: SESSION_TIMEOUT_MS };
-    const onPartitionDown = (partition: number): void => this.partDown(partition);
-    return new ClusterBoard(options, { clock: this.clock, timers: systemTimers, log: this.log, links: this.links, onPartitionDown });
   }
 
   private ingestSpecs(): ConstructorParameters<typeof Supervisor>[1] {
@@ -332,6 +289,19 @@ class RunningEngine implements Engine {
       return thread;
     };
     return [{ name: 'sinks', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
+  }
+
+  private makeClusterThreads(plan: KafkaLogPlan): ClusterThreads {
+    return new ClusterThreads(this.config, plan, {
+      clock: this.clock,
+      timers: systemTimers,
+      log: this.log,
+      links: this.links,
+      onPartitionDown: (partition) => this.partDown(partition),
+      startThread: (name, module, epoch, options) => this.startThread(name, module, epoch, options, KAFKA_LOG_READY_TIMEOUT_MS),
+      queriesMax: QUERIES_PER_SHARD_MAX,
+      controlDeadlineMs: CONTROL_DEADLINE_MS,
+    });
   }
 
   private async startThread<Control extends object>(name: string, module: URL, epoch: number, options: unknown, readyTimeoutMs: number): Promise<WorkerThread<Control>> {

@@ -1,4 +1,3 @@
-import { SESSION_TIMEOUT_MS } from '../actors/kafka-log/kafka/group-member.ts';
 import { checkLogTopics, type LogTopicNames, type LogTopics } from '../actors/kafka-log/kafka/log-topics.ts';
 import type { KafkaAccess } from '../actors/sinks/kafka/kafka-connection.ts';
 import { kafkaSettings } from '../actors/sinks/kafka/kafka-options.ts';
@@ -18,8 +17,6 @@ export interface KafkaLogPlan {
   directory: PartitionDirectory;
   access: KafkaAccess;
 }
-
-export { SESSION_TIMEOUT_MS };
 
 /** A step costs a transaction of some round trips; a takeover reads what the last one has not. */
 const CHECKPOINT_STEP_MS = 1_000;

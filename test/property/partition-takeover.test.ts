@@ -12,6 +12,8 @@ const LATENESS_MS = 5_000;
 type Step =
   | { do: 'produce'; meter: number; count: number; agoMs: number; powerKw: number; id: number | null }
   | { do: 'rubbish'; text: string }
+  /** What the regions look like, as some node knows it. */
+  | { do: 'picture'; node: number; poweredShare: number }
   | { do: 'wait'; ms: number }
   /** The group gives the partition to the node; who hears of it? */
   | { do: 'move'; node: number; heard: 'all' | 'new' }
@@ -21,6 +23,7 @@ type Step =
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('produce' as const), meter: fc.nat(METERS.length - 1), count: fc.integer({ min: 1, max: 12 }), agoMs: fc.integer({ min: -20_000, max: 200_000 }), powerKw: fc.integer({ min: 0, max: 50 }), id: fc.option(fc.nat(5)) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rubbish' as const), text: fc.constantFrom('{', '[]', '{"meterId":"m-1"}', '') }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('picture' as const), node: fc.nat(2), poweredShare: fc.constantFrom(0, 0.5, 1) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 100, max: 70_000 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('move' as const), node: fc.nat(2), heard: fc.constantFrom('all' as const, 'new' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), node: fc.nat(2), disk: fc.constantFrom('lost' as const, 'kept' as const, 'wiped' as const) }) },
@@ -48,6 +51,9 @@ class Run {
       }
       case 'rubbish':
         world.produce(one.text);
+        return;
+      case 'picture':
+        nodes[one.node].actor?.setPicture({ kind: 'regionPicture', regions: REGIONS.map((region) => ({ region, poweredShare: one.poweredShare, reporting: 10 })) });
         return;
       case 'wait':
         await world.advance(one.ms);

@@ -102,6 +102,7 @@ export class PartitionActor {
   private readyAtOffset = 0;
   private isReady = false;
   private isStopping = false;
+  private isClosed = false;
   /** A step failed: nobody knows what of it is in the changelog. */
   private isUnwritten = false;
   private stepping: Promise<void> | null = null;
@@ -173,18 +174,22 @@ export class PartitionActor {
       const time = new Promise<void>((resolve) => this.modules.timers.after(writeMs, resolve));
       await Promise.race([this.writeEverything(), time]);
     }
+    this.isClosed = true;
     await this.modules.store.close();
   }
 
+  /** Step by step, so that what is written when the time is over is of use. */
   private async writeEverything(): Promise<void> {
     const { store, log } = this.modules;
     await this.stepping;
     try {
-      if (!this.checkpoint.isDue || this.isUnwritten) return;
-      this.beginStep('all');
-      await store.commit();
+      while (this.checkpoint.isDue && !this.isUnwritten && !this.isClosed) {
+        this.beginStep('hurried');
+        await store.commit();
+        this.stepDone();
+      }
     } catch (error) {
-      log.warn({ err: error, partition: this.options.partition }, 'the last checkpoint of a partition could not be written; who takes it next reads more of the log');
+      log.info({ err: error, partition: this.options.partition }, 'the last checkpoint of a partition was not written; who takes it next reads more of the log');
     }
   }
 
