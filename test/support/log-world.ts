@@ -87,7 +87,7 @@ export class LogNode {
   state: PartitionState | null = null;
   readonly refusals: string[] = [];
   private readonly world: LogWorld;
-  private readonly options: NodeOptions;
+  private options: NodeOptions;
   private readonly isOwner: () => boolean;
   private host: PartitionHost;
   private life: { isOver: boolean };
@@ -117,6 +117,13 @@ export class LogNode {
     this.life = { isOver: false };
     this.state = null;
     this.host = this.makeHost(this.life);
+  }
+
+  /** As after a crash, with other settings. */
+  restart(options: NodeOptions): void {
+    this.options = options;
+    this.crash('kept');
+    this.hear();
   }
 
   private makeHost(life: { isOver: boolean }): PartitionHost {

@@ -15,6 +15,7 @@ import { ShardState, type ShardStateConfig } from '../shard/state.ts';
 import { TickSchedule } from '../shard/tick-schedule.ts';
 import type { LogPiece } from './kafka/log-reader.ts';
 import { LogClock } from './log-clock.ts';
+import { settleLogSettings } from './settings-change.ts';
 import { unpackMessages } from './message-block.ts';
 import type { DecodedLogMessage } from './message-decoding.ts';
 import type { LogMessage } from './protocol.ts';
@@ -126,19 +127,20 @@ export class PartitionActor {
 
   /**
    * Restores what the tables have, then begins to follow the log. Rejects with OperationalError: `log_gap` when messages that the state does not stand for are gone, `log_changed` when
-   * this is not the log it was made from, `settings_changed`, and those of ShardStore.identify.
+   * this is not the log it was made from, and those of ShardStore.identify, of reads and of commits.
    */
   async start(bounds: LogBounds): Promise<void> {
     const { store, clock, timers } = this.modules;
     const { partition, partitionCount } = this.options;
     await store.identify({ partitionCount, shardCount: partitionCount, shard: partition });
-    await this.settleSettings();
+    this.checkBounds(bounds);
+    await this.settleSettings(bounds);
+    if (this.isStopping) return;
     restoreTables(this.state, store);
     const applied = store.appliedPosition().sequence;
     this.restoredSequence = this.appliedSequence = applied;
     this.appliedAtMs = store.logMark()?.timestampMs ?? 0;
     const from = Math.max(store.logFrom(), 1);
-    this.checkBounds(from, bounds);
     this.offset = Math.max(from - 1, bounds.begin);
     this.logEnd = this.readyAtOffset = bounds.end;
     this.state.beginReplay(applied);
@@ -213,19 +215,16 @@ export class PartitionActor {
 
   // The log ----------------------------------------------------------------------------------------------------------------
 
-  private async settleSettings(): Promise<void> {
-    const { store } = this.modules;
-    const stored = store.settings();
-    if (stored !== null && JSON.stringify(stored) === JSON.stringify(this.options.state)) return;
-    if (stored !== null) {
-      throw new OperationalError('settings_changed', `the log was counted with other settings (lateness, correction horizon, limits, voltages), which no start may change while it lies in Kafka: ${differences(stored, this.options.state)}; start with those`);
-    }
-    store.putSettings(this.options.state);
-    await store.commit();
+  private async settleSettings(bounds: LogBounds): Promise<void> {
+    const { store, log, partitionLog, decode } = this.modules;
+    const changes = await settleLogSettings(this.options.state, bounds, { store, partitionLog, decode });
+    const { partition } = this.options;
+    if (changes > 0) log.info({ partition }, `partition ${partition} was counted with other settings up to offset ${bounds.end}; what was not written yet is, and the new ones count from there on`);
   }
 
-  private checkBounds(from: number, { begin, end }: LogBounds): void {
+  private checkBounds({ begin, end }: LogBounds): void {
     const { store } = this.modules;
+    const from = Math.max(store.logFrom(), 1);
     const applied = store.appliedPosition().sequence;
     const isNew = applied === 0 && store.logFrom() === 0;
     if (!isNew && begin > from - 1) {
@@ -374,13 +373,6 @@ export class PartitionActor {
       anomalies: this.unreportedAnomalies.splice(0, ANOMALIES_PER_REPORT_MAX),
     });
   }
-}
-
-/** Names and values that differ. */
-function differences(stored: ShardStateConfig, wanted: ShardStateConfig): string {
-  const names = Object.keys({ ...stored, ...wanted }) as (keyof ShardStateConfig)[];
-  const differing = names.filter((name) => JSON.stringify(stored[name]) !== JSON.stringify(wanted[name]));
-  return differing.map((name) => `${name} was ${JSON.stringify(stored[name])}`).join(', ');
 }
 
 function turnEnd(): Promise<void> {

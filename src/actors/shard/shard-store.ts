@@ -38,6 +38,12 @@ export interface AppliedPosition {
   sequence: number;
 }
 
+/** What counts for the records after `sequence`, where the tables are still those of the settings before. */
+export interface SettingsChange {
+  sequence: number;
+  settings: ShardStateConfig;
+}
+
 /** A record of a log that others write too. */
 export interface LogMark {
   sequence: number;
@@ -161,6 +167,20 @@ export class ShardStore implements WindowSource {
 
   putSettings(settings: ShardStateConfig): void {
     this.meta.put(Buffer.from('settings'), packr.pack(settings));
+  }
+
+  /** A change of settings that is under way; null when there is none. */
+  settingsChange(): SettingsChange | null {
+    const found = this.meta.get(Buffer.from('settingsChange'));
+    return found === undefined ? null : (unpackr.unpack(found) as SettingsChange);
+  }
+
+  putSettingsChange(change: SettingsChange): void {
+    this.meta.put(Buffer.from('settingsChange'), packr.pack(change));
+  }
+
+  removeSettingsChange(): void {
+    this.meta.remove(Buffer.from('settingsChange'));
   }
 
   // Log --------------------------------------------------------------------------------------------------------------------
