@@ -77,7 +77,7 @@ describe('a control message', () => {
   const control = (value: Uint8Array | null) => decoder.decode(logMessage(value, { partition: HOME, kind: 'control' }));
 
   it('is the record with the time of the message', () => {
-    expect(control(controlRecord({ kind: 'tick', nowMs: 5, partitions: [HOME] }))).toEqual({ kind: 'control', nowMs: LOG_MS, record: { kind: 'tick', nowMs: LOG_MS, partitions: [HOME] } });
+    expect(control(controlRecord({ kind: 'tick', nowMs: 5, slices: [{ partition: HOME, fromPage: 0, toPage: 4 }] }))).toEqual({ kind: 'control', nowMs: LOG_MS, record: { kind: 'tick', nowMs: LOG_MS, slices: [{ partition: HOME, fromPage: 0, toPage: 4 }] } });
     const regions = [{ region: 'north', poweredShare: 0.5, reporting: 3 }];
     expect(control(controlRecord({ kind: 'picture', nowMs: 5, regions }))).toEqual({ kind: 'control', nowMs: LOG_MS, record: { kind: 'picture', nowMs: LOG_MS, regions } });
   });
@@ -85,8 +85,8 @@ describe('a control message', () => {
   it.each([
     ['nothing', null],
     ['words', Buffer.from('tick')],
-    ['a damaged record', controlRecord({ kind: 'tick', nowMs: 5, partitions: [HOME] }).map((byte, i) => (i === 12 ? byte ^ 1 : byte))],
-    ['the clock of another partition', controlRecord({ kind: 'tick', nowMs: 5, partitions: [AWAY] })],
+    ['a damaged record', controlRecord({ kind: 'tick', nowMs: 5, slices: [{ partition: HOME, fromPage: 0, toPage: 4 }] }).map((byte, i) => (i === 12 ? byte ^ 1 : byte))],
+    ['the clock of another partition', controlRecord({ kind: 'tick', nowMs: 5, slices: [{ partition: AWAY, fromPage: 0, toPage: 4 }] })],
     ['a picture of what is no region', controlRecord({ kind: 'picture', nowMs: 5, regions: [{ region: 'a b', poweredShare: 1, reporting: 1 }] })],
     ['a picture that is none', controlRecord({ kind: 'picture', nowMs: 5, regions: null as unknown as [] })],
     ['readingIds, which begin logs of another kind', controlRecord({ kind: 'readingIds', nowMs: 5, words: new Uint8Array(4) })],

@@ -6,6 +6,7 @@ import { OperationalError } from '../../runtime/errors.ts';
 import { createBodyDecoder } from '../ingest/body-decoder.ts';
 import { readLogRecord, type ControlRecord, type LogRecord } from '../shard/log-record.ts';
 import type { RegionPicture } from '../shard/protocol.ts';
+import type { TickSlice } from '../shard/tick-schedule.ts';
 import type { LogMessage } from './protocol.ts';
 
 /**
@@ -101,7 +102,7 @@ class PartitionSink implements ReadingSink {
 
 /** A checksum keeps no one out who wants in: nothing is applied that the engine could not have written. */
 function isSound(record: LogRecord, partition: number): record is ControlRecord {
-  if (record.kind === 'tick') return Array.isArray(record.partitions) && record.partitions.every((of) => of === partition);
+  if (record.kind === 'tick') return Array.isArray(record.slices) && record.slices.every((slice: Partial<TickSlice> | null) => slice?.partition === partition && Number.isSafeInteger(slice.fromPage) && Number.isSafeInteger(slice.toPage) && slice.fromPage! >= 0);
   if (record.kind !== 'picture' || !Array.isArray(record.regions)) return false;
   return record.regions.every((share: Partial<RegionPicture['regions'][number]> | null) => {
     return typeof share?.region === 'string' && isId(share.region) && Number.isFinite(share.poweredShare) && Number.isFinite(share.reporting);

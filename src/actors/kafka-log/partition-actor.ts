@@ -70,7 +70,7 @@ export interface PartitionModules {
 
 /** As those of a shard on its own disk (shard/actor.ts). */
 const TICK_MS = 250;
-const TICK_METERS_MAX = 8_192;
+const TICK_METERS_MAX = 1_024;
 const REPORT_MS = 500;
 const TRIM_STEP_MAX = 2_000;
 const PARTS_PER_REPORT_MAX = 5_000;
@@ -120,7 +120,7 @@ export class PartitionActor {
     const { store } = modules;
     this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key) });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
-    this.ticks = new TickSchedule([options.partition], TICK_METERS_MAX, (partition, nowMs) => this.state.metersDue(partition, nowMs));
+    this.ticks = new TickSchedule([options.partition], TICK_METERS_MAX, (partition) => this.state.directory.pagesOf(partition));
     this.queries = new ShardQueries(this.state, store, options.state.detection);
     this.logClock = new LogClock(modules.clock);
   }
@@ -274,7 +274,8 @@ export class PartitionActor {
     const decoded = this.modules.decode(message);
     if (decoded.kind === 'control') {
       this.replay.apply(decoded.record, sequence);
-      if (decoded.record.kind === 'tick') this.ticks.settled();
+      // Cut short, it goes on at once.
+      if (decoded.record.kind === 'tick' && this.ticks.settled()) this.tick();
     } else {
       const { packed, nowMs } = decoded;
       this.counts.readings += this.replay.apply({ kind: 'batch', nowMs, batch: openReadingBatch(packed.buffer, 0, packed.bytes) }, sequence);
@@ -357,9 +358,9 @@ export class PartitionActor {
     this.stepIfDue();
     if (!this.isReady || this.isStopping) return;
     const nowMs = this.logClock.now();
-    const partitions = this.ticks.begin(nowMs);
-    if (partitions.length === 0) return;
-    this.modules.partitionLog.append({ kind: 'tick', nowMs, partitions }).catch(() => this.ticks.settled());
+    const slices = this.ticks.begin(nowMs);
+    if (slices.length === 0) return;
+    this.modules.partitionLog.append({ kind: 'tick', nowMs, slices }).catch(() => this.ticks.settled());
   }
 
   /** As ShardActor.report. */
