@@ -46,6 +46,7 @@ runThread<KafkaLogThreadControl>(async (context) => {
   const { clock, timers, log } = context;
   const { access, names, topics, nodeId, groupId } = options;
   const cluster = new LogCluster(access, [names.log, names.state], log);
+  const joining = new LogCluster(access, [names.log], log);
   const { requestTimeoutMs } = access;
   const reader = new LogReader(cluster, names.log);
   const appender = new LogAppender({ topic: names.log, batchBytesMax: topics.logBatchBytesMax, queuedBytesMax: options.queuedBytesMax, deadlineMs: options.appendDeadlineMs, requestTimeoutMs }, cluster);
@@ -55,7 +56,7 @@ runThread<KafkaLogThreadControl>(async (context) => {
   let main: Responder<never, never, never, ClusterEvent> | null = null;
   let newest: ClusterMap | null = null;
 
-  const member: GroupMember = new GroupMember({ groupId, topic: names.log, partitionCount: topics.partitionCount, nodeId, url: () => url }, cluster, {
+  const member: GroupMember = new GroupMember({ groupId, topic: names.log, partitionCount: topics.partitionCount, nodeId, url: () => url }, { cluster, joining }, {
     log,
     owned: () => service.owned(),
     onAssignment(assignment, generation) {
@@ -96,6 +97,7 @@ runThread<KafkaLogThreadControl>(async (context) => {
       notes.cancel();
       await service.writeNotes();
       await member.leave();
+      joining.cut();
       cluster.cut();
     },
     async metrics(): Promise<KafkaLogThreadSnapshot> {

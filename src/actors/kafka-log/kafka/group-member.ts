@@ -57,6 +57,7 @@ export class GroupMember {
   private readonly options: GroupMemberOptions;
   private readonly modules: GroupMemberModules;
   private readonly cluster: LogCluster;
+  private readonly joining: LogCluster;
   private memberId = NO_MEMBER;
   private membership: Membership | null = null;
   private readonly end = new AbortController();
@@ -64,9 +65,11 @@ export class GroupMember {
   /** Since the start. */
   joins = 0;
 
-  constructor(options: GroupMemberOptions, cluster: LogCluster, modules: GroupMemberModules) {
+  /** `joining` has connections of its own: a broker answers a join when all have joined, and nothing else that came over the same connection before. */
+  constructor(options: GroupMemberOptions, clusters: { cluster: LogCluster; joining: LogCluster }, modules: GroupMemberModules) {
     this.options = options;
-    this.cluster = cluster;
+    this.cluster = clusters.cluster;
+    this.joining = clusters.joining;
     this.modules = modules;
   }
 
@@ -137,18 +140,19 @@ export class GroupMember {
         waitMs = RETRY_MIN_MS;
         await this.live(membership);
       } catch (error) {
+        const type = typeOf(error);
+        // What it had it keeps until all have joined and somebody says otherwise.
+        if (type === 'REBALANCE_IN_PROGRESS' && !this.end.signal.aborted) continue;
         this.membership = null;
         if (this.end.signal.aborted) return;
-        const type = typeOf(error);
-        if (type === 'REBALANCE_IN_PROGRESS') continue;
         if (type === 'UNKNOWN_MEMBER_ID' || type === 'ILLEGAL_GENERATION') {
           log.warn({ memberId: this.memberId }, 'the group of nodes went on without this one; it joins anew');
           if (type === 'UNKNOWN_MEMBER_ID') this.memberId = NO_MEMBER;
         } else {
           const operational = kafkaError(error, this.cluster.where);
           if (!operational.retryable && type !== null && FATAL.has(type)) throw operational;
-          log.debug({ err: operational }, 'the group of nodes could not be reached');
-          await this.cluster.lookAgain().catch(() => {});
+          log[operational.retryable ? 'debug' : 'warn']({ err: operational }, 'the group of nodes could not be joined');
+          await Promise.allSettled([this.cluster.lookAgain(), this.joining.lookAgain()]);
         }
         await sleep(waitMs, null, { signal: this.end.signal }).catch(() => {});
         waitMs = Math.min(RETRY_MAX_MS, waitMs * 2);
@@ -158,16 +162,39 @@ export class GroupMember {
 
   /** Joins, hears the assignment and tells of it. */
   private async join(): Promise<Membership> {
-    const { groupId, topic, partitionCount, nodeId, url } = this.options;
+    const { groupId, topic, nodeId, url } = this.options;
     const news: MemberNews = { nodeId, url: url(), owned: this.modules.owned() };
     const metadata = AssignerProtocol.MemberMetadata.encode({ version: PROTOCOL_VERSION, topics: [topic], userData: encodeNews(news) });
-    const broker = await this.coordinator();
+    const broker = await this.joining.coordinatorOf(groupId, 'group');
+    const pulse = this.membership === null ? null : setInterval(() => void this.pulse(), HEARTBEAT_MS);
+    try {
+      return await this.joinBy(broker, metadata);
+    } finally {
+      if (pulse !== null) clearInterval(pulse);
+    }
+  }
+
+  /** While others are waited for: nobody has been given anything yet. */
+  private async pulse(): Promise<void> {
+    const { membership } = this;
+    if (membership === null) return;
     const sentAtMs = performance.now();
+    try {
+      await (await this.coordinator()).heartbeat({ groupId: this.options.groupId, groupGenerationId: membership.generation, memberId: membership.memberId });
+    } catch (error) {
+      if (typeOf(error) !== 'REBALANCE_IN_PROGRESS') return;
+    }
+    if (this.membership === membership) this.modules.onAlive(sentAtMs);
+  }
+
+  private async joinBy(broker: Broker, metadata: Buffer): Promise<Membership> {
+    const { groupId, topic, partitionCount, nodeId } = this.options;
     const joined = await broker.joinGroup({ groupId, sessionTimeout: SESSION_TIMEOUT_MS, rebalanceTimeout: REBALANCE_TIMEOUT_MS, memberId: this.memberId, groupProtocols: [{ name: PROTOCOL, metadata }] });
     this.memberId = joined.memberId;
     const { generationId: generation, memberId } = joined;
     this.modules.memory.write(memberId);
     const groupAssignment = joined.leaderId === memberId ? messagesFor(membersOf(joined.members), topic, partitionCount) : [];
+    const sentAtMs = performance.now();
     const { memberAssignment } = await broker.syncGroup({ groupId, generationId: generation, memberId, groupAssignment });
     const decoded = AssignerProtocol.MemberAssignment.decode(memberAssignment);
     const assignment = decoded === null ? null : (JSON.parse(decoded.userData.toString()) as Assignment);
