@@ -109,3 +109,10 @@ declare module 'kafkajs/src/consumer/filterAbortedMessages.js' {
 
   export default function filterAbortedMessages(of: { messages: RawMessage[]; abortedTransactions: { producerId: string; firstOffset: string }[] }): RawMessage[];
 }
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  export default class RequestQueue {
+    readonly pending: readonly unknown[];
+    scheduleCheckPendingRequests(): void;
+  }
+}

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { logLevel } from 'kafkajs';
 import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js';
 import loggers from 'kafkajs/src/loggers/index.js';
+import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { OperationalError } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { CONNECT_TIMEOUT_MS, RETRY, type KafkaAccess } from '../../sinks/kafka/kafka-connection.ts';
@@ -14,8 +15,13 @@ import { KafkaSockets } from '../../sinks/kafka/kafka-sockets.ts';
  * longer there, and does not say who was fenced; a log can have none of that.
  */
 
-/** A broker answers what is asked of it one after the other, so that what waits for long has connections of its own. */
 export type { Broker };
+
+// kafkajs 2.2.4 sets a timer of one millisecond, again and again, for each connection that ever had an answer, to look for requests that wait where none does.
+const { scheduleCheckPendingRequests } = RequestQueue.prototype;
+RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
+  if (this.pending.length > 0) scheduleCheckPendingRequests.call(this);
+};
 
 const METADATA_MAX_AGE_MS = 5 * 60_000;
 /** Before a request is repeated: doubled each time. */
