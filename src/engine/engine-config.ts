@@ -199,7 +199,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       kafkaBrokers: setting(brokers, { default: null, defaultText: 'none', description: 'Some brokers of the Kafka cluster that gets the same as messages: host:port, separated by commas.' }),
       log: setting(choice(['lmdb', 'kafka']), {
         default: 'lmdb',
-        description: 'Where readings lie before they count: lmdb, in the data directory, or kafka, in the topic raw_readings of SEG_KAFKA_BROKERS, whose partitions several engines share.',
+        description: 'Where readings lie before they count: lmdb, in the data directory, or kafka, in the topic raw_readings of SEG_KAFKA_BROKERS, whose partitions several engines share. What comes out of them goes to no other system then: not to TimescaleDB, and to no topics.',
       }),
       kafkaGroup: setting(kafkaGroup, { default: 'seg', description: 'Name of the group of engines that share a log in Kafka.' }),
       nodeUrl: setting(nodeUrl, { default: null, defaultText: 'http://, host and http port', description: 'Address at which the other engines of the group reach this one\'s API.' }),

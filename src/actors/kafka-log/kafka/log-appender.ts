@@ -109,6 +109,7 @@ export class LogAppender {
     await new Promise((resolve) => setImmediate(resolve));
     while (lane.queue.length > 0) {
       const batch = this.take(lane);
+      if (batch.length === 0) continue;
       try {
         await this.send(lane, batch);
         this.counts.batches++;
@@ -126,6 +127,11 @@ export class LogAppender {
 
   /** As much as one batch of records may hold; whose time is over is not sent any more. */
   private take(lane: Lane): Queued[] {
+    const nowMs = performance.now();
+    const inTime = lane.queue.findIndex(({ waiting }) => waiting.deadlineMs > nowMs);
+    for (const { waiting } of lane.queue.splice(0, inTime === -1 ? lane.queue.length : inTime)) {
+      this.settle(waiting, new OperationalError('unavailable', 'Kafka did not take the messages before these in time', { retryable: true }));
+    }
     let bytes = BATCH_OVERHEAD_BYTES;
     let count = 0;
     for (const { message } of lane.queue) {
