@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CheckpointOptions } from '../actors/shard/checkpoint.ts';
 import { LogLink, type LogAnswer, type LogQuestion } from '../actors/kafka-log/log-channel.ts';
 import { LogMessageDecoder } from '../actors/kafka-log/message-decoding.ts';
+import type { PartitionOptions } from '../actors/kafka-log/partition-actor.ts';
 import { PartitionHost } from '../actors/kafka-log/partition-host.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../actors/shard/protocol.ts';
 import type { ShardStateConfig } from '../actors/shard/state.ts';
@@ -14,6 +14,7 @@ import { MailboxMetrics } from '../runtime/mailbox-metrics.ts';
 import { Requester, Responder, type Reply } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
+import { TurnShare } from '../runtime/turn-share.ts';
 import { HOST_PORT, LOG_PORT, type OwnPartitions, type PartitionNews } from './cluster-ports.ts';
 import { dataFiles } from './open-shard-store.ts';
 import type { PartitionThreadSnapshot } from './engine-metrics.ts';
@@ -27,7 +28,7 @@ export interface PartitionThreadOptions {
   /** Where partitions' environments lie, by number. */
   directory: string;
   state: ShardStateConfig;
-  checkpoint: CheckpointOptions;
+  checkpoint: PartitionOptions['checkpoint'];
   replayBytesMax: number;
   replayKeepBytesMax: number;
   deadLettersMax: number;
@@ -39,6 +40,8 @@ export interface PartitionThreadOptions {
   questionsMax: number;
 }
 
+/** As of a shard (shard-thread.ts). */
+const QUESTIONS_MS_PER_TURN = 5;
 const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;
 
 runThread(async (context) => {
@@ -103,7 +106,13 @@ runThread(async (context) => {
     host.actorOf(partition)?.report();
   });
 
+  const questions = new TurnShare(QUESTIONS_MS_PER_TURN, { clock, nextTurn: setImmediate });
+
   function answer(partition: number, query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
+    questions.run(() => answerNow(partition, query, reply));
+  }
+
+  function answerNow(partition: number, query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
     const actor = host.actorOf(partition);
     if (actor === null) {
       reply.fail(new OperationalError('unavailable', `partition ${partition} is moving; try again shortly`, { retryable: true }));

@@ -6,7 +6,7 @@ import { allAnswers, LogNode, LogWorld } from '../support/log-world.ts';
 /** Whoever has the partition, and however often it moved: what it answers is what one fold of the whole log from its beginning answers. */
 
 const START_MS = Date.UTC(2026, 2, 1, 12);
-const METERS = Array.from({ length: 70 }, (_, i) => `m-${i}`);
+const METERS = Array.from({ length: 200 }, (_, i) => `m-${i}`);
 const REGIONS = ['r-0', 'r-1'];
 const LATENESS_MS = 5_000;
 
@@ -19,7 +19,8 @@ type Step =
   /** The group gives the partition to the node; who hears of it? */
   | { do: 'move'; node: number; heard: 'all' | 'new' }
   | { do: 'crash'; node: number; disk: 'lost' | 'kept' | 'wiped' }
-  | { do: 'loseAnswer' };
+  | { do: 'loseAnswer' }
+  | { do: 'trim' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('produce' as const), meter: fc.nat(METERS.length - 1), count: fc.integer({ min: 1, max: 12 }), agoMs: fc.integer({ min: -20_000, max: 200_000 }), powerKw: fc.integer({ min: 0, max: 50 }), id: fc.option(fc.nat(5)) }) },
@@ -29,6 +30,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('move' as const), node: fc.nat(2), heard: fc.constantFrom('all' as const, 'new' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), node: fc.nat(2), disk: fc.constantFrom('lost' as const, 'kept' as const, 'wiped' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('loseAnswer' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('trim' as const) }) },
 );
 
 class Run {
@@ -41,7 +43,7 @@ class Run {
     switch (one.do) {
       case 'produce': {
         const readings = Array.from({ length: one.count }, (_, i) => ({
-          meterId: METERS[(one.meter + i * 7) % METERS.length],
+          meterId: METERS[(one.meter + i * 67) % METERS.length],
           region: REGIONS[(one.meter + i) % 2],
           timestamp: world.time.now() - one.agoMs + i * 1_000,
           powerKw: one.powerKw / 4,
@@ -71,6 +73,9 @@ class Run {
         return;
       case 'loseAnswer':
         world.answersToLose = 1;
+        return;
+      case 'trim':
+        world.trim();
     }
   }
 

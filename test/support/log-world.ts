@@ -1,5 +1,7 @@
 import { LogLink, type LogAnswer, type LogQuestion, type Taken } from '../../src/actors/kafka-log/log-channel.ts';
 import type { LogPiece } from '../../src/actors/kafka-log/kafka/log-reader.ts';
+import { unpack } from 'msgpackr';
+import { stateKey } from '../../src/actors/kafka-log/changelog.ts';
 import { packKeyValues, unpackKeyValues, type KeyValue } from '../../src/actors/kafka-log/key-values.ts';
 import { packMessages } from '../../src/actors/kafka-log/message-block.ts';
 import { LogMessageDecoder } from '../../src/actors/kafka-log/message-decoding.ts';
@@ -18,7 +20,7 @@ import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 export const PARTITION = 0;
 /** The brokers' clock is not the nodes'. */
 const BROKER_AHEAD_MS = 3_000;
-const PIECE_MESSAGES = 7;
+const PIECE_MESSAGES = 3;
 const FAR_MS = 1e13;
 
 interface Reading {
@@ -51,6 +53,13 @@ export class LogWorld {
       this.readings.delete(reading);
       reading.resolve(this.piece(reading.offset));
     }
+  }
+
+  /** The topic's retention: what the state stands for goes. */
+  trim(): void {
+    const key = stateKey('meta', Buffer.from('log'));
+    const found = this.state.findLast((change) => key.equals(change.key));
+    if (found?.value != null) this.begin = Math.max(this.begin, (unpack(found.value) as { from: number }).from - 1);
   }
 
   produce(value: string): void {
@@ -226,9 +235,9 @@ function hostOptions(latenessMs: number): PartitionHostOptions {
   return {
     partitionCount: 1,
     state: { partitionCount: 1, latenessMs, correctionHorizonMs: 86_400_000, metersMax: 1_000, regionsMax: 100, readingIdBuckets: 64, detection: DEFAULT_DETECTION },
-    checkpoint: { stepMs: 1_000, intervalMs: 4_000, pagesPerStepMax: 2 },
-    replayBytesMax: 100_000,
-    replayKeepBytesMax: 2_000,
+    checkpoint: { stepMs: 1_000, intervalMs: 20_000, pagesPerStepMax: 1 },
+    replayBytesMax: 1_000_000,
+    replayKeepBytesMax: 5_000,
     deadLettersMax: 1_000,
     anomaliesMax: 1_000,
     removalsKeptMs: 86_400_000,

@@ -74,6 +74,12 @@ export class LogIngestActor implements IngestPort {
     else this.planFlush();
   }
 
+  refuseUnread(): IngestRefusal | null {
+    const hopeless = this.refusalNow();
+    if (hopeless !== null) this.counters.answered(hopeless.status, 0);
+    return hopeless;
+  }
+
   /** The log takes readings through `requester` from now on. Its former requester must be closed by whoever opened it. */
   logUp(requester: LogRequester): void {
     this.link.up(requester);

@@ -121,6 +121,10 @@ class LoggedTable implements Table {
     return this.local.count();
   }
 
+  keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array> {
+    return this.local.keys(from, to);
+  }
+
   range(from: Uint8Array, to: Uint8Array, options?: { reverse?: boolean; limit?: number }): Iterable<Entry> {
     return this.local.range(from, to, options);
   }

@@ -3,7 +3,8 @@ import { openReadingBatch } from '../../model/reading-batch.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { Checkpoint, type CheckpointOptions, type CheckpointPace } from '../shard/checkpoint.ts';
+import { Checkpoint, type CheckpointOptions } from '../shard/checkpoint.ts';
+import { CheckpointPace, fillOf, type PaceOptions } from '../shard/checkpoint-pace.ts';
 import { JournalRetention } from '../shard/journal-retention.ts';
 import type { ControlRecord } from '../shard/log-record.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
@@ -31,8 +32,13 @@ export interface PartitionOptions {
   partition: number;
   partitionCount: number;
   state: ShardStateConfig;
-  checkpoint: CheckpointOptions;
-  /** Past this many bytes of log that a takeover would read again the checkpoint hurries. */
+  checkpoint: CheckpointOptions & {
+    /** Time between steps, ms. */
+    stepMs: number;
+    /** Every dirty page is written about once in this time, ms. */
+    intervalMs: number;
+  };
+  /** Log that a takeover would read again because it is not written, bytes; past it nothing is folded. */
   replayBytesMax: number;
   /** Log bytes read again for readingIds after everything in them is written. */
   replayKeepBytesMax: number;
@@ -78,8 +84,8 @@ const ANOMALIES_PER_REPORT_MAX = 1_000;
 const STEP_PAUSE_MS = 10;
 /** The thread has other partitions, and questions: after so long they have their turn. */
 const FOLD_SLICE_MS = 4;
-/** While a step takes longer than this, nothing more is folded: what it has to write would only grow. */
-const STEP_STALL_MS = 10_000;
+/** The log that may be unwritten is measured in so many parts. */
+const REPLAY_MARKS = 256;
 
 export class PartitionActor {
   readonly state: ShardState;
@@ -89,6 +95,8 @@ export class PartitionActor {
   private readonly options: PartitionOptions;
   private readonly modules: PartitionModules;
   private readonly checkpoint: Checkpoint;
+  private readonly paceOptions: PaceOptions;
+  private readonly pace: CheckpointPace;
   private readonly ticks: TickSchedule;
   private readonly logClock: LogClock;
   private replay!: Replay;
@@ -107,7 +115,6 @@ export class PartitionActor {
   /** A step failed: nobody knows what of it is in the changelog. */
   private isUnwritten = false;
   private stepping: Promise<void> | null = null;
-  private stepStartedMs = 0;
   private nextStepAtMs = 0;
   private lastCheckpointMs = 0;
   private nextLogFrom = 0;
@@ -120,6 +127,8 @@ export class PartitionActor {
     const { store } = modules;
     this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key) });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
+    this.paceOptions = { intervalMs: options.checkpoint.intervalMs, journalBytesMax: options.replayBytesMax };
+    this.pace = new CheckpointPace(this.paceOptions, modules.clock.monotonic());
     this.ticks = new TickSchedule([options.partition], TICK_METERS_MAX, (partition) => this.state.directory.pagesOf(partition));
     this.queries = new ShardQueries(this.state, store, options.state.detection);
     this.logClock = new LogClock(modules.clock);
@@ -149,7 +158,7 @@ export class PartitionActor {
       this.checkpoint.addDeadLetter(letter);
     });
     const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
-    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.replayKeepBytesMax }, this.offset + 1, -Infinity, 0);
+    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.replayKeepBytesMax, markBytes: this.options.replayBytesMax / REPLAY_MARKS }, this.offset + 1, -Infinity, 0);
     this.nextLogFrom = this.retention.first;
     this.lastCheckpointMs = clock.now();
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
@@ -186,7 +195,7 @@ export class PartitionActor {
     await this.stepping;
     try {
       while (this.checkpoint.isDue && !this.isUnwritten && !this.isClosed) {
-        this.beginStep('hurried');
+        this.beginStep('all');
         await store.commit();
         this.stepDone();
       }
@@ -249,7 +258,6 @@ export class PartitionActor {
       this.logEnd = piece.end;
       this.lookWhetherReady();
       this.stepIfDue();
-      if (this.stepping !== null && this.modules.clock.monotonic() - this.stepStartedMs > STEP_STALL_MS) await this.stepping;
     }
   }
 
@@ -261,6 +269,8 @@ export class PartitionActor {
       if (clock.monotonic() - sliceStartedMs < FOLD_SLICE_MS) continue;
       this.stepIfDue();
       await turnEnd();
+      // What is to be written would only grow.
+      if (this.stepping !== null && this.fill >= 1) await this.stepping;
       if (this.isStopping) return;
       sliceStartedMs = clock.monotonic();
     }
@@ -282,7 +292,9 @@ export class PartitionActor {
     }
     this.counts.records++;
     this.logClock.saw(timestampMs);
-    this.retention.appended(sequence, message.value?.length ?? 0, timestampMs);
+    const bytes = message.value?.length ?? 0;
+    this.retention.appended(sequence, bytes, timestampMs);
+    this.pace.took(bytes);
     if (sequence <= this.appliedSequence) return;
     this.appliedSequence = sequence;
     this.appliedAtMs = timestampMs;
@@ -317,8 +329,8 @@ export class PartitionActor {
 
   private stepIfDue(): void {
     if (this.stepping !== null || this.isStopping || !this.mayStep || this.modules.clock.monotonic() < this.nextStepAtMs || !this.checkpoint.isDue) return;
-    this.beginStep(this.retention.bytes > this.options.replayBytesMax ? 'hurried' : 'steady');
-    this.stepStartedMs = this.modules.clock.monotonic();
+    const fill = this.fill;
+    this.beginStep(this.pace.pagesDue(this.state.turn.dirtyPages.size, fill, this.modules.clock.monotonic()), fill >= 1);
     this.stepping = this.modules.store
       .commit()
       .then(() => this.stepDone())
@@ -329,11 +341,18 @@ export class PartitionActor {
       .finally(() => (this.stepping = null));
   }
 
-  private beginStep(pace: CheckpointPace): void {
+  /** How much of its bound is used by what was counted and is not written. */
+  private get fill(): number {
+    const { turn, book, directory } = this.state;
+    const logBytes = this.retention.bytesFrom(this.checkpoint.neededFrom(this.appliedSequence));
+    return fillOf({ logBytes, memoryBytes: turn.pendingBytes + book.samples.bytes, meters: directory.meterCount }, this.paceOptions);
+  }
+
+  private beginStep(pages: number | 'all', isFull = false): void {
     const { clock, store } = this.modules;
-    this.checkpoint.begin(this.appliedSequence, pace);
+    this.checkpoint.begin(this.appliedSequence, pages, isFull);
     store.putLogMark({ sequence: this.appliedSequence, timestampMs: this.appliedAtMs });
-    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
+    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), this.logClock.now());
     this.nextLogFrom = Math.max(this.retention.first, removable);
     if (this.nextLogFrom > this.retention.first || store.logFrom() === 0) {

@@ -16,7 +16,7 @@ import type { LogBounds, PartitionLog } from './partition-actor.ts';
  */
 
 /** Of the last checkpoint under the old settings. */
-const STEP = { stepMs: 1, intervalMs: 1, pagesPerStepMax: 512 };
+const STEP = { pagesPerStepMax: 512 };
 
 export interface SettingsChangeModules {
   store: ShardStore;
@@ -62,7 +62,7 @@ async function writeOut(stored: ShardStateConfig, { sequence: last, settings }: 
   state.endReplay();
   state.changeLateness(settings.latenessMs, last);
   while (checkpoint.isDue) {
-    checkpoint.begin(last, 'hurried');
+    checkpoint.begin(last, STEP.pagesPerStepMax);
     if (mark !== null) store.putLogMark(mark);
     await store.commit();
     checkpoint.done();
@@ -71,6 +71,7 @@ async function writeOut(stored: ShardStateConfig, { sequence: last, settings }: 
   if (picture !== null) store.putPicture(picture);
   store.putAppliedPosition({ sequence: last });
   store.putLogFrom(last + 1);
+  store.putReplayFrom(last + 1);
   store.putSettings(settings);
   store.removeSettingsChange();
 }
