@@ -36,7 +36,7 @@ suiteWithOwnKafka('an engine whose log is in Kafka', {}, (kafka) => {
     load.took([foreign]);
     await kcatProduce(kafka().brokers, topic, { key: 'meter-2', value: '{"meterId":', headers: {} });
     await kcatProduce(kafka().brokers, topic, { key: 'wrong-key', value: JSON.stringify({ ...foreign, meterId: 'meter-7' }), headers: {} });
-    await load.expectWindows(() => engine);
+    await load.expectWindows([engine]);
     await load.expectRegions(engine);
     const letters = await eventually(() => allRows<DeadLetterRow>(engine, '/api/v1/dead-letters', { limit: 100 }), (rows) => rows.length >= 2);
     expect(letters.map(({ code }) => code).sort()).toEqual(['invalid_json', 'wrong_partition']);
@@ -46,13 +46,13 @@ suiteWithOwnKafka('an engine whose log is in Kafka', {}, (kafka) => {
     const second = load.minutes(21, 30);
     await post(engine, second);
     load.took(second);
-    await load.expectWindows(() => engine);
+    await load.expectWindows([engine]);
     await load.expectRegions(engine);
 
     await engine.kill9();
     rmSync(join(engine.dataDir, 'partitions'), { recursive: true });
     engine = await EngineProcess.start({ dataDir: engine.dataDir, settings });
-    await load.expectWindows(() => engine);
+    await load.expectWindows([engine]);
     await load.expectRegions(engine);
     expect(await allRows<DeadLetterRow>(engine, '/api/v1/dead-letters', { limit: 100 })).toHaveLength(2);
     expect((await get(engine, '/api/v1/meters/meter-1')).status).toBe(200);
@@ -64,7 +64,7 @@ suiteWithOwnKafka('an engine whose log is in Kafka', {}, (kafka) => {
     const before = load.minutes(0, 5);
     await post(engine, before);
     load.took(before);
-    await load.expectWindows(() => engine);
+    await load.expectWindows([engine]);
     await kafka().kill9();
     const during = load.minutes(5, 6);
     const refused = await postBody(engine, JSON.stringify(during));
@@ -73,7 +73,7 @@ suiteWithOwnKafka('an engine whose log is in Kafka', {}, (kafka) => {
     await kafka().start();
     await eventually(() => postBody(engine, JSON.stringify(during)), ({ status }) => status === 202, 60_000);
     load.took(during);
-    await load.expectWindows(() => engine, 60_000);
+    await load.expectWindows([engine], 60_000);
     await load.expectRegions(engine);
   });
 });

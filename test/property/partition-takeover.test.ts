@@ -26,7 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('produce' as const), meter: fc.nat(METERS.length - 1), count: fc.integer({ min: 1, max: 12 }), agoMs: fc.integer({ min: -20_000, max: 200_000 }), powerKw: fc.integer({ min: 0, max: 50 }), id: fc.option(fc.nat(5)) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rubbish' as const), text: fc.constantFrom('{', '[]', '{"meterId":"m-1"}', '') }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('picture' as const), node: fc.nat(2), poweredShare: fc.constantFrom(0, 0.5, 1) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 100, max: 70_000 }) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 500, max: 2_500 }) }, fc.integer({ min: 100, max: 70_000 })) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('move' as const), node: fc.nat(2), heard: fc.constantFrom('all' as const, 'new' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), node: fc.nat(2), disk: fc.constantFrom('lost' as const, 'kept' as const, 'wiped' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('loseAnswer' as const) }) },
