@@ -427,6 +427,7 @@ const NO_TABLE: Table = {
   remove: () => refuseToWrite(),
   count: () => 0,
   range: () => [],
+  keys: () => [],
 };
 
 function refuseToWrite(): never {
