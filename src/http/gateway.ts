@@ -8,6 +8,8 @@ import { addEngineRoutes } from './engine-routes.ts';
 import { GatewayRoutes } from './gateway-routes.ts';
 import { HttpFront, type HttpFrontStats } from './http-front.ts';
 import { addMeterRoutes } from './meter-routes.ts';
+import type { NodePort } from './node-port.ts';
+import { addNodeRoutes } from './node-routes.ts';
 import { addRegionRoutes } from './region-routes.ts';
 import { addStaticRoutes, type StaticFile } from './static-files.ts';
 
@@ -23,6 +25,8 @@ export interface GatewayOptions {
   requestIdPrefix: string;
   /** The dashboard (loadStaticFiles); none in an engine without a page. */
   staticFiles?: readonly StaticFile[];
+  /** Serves the other nodes of a cluster; none when absent. */
+  nodes?: { port: NodePort; secret: string | null };
   /** Adds endpoints to the app before the rest gets 404. */
   extend?: (app: TemplatedApp) => void;
 }
@@ -53,13 +57,19 @@ export async function startGateway(options: GatewayOptions, modules: { engine: E
   addAnomalyRoutes(routes);
   addDeadLetterRoutes(routes);
   addEngineRoutes(routes);
+  const { nodes, queriesInFlightMax: requestsInFlightMax } = options;
+  const nodeRoutes = nodes === undefined ? null : addNodeRoutes(front, nodes.port, { secret: nodes.secret, requestsInFlightMax }, modules);
   addStaticRoutes(front, options.staticFiles ?? []);
   options.extend?.(front.app);
   front.routeRest('The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine; readings are posted to the ingest port.');
   const port = await front.listen(options.host, options.port, true);
   return {
     port,
-    close: (timeLimitMs) => front.close(timeLimitMs),
+    close: async (timeLimitMs) => {
+      const cutOff = await front.close(timeLimitMs);
+      nodeRoutes?.close();
+      return cutOff;
+    },
     stats: () => ({ ...front.stats(), ...routes.stats() }),
   };
 }

@@ -47,6 +47,16 @@ describe('a shard that reports for the first time', () => {
     expect(asked).toEqual([0, 0, 0]);
   });
 
+  it('is believed what it reports while it is asked, rather than an answer that was on its way', async () => {
+    let answer: (parts: RegionPart[]) => void = () => {};
+    const { told, seeding } = begin(() => new Promise((resolve) => (answer = resolve)));
+    seeding.onReport(report(0));
+    seeding.onReport({ ...report(0), parts: [part(NOW_MS - MINUTE_MS, 3)] });
+    answer([part(NOW_MS - MINUTE_MS, 2), part(NOW_MS - 2 * MINUTE_MS, 1)]);
+    await settled();
+    expect(told).toMatchObject([{ kind: 'storedParts', parts: [part(NOW_MS - 2 * MINUTE_MS, 1)] }]);
+  });
+
   it('is asked again with its next report when it could not answer', async () => {
     let answers = 0;
     const { told, asked, seeding } = begin(async () => {
