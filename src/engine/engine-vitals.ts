@@ -92,6 +92,15 @@ export class EngineVitals {
     return { sink, state, lagMs, setAside: shards.reduce((total, lane) => total + lane.setAside, 0), problem: state === 'running' ? null : (lastError?.message ?? null) };
   }
 
+  /** Offsets that a partition of a log in Kafka has yet to fold, as of the last poll; null while it is not here. */
+  partitionLag(partition: number): number | null {
+    for (const snapshot of this.newest) {
+      const found = snapshot.kind === 'partitions' ? snapshot.partitions.find((one) => one.partition === partition) : undefined;
+      if (found !== undefined) return found.lagRecords;
+    }
+    return null;
+  }
+
   private async gather(): Promise<ThreadSnapshot[]> {
     const answers = await Promise.all(
       this.modules.threads().map((thread) =>

@@ -15,10 +15,11 @@ import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
 import type { ClusterBoard } from './cluster-board.ts';
+import { ClusterGateway } from './cluster-gateway.ts';
 import { ClusterThreads } from './cluster-threads.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
-import { EngineQueries } from './engine-queries.ts';
+import { EngineQueries, type AskShard } from './engine-queries.ts';
 import { EngineVitals } from './engine-vitals.ts';
 import { FaultInjection } from './fault-injection.ts';
 import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
@@ -92,6 +93,7 @@ class RunningEngine implements Engine {
   private readonly plan: KafkaLogPlan | null;
   private readonly clusterThreads: ClusterThreads | null;
   private readonly cluster: ClusterBoard | null;
+  private readonly nodes: ClusterGateway | null;
   private readonly partitionCount: number;
   /** Parts of the state that are asked one by one: shards, or partitions. */
   private readonly askedCount: number;
@@ -141,10 +143,12 @@ class RunningEngine implements Engine {
     this.askedCount = plan === null ? config.shards : this.partitionCount;
     const time = { clock: this.clock, timers: systemTimers };
     this.region = this.makeRegionActor();
-    this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onReport(report) });
+    this.links = new ShardLinks({ queriesMax: QUERIES_PER_SHARD_MAX, queryDeadlineMs: config.queryDeadlineMs }, { ...time, onReport: (report) => this.onOwnReport(report) });
     this.clusterThreads = plan === null ? null : this.makeClusterThreads(plan);
     this.cluster = this.clusterThreads?.board ?? null;
-    this.regionSeeding = new RegionSeeding({ clock: this.clock, ask: (shard, query) => this.links.ask<'regionParts'>(shard, query), tell: (message) => this.region.tell(message) });
+    this.nodes = this.cluster === null ? null : this.makeClusterGateway(this.cluster);
+    const ask: AskShard = this.nodes?.ask ?? ((shard, query) => this.links.ask(shard, query));
+    this.regionSeeding = new RegionSeeding({ clock: this.clock, ask: (shard, query) => ask<'regionParts'>(shard, query), tell: (message) => this.region.tell(message) });
     this.vitals = new EngineVitals({
       threads: () => [...this.threads.values()],
       children: () => this.children(),
@@ -157,7 +161,7 @@ class RunningEngine implements Engine {
     this.history = config.timescaleUrl === null ? null : new HistoryLink({ deadlineMs: config.queryDeadlineMs }, time);
     this.queries = new EngineQueries(
       { partitionCount: this.partitionCount, shardCount: this.askedCount, latenessMs: config.latenessMs, capacities: config.regionCapacities },
-      { ask: this.cluster?.ask ?? ((shard, query) => this.links.ask(shard, query)), history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.status() },
+      { ask, history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.status() },
     );
     this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
@@ -206,6 +210,7 @@ class RunningEngine implements Engine {
     await this.orFailure(this.shards.start());
     await this.startGateway();
     await this.clusterThreads!.join(this.ports.http);
+    this.nodes!.start();
     await this.orFailure(cluster.settled());
     await this.seedBoard();
     await this.orFailure(this.ingests.start());
@@ -220,6 +225,7 @@ class RunningEngine implements Engine {
         queriesInFlightMax: config.queriesInFlightMax,
         requestIdPrefix: this.requestIdPrefix,
         staticFiles: loadStaticFiles(),
+        nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
         extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log })),
       },
       { engine: this.queries, clock: this.clock, timers: systemTimers, log: this.log },
@@ -291,13 +297,22 @@ class RunningEngine implements Engine {
     return [{ name: 'sinks', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
   }
 
+  private makeClusterGateway(board: ClusterBoard): ClusterGateway {
+    const options = { secret: this.config.clusterSecret, deadlineMs: this.config.queryDeadlineMs, life: this.requestIdPrefix };
+    const onReport = (report: ShardReport): void => this.onReport(report);
+    return new ClusterGateway(options, { board, clock: this.clock, timers: systemTimers, onReport, onGone: (partition) => this.partDown(partition) });
+  }
+
   private makeClusterThreads(plan: KafkaLogPlan): ClusterThreads {
     return new ClusterThreads(this.config, plan, {
       clock: this.clock,
       timers: systemTimers,
       log: this.log,
       links: this.links,
-      onPartitionDown: (partition) => this.partDown(partition),
+      onPartitionDown: (partition) => {
+        this.nodes?.localDown(partition);
+        this.partDown(partition);
+      },
       startThread: (name, module, epoch, options) => this.startThread(name, module, epoch, options, KAFKA_LOG_READY_TIMEOUT_MS),
       queriesMax: QUERIES_PER_SHARD_MAX,
       controlDeadlineMs: CONTROL_DEADLINE_MS,
@@ -408,6 +423,12 @@ class RunningEngine implements Engine {
     });
   }
 
+  /** Of a shard, or partition, of this engine. */
+  private onOwnReport(report: ShardReport): void {
+    this.nodes?.localReport(report);
+    this.onReport(report);
+  }
+
   private onReport(report: ShardReport): void {
     for (const anomaly of report.anomalies) this.board.note(anomaly);
     // A full mailbox costs the live picture a change; what is stored is asked of the shards.
@@ -491,7 +512,9 @@ class RunningEngine implements Engine {
   private status(): EngineStatus {
     return {
       ...this.snapshot(),
+      log: this.config.log,
       partitions: this.partitionCount,
+      cluster: this.nodes?.status((partition) => this.vitals.partitionLag(partition)) ?? null,
       shards: this.shards.status().map((status, shard) => ({ shard, state: this.shardState(status), restarts: status.restarts, ...this.vitals.shardFigures(shard) })),
     };
   }
@@ -515,6 +538,7 @@ class RunningEngine implements Engine {
     shutdown.phase('shards', limitMs, async () => {
       await this.shards.stop();
       await this.kafkaLog.stop();
+      this.nodes?.stop();
       this.cluster?.close();
       this.links.close();
       this.directory?.release();

@@ -38,8 +38,32 @@ export interface ShardStatus {
   checkpointAgeMs: number | null;
 }
 
+/** Of engines that share a log in Kafka, as one of them sees it. */
+export interface ClusterStatus {
+  /** This node's. */
+  nodeId: string;
+  /** Ascends with each rebalance. */
+  generation: number;
+  /** False: the group has not heard of this node lately, and it answers for nothing. */
+  inTouch: boolean;
+  nodes: {
+    nodeId: string;
+    url: string;
+    /** How many it has. */
+    partitions: number;
+    /** False: it did not answer this node for some seconds. */
+    answers: boolean;
+  }[];
+  /** In order of number. `state` and `lagRecords` are known of this node's own alone. */
+  partitions: { partition: number; nodeId: string | null; state: 'taking' | 'ready' | 'refused' | null; lagRecords: number | null }[];
+}
+
 /** The live stream's snapshot with more about each shard. */
 export interface EngineStatus extends EngineSnapshot {
+  /** Where readings lie before they count. */
+  log: 'lmdb' | 'kafka';
   partitions: number;
   shards: ShardStatus[];
+  /** null with a log of its own. */
+  cluster: ClusterStatus | null;
 }

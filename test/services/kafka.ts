@@ -23,13 +23,18 @@ const JAVA_ARGS = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'
 export interface KafkaOptions {
   /** 1 by default. All are controllers too, so the cluster works while more than half of them are up: use 1, 3 or 5. */
   brokers?: number;
+  /**
+   * Further ways in, of a cluster of one broker: it listens on `port` and tells whoever comes there to go on at `advertisedPort`, where a proxy that leads to `port` can cut them off.
+   */
+  doors?: readonly { port: number; advertisedPort: number }[];
   /** Lines of server.properties for every broker. Topics are not made by asking for them unless `auto.create.topics.enable` is set here. */
   settings?: Readonly<Record<string, string>>;
 }
 
 /** Starts a cluster; resolves once all brokers are up. The caller disposes of it. Rejects where `kafkaAvailable` is false. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
-  const { brokers = 1, settings = {} } = options;
+  const { brokers = 1, settings = {}, doors = [] } = options;
+  if (brokers > 1 && doors.length > 0) throw new Error('each of several brokers would need doors of its own');
   if (!Number.isInteger(brokers) || brokers < 1 || brokers > BROKERS_MAX) throw new Error(`${brokers} brokers; from 1 to ${BROKERS_MAX} are possible`);
   if (!kafkaAvailable()) throw new Error(`Kafka is not here. ${KAFKA_HOW_TO}`);
   const classPath = kafkaClassPath();
@@ -40,7 +45,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     const clusterId = randomBytes(16).toString('base64url');
     const formats = plans.map(async (plan) => {
       mkdirSync(plan.directory);
-      writeFileSync(propertiesFile(plan), properties(plan, plans, settings));
+      writeFileSync(propertiesFile(plan), properties(plan, plans, { ...doorSettings(plan, doors), ...settings }));
       await runJava(classPath, 'kafka.tools.StorageTool', ['format', `--cluster-id=${clusterId}`, '--config', propertiesFile(plan)]);
     });
     await allDone(formats);
@@ -186,6 +191,17 @@ function properties(plan: BrokerPlan, plans: readonly BrokerPlan[], settings: Re
     ...settings,
   };
   return `${Object.entries(lines).map(([key, value]) => `${key}=${value}`).join('\n')}\n`;
+}
+
+/** Listeners beside the usual ones. */
+function doorSettings(plan: BrokerPlan, doors: NonNullable<KafkaOptions['doors']>): Record<string, string> {
+  if (doors.length === 0) return {};
+  const named = doors.map((door, i) => ({ name: `DOOR${i}`, ...door }));
+  return {
+    listeners: [`PLAINTEXT://127.0.0.1:${plan.port}`, `CONTROLLER://127.0.0.1:${plan.controllerPort}`, ...named.map(({ name, port }) => `${name}://127.0.0.1:${port}`)].join(','),
+    'advertised.listeners': [`PLAINTEXT://127.0.0.1:${plan.port}`, ...named.map(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`)].join(','),
+    'listener.security.protocol.map': ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...named.map(({ name }) => `${name}:PLAINTEXT`)].join(','),
+  };
 }
 
 function runJava(classPath: string, mainClass: string, args: readonly string[]): Promise<string> {

@@ -60,8 +60,10 @@ function engineOf(grid: FakeGrid): EnginePort {
     deadLetters: async () => ({ data: [], nextCursor: null }),
     engineStatus: async () => ({
       ...grid.snapshot,
+      log: 'lmdb',
       partitions: 64,
       sinks: [],
+      cluster: null,
       shards: [{ shard: 0, state: 'up', restarts: 0, meters: 100, journalLagRecords: 0, checkpointAgeMs: 1_000 }],
     }),
   };

@@ -12,7 +12,12 @@ import { SeededChance } from './seeded-chance.ts';
 /** The senders of `seg prove`: each has meters of its own and one request in flight, and tells the oracle what it sent and what was acknowledged. */
 
 export interface ProofLoadOptions {
-  ingestUrl: URL;
+  /** Asked before each attempt: of several nodes each sender has one, and goes to the next when that does not take its readings. */
+  ingestUrls: () => readonly URL[];
+  /**
+   * Whether an answer says what became of each reading. With a log in Kafka it says that they are in the log: repetitions and contradictions are found by whoever folds it.
+   */
+  answersTellOutcomes: boolean;
   seed: number;
   meters: number;
   /** Of the first minute of readings that lie in the past. */
@@ -68,7 +73,7 @@ export class ProofLoad {
     this.oracle = modules.oracle;
     this.findings = modules.findings;
     this.availability = modules.availability;
-    this.agent = createAgent(options.ingestUrl, SENDERS * 2);
+    this.agent = createAgent(options.ingestUrls()[0], SENDERS * 2);
     const meters = Array.from({ length: options.meters }, (_, meter) => meter);
     this.senders = Array.from({ length: SENDERS }, (_, k) => new Sender(this, k, meters.filter((meter) => Math.floor(meter / LIVE_EVERY) % SENDERS === k)));
   }
@@ -113,6 +118,8 @@ class Sender {
   /** Batches that were acknowledged. */
   delivered = 0;
   private readonly load: ProofLoad;
+  /** Which of the nodes it sends to, counted past the last. */
+  private node: number;
   private readonly chance: SeededChance;
   private readonly pastMeters: number[];
   private readonly liveMeters: number[];
@@ -125,6 +132,7 @@ class Sender {
 
   constructor(load: ProofLoad, number: number, meters: number[]) {
     this.load = load;
+    this.node = number;
     this.chance = new SeededChance(load.options.seed, 100 + number);
     this.pastMeters = meters.filter((meter) => meter % LIVE_EVERY !== 0);
     this.liveMeters = meters.filter((meter) => meter % LIVE_EVERY === 0);
@@ -181,6 +189,7 @@ class Sender {
         return;
       }
       totals.retries++;
+      this.node++;
       if (Date.now() > deadlineMs) {
         throw new OperationalError('not_delivered', `a batch was not acknowledged within ${DELIVERY_MS_MAX} ms (${reply === null ? 'no answer' : problemText(reply)})`);
       }
@@ -191,9 +200,10 @@ class Sender {
   /** Null when no answer came. */
   private async send(body: Buffer, leavesAfterMs: number | null): Promise<HttpReply | null> {
     const { agent, options } = this.load;
+    const urls = options.ingestUrls();
     const signal = leavesAfterMs === null ? undefined : AbortSignal.timeout(leavesAfterMs);
     try {
-      return await sendRequest({ url: options.ingestUrl, method: 'POST', headers: { 'content-type': 'application/json' }, body, agent, timeoutMs: REQUEST_TIMEOUT_MS, signal });
+      return await sendRequest({ url: urls[this.node % urls.length], method: 'POST', headers: { 'content-type': 'application/json' }, body, agent, timeoutMs: REQUEST_TIMEOUT_MS, signal });
     } catch (error) {
       if (error instanceof OperationalError) return null;
       throw error;
@@ -205,15 +215,16 @@ class Sender {
     availability.acknowledged();
     this.delivered++;
     totals.acknowledged += elements.length;
+    const { answersTellOutcomes } = this.load.options;
     const rejected = new Map(summary.errors.map(({ index, code }) => [index, code]));
     const mayBeNew = new Set(elements.filter(({ name, conflict }) => !conflict && !oracle.isKept(name)).map(({ name }) => `${name.meter} ${name.minute} ${name.slot}`)).size;
-    if (summary.accepted > mayBeNew) findings.note('duplicated', summary.accepted - mayBeNew, () => `${summary.accepted} of a batch were accepted, ${mayBeNew} of it were not acknowledged before`);
+    if (answersTellOutcomes && summary.accepted > mayBeNew) findings.note('duplicated', summary.accepted - mayBeNew, () => `${summary.accepted} of a batch were accepted, ${mayBeNew} of it were not acknowledged before`);
     if (summary.accepted + summary.duplicates + summary.rejected !== elements.length) findings.note('wrong', 1, () => `a batch of ${elements.length} was answered ${JSON.stringify(summary)}`);
     for (const [index, { name, conflict }] of elements.entries()) {
       const code = rejected.get(index);
       if (conflict) {
         totals.conflicts++;
-        if (code !== 'conflict') findings.note('wrong', 1, () => `a reading that contradicts ${JSON.stringify(oracle.readings.reading(name))} was ${code ?? 'taken'}`);
+        if (answersTellOutcomes && code !== 'conflict') findings.note('wrong', 1, () => `a reading that contradicts ${JSON.stringify(oracle.readings.reading(name))} was ${code ?? 'taken'}`);
       } else if (code === undefined) oracle.acknowledged(name);
       else findings.note('wrong', 1, () => `${JSON.stringify(oracle.readings.reading(name))} was rejected as ${code}`);
     }

@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { ApiClient } from '../api-client.ts';
 import { Availability } from './availability.ts';
 import { freePort } from './engine-under-test.ts';
 import { faultOrder, moveToSmallDisk, strike, type FaultKind, type FaultScene } from './faults.ts';
-import { Findings, ProofOracle, type WindowRow } from './oracle.ts';
+import { Findings, ProofOracle } from './oracle.ts';
 import { ProofLoad } from './proof-load.ts';
 import { ProofReadings } from './proof-readings.ts';
 import { ProvenEngine } from './proven-engine.ts';
 import { SeededChance } from './seeded-chance.ts';
 import { SmallDisk } from './small-disk.ts';
+import { checkWindows } from './window-check.ts';
 
 export interface ProveOptions {
   rounds: number;
@@ -51,14 +51,8 @@ export interface ProveReport {
 const MINUTE_MS = 60_000;
 /** Readings of the past begin this long ago: room for a week of rounds before they reach the present. */
 const PAST_MS = 200 * 24 * 60 * MINUTE_MS;
-/** After now, for windows of clocks that were moved. */
-const AHEAD_MS = 2 * 60 * MINUTE_MS;
-const ROWS_PER_PAGE = '10000';
 /** All windows of all rounds are held against the oracle again after so many rounds, and at the end. */
 const FULL_CHECK_ROUNDS = 25;
-/** A reading that may or may not count may still be on its way; windows with such readings are looked at again. */
-const UNCERTAIN_LOOKS_MAX = 4;
-const UNCERTAIN_PAUSE_MS = 500;
 /** Load before the fault, and after the engine is back. */
 const LOAD_BEFORE_MS = { min: 50, max: 700 };
 const LOAD_AFTER_MS = { min: 50, max: 400 };
@@ -104,8 +98,9 @@ class ProveRun {
     this.engine = new ProvenEngine({ dataDir, ingestPort, shards: 2, ingestThreads: 1 });
     this.oracle = new ProofOracle(new ProofReadings(options.seed));
     const firstMinute = Math.floor((Date.now() - PAST_MS) / (15 * MINUTE_MS)) * 15;
+    const ingestUrl = new URL(`http://127.0.0.1:${ingestPort}/ingest`);
     this.load = new ProofLoad(
-      { ingestUrl: new URL(`http://127.0.0.1:${ingestPort}/ingest`), seed: options.seed, meters: options.meters, firstMinute },
+      { ingestUrls: () => [ingestUrl], answersTellOutcomes: true, seed: options.seed, meters: options.meters, firstMinute },
       { oracle: this.oracle, findings: this.answers, availability: this.availability },
     );
   }
@@ -186,7 +181,7 @@ class ProveRun {
       },
       proveRight: async (apiUrl) => {
         try {
-          const findings = await this.looked(this.oracle.everything(), apiUrl);
+          const findings = await checkWindows(this.oracle, this.oracle.everything(), apiUrl);
           return findings.isClean ? null : `answers wrongly: ${findings.examples[0]}`;
         } catch (error) {
           if (error instanceof OperationalError) return `fails at queries: ${error.message}`;
@@ -197,39 +192,7 @@ class ProveRun {
   }
 
   private checked(meters: ReadonlyMap<number, number>): Promise<Findings> {
-    return this.looked(meters, this.engine.apiUrl);
-  }
-
-  /** Holds the windows of these meters, from their minutes on, against the oracle. */
-  private async looked(meters: ReadonlyMap<number, number>, apiUrl: string): Promise<Findings> {
-    const findings = new Findings();
-    const client = new ApiClient(apiUrl);
-    try {
-      for (const [meter, fromMinute] of meters) findings.add(await this.lookedAt(client, meter, fromMinute));
-    } finally {
-      client.close();
-    }
-    return findings;
-  }
-
-  private async lookedAt(client: ApiClient, meter: number, fromMinute: number): Promise<Findings> {
-    for (let look = 1; ; look++) {
-      const findings = this.oracle.check(meter, fromMinute, await this.windows(client, meter, '1m', fromMinute), await this.windows(client, meter, '15m', fromMinute));
-      if (findings.isClean || look === UNCERTAIN_LOOKS_MAX || !this.oracle.isUncertain(meter, fromMinute)) return findings;
-      await sleep(UNCERTAIN_PAUSE_MS);
-    }
-  }
-
-  private async windows(client: ApiClient, meter: number, granularity: '1m' | '15m', fromMinute: number): Promise<WindowRow[]> {
-    const rows: WindowRow[] = [];
-    const query = { granularity, from: String(fromMinute * MINUTE_MS), to: String(Date.now() + AHEAD_MS), limit: ROWS_PER_PAGE };
-    try {
-      for await (const { data } of client.pages(`/api/v1/meters/${this.oracle.readings.meterId(meter)}/aggregates`, query)) rows.push(...(data as unknown as WindowRow[]));
-    } catch (error) {
-      // A meter whose readings were all given up may be unknown.
-      if (!(error instanceof OperationalError) || error.code !== 'not_found') throw error;
-    }
-    return rows;
+    return checkWindows(this.oracle, meters, this.engine.apiUrl);
   }
 
   private freshAnswers(): Findings {
