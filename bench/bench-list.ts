@@ -3,6 +3,7 @@ import { postgresAvailable, POSTGRES_HOW_TO } from '../test/services/postgres.ts
 import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
+import { KAFKA_LOG_FULL, run as runKafkaLog } from './load/kafka-log.ts';
 import { run as runSinkKafka, SINK_KAFKA_FULL } from './load/sink-kafka.ts';
 import { run as runSinkTimescale, SINK_TIMESCALE_FULL } from './load/sink-timescale.ts';
 import { DECODE_FULL, run as runDecode, type DecodeEffort } from './micro/decode.ts';
@@ -51,6 +52,12 @@ export const BENCHES: readonly Bench[] = [
     name: 'sink-kafka',
     needs: { name: 'Kafka', isAvailable: kafkaAvailable, howTo: KAFKA_HOW_TO },
     run: (effort) => runSinkKafka(effort === 'full' ? SINK_KAFKA_FULL : { windowsPerBatch: 200, batches: 2, readings: 2_000, partitions: 4, rounds: 1 }),
+  },
+  {
+    group: 'load',
+    name: 'kafka-log',
+    needs: { name: 'Kafka', isAvailable: kafkaAvailable, howTo: KAFKA_HOW_TO },
+    run: (effort) => runKafkaLog(effort === 'full' ? KAFKA_LOG_FULL : { single: 2_000, batched: 2_000, meters: 500, partitions: 2, rounds: 1 }),
   },
   {
     group: 'load',

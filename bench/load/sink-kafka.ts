@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import kafkajs, { type Admin, type Batch, type Kafka, type Message } from 'kafkajs';
 import { createBodyDecoder } from '../../src/actors/ingest/body-decoder.ts';
 import { kafkaWriter } from '../../src/actors/sinks/kafka/kafka-writer.ts';
@@ -13,6 +12,7 @@ import { startKafka, type KafkaCluster } from '../../test/services/kafka.ts';
 import { meterWindow } from '../../test/support/meter-windows.ts';
 import { sinkBatch } from '../../test/support/sink-batches.ts';
 import { rowOf, type BenchReport, type BenchRow } from '../bench-report.ts';
+import { processorSeconds } from './processor-time.ts';
 import { meterIdOf, ReadingSource } from './reading-source.ts';
 
 /**
@@ -40,8 +40,6 @@ const START = Date.parse('2026-03-01T12:00:00Z');
 const MINUTE_MS = 60_000;
 /** In one request while the topics are filled. */
 const FILL_BYTES = 500_000;
-/** USER_HZ, which Linux fixes for programs. */
-const TICKS_PER_SECOND = 100;
 
 export async function run(options: SinkKafkaOptions = SINK_KAFKA_FULL): Promise<BenchReport> {
   const kafka = await startKafka();
@@ -270,13 +268,7 @@ class BusyWatch {
 
 /** Processor time that the brokers have taken so far. */
 function brokerSeconds({ nodes }: KafkaCluster): number | null {
-  if (process.platform !== 'linux') return null;
-  const ticks = nodes.map(({ pid }) => {
-    // After the name, which may hold spaces: utime and stime are the twelfth and thirteenth (man 5 proc_pid_stat).
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
-    return Number(fields[11]) + Number(fields[12]);
-  });
-  return ticks.reduce((sum, of) => sum + of, 0) / TICKS_PER_SECOND;
+  return processorSeconds(nodes.map(({ pid }) => pid));
 }
 
 function busyNote(busy: readonly Busy[]): string {

@@ -42,10 +42,11 @@ const packageJson = JSON.parse(read('package.json')) as { version: string; depen
 const SETTINGS = describeConfig(engineConfigSchema({ cores: 2 }), ENV_PREFIX).map(({ env }) => env);
 
 describe('compose.yaml', () => {
-  test('runs one engine in the profile one, and its neighbours in any', () => {
+  test('runs one engine in the profile one, three that share a log in the profile three, and their neighbours in any', () => {
     const active = (profile: string) => services.filter(([, { profiles }]) => profiles === undefined || profiles.includes(profile)).map(([name]) => name);
     const neighbours = ['grafana', 'kafka', 'kafka-ui', 'prometheus', 'timescale'];
     expect(active('one').sort()).toEqual([...neighbours, 'door-1', 'engine-1'].sort());
+    expect(active('three').sort()).toEqual([...neighbours, ...[1, 2, 3].flatMap((n) => [`door-node-${n}`, `node-${n}`])].sort());
     expect(active('none').sort()).toEqual(neighbours);
   });
 
@@ -81,7 +82,19 @@ describe('compose.yaml', () => {
     const { httpPort, ingestPort, opsPort } = engineSettings();
     const led = compose.services['door-1'].ports!.map((port) => port.split(':').slice(1)).map(([host, door]) => [Number(host), Number(targets.get(door))]);
     expect(led).toEqual([httpPort, ingestPort, opsPort].map((port) => [port, port]));
-    expect(engines.map(([, engine]) => engine.network_mode)).toEqual(['service:door-1']);
+    expect(engines.map(([name, engine]) => [name, engine.network_mode])).toEqual(engines.map(([name]) => [name, `service:door-${name.replace('engine-', '')}`]));
+  });
+
+  test('lets nodes that share a log know each other by a secret, each by an address of its own that leads to its gateway', () => {
+    const nodes = engines.filter(([, { environment }]) => environment?.SEG_LOG === 'kafka');
+    expect(nodes).toHaveLength(3);
+    const targets = new Map([...read('docker/engine-door.cfg').matchAll(/bind :(\d+)\n\s+server engine 127\.0\.0\.1:(\d+)/g)].map(([, from, to]) => [from, Number(to)]));
+    for (const [name, { environment }] of nodes) {
+      const { hostname, port } = new URL(String(environment!.SEG_NODE_URL));
+      expect([hostname, targets.get(port)]).toEqual([`door-${name}`, engineSettings().httpPort]);
+      const taken = loadEngineConfig({ cores: 2 }, { args: {}, env: { ...(environment as Record<string, string>), SEG_CLUSTER_SECRET: 'x'.repeat(48) }, file: null });
+      expect(taken).toMatchObject({ log: 'kafka', nodeUrl: `http://door-${name}:8000` });
+    }
   });
 
   test('gives every service a health check', () => {
