@@ -9,7 +9,7 @@ const READ_COMMITTED = 1;
 /** What was found from an offset on. */
 export interface Fetched {
   messages: RawMessage[];
-  /** Offset to go on from. */
+  /** Offset to go on from. The one asked for, with no messages and more until `end`: the answer had no room for this partition. */
   next: number;
   /** Offset behind the last message that is committed. */
   end: number;
@@ -35,19 +35,20 @@ export async function fetchFrom(broker: Broker, topic: string, wants: readonly F
   const found = responses.flatMap((response) => response.partitions);
   return new Map(wants.flatMap((want) => {
     const answer = found.find(({ partition }) => partition === want.partition);
-    return answer === undefined ? [] : [[want.partition, fetchedOf(answer, want.offset)]];
+    return answer === undefined ? [] : [[want.partition, fetchedOf(answer, want.offset, wants.length === 1)]];
   }));
 }
 
-function fetchedOf({ messages: raw, abortedTransactions, lastStableOffset }: FetchedPartition, offset: number): Fetched {
+function fetchedOf({ messages: raw, abortedTransactions, lastStableOffset }: FetchedPartition, offset: number, isAlone: boolean): Fetched {
   const end = Number(lastStableOffset);
   // Records come in the batches they were written in, so the first may be older than what was asked for.
   const newer = raw.filter((message) => Number(message.offset) >= offset);
   const messages = filterAbortedMessages({ messages: newer, abortedTransactions }).filter(({ isControlRecord }) => !isControlRecord);
   const last = raw.at(-1);
   if (last !== undefined) return { messages, next: Math.max(offset, lastOffsetOf(last) + 1), end };
-  // Of a batch whose records were all compacted away kafkajs tells nothing; had there been a record at the offset, it would be here.
-  return { messages, next: offset < end ? offset + 1 : offset, end };
+  // Of several partitions some get nothing, or a part of a batch, of which kafkajs makes nothing, when the answer is full: it says nothing of the offset. One that is asked for alone gets a whole
+  // batch; of one whose records were all compacted away kafkajs tells nothing, and had there been a record at the offset, it would be here.
+  return { messages, next: isAlone && offset < end ? offset + 1 : offset, end };
 }
 
 /** Of the batch that the record is the last of: what was compacted away behind it is passed too. */

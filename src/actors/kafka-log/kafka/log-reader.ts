@@ -26,7 +26,9 @@ interface Want {
   partition: number;
   offset: number;
   sinceMs: number;
-  /** Asked for alone, since a request for several was refused for one of them. */
+  /** An answer had no room for it. It is older than those that got something, and so comes before them next time. */
+  isPassedOver: boolean;
+  /** Asked for alone, since a request for several was refused for one of them, or had no room for it twice. */
   isAlone: boolean;
   resolve(piece: LogPiece): void;
   reject(error: unknown): void;
@@ -51,7 +53,7 @@ export class LogReader {
   read(partition: number, offset: number): Promise<LogPiece> {
     this.forget(partition);
     return new Promise((resolve, reject) => {
-      this.wants.set(partition, { partition, offset, sinceMs: performance.now(), isAlone: false, resolve, reject });
+      this.wants.set(partition, { partition, offset, sinceMs: performance.now(), isPassedOver: false, isAlone: false, resolve, reject });
       this.look();
     });
   }
@@ -114,6 +116,11 @@ export class LogReader {
     const { messages, next, end } = fetched;
     const isIdle = messages.length === 0 && next === want.offset;
     if (isIdle && performance.now() - want.sinceMs < IDLE_MS && end <= next) return;
+    if (isIdle && next < end) {
+      want.isAlone = want.isPassedOver;
+      want.isPassedOver = true;
+      return;
+    }
     if (messages.length === 0 && next > want.offset && next < end) {
       want.offset = next;
       return;
