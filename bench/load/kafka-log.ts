@@ -25,7 +25,7 @@ export interface KafkaLogOptions {
   rounds: number;
 }
 
-export const KAFKA_LOG_FULL: KafkaLogOptions = { single: 300_000, batched: 1_500_000, meters: 20_000, partitions: 12, rounds: 3 };
+export const KAFKA_LOG_FULL: KafkaLogOptions = { single: 300_000, batched: 1_500_000, meters: 20_000, partitions: 12, rounds: 2 };
 
 const FORMS = [
   { name: 'one reading a message, JSON', format: 'json', isBatched: false },
