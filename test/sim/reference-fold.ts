@@ -18,7 +18,7 @@ export function foldOfLog(config: ShardStateConfig, log: readonly LoggedRecord[]
         for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
         break;
       case 'picture':
-        state.applyPicture(record.regions, sequence);
+        state.applyPicture(record.regions, record.nowMs, sequence);
         break;
       case 'readingIds':
         // A clean stop repeats what is remembered; with nothing before it the log was made by a redistribution.

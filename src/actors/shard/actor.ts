@@ -392,7 +392,7 @@ export class ShardActor {
     this.appliedSequence = entry.sequence;
     if (entry.kind === 'control') {
       const { record } = entry;
-      if (record.kind === 'picture') this.state.applyPicture(record.regions, entry.sequence);
+      if (record.kind === 'picture') this.state.applyPicture(record.regions, record.nowMs, entry.sequence);
       else if (record.kind === 'tick') {
         for (const slice of record.slices) this.state.applyTick(slice, record.nowMs, entry.sequence);
         // The tick before may have left one, and one that is lost would fire after the end.

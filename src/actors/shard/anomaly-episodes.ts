@@ -1,4 +1,5 @@
 import { ANOMALY_KINDS, type Anomaly, type AnomalyKind, type Severity } from '../../model/anomaly.ts';
+import { GRANULARITY_MS } from '../../model/window.ts';
 import { messageOf } from './detection/anomaly-message.ts';
 import type { DetectionConfig } from './detection/detection-config.ts';
 import { observeWindow } from './detection/detection.ts';
@@ -27,6 +28,8 @@ export class AnomalyEpisodes {
   readonly open = Object.fromEntries(ANOMALY_KINDS.map((kind) => [kind, 0])) as Record<AnomalyKind, number>;
   private changes: AnomalyChange[] = [];
   private picture: RegionPicture['regions'] = [];
+  /** When the picture was true, epoch ms; NaN before the first. */
+  private pictureMs = NaN;
   /** Share of reporting meters that have power, and reporting meters, by region index. */
   private poweredShare = new Float64Array(0);
   private regionReporting = new Float64Array(0);
@@ -57,8 +60,10 @@ export class AnomalyEpisodes {
     return taken;
   }
 
-  setPicture(regions: RegionPicture['regions']): void {
+  /** How the regions are at `nowMs`, a time of the clock. */
+  setPicture(regions: RegionPicture['regions'], nowMs: number): void {
     this.picture = regions;
+    this.pictureMs = nowMs;
     this.spreadPicture();
   }
 
@@ -83,10 +88,16 @@ export class AnomalyEpisodes {
     observeWindow(
       cells,
       this.profile.of(page, row),
-      { ...window, regionPoweredShare: this.poweredShare[region], regionReporting: this.regionReporting[region] },
+      { ...window, regionPoweredShare: this.shareAt(region, window.startMs), regionReporting: this.regionReporting[region] },
       this.config,
       this.sink,
     );
+  }
+
+  /** Share of a region's meters that have power when the minute from `startMs` on ends; NaN where the picture is of another time. */
+  private shareAt(region: number, startMs: number): number {
+    const endMs = startMs + GRANULARITY_MS['1m'];
+    return Math.abs(this.pictureMs - endMs) <= this.config.darkPictureReachMs ? this.poweredShare[region] : NaN;
   }
 
   /** The row has been silent for too long, or for longer still. */

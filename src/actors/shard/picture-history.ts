@@ -3,6 +3,8 @@ import type { RegionPicture } from './protocol.ts';
 /** A picture of the regions and the log record that brought it. */
 export interface LoggedPicture {
   sequence: number;
+  /** When it was true, epoch ms: the record's time. */
+  nowMs: number;
   regions: RegionPicture['regions'];
 }
 
@@ -13,8 +15,8 @@ export interface LoggedPicture {
 export class PictureHistory {
   private pictures: LoggedPicture[] = [];
 
-  applied(sequence: number, regions: RegionPicture['regions']): void {
-    this.pictures.push({ sequence, regions });
+  applied(picture: LoggedPicture): void {
+    this.pictures.push(picture);
   }
 
   /** What is in force when a log that begins at `sequence` is replayed; null before the first. */

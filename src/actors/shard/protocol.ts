@@ -105,7 +105,7 @@ export interface ShardReport {
   anomalies: Anomaly[];
 }
 
-/** Main thread → shard: each region's share of reporting meters that have power, merged over all shards. */
+/** Main thread → shard: each region's share of reporting meters that have power now, merged over all shards. */
 export interface RegionPicture {
   kind: 'regionPicture';
   regions: { region: string; poweredShare: number; reporting: number }[];

@@ -49,7 +49,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
 export function restoreTables(state: ShardState, store: ShardStore): number {
   for (const name of store.regionNames()) state.ledger.restore(name);
   const picture = store.picture();
-  if (picture !== null) state.applyPicture(picture.regions, picture.sequence);
+  if (picture !== null) state.applyPicture(picture.regions, picture.nowMs, picture.sequence);
   const pages = restorePages(state, store);
   state.rebuildLive();
   return pages;
@@ -82,7 +82,7 @@ export class Replay {
         if (sequence >= this.replayFrom) for (const slice of record.slices) state.applyTick(slice, record.nowMs, sequence);
         return 0;
       case 'picture':
-        state.applyPicture(record.regions, sequence);
+        state.applyPicture(record.regions, record.nowMs, sequence);
         return 0;
       case 'readingIds':
         restoreReadingIds(state, record.words);

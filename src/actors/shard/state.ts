@@ -163,10 +163,10 @@ export class ShardState {
     }
   }
 
-  /** Takes in each region's share of meters that have power, as merged over all shards. */
-  applyPicture(regions: RegionPicture['regions'], sequence: number): void {
-    this.pictures.applied(sequence, regions);
-    this.episodes.setPicture(regions);
+  /** Takes in each region's share of meters that have power at `nowMs`, as merged over all shards. */
+  applyPicture(regions: RegionPicture['regions'], nowMs: number, sequence: number): void {
+    this.pictures.applied({ sequence, nowMs, regions });
+    this.episodes.setPicture(regions, nowMs);
   }
 
   /** Regional load, meter counts and open anomalies are not stored: they follow from the rows. Call once after pages are restored. */

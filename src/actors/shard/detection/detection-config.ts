@@ -62,6 +62,8 @@ export interface DetectionConfig {
   darkRegionPoweredShare: number;
   /** … and at least so many of them report. */
   darkRegionReportingMin: number;
+  /** What is known of the neighbours at one time says something of windows that end within this of it, and nothing of others. */
+  darkPictureReachMs: number;
 
   /** A live meter is silent when nothing came for this long … */
   silenceMinMs: number;
@@ -169,6 +171,9 @@ export const DEFAULT_DETECTION: DetectionConfig = {
   darkRegionPoweredShare: 0.5,
   // Two neighbours can be on the same dead line.
   darkRegionReportingMin: 3,
+  // A live meter's window closes within twice the allowed lateness of its end, two minutes at most; one more for the way here and the
+  // picture's age. What closes later is history, and its neighbours of then are not those of now.
+  darkPictureReachMs: 3 * MINUTE_MS,
 
   // Whatever the cadence, a broken connection is given time for a retry or two.
   silenceMinMs: 90_000,

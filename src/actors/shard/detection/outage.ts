@@ -9,7 +9,8 @@ import type { WindowFacts } from './window-facts.ts';
 
 /**
  * Outages by darkness: the meter reports, but neither power nor voltage, while its neighbours have power. Only for a meter that is warm and of
- * which power is expected. Where the neighbours are dark too, or nothing is known of them, it is no meter's outage (it may still be a drop).
+ * which power is expected. Where the neighbours are dark too, or nothing is known of them, as in history, it is no meter's outage: that would page
+ * somebody with a claim that nobody checked. What is certain, that power is gone, is told as a drop.
  *
  * A meter that tells its voltage is believed. One that does not may be at zero of its own accord (a charger, an empty flat), so darkness
  * that was seen today or the day before is no news: such a meter is told once, and then it is a habit.

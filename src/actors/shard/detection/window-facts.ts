@@ -8,7 +8,7 @@ export interface WindowFacts {
   maxPowerKw: number;
   /** NaN when no reading of the window carried one. */
   voltageAvg: number;
-  /** Share of the region's reporting meters that have power, 0 … 1; NaN when not known. */
+  /** Share of the region's reporting meters that have power, 0 … 1; NaN when not known for the time of the window. */
   regionPoweredShare: number;
   /** Meters that report in the region. */
   regionReporting: number;
