@@ -81,6 +81,15 @@ describe('windows', () => {
     expect(await post(impatient, [reading('old', tooOld, 1)])).toMatchObject({ rejected: 1, errors: [{ code: 'too_late' }] });
     expect(await post(impatient, [reading('old', BASE_MS - 39 * 24 * HOUR_MS, 1)])).toEqual(RECEIPT);
   });
+
+  it('that are known are duplicates for good, and others under their key conflicts', async () => {
+    const longAgoMs = BASE_MS - 100 * 24 * HOUR_MS;
+    await post(impatient, [reading('import', longAgoMs, 1)]);
+    await post(impatient, [reading('import', BASE_MS, 1)]);
+    expect(await post(impatient, [reading('import', longAgoMs, 1)])).toEqual({ accepted: 0, duplicates: 1, rejected: 0, errors: [] });
+    expect(await post(impatient, [reading('import', longAgoMs, 2)])).toMatchObject({ rejected: 1, errors: [{ code: 'conflict' }] });
+    expect(await post(impatient, [reading('import', longAgoMs + 1, 1)])).toMatchObject({ rejected: 1, errors: [{ code: 'too_late' }] });
+  });
 });
 
 describe('an engine of three shards', () => {

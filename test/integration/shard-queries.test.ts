@@ -153,7 +153,7 @@ describe('dead letters', () => {
   it('can be asked for by code, meter and time', async () => {
     const harness = await begin({ stepMs: 1, intervalMs: 1, correctionHorizonMs: 3_600_000 });
     await send(harness, [...minutes(0, 0, 3), ...minutes(1, 0, 3), ...minutes(1, 300, 1)]);
-    await send(harness, [...conflicts(0, 2), ...minutes(1, 1, 1)]);
+    await send(harness, [...conflicts(0, 2), readingOf(1, LIFE_START_MS + 500, { powerKw: 1, ...plain })]);
     await harness.advance(1_000);
     const between = harness.nowMs;
     await harness.advance(1_000);

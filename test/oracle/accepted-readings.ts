@@ -18,11 +18,11 @@ export class AcceptedReadings {
   judge(reading: OracleReading): Outcome {
     const { meterId, timestamp } = reading;
     const newest = this.newestMs.get(meterId) ?? -Infinity;
-    if (timestamp < newest - this.horizonMs) return OUTCOME.tooLate;
     const ofMeter = this.byMeter.get(meterId) ?? new Map<number, OracleReading>();
     this.byMeter.set(meterId, ofMeter);
     const known = ofMeter.get(timestamp);
     if (known !== undefined) return said(known) === said(reading) ? OUTCOME.duplicate : OUTCOME.conflict;
+    if (timestamp < newest - this.horizonMs) return OUTCOME.tooLate;
     ofMeter.set(timestamp, reading);
     if (timestamp > newest) {
       this.newestMs.set(meterId, timestamp);

@@ -33,7 +33,7 @@ export interface ShardStateConfig {
   partitionCount: number;
   /** Allowed lateness; at most LATENESS_MS_MAX. */
   latenessMs: number;
-  /** Readings older than their meter's newest by more than this are rejected. */
+  /** Readings older than their meter's newest by more than this are rejected, unless they are known. */
   correctionHorizonMs: number;
   metersMax: number;
   regionsMax: number;
@@ -228,8 +228,8 @@ export class ShardState {
     const newest = f64[d + (ROW.newestMs >> 3)];
     const fingerprint = this.fingerprints.of(i);
     const late = this.book.isClosed(page, row, 0, Math.floor(timestamp / MINUTE_MS) * MINUTE_MS + MINUTE_MS);
-    // What was removed under a shorter horizon cannot be corrected under a longer one.
-    if (late && (timestamp < newest - this.config.correctionHorizonMs || (page.removed !== null && timestamp < page.removed.anyEndMs(rowInPage(row))))) return OUTCOME.tooLate;
+    // What was removed cannot be looked up, and under a longer horizon than before not be corrected.
+    if (late && page.removed !== null && timestamp < page.removed.anyEndMs(rowInPage(row))) return OUTCOME.tooLate;
     // It may be one that no tick has closed yet.
     if (late) this.book.closePassed(page, row);
     // A reading newer than the meter's newest, in an open window, is new for certain.
@@ -237,6 +237,8 @@ export class ShardState {
       const known = this.book.findSample(page, row, timestamp, late);
       if (known >= 0) return known === fingerprint ? OUTCOME.duplicate : OUTCOME.conflict;
     }
+    // Only now: what is known stays a duplicate for good, however old an import that is sent again.
+    if (late && timestamp < newest - this.config.correctionHorizonMs) return OUTCOME.tooLate;
     if (this.readingIdSeen(batch, i, row, nowMs)) {
       // The next snapshot must stand for this record: replayed after the one it repeats has left the log, it would count.
       this.turn.touch(page);
