@@ -58,6 +58,8 @@ export interface ShardThreadSnapshot extends ThreadSnapshotBase {
   checkpointSteps: DurationSnapshot;
   /** Null: no outbox is kept. */
   outboxBytes: number | null;
+  /** The disk has no room, and readings are refused. */
+  storageRefuses: boolean;
 }
 
 export interface SinkThreadSnapshot extends ThreadSnapshotBase {
@@ -99,6 +101,8 @@ export interface MainThreadSnapshot extends ThreadSnapshotBase {
   children: readonly Pick<ChildStatus, 'name' | 'state' | 'restarts'>[];
   gateway: ReturnType<Gateway['stats']>;
   liveConnections: number;
+  /** Of the disk that holds the data directory, as far as the engine may use them; NaN: the system does not say. */
+  dataDiskFreeBytes: number;
 }
 
 export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | PartitionThreadSnapshot | KafkaLogThreadSnapshot | SinkThreadSnapshot | MainThreadSnapshot;
@@ -129,6 +133,8 @@ export const METRIC = {
   meters: gauge('seg_meters', 'Meters held by a shard.'),
   anomaliesOpen: gauge('seg_anomalies_open', 'Anomalies that go on, by kind.'),
   lmdbBytes: gauge('seg_lmdb_bytes', 'Size of a shard\'s LMDB environment on disk.'),
+  storageRefuses: gauge('seg_storage_refuses', '1 while a shard refuses readings because the disk has no room, else 0.'),
+  dataDiskFree: gauge('seg_data_disk_free_bytes', 'Free space on the disk that holds the data directory.'),
   consumptionLag: gauge('seg_consumption_lag_records', 'Log records (batches, mostly) appended and not yet counted.'),
   journalLagRecords: gauge('seg_journal_lag_records', 'Journalled readings not yet covered by a snapshot.'),
   journalLagBytes: gauge('seg_journal_lag_bytes', 'The same in bytes of journal.'),
@@ -223,6 +229,7 @@ function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void
   families.add(METRIC.meters, { shard }, snapshot.meters);
   for (const kind of ANOMALY_KINDS) families.add(METRIC.anomaliesOpen, { kind }, snapshot.anomaliesOpen[kind]);
   families.add(METRIC.lmdbBytes, { shard }, snapshot.lmdbBytes);
+  families.add(METRIC.storageRefuses, { shard }, snapshot.storageRefuses ? 1 : 0);
   families.add(METRIC.consumptionLag, { shard }, snapshot.consumptionLagRecords);
   families.add(METRIC.journalLagRecords, { shard }, snapshot.journalLagRecords);
   families.add(METRIC.journalLagBytes, { shard }, snapshot.journalLagBytes);
@@ -281,6 +288,7 @@ function addMain(families: MetricFamilies, snapshot: MainThreadSnapshot): void {
   addResponses(families, METRIC.gatewayRequests, snapshot.gateway);
   families.add(METRIC.gatewayQueries, {}, snapshot.gateway.queriesInFlight);
   families.add(METRIC.liveConnections, {}, snapshot.liveConnections);
+  families.add(METRIC.dataDiskFree, {}, snapshot.dataDiskFreeBytes);
 }
 
 function addThread(families: MetricFamilies, snapshot: ThreadSnapshotBase): void {

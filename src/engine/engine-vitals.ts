@@ -16,6 +16,8 @@ export interface EngineVitalsModules {
   /** Of the actors on the main thread. */
   mailboxes: () => MainThreadSnapshot['mailboxes'];
   version: string;
+  /** Free space on the disk that holds the data directory, bytes; NaN when it is not known. */
+  dataDiskFreeBytes: () => Promise<number>;
   /** A thread that does not answer in this time is left out of the scrape, ms. */
   controlDeadlineMs: number;
 }
@@ -57,7 +59,7 @@ export class EngineVitals {
     const heard = new Set(snapshots.map(({ thread }) => thread));
     for (const snapshot of snapshots) this.metrics.report(snapshot.thread, snapshot.epoch, familiesOf(snapshot));
     for (const { name } of this.modules.children()) if (!heard.has(name)) this.metrics.drop(name);
-    const main = this.main();
+    const main = await this.main();
     if (main !== null) this.metrics.report(main.thread, main.epoch, familiesOf(main));
     return this.metrics.render(await this.process.families());
   }
@@ -101,6 +103,11 @@ export class EngineVitals {
     return null;
   }
 
+  /** Shards that refuse readings because the disk has no room, as of the last poll. */
+  shardsWithoutRoom(): string[] {
+    return this.newest.filter((snapshot) => snapshot.kind === 'shard' && snapshot.storageRefuses).map(({ thread }) => thread);
+  }
+
   private async gather(): Promise<ThreadSnapshot[]> {
     const answers = await Promise.all(
       this.modules.threads().map((thread) =>
@@ -113,7 +120,7 @@ export class EngineVitals {
     return answers.filter((answer) => answer !== null);
   }
 
-  private main(): MainThreadSnapshot | null {
+  private async main(): Promise<MainThreadSnapshot | null> {
     const { modules } = this;
     const gateway = modules.gateway();
     if (gateway === null) return null;
@@ -127,6 +134,7 @@ export class EngineVitals {
       children: modules.children(),
       gateway,
       liveConnections: modules.liveConnections(),
+      dataDiskFreeBytes: await modules.dataDiskFreeBytes(),
     };
   }
 }

@@ -10,6 +10,7 @@ import { startOpsServer, type OpsServer } from '../http/ops-server.ts';
 import { loadStaticFiles } from '../http/static-files.ts';
 import { systemClock, systemTimers, type SharedClock, type TimerHandle } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
+import { freeDiskBytes } from '../runtime/files.ts';
 import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus } from '../runtime/supervisor.ts';
@@ -156,6 +157,7 @@ class RunningEngine implements Engine {
       liveConnections: () => this.live?.stats().connections ?? 0,
       mailboxes: () => ({ region: this.region.metrics.snapshot() }),
       version,
+      dataDiskFreeBytes: () => freeDiskBytes(config.dataDir),
       controlDeadlineMs: CONTROL_DEADLINE_MS,
     });
     this.history = config.timescaleUrl === null ? null : new HistoryLink({ deadlineMs: config.queryDeadlineMs }, time);
@@ -475,10 +477,10 @@ class RunningEngine implements Engine {
 
   private notReady(): { part: string; state: string }[] {
     if (this.state !== 'ready') return [{ part: 'engine', state: this.state }];
-    const down = this.vitalChildren()
-      .filter(({ state }) => state !== 'up')
-      .map(({ name, state }) => ({ part: name, state }));
-    return [...down, ...this.partitionsNotReady()];
+    const away = this.vitalChildren().filter(({ state }) => state !== 'up');
+    const isAway = new Set(away.map(({ name }) => name));
+    const withoutRoom = this.vitals.shardsWithoutRoom().filter((name) => !isAway.has(name));
+    return [...away.map(({ name, state }) => ({ part: name, state })), ...withoutRoom.map((part) => ({ part, state: 'out of disk space' })), ...this.partitionsNotReady()];
   }
 
   private partitionsNotReady(): { part: string; state: string }[] {

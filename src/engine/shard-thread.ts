@@ -144,6 +144,7 @@ runThread(async (context) => {
         unwrittenShare: figures.unwrittenShare,
         checkpointSteps: figures.checkpointSteps,
         outboxBytes: figures.outboxBytes,
+        storageRefuses: figures.storageRefuses,
       };
     },
   };

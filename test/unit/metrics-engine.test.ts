@@ -32,7 +32,7 @@ function shard(index: number): ShardThreadSnapshot {
     shard: index, meters: 100, windowsClosed: { '1m': 60, '15m': 4 }, windowsCorrected: 2, lateReadings: 5, deadLetters: 7,
     anomaliesOpen: { spike: 1, drop: 0, outage: 2, flat_line: 0, voltage_band: 0 },
     lmdbBytes: 4_096, consumptionLagRecords: 3,
-    journalLagRecords: 900, journalLagBytes: 90_000, journalBytesAppended: 5_000_000, checkpointAgeMs: index === 0 ? 2_500 : null, unwrittenShare: 0.25, checkpointSteps: { sumMs: 6, maxMs: 4, buckets: MAILBOX_BUCKETS_MS.map((bound): number => (bound === 5 ? 2 : 0)).concat(0) }, outboxBytes: index === 0 ? 512 : null,
+    journalLagRecords: 900, journalLagBytes: 90_000, journalBytesAppended: 5_000_000, checkpointAgeMs: index === 0 ? 2_500 : null, unwrittenShare: 0.25, checkpointSteps: { sumMs: 6, maxMs: 4, buckets: MAILBOX_BUCKETS_MS.map((bound): number => (bound === 5 ? 2 : 0)).concat(0) }, outboxBytes: index === 0 ? 512 : null, storageRefuses: index === 1,
   };
 }
 
@@ -46,7 +46,7 @@ const sinks: SinkThreadSnapshot = {
 };
 
 const main: MainThreadSnapshot = {
-  kind: 'main', thread: 'main', epoch: 1, stats: STATS, mailboxes: {}, version: '0.1.0', liveConnections: 4,
+  kind: 'main', thread: 'main', epoch: 1, stats: STATS, mailboxes: {}, version: '0.1.0', liveConnections: 4, dataDiskFreeBytes: 8_192,
   children: [{ name: 'shard-0', state: 'up', restarts: 0 }, { name: 'shard-1', state: 'backing_off', restarts: 3 }],
   gateway: { inFlight: 1, aborted: 0, responses: { 200: 8, 404: 1 }, queriesInFlight: 1, queriesRefused: 0 },
 };
@@ -65,6 +65,9 @@ describe('the engine metrics', () => {
     'seg_checkpoint_step_seconds_bucket{shard="0",le="0.0025"} 0',
     'seg_checkpoint_step_seconds_bucket{shard="0",le="0.005"} 2',
     'seg_checkpoint_step_max_seconds{shard="1"} 0.004',
+    'seg_storage_refuses{shard="0"} 0',
+    'seg_storage_refuses{shard="1"} 1',
+    'seg_data_disk_free_bytes 8192',
     'seg_sink_up{sink="timescale"} 1',
     'seg_sink_up{sink="kafka"} 0',
     'seg_sink_lag_seconds{sink="kafka"} 90',

@@ -23,6 +23,7 @@ import { recover, type RecoveryReport } from './recovery.ts';
 import { settleSettings } from './settled-settings.ts';
 import type { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
+import { StorageTrouble, type WrittenPart } from './storage-trouble.ts';
 import { TickSchedule } from './tick-schedule.ts';
 import { WindowRetention, type RetentionOptions } from './window-retention.ts';
 
@@ -78,8 +79,6 @@ const STEP_PAUSE_MS = 10;
 const JOURNAL_MARKS = 256;
 /** Records are counted for so long before the port, the clock and checkpoints have their turn, ms; one batch more. */
 const TURN_MS = 5;
-/** After the disk was full, the next attempt to write waits this long. */
-const STORAGE_RETRY_MS = 1_000;
 
 /** Something to append to the log. Batches answer; control records do not. */
 type Entry =
@@ -103,6 +102,7 @@ export class ShardActor {
   private readonly pace: CheckpointPace;
   private readonly stepTimes = new DurationHistogram();
   private readonly ticks: TickSchedule;
+  private readonly storage: StorageTrouble;
   private retention!: JournalRetention;
   private sequence = 0;
   private appliedSequence = 0;
@@ -119,7 +119,6 @@ export class ShardActor {
   /** On the monotonic clock, as is the next. */
   private nextStepAtMs = 0;
   private lastCheckpointMs = 0;
-  private blockedUntilMs = 0;
   /** First log record that counts once the step under way is on disk. */
   private nextLogFrom = 0;
   private deadLetters = 0;
@@ -132,6 +131,7 @@ export class ShardActor {
     this.options = options;
     this.modules = modules;
     const { store } = modules;
+    this.storage = new StorageTrouble(modules);
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
     this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
@@ -242,6 +242,8 @@ export class ShardActor {
     deadLetters: number;
     /** Null: no outbox is kept. */
     outboxBytes: number | null;
+    /** The disk has no room, and readings are refused. */
+    storageRefuses: boolean;
   } {
     return {
       meters: this.state.directory.meterCount,
@@ -256,6 +258,7 @@ export class ShardActor {
       checkpointSteps: this.stepTimes.snapshot(),
       deadLetters: this.deadLetters,
       outboxBytes: this.checkpoint.outbox?.bytes ?? null,
+      storageRefuses: this.storage.isRefusing,
     };
   }
 
@@ -347,6 +350,7 @@ export class ShardActor {
       this.commitFailed(error, group);
       return false;
     }
+    this.storage.wrote('log');
     this.commits.count++;
     this.commits.sumMs += clock.monotonic() - startedMs;
     return true;
@@ -365,7 +369,7 @@ export class ShardActor {
   }
 
   private commitFailed(error: unknown, group: Entry[]): void {
-    this.diskFailed(error, 'the log could not be written; readings are refused until it can');
+    this.diskFailed(error, 'log');
     // None of them is in the log, which has no gaps.
     this.sequence = group[0].sequence - 1;
     this.refuse(group);
@@ -379,12 +383,10 @@ export class ShardActor {
   }
 
   /** Throws what is not a full disk: it leaves the store in doubt, so start again from what is there. */
-  private diskFailed(error: unknown, message: string): void {
-    const { log, clock } = this.modules;
+  private diskFailed(error: unknown, part: WrittenPart): void {
     this.commits.failures++;
     if (!(error instanceof OperationalError && error.retryable)) throw error;
-    log.error({ err: error }, message);
-    this.blockedUntilMs = clock.monotonic() + STORAGE_RETRY_MS;
+    this.storage.failed(part, error);
   }
 
   /** Folds one record into the state and answers its sender. */
@@ -423,7 +425,7 @@ export class ShardActor {
 
   /** The disk was full a moment ago. */
   private get isBlocked(): boolean {
-    return this.modules.clock.monotonic() < this.blockedUntilMs;
+    return this.storage.isBlocked;
   }
 
   /** How much of its bound is used by what was counted and is not written. */
@@ -457,7 +459,7 @@ export class ShardActor {
           this.stepTimes.add(this.modules.clock.monotonic() - doneMs);
         },
         (error) => {
-          this.diskFailed(error, 'a checkpoint could not be written; readings are refused until it can');
+          this.diskFailed(error, 'tables');
           this.checkpoint.undo();
         },
       )
@@ -488,6 +490,7 @@ export class ShardActor {
   }
 
   private stepDone(): void {
+    this.storage.wrote('tables');
     this.unreportedAnomalies.push(...this.checkpoint.done());
     this.retention.first = this.nextLogFrom;
     this.state.pictures.trimmed(this.nextLogFrom);
