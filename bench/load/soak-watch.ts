@@ -73,7 +73,7 @@ function sampleOf(page: MetricsPage, atMs: number, memory: ResidentMemory): Soak
     externalMb: new Map([['main', page.sum('nodejs_external_memory_bytes') / MIB], ...byThread(page, 'seg_thread_external_bytes', {}, 1 / MIB)]),
     loopDelayMs: new Map([
       ['main', Math.max(0, page.sum('nodejs_eventloop_lag_p99_seconds') * 1_000 - MAIN_LOOP_PERIOD_MS)],
-      ...byThread(page, 'seg_event_loop_delay_seconds', { quantile: '0.99' }, 1_000),
+      ...byThread(page, 'seg_event_loop_delay_seconds', { statistic: 'p99' }, 1_000),
     ]),
     windowsClosed: page.sum('seg_windows_closed_total'),
   };

@@ -165,7 +165,7 @@ export const METRIC = {
   mailboxHandling: histogram('seg_mailbox_handling_seconds', 'Time an actor took for a message.'),
   actorUp: gauge('seg_actor_up', '1 while a supervised actor or thread is up, else 0.'),
   actorRestarts: counter('seg_actor_restarts_total', 'Restarts by the supervisor.'),
-  eventLoopDelay: gauge('seg_event_loop_delay_seconds', 'How much later than due a thread\'s event loop came round, since its previous heartbeat.'),
+  eventLoopDelay: gauge('seg_event_loop_delay_seconds', 'How much later than due a thread\'s event loop came round, since its previous heartbeat: p50, p99, max.'),
   threadHeapBytes: gauge('seg_thread_heap_bytes', 'JavaScript heap in use by a thread.'),
   threadExternalBytes: gauge('seg_thread_external_bytes', 'Memory of a thread outside its heap, ArrayBuffers among it.'),
 } as const;
@@ -300,9 +300,10 @@ function addThread(families: MetricFamilies, snapshot: ThreadSnapshotBase): void
   }
   const { thread, stats } = snapshot;
   if (stats === null) return;
-  families.add(METRIC.eventLoopDelay, { thread, quantile: '0.5' }, stats.eventLoopDelayP50Ms / 1_000);
-  families.add(METRIC.eventLoopDelay, { thread, quantile: '0.99' }, stats.eventLoopDelayP99Ms / 1_000);
-  families.add(METRIC.eventLoopDelay, { thread, quantile: '1' }, stats.eventLoopDelayMaxMs / 1_000);
+  // No `quantile`, which belongs to summaries.
+  families.add(METRIC.eventLoopDelay, { thread, statistic: 'p50' }, stats.eventLoopDelayP50Ms / 1_000);
+  families.add(METRIC.eventLoopDelay, { thread, statistic: 'p99' }, stats.eventLoopDelayP99Ms / 1_000);
+  families.add(METRIC.eventLoopDelay, { thread, statistic: 'max' }, stats.eventLoopDelayMaxMs / 1_000);
   families.add(METRIC.threadHeapBytes, { thread }, stats.heapUsedBytes);
   families.add(METRIC.threadExternalBytes, { thread }, stats.externalBytes);
 }

@@ -108,7 +108,7 @@ describe('the engine metrics', () => {
     'seg_mailbox_depth{actor="shard-1"} 1',
     'seg_mailbox_wait_seconds_count{actor="shard-0"} 1',
     'seg_mailbox_handling_seconds_count{actor="shard-0"} 0',
-    'seg_event_loop_delay_seconds{thread="ingest-1",quantile="0.99"} 0.012',
+    'seg_event_loop_delay_seconds{thread="ingest-1",statistic="p99"} 0.012',
     'seg_thread_heap_bytes{thread="main"} 5000',
     'seg_build_info{version="0.1.0"} 1',
   ])('have a line %s', async (line) => {
