@@ -115,7 +115,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       }),
       correctionHorizonMs: setting(duration({ min: '1h', max: '365d' }), {
         default: '40d',
-        description: 'How far behind its meter a reading may be and still correct a closed window. Older ones are rejected.',
+        description: 'How far behind its meter a reading may be and still correct a closed window. Older ones are rejected, unless they are known.',
       }),
       keep1mMs: setting(windowsKept, { default: 'auto', description: `How long the engine itself keeps 1-minute windows of meters, by the meter's own time. ${KEEP_AUTO}` }),
       keep15mMs: setting(windowsKept, { default: 'auto', description: 'The same for 15-minute windows. Regional windows stay.' }),
@@ -158,7 +158,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       }),
       bodyDeadlineMs: setting(duration({ min: '1s', max: '10m' }), {
         default: '30s',
-        description: 'Time a sender has for one request body, before 408.',
+        description: 'Time a sender has for one request body, before 408. One that brings less than 16 KiB/s for 7 s gets it earlier.',
       }),
       appendDeadlineMs: setting(duration({ min: '100ms', max: '10m' }), {
         default: '10s',
