@@ -63,14 +63,17 @@ export async function runExport(options: ExportOptions, hooks: ExportHooks = {})
   const columns = 'region' in options.subject ? REGION_COLUMNS : METER_COLUMNS;
   let windows = 0;
   try {
-    if (options.format === 'csv') await write(out, `${columns.join(',')}\n`);
+    // With the first page: an error must not come after a line that looks like a result.
+    let head = options.format === 'csv' ? `${columns.join(',')}\n` : '';
     for await (const path of windowPaths(client, options.subject)) {
       for await (const page of client.pages(path, windowQuery(options))) {
-        await write(out, page.data.map((window) => rowText(window, columns, options.format)).join(''));
+        await write(out, head + page.data.map((window) => rowText(window, columns, options.format)).join(''));
+        head = '';
         windows += page.data.length;
         hooks.onProgress?.(windows);
       }
     }
+    if (head !== '') await write(out, head);
     if (temporary !== null) {
       out.end();
       await finished(out);

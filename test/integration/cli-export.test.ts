@@ -3,7 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ExportOptions } from '../../src/cli/export.ts';
 import { runExport } from '../../src/cli/export.ts';
 
@@ -14,6 +14,7 @@ let url: string;
 let directory: string;
 let asked: URL[];
 let failures: number[];
+let meters: string[];
 
 const window = (meterId: string, i: number) => ({
   meterId, region: 'r', granularity: '15m', windowStart: new Date(START_MS + i * 900_000).toISOString(), windowEnd: new Date(START_MS + (i + 1) * 900_000).toISOString(),
@@ -24,7 +25,7 @@ const window = (meterId: string, i: number) => ({
 function answer(at: URL): { status: number; body: unknown } {
   const failure = failures.shift();
   if (failure !== undefined) return { status: failure, body: { title: 'no', detail: 'as the test asked' } };
-  if (at.pathname === '/api/v1/meters') return { status: 200, body: { data: [{ meterId: 'a' }, { meterId: 'b' }], nextCursor: null } };
+  if (at.pathname === '/api/v1/meters') return { status: 200, body: { data: meters.map((meterId) => ({ meterId })), nextCursor: null } };
   const meterId = /^\/api\/v1\/meters\/([ab])\/aggregates$/.exec(at.pathname)?.[1];
   if (meterId === undefined) return { status: 404, body: { title: 'Not Found', detail: 'no such meter' } };
   const first = Number(at.searchParams.get('cursor') ?? 0);
@@ -35,6 +36,7 @@ function answer(at: URL): { status: number; body: unknown } {
 beforeEach(async () => {
   asked = [];
   failures = [];
+  meters = ['a', 'b'];
   server = http.createServer((request, response) => {
     const at = new URL(request.url!, 'http://localhost');
     asked.push(at);
@@ -76,6 +78,27 @@ describe('an export', () => {
   it('tries a page again while the engine is busy', async () => {
     failures = [503, 429];
     expect(await runExport(options())).toBe(7);
+  });
+
+  it('of nothing is the head alone', async () => {
+    meters = [];
+    expect(await runExport(options({ subject: { allMeters: true } }))).toBe(0);
+    expect(await readFile(join(directory, 'out'), 'utf8')).toMatch(/^meterId,[^\n]+\n$/);
+  });
+
+  it('prints nothing when it fails before its first page', async () => {
+    const printed: unknown[] = [];
+    const spy = vi.spyOn(process.stdout, 'write').mockImplementation((...args: unknown[]) => {
+      printed.push(args[0]);
+      (args.at(-1) as () => void)();
+      return true;
+    });
+    try {
+      await expect(runExport(options({ subject: { meter: 'unknown' }, out: '-' }))).rejects.toMatchObject({ code: 'not_found' });
+    } finally {
+      spy.mockRestore();
+    }
+    expect(printed).toEqual([]);
   });
 
   it('leaves no file behind when it fails', async () => {
