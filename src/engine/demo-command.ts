@@ -20,7 +20,8 @@ const SENT_AGAIN_MS_MAX = 360 * MINUTE_MS;
 /** What is simulated: one run, as fast as the engine takes it until it has caught up with the clock, so that what goes on when the page opens has begun before. */
 export const DEMO_SIMULATION = {
   ...DEFAULT_SIMULATION,
-  // In this one the page opens while a region is over its capacity whose meters have not had a peak before, and two meters elsewhere have just fallen silent.
+  // In this one the page opens while a region is over its capacity whose meters have not had a peak before. Two meters elsewhere
+  // stopped sending minutes before; they show as silent 90 s after it opens, since silence is a matter of the clock.
   seed: 642,
   // Frequent enough that the page moves; two hours of it are filled in within seconds.
   intervalMs: 2_000,
