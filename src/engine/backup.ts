@@ -3,7 +3,7 @@ import { closeSync, copyFileSync, createReadStream, existsSync, fsyncSync, mkdir
 import { dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { OperationalError } from '../runtime/errors.ts';
-import { syncDirectory } from '../runtime/files.ts';
+import { makeDirectory, syncDirectory } from '../runtime/files.ts';
 import { holdSegments, listSegments, segmentPath } from '../runtime/lmdb-segments.ts';
 import { copyLmdbStore } from '../runtime/lmdb-store.ts';
 import { DATA_FILE, DIRECTORY_FORMAT, holdsData, makeGeneration, newEngineId, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
@@ -73,7 +73,7 @@ export async function backUp(from: string, to: string, about: { startedAt: Date;
 }
 
 async function copyShards(from: string, to: string, manifest: Manifest, note: BackupNote, onProgress: OnProgress): Promise<void> {
-  mkdirSync(to, { recursive: true });
+  makeDirectory(to);
   makeGeneration(to, GENERATION, manifest.shards);
   for (let shard = 0; shard < manifest.shards; shard++) {
     onProgress(shard, 0, 1);
@@ -114,7 +114,7 @@ export async function restore(from: string, to: string, verify: (path: string, m
   const manifest = { ...requireManifest(from), format: DIRECTORY_FORMAT };
   if (!isFree(to)) throw new OperationalError('data_directory', `${to} is not empty${existsSync(to) && statSync(to).isDirectory() && holdsData(to) ? ' and holds data' : ''}; nothing is overwritten: move it away, or give another --data-dir`);
   const isNew = !existsSync(to);
-  mkdirSync(to, { recursive: true });
+  makeDirectory(to);
   const claim = claimDirectory(to);
   const made = join(to, `gen-${GENERATION}`);
   try {

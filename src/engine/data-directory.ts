@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError } from '../runtime/errors.ts';
+import { makeDirectory } from '../runtime/files.ts';
 import { checkShardsAreThere, DIRECTORY_FORMAT, holdsData, leftovers, makeGeneration, MANIFEST_FILE, newEngineId, NO_ID, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
 import { claimDirectory, type DirectoryClaim } from './directory-claim.ts';
 
@@ -37,7 +38,7 @@ export interface NextGeneration {
 export function openDataDirectory(path: string, wanted: { partitions: number; shards: number }): DataDirectory {
   let claim: DirectoryClaim | null = null;
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     claim = claimDirectory(path);
     const manifest = readManifest(path);
     return new OpenDirectory(path, manifest === null ? make(path, wanted) : check(path, manifest), claim);

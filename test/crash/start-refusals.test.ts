@@ -99,6 +99,12 @@ describe('a data directory', () => {
     expect(stderr).toMatch(/^seg: the data directory .*\/file\/data cannot be used: .*; make it writable or set SEG_DATA_DIR to another\n$/);
   });
 
+  it('is refused where the system makes no directories', async () => {
+    const { code, stderr } = await refusal('/proc/seg/data');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^seg: the data directory \/proc\/seg\/data cannot be used: .*mkdir '\/proc\/seg'; make it writable or set SEG_DATA_DIR to another\n$/);
+  });
+
   it('is refused when its manifest is damaged', async () => {
     const dataDir = directory();
     writeFileSync(join(dataDir, 'engine.json'), '{"format":');
