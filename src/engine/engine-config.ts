@@ -299,11 +299,14 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   return found;
 }
 
-function logContradictions({ log, kafkaBrokers, timescaleUrl, nodeUrl, clusterSecret }: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
+function logContradictions({ log, kafkaBrokers, timescaleUrl, keep1mMs, keep15mMs, nodeUrl, clusterSecret }: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
   const found: { key: keyof PartsThatMustAgree; message: string }[] = [];
   if (log !== 'kafka') return found;
   if (kafkaBrokers.length === 0) found.push({ key: 'log', message: 'a log in Kafka needs kafkaBrokers too' });
   if (timescaleUrl !== null) found.push({ key: 'timescaleUrl', message: 'TimescaleDB is written from a log in the data directory only (log is kafka)' });
+  for (const [key, value] of [['keep1mMs', keep1mMs], ['keep15mMs', keep15mMs]] as const) {
+    if (value !== null && value !== Infinity) found.push({ key, message: 'windows of a log in Kafka are kept for ever (log is kafka)' });
+  }
   if (nodeUrl !== null && clusterSecret === null && !isLoopback(new URL(nodeUrl).hostname)) {
     found.push({ key: 'clusterSecret', message: 'nodeUrl is reached from other machines, so the engines need a secret that tells them from strangers' });
   }
