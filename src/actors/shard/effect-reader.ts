@@ -61,8 +61,9 @@ export class EffectReader {
     if (place.kind === 'outbox') {
       place = this.records(place, piece);
       if (place.sequence === this.outbox.next) {
-        place = this.earlyWindows(place, piece);
-        isLast = piece.hasRoom;
+        const early = this.earlyWindows(place, piece);
+        place = early.place;
+        isLast = piece.hasRoom && early.isLast;
       }
     }
     const windowCount = this.windows.count;
@@ -195,14 +196,14 @@ export class EffectReader {
    * Their place stays the end of the outbox, as they come there once more; only the number tells what was given. One that is on disk has been given from there,
    * and is left out.
    */
-  private earlyWindows(from: OutboxPlace, piece: Piece): OutboxPlace {
+  private earlyWindows(from: OutboxPlace, piece: Piece): { place: OutboxPlace; isLast: boolean } {
     const { early } = this;
     let first = early.first;
     const lookedTo = Math.min(early.next, first + FORGOTTEN_PER_PIECE_MAX);
     while (first < lookedTo && this.unwritten(first) === undefined) first++;
     early.dropBefore(first);
-    // The next piece goes on.
-    if (first === lookedTo) return from;
+    // The next piece goes on, when there is more: behind those that are on disk may be one that is not.
+    if (first === lookedTo) return { place: from, isLast: lookedTo === early.next };
     const isOwn = from.early?.process === this.process;
     let number = Math.max(isOwn ? from.early!.number : 0, first);
     const before = this.windows.count;
@@ -213,7 +214,7 @@ export class EffectReader {
     }
     // To move on over nothing would cost the consumer a transaction; but not to move when the piece is full would be to stand still.
     const moves = this.windows.count > before || !piece.hasRoom;
-    return moves ? { ...from, early: { process: this.process, number } } : from;
+    return { place: moves ? { ...from, early: { process: this.process, number } } : from, isLast: true };
   }
 
   private unwritten(number: number): Uint8Array | undefined {
