@@ -171,6 +171,18 @@ describe('a node', () => {
     expect([world.meterSum('a'), [...world.node('a').remote.silent]]).toEqual([40, []]);
   });
 
+  it('does not believe another about a partition that is not its own any more', async () => {
+    const world = new World();
+    world.report(1, 10, []);
+    await world.pass(2_000);
+    world.cluster.rebalance(['a', 'a', 'a', 'b']);
+    world.report(1, 12, []);
+    // It has not heard yet.
+    world.node('b').log.take({ kind: 'report', shard: 1, live: [{ region: 'north', meters: 10, reporting: 10, silent: 0, loadHigh: 0, loadLow: 0, powered: 10, openAnomalies: 0 }], parts: [], anomalies: [] });
+    await world.pass(2_000);
+    expect(world.meterSum('a')).toBe(12);
+  });
+
   it('drops what nobody owns', async () => {
     const world = new World();
     for (let p = 0; p < PARTITIONS; p++) world.report(p, 10, []);
