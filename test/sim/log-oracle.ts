@@ -28,18 +28,23 @@ export class LogOracle {
   /** Same id as one that counts, under another timestamp. */
   readonly repeatedIds = new Set<number>();
   private readonly horizonMs: number;
+  /** Windows that end longer than this before their meter's newest reading may be gone. */
+  private readonly keepMs: number;
   private readonly partitionCount: number;
   private readonly planned: ReadonlyMap<number, PlannedReading>;
   private readonly fail: (problem: string) => void;
   private readonly outcomes = new Map<ArrayBufferLike, number[]>();
+  /** Places of readings that are known and whose window may be gone: whether it is, and they are too late, is the checkpoints' business. */
+  private readonly forgettable = new Map<ArrayBufferLike, Set<number>>();
   private readonly acknowledged = new Set<ArrayBufferLike>();
   /** Second of arrival by meter and readingId. */
   private readonly ids = new Map<string, number>();
   /** Largest sequence per shard, forgotten when the number of shards changes. */
   private readonly newest = new Map<number, number>();
 
-  constructor(options: { horizonMs: number; partitionCount: number; planned: ReadonlyMap<number, PlannedReading> }, fail: (problem: string) => void) {
+  constructor(options: { horizonMs: number; keepMs: number; partitionCount: number; planned: ReadonlyMap<number, PlannedReading> }, fail: (problem: string) => void) {
     this.horizonMs = options.horizonMs;
+    this.keepMs = options.keepMs;
     this.partitionCount = options.partitionCount;
     this.planned = options.planned;
     this.fail = fail;
@@ -54,8 +59,14 @@ export class LogOracle {
       this.log.push({ shard, sequence, record });
       if (record.kind !== 'batch') continue;
       const outcomes: number[] = [];
-      for (let i = 0; i < record.batch.count; i++) outcomes.push(this.judge(this.sentReading(record.batch, i, shard, shardCount), record.nowMs));
+      const forgettable = new Set<number>();
+      for (let i = 0; i < record.batch.count; i++) {
+        const reading = this.sentReading(record.batch, i, shard, shardCount);
+        if (this.isForgettable(reading)) forgettable.add(i);
+        outcomes.push(this.judge(reading, record.nowMs));
+      }
       this.outcomes.set(bytes.buffer, outcomes);
+      this.forgettable.set(bytes.buffer, forgettable);
     }
   }
 
@@ -65,14 +76,15 @@ export class LogOracle {
   }
 
   onAppendReply(shard: number, buffer: ArrayBuffer, reply: AppendReply): void {
-    const expected = this.outcomes.get(buffer);
-    if (expected === undefined) {
+    const judged = this.outcomes.get(buffer);
+    if (judged === undefined) {
       this.fail(`shard ${shard} acknowledged a batch that is not on disk`);
       return;
     }
     if (this.acknowledged.has(buffer)) this.fail(`shard ${shard} acknowledged a batch twice`);
     this.acknowledged.add(buffer);
-    const actual = reply.outcomes === null ? expected.map(() => OUTCOME.accepted) : [...reply.outcomes];
+    const actual = reply.outcomes === null ? judged.map(() => OUTCOME.accepted) : [...reply.outcomes];
+    const expected = judged.map((outcome, i) => (actual[i] === OUTCOME.tooLate && this.forgettable.get(buffer)!.has(i) ? OUTCOME.tooLate : outcome));
     if (String(actual) !== String(expected)) this.fail(`shard ${shard} answered outcomes ${actual.join()} where ${expected.join()} are right`);
     const accepted = expected.filter((outcome) => outcome === OUTCOME.accepted).length;
     const duplicates = expected.filter((outcome) => outcome === OUTCOME.duplicate).length;
@@ -91,6 +103,10 @@ export class LogOracle {
     if (!said.every((value, k) => Object.is(value, meant[k]))) this.fail(`the log of shard ${shard} says ${said.join()} where ${meant.join()} was sent`);
     if (shardOfPartition(partitionOf(meterId, this.partitionCount), shardCount) !== shard) this.fail(`shard ${shard} took a reading of ${meterId}, which is not its`);
     return sent;
+  }
+
+  private isForgettable({ meterId, timestamp }: PlannedReading): boolean {
+    return this.keys.has(`${meterId}@${timestamp}`) && timestamp < this.accepted.newestOf(meterId) - this.keepMs;
   }
 
   private judge(reading: PlannedReading, nowMs: number): number {

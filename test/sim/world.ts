@@ -114,7 +114,7 @@ export class World {
     // Readings reach back hours, so with the short horizon there is something to take away.
     this.retention = { keepMs: correctionHorizonMs > DAY_MS ? [Infinity, Infinity] : [correctionHorizonMs, correctionHorizonMs + (plan.seed % 2) * 20 * MINUTE_MS] };
     this.state = { partitionCount, latenessMs, correctionHorizonMs, metersMax: 10_000, regionsMax: 100, readingIdBuckets: 1_024, detection: SIM_DETECTION };
-    this.oracle = new LogOracle({ horizonMs: correctionHorizonMs, partitionCount, planned: this.planned }, (problem) => this.fail(problem));
+    this.oracle = new LogOracle({ horizonMs: correctionHorizonMs, keepMs: Math.min(...this.retention.keepMs), partitionCount, planned: this.planned }, (problem) => this.fail(problem));
     this.clients = new Clients({ time: this.time, deliveryMsMax: this.options.deliveryMsMax, engine: () => this.engine, fail: (problem) => this.fail(problem), trace: (line) => this.trace(line) });
     this.disks = this.makeDisks(this.options.shards, []);
   }
