@@ -103,7 +103,9 @@ describe('a data directory of another format', () => {
     const first = spawn();
     await first.ready();
     await post(first, [{ meterId: 'm', region: 'r', timestamp: AT, powerKw: 1 }]);
-    expect(await first.stop()).toBe(0);
+    // An orderly stop writes the tables, and what is in the log counts no more.
+    if (place === 'log-1') await first.kill9();
+    else expect(await first.stop()).toBe(0);
     const file = join(dataDir, 'gen-1/shard-0', place, 'data.mdb');
     const good = readFileSync(file);
     const store = openLmdbStore({ directory: join(dataDir, 'gen-1/shard-0', place) });

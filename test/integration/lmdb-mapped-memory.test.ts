@@ -7,8 +7,8 @@ import { MappedMemory, mappedBytes } from '../../src/runtime/mapped-memory.ts';
 import type { Store } from '../../src/runtime/store.ts';
 
 const MIB = 1024 * 1024;
-const VALUES = 400;
-const VALUE_BYTES = 160 * 1024;
+const VALUES = 1_600;
+const VALUE_BYTES = 40 * 1024;
 const key = (n: number) => Buffer.from([1, n >> 8, n & 255]);
 const valueOf = (n: number) => Buffer.alloc(VALUE_BYTES, `value ${n} `);
 

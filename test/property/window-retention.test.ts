@@ -82,7 +82,7 @@ class Life {
     this.setting = setting;
     const { keepMs, hasDatabase, ...pace } = setting;
     this.harness = new ShardHarness({ startMs: LIFE_START_MS, correctionHorizonMs: HOUR_MS, retention: { keepMs }, outbox: { consumers: hasDatabase ? [DATABASE] : [], bytesMax: 1e9 }, ...pace });
-    this.expectations = new ShardExpectations(this.harness, HOUR_MS);
+    this.expectations = new ShardExpectations(this.harness, HOUR_MS, Math.min(...keepMs));
     this.database = new EffectConsumer(DATABASE, this.harness);
   }
 
