@@ -8,7 +8,7 @@ import type { LogOffsets } from './kafka/log-offsets.ts';
 import type { StateWriter } from './kafka/state-writer.ts';
 import { packKeyValues, unpackKeyValues } from './key-values.ts';
 import { controlRecord } from '../shard/log-record.ts';
-import type { LogBounds, PartitionLog } from './partition-actor.ts';
+import type { LogBounds, PartitionLog } from './partition-log.ts';
 import type { LogAppend } from './protocol.ts';
 
 /** What the threads that fold partitions ask of the one that talks to Kafka, and both ends of it. */

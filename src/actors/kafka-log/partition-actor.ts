@@ -6,9 +6,9 @@ import type { Log } from '../../runtime/log.ts';
 import { Checkpoint, type CheckpointOptions } from '../shard/checkpoint.ts';
 import { CheckpointPace, fillOf, type PaceOptions } from '../shard/checkpoint-pace.ts';
 import { JournalRetention } from '../shard/journal-retention.ts';
-import type { ControlRecord } from '../shard/log-record.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
 import { ShardQueries } from '../shard/queries.ts';
+import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TRIM_STEP_MAX } from '../shard/pauses.ts';
 import { READING_ID_TTL_MS } from '../shard/reading-ids.ts';
 import { Replay, restoreTables } from '../shard/recovery.ts';
 import type { ShardStore } from '../shard/shard-store.ts';
@@ -16,6 +16,7 @@ import { ShardState, type ShardStateConfig } from '../shard/state.ts';
 import { TickSchedule } from '../shard/tick-schedule.ts';
 import type { LogPiece } from './kafka/log-reader.ts';
 import { LogClock } from './log-clock.ts';
+import type { LogBounds, PartitionLog } from './partition-log.ts';
 import { settleLogSettings } from './settings-change.ts';
 import { unpackMessages } from './message-block.ts';
 import type { DecodedLogMessage } from './message-decoding.ts';
@@ -46,20 +47,6 @@ export interface PartitionOptions {
   anomaliesMax: number;
 }
 
-/** The partition's log, as far as its actor deals with it. */
-export interface PartitionLog {
-  /** As LogReader.read. */
-  read(offset: number): Promise<LogPiece>;
-  /** Resolves when the record is in the log; it comes back with what is read. */
-  append(record: ControlRecord): Promise<void>;
-}
-
-/** Where the log begins and ends: offsets of the first message there is, and behind the last. */
-export interface LogBounds {
-  begin: number;
-  end: number;
-}
-
 export interface PartitionModules {
   store: ShardStore;
   log: Log;
@@ -74,18 +61,8 @@ export interface PartitionModules {
   onFailure(error: unknown): void;
 }
 
-/** As those of a shard on its own disk (shard/actor.ts). */
-const TICK_MS = 250;
-const TICK_METERS_MAX = 1_024;
-const REPORT_MS = 500;
-const TRIM_STEP_MAX = 2_000;
-const PARTS_PER_REPORT_MAX = 5_000;
-const ANOMALIES_PER_REPORT_MAX = 1_000;
-const STEP_PAUSE_MS = 10;
 /** The thread has other partitions, and questions: after so long they have their turn. */
 const FOLD_SLICE_MS = 4;
-/** The log that may be unwritten is measured in so many parts. */
-const REPLAY_MARKS = 256;
 
 export class PartitionActor {
   readonly state: ShardState;
@@ -158,7 +135,7 @@ export class PartitionActor {
       this.checkpoint.addDeadLetter(letter);
     });
     const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
-    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.replayKeepBytesMax, markBytes: this.options.replayBytesMax / REPLAY_MARKS }, this.offset + 1, -Infinity, 0);
+    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.replayKeepBytesMax, markBytes: this.options.replayBytesMax / JOURNAL_MARKS }, this.offset + 1, -Infinity, 0);
     this.nextLogFrom = this.retention.first;
     this.lastCheckpointMs = clock.now();
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];

@@ -6,7 +6,7 @@ import { ShardState, type ShardStateConfig } from '../shard/state.ts';
 import { unpackMessages } from './message-block.ts';
 import type { DecodedLogMessage } from './message-decoding.ts';
 import type { LogMessage } from './protocol.ts';
-import type { LogBounds, PartitionLog } from './partition-actor.ts';
+import type { LogBounds, PartitionLog } from './partition-log.ts';
 
 /**
  * A log means what it meant under the settings it was folded with (shard/settled-settings.ts). Here it goes on while nobody looks: so first the state says from which record on other

@@ -18,6 +18,7 @@ import { packRememberedIds } from './reading-id-record.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from './outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
 import { ShardQueries } from './queries.ts';
+import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS, TRIM_STEP_MAX } from './pauses.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
 import { recover, type RecoveryReport } from './recovery.ts';
 import { settleSettings } from './settled-settings.ts';
@@ -60,23 +61,6 @@ export interface ShardModules {
   onFailure(error: unknown): void;
 }
 
-/** The clock looks for windows to close this often: four times a second costs nothing and keeps a silent meter's windows prompt. */
-const TICK_MS = 250;
-/** Meters whose windows a tick closes: 3 to 5 ms of work, which every batch that comes meanwhile waits for. */
-const TICK_METERS_MAX = 1_024;
-/** … and how soon it goes on with the others. */
-const TICK_PAUSE_MS = 10;
-/** The regions' live picture moves this often. */
-const REPORT_MS = 500;
-/** A pass over removed rows takes at most this many, so that no step is long. */
-const TRIM_STEP_MAX = 2_000;
-/** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
-const PARTS_PER_REPORT_MAX = 5_000;
-const ANOMALIES_PER_REPORT_MAX = 1_000;
-/** Between checkpoint steps that are one behind the other because there is much to write: room for the log's commits. */
-const STEP_PAUSE_MS = 10;
-/** The log that may be uncovered is measured in so many parts. */
-const JOURNAL_MARKS = 256;
 /** Records are counted for so long before the port, the clock and checkpoints have their turn, ms; one batch more. */
 const TURN_MS = 5;
 

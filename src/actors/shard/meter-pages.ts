@@ -2,7 +2,7 @@ import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
 import { PageProfiles } from './page-profiles.ts';
 import type { RemovedWindows } from './removed-windows.ts';
-import type { SampleBlock } from './sample-blocks.ts';
+import type { SampleBlock } from './sample-block.ts';
 
 /** Pages that share one buffer: a few dozen views stay in the processor's cache where one for each page would not. 3.6 MB. */
 const PAGES_PER_SLAB = 64;

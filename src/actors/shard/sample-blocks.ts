@@ -1,6 +1,7 @@
 import { GRANULARITY_MS } from '../../model/window.ts';
 import { rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
+import type { SampleBlock } from './sample-block.ts';
 import { NO_CHUNK, type SampleIndex } from './sample-index.ts';
 import { heldSamples } from './window-accumulator.ts';
 
@@ -12,13 +13,6 @@ import { heldSamples } from './window-accumulator.ts';
  * A block, little endian: which rows it has samples of (two u32, a bit each), how many of each (u16), then for each row its u32 fingerprints and u16 offsets as
  * SampleIndex.write has them.
  */
-export interface SampleBlock {
-  /** Of the minute. */
-  windowNumber: number;
-  /** Log position of the snapshot that it was made with: with page and minute its name on disk. */
-  sequence: number;
-  bytes: Uint8Array;
-}
 
 /**
  * Samples of a minute, over all meters of the page, that are worth the look-ups of a block: each of 64 meters has sent 16 since the page was last written. Meters that report

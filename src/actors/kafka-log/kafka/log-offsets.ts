@@ -1,4 +1,4 @@
-import type { LogBounds } from '../partition-actor.ts';
+import type { LogBounds } from '../partition-log.ts';
 import type { LogCluster } from './log-cluster.ts';
 
 const READ_COMMITTED = 1;
