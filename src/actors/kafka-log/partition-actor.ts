@@ -8,7 +8,7 @@ import { CheckpointPace, fillOf, type PaceOptions } from '../shard/checkpoint-pa
 import { JournalRetention } from '../shard/journal-retention.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
 import { ShardQueries } from '../shard/queries.ts';
-import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TRIM_STEP_MAX } from '../shard/pauses.ts';
+import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TRIM_STEP_MAX } from '../shard/actor-bounds.ts';
 import { READING_ID_TTL_MS } from '../shard/reading-ids.ts';
 import { Replay, restoreTables } from '../shard/recovery.ts';
 import type { ShardStore } from '../shard/shard-store.ts';

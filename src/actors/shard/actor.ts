@@ -18,7 +18,7 @@ import { packRememberedIds } from './reading-id-record.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from './outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
 import { ShardQueries } from './queries.ts';
-import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS, TRIM_STEP_MAX } from './pauses.ts';
+import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS, TRIM_STEP_MAX } from './actor-bounds.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
 import { recover, type RecoveryReport } from './recovery.ts';
 import { settleSettings } from './settled-settings.ts';
