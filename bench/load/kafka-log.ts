@@ -89,7 +89,7 @@ export async function run(options: KafkaLogOptions = KAFKA_LOG_FULL): Promise<Be
 }
 
 function engineOn(kafka: KafkaCluster, dataDir: string, prefix: string, partitions: number): EngineProcess {
-  return EngineProcess.spawn({ dataDir, settings: { LOG: 'kafka', KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_PREFIX: prefix, KAFKA_GROUP: `${prefix}seg`, PARTITIONS: String(partitions), CORRECTION_HORIZON: '365d' } });
+  return EngineProcess.spawn({ dataDir, settings: { LOG: 'kafka', KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_PREFIX: prefix, KAFKA_GROUP: `${prefix}seg`, PARTITIONS: String(partitions), CORRECTION_HORIZON: '365d', KAFKA_RESULTS: 'off' } });
 }
 
 /** The engine itself makes them, as it wants them. */

@@ -75,7 +75,7 @@ class SinkBench {
 
   static async prepare(url: string, directory: string, options: SinkTimescaleOptions): Promise<SinkBench> {
     const blocks = Array.from({ length: options.batches }, (_, batch) => blockOf(batch * options.windowsPerBatch, options.windowsPerBatch));
-    const writer = timescaleWriter({ url, engineId: 'bench', shards: 1, retention: KEEP_ALL, log: nullLog });
+    const writer = timescaleWriter({ url, engineId: 'bench', slots: 1, retention: KEEP_ALL, log: nullLog });
     await writer.open();
     const admin = new pg.Client({ connectionString: url });
     await admin.connect();

@@ -49,6 +49,7 @@ export class ClusterBoard implements ClusterView {
   private current: ClusterMap;
   /** On the clock that threads share. */
   private aliveAtMs = -Infinity;
+  private isRejoining = true;
 
   constructor(options: ClusterBoardOptions, modules: ClusterBoardModules) {
     this.options = options;
@@ -68,6 +69,10 @@ export class ClusterBoard implements ClusterView {
 
   ready(partition: number): boolean {
     return this.isAlive && this.states.get(partition)?.state === 'ready';
+  }
+
+  get isJoining(): boolean {
+    return this.isRejoining;
   }
 
   /** The group has heard of this node lately: what it has is nobody else's. */
@@ -124,6 +129,7 @@ export class ClusterBoard implements ClusterView {
   }
 
   logDown(): void {
+    this.isRejoining = true;
     this.logThread?.events.close();
     this.logThread = null;
   }
@@ -175,6 +181,8 @@ export class ClusterBoard implements ClusterView {
       if (!wasAlive) this.changed();
       return;
     }
+    this.isRejoining = event.kind === 'joining';
+    if (event.kind === 'joining') return;
     this.current = event.map;
     for (const index of this.folds.keys()) this.tell(index);
     this.changed();

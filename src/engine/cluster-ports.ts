@@ -13,6 +13,8 @@ export const LOG_PORT = 'log';
 /** Thread that talks to Kafka → main thread. */
 export type ClusterEvent =
   | { kind: 'map'; map: ClusterMap }
+  /** Until the next map it may be out of date. */
+  | { kind: 'joining' }
   /** A heartbeat of this time, on the clock that threads share, was answered well. */
   | { kind: 'alive'; sentAtMs: number };
 

@@ -199,8 +199,9 @@ export function engineConfigSchema(machine: { cores: number }) {
       kafkaBrokers: setting(brokers, { default: null, defaultText: 'none', description: 'Some brokers of the Kafka cluster that gets the same as messages: host:port, separated by commas.' }),
       log: setting(choice(['lmdb', 'kafka']), {
         default: 'lmdb',
-        description: 'Where readings lie before they count: lmdb, in the data directory, or kafka, in the topic raw_readings of SEG_KAFKA_BROKERS, whose partitions several engines share. What comes out of them goes to no other system then: not to TimescaleDB, and to no topics.',
+        description: 'Where readings lie before they count: lmdb, in the data directory, or kafka, in the topic raw_readings of SEG_KAFKA_BROKERS, whose partitions several engines share.',
       }),
+      kafkaResults: setting(onOff(), { default: 'on', description: 'Whether windows, alerts and dead letters become messages in topics of kafkaBrokers, or those are for the log alone.' }),
       kafkaGroup: setting(kafkaGroup, { default: 'seg', description: 'Name of the group of engines that share a log in Kafka.' }),
       nodeUrl: setting(nodeUrl, { default: null, defaultText: 'http://, host and http port', description: 'Address at which the other engines of the group reach this one\'s API.' }),
       clusterSecret: setting(clusterSecret, {
@@ -299,14 +300,10 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   return found;
 }
 
-function logContradictions({ log, kafkaBrokers, timescaleUrl, keep1mMs, keep15mMs, nodeUrl, clusterSecret }: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
+function logContradictions({ log, kafkaBrokers, nodeUrl, clusterSecret }: PartsThatMustAgree): { key: keyof PartsThatMustAgree; message: string }[] {
   const found: { key: keyof PartsThatMustAgree; message: string }[] = [];
   if (log !== 'kafka') return found;
   if (kafkaBrokers.length === 0) found.push({ key: 'log', message: 'a log in Kafka needs kafkaBrokers too' });
-  if (timescaleUrl !== null) found.push({ key: 'timescaleUrl', message: 'TimescaleDB is written from a log in the data directory only (log is kafka)' });
-  for (const [key, value] of [['keep1mMs', keep1mMs], ['keep15mMs', keep15mMs]] as const) {
-    if (value !== null && value !== Infinity) found.push({ key, message: 'windows of a log in Kafka are kept for ever (log is kafka)' });
-  }
   if (nodeUrl !== null && clusterSecret === null && !isLoopback(new URL(nodeUrl).hostname)) {
     found.push({ key: 'clusterSecret', message: 'nodeUrl is reached from other machines, so the engines need a secret that tells them from strangers' });
   }

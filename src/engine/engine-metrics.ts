@@ -1,6 +1,6 @@
 import { ACK_BUCKETS_MS, type IngestStatsSnapshot } from '../actors/ingest/ingest-stats.ts';
 import type { PartitionTotals } from '../actors/kafka-log/partition-host.ts';
-import type { SinkFigures } from '../actors/sinks/figures.ts';
+import { totalOf, type LaneTotals, type SinkFigures } from '../actors/sinks/figures.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { IngestServerStats } from '../http/ingest-server.ts';
 import { ANOMALY_KINDS, type AnomalyKind } from '../model/anomaly.ts';
@@ -79,6 +79,7 @@ export interface PartitionThreadSnapshot extends ThreadSnapshotBase {
     replayRecords: number;
     lagRecords: number;
     checkpointAgeMs: number;
+    outboxBytes: number | null;
     anomaliesOpen: Readonly<Record<AnomalyKind, number>>;
   }[];
   totals: PartitionTotals;
@@ -249,12 +250,13 @@ function addPartitions(families: MetricFamilies, { partitions, totals }: Partiti
   families.add(METRIC.deadLetters, {}, totals.deadLetters);
   families.add(METRIC.logFolded, {}, totals.readings);
   families.add(METRIC.logDuplicates, {}, totals.duplicates);
-  for (const { partition, meters, storeBytes, replayBytes, lagRecords, checkpointAgeMs, anomaliesOpen } of partitions) {
+  for (const { partition, meters, storeBytes, replayBytes, lagRecords, checkpointAgeMs, outboxBytes, anomaliesOpen } of partitions) {
     families.add(METRIC.meters, { shard: partition }, meters);
     families.add(METRIC.lmdbBytes, { shard: partition }, storeBytes);
     families.add(METRIC.checkpointAge, { shard: partition }, checkpointAgeMs / 1_000);
     families.add(METRIC.logLag, { partition }, lagRecords);
     families.add(METRIC.logReplayBytes, { partition }, replayBytes);
+    if (outboxBytes !== null) families.add(METRIC.outboxBytes, { shard: partition }, outboxBytes);
     for (const kind of ANOMALY_KINDS) families.add(METRIC.anomaliesOpen, { kind }, anomaliesOpen[kind]);
   }
 }
@@ -268,8 +270,9 @@ function addKafkaLog(families: MetricFamilies, { queuedBytes, appended, rebalanc
 }
 
 function addSinks(families: MetricFamilies, { sinks }: SinkThreadSnapshot): void {
-  for (const { sink, state, lagMs, openFailures, shards } of sinks) {
-    const total = (of: 'rows' | 'batches' | 'setAside' | 'failures'): number => shards.reduce((sum, lane) => sum + lane[of], 0);
+  for (const figures of sinks) {
+    const { sink, state, lagMs, openFailures } = figures;
+    const total = (of: keyof LaneTotals): number => totalOf(figures, of);
     families.add(METRIC.sinkUp, { sink }, state === 'running' ? 1 : 0);
     families.add(METRIC.sinkLag, { sink }, lagMs / 1_000);
     families.add(METRIC.sinkRows, { sink }, total('rows'));

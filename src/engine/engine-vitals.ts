@@ -1,3 +1,4 @@
+import { totalOf } from '../actors/sinks/figures.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { SinkStatus } from '../http/live-source.ts';
 import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
@@ -90,8 +91,8 @@ export class EngineVitals {
   sinkStatus(sink: SinkStatus['sink']): SinkStatus {
     const found = this.newest.flatMap((snapshot) => (snapshot.kind === 'sinks' ? snapshot.sinks : [])).find((figures) => figures.sink === sink);
     if (found === undefined) return { sink, state: 'down', lagMs: null, setAside: null, problem: 'its thread is being restarted' };
-    const { state, lagMs, lastError, shards } = found;
-    return { sink, state, lagMs, setAside: shards.reduce((total, lane) => total + lane.setAside, 0), problem: state === 'running' ? null : (lastError?.message ?? null) };
+    const { state, lagMs, lastError } = found;
+    return { sink, state, lagMs, setAside: totalOf(found, 'setAside'), problem: state === 'running' ? null : (lastError?.message ?? null) };
   }
 
   /** Offsets that a partition of a log in Kafka has yet to fold, as of the last poll; null while it is not here. */

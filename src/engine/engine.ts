@@ -28,6 +28,7 @@ import { HistoryLink } from './history-link.ts';
 import { planKafkaLog, type KafkaLogPlan } from './kafka-log-wiring.ts';
 import { LiveBoard } from './live-board.ts';
 import { redistributeDirectory } from './redistribution.ts';
+import { answerRegionParts } from './region-parts-link.ts';
 import { RegionSeeding } from './region-seeding.ts';
 import { ShardLinks } from './shard-links.ts';
 import { shardStateConfig } from './shard-state-config.ts';
@@ -290,8 +291,9 @@ class RunningEngine implements Engine {
   private sinkSpecs(): ConstructorParameters<typeof Supervisor>[1] {
     if (sinkNames(this.config).length === 0) return [];
     const start = async ({ epoch }: { epoch: number }) => {
-      const options = sinkThreadOptions(this.config, this.directory!.engineId);
+      const options = sinkThreadOptions(this.config, this.plan?.clusterId ?? this.directory!.engineId);
       const thread = await this.startThread<object>('sinks', new URL('./sink-thread.ts', import.meta.url), epoch, options, SINKS_READY_TIMEOUT_MS);
+      if (this.nodes !== null) answerRegionParts(thread, this.partitionCount, { ask: this.nodes.ask, clock: this.clock, log: this.log });
       this.links.clientUp('sinks', 'sinks', thread);
       this.history?.up(thread);
       return thread;

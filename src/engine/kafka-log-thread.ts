@@ -64,6 +64,7 @@ runThread<KafkaLogThreadControl>(async (context) => {
       log.info({ generation, nodes: assignment.nodes.length, partitions: assignment.owners.filter((owner) => owner === nodeId).length }, 'partitions are spread over the nodes');
       main?.sendEvent({ kind: 'map', map: newest });
     },
+    onJoining: () => main?.sendEvent({ kind: 'joining' }),
     onAlive(sentAtMs) {
       main?.sendEvent({ kind: 'alive', sentAtMs: clock.sharedMonotonic() - (performance.now() - sentAtMs) });
     },

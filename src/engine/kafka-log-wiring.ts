@@ -2,12 +2,12 @@ import { checkLogTopics, type LogTopicNames, type LogTopics } from '../actors/ka
 import type { KafkaAccess } from '../actors/sinks/kafka/kafka-connection.ts';
 import { kafkaSettings } from '../actors/sinks/kafka/kafka-options.ts';
 import type { Log } from '../runtime/log.ts';
-import type { EngineConfig } from './engine-config.ts';
+import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
 import type { KafkaLogThreadOptions } from './kafka-log-thread.ts';
 import { openPartitionDirectory, type PartitionDirectory } from './partition-directory.ts';
 import type { PartitionThreadOptions } from './partition-thread.ts';
 import { shardStateConfig } from './shard-state-config.ts';
-import { kafkaLogin } from './sink-options.ts';
+import { kafkaLogin, outboxOptions } from './sink-options.ts';
 
 /** How the settings make an engine whose log is in Kafka. */
 
@@ -16,6 +16,8 @@ export interface KafkaLogPlan {
   names: LogTopicNames;
   directory: PartitionDirectory;
   access: KafkaAccess;
+  /** Names all engines that share the log, whoever of them has which partition. */
+  clusterId: string;
 }
 
 /** A step costs a transaction of some round trips; a takeover reads what the last one has not. */
@@ -43,7 +45,7 @@ export async function planKafkaLog(config: EngineConfig, log: Log): Promise<Kafk
   const access = (engineId: string): KafkaAccess => ({ brokers: settings.brokers, engineId, tls: settings.tls, login: settings.login, requestTimeoutMs: settings.requestTimeoutMs });
   const topics = await checkLogTopics(access('log'), names, config.partitions, log);
   const directory = openPartitionDirectory(config.dataDir, { topic: names.state, partitions: topics.partitionCount });
-  return { topics, names, directory, access: access(directory.nodeId) };
+  return { topics, names, directory, access: access(directory.nodeId), clusterId: `${topics.kafkaId}/${names.state}` };
 }
 
 export function kafkaLogThreadOptions(config: EngineConfig, { access, names, topics, directory }: KafkaLogPlan): KafkaLogThreadOptions {
@@ -72,6 +74,8 @@ export function partitionThreadOptions(config: EngineConfig, { topics, directory
     replayKeepBytesMax: REPLAY_KEEP_BYTES_MAX,
     deadLettersMax: config.deadLetterRowsMax,
     anomaliesMax: config.anomalyRowsMax,
+    outbox: outboxOptions(config),
+    retention: { keepMs: windowsKeptMs(config) },
     removalsKeptMs,
     lastStepMs: Math.ceil(config.shutdownDeadlineMs / 3),
     creditsMax,

@@ -41,7 +41,7 @@ export class PartitionQuestions {
     const { view, local } = this.modules;
     const map = view.map();
     const owner = map.owners[partition] ?? null;
-    if (owner === map.self) return view.ready(partition) ? local<K>(partition, query) : Promise.reject(moving(partition));
+    if (owner === map.self) return this.mayAnswer(partition, query) ? local<K>(partition, query) : Promise.reject(moving(partition));
     const url = urlOf(map, owner);
     if (owner === null || url === null) return Promise.reject(moving(partition));
     return new Promise((resolve, reject) => this.gather(owner, url, partition, query, { resolve: resolve as Waiting['resolve'], reject }));
@@ -54,14 +54,23 @@ export class PartitionQuestions {
   }
 
   private async answerOne(partition: number, query: ShardQuery): Promise<NodeAnswer> {
-    const { view, local } = this.modules;
+    const { local } = this.modules;
     try {
-      if (!ASKABLE.has(query.kind) || !view.ready(partition)) throw moving(partition);
+      if (!ASKABLE.has(query.kind) || !this.mayAnswer(partition, query)) throw moving(partition);
       return { ok: await local(partition, query) };
     } catch (error) {
       const { code, message, retryable } = toWireError(error);
       return { failed: { code, message, retryable } };
     }
+  }
+
+  /**
+   * Parts of regional windows are asked for after something changed, and not again: what two nodes answer for one partition, each for its own, could stay as the last word. So whoever may not have
+   * it any more is silent.
+   */
+  private mayAnswer(partition: number, { kind }: ShardQuery): boolean {
+    const { view } = this.modules;
+    return view.ready(partition) && !(kind === 'regionPartsByKey' && view.isJoining);
   }
 
   private gather(nodeId: string, url: string, partition: number, query: ShardQuery, waiting: Waiting): void {

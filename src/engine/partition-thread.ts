@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LogLink, type LogAnswer, type LogQuestion } from '../actors/kafka-log/log-channel.ts';
@@ -33,6 +34,8 @@ export interface PartitionThreadOptions {
   replayKeepBytesMax: number;
   deadLettersMax: number;
   anomaliesMax: number;
+  outbox: PartitionOptions['outbox'];
+  retention: PartitionOptions['retention'];
   removalsKeptMs: number;
   lastStepMs: number;
   /** Requests that may be unanswered in each mailbox. */
@@ -47,9 +50,11 @@ const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;
 runThread(async (context) => {
   const options = context.options as PartitionThreadOptions;
   const { clock, timers, log } = context;
-  const mailboxes = { query: new MailboxMetrics() };
+  const mailboxes = { query: new MailboxMetrics(), effects: new MailboxMetrics() };
   const decoder = new LogMessageDecoder({ partitionCount: options.partitionCount });
   const gateways = new Map<number, Responder<ShardQuery, GatewayChannelAnswer, RegionPicture, ShardReport>>();
+  /** Ports of the sink thread, by partition. */
+  const sinks = new Map<number, Responder<ShardQuery, GatewayChannelAnswer>>();
   let main: Requester<never, never, OwnPartitions, PartitionNews> | null = null;
   let link: LogLink | null = null;
   const placeOf = (partition: number): string => join(options.directory, `partition-${partition}`);
@@ -70,10 +75,13 @@ runThread(async (context) => {
     },
     discardLocal: (partition) => rmSync(placeOf(partition), { recursive: true, force: true }),
     decode: (message) => decoder.decode(message),
+    newLife: () => randomBytes(6).toString('hex'),
     onState(partition, state) {
       if (state.state !== 'ready') {
-        gateways.get(partition)?.close();
-        gateways.delete(partition);
+        for (const ports of [gateways, sinks]) {
+          ports.get(partition)?.close();
+          ports.delete(partition);
+        }
       }
       main?.sendEvent({ partition, state });
     },
@@ -99,6 +107,11 @@ runThread(async (context) => {
       return;
     }
     const { shard: partition } = meta as ShardPortMeta;
+    if (purpose === 'sinks') {
+      sinks.get(partition)?.close();
+      sinks.set(partition, new Responder(transport, (query, reply) => answer(partition, query, reply), { name: `partition-${partition}`, ...channel }, { clock, metrics: mailboxes.effects }));
+      return;
+    }
     const gateway: Responder<ShardQuery, GatewayChannelAnswer, RegionPicture, ShardReport> = new Responder(transport, (query, reply) => answer(partition, query, reply), { name: `partition-${partition}`, ...channel }, { clock, metrics: mailboxes.query });
     gateways.get(partition)?.close();
     gateways.set(partition, gateway);
@@ -123,9 +136,9 @@ runThread(async (context) => {
       reply.ok(found, query.kind === 'effects' ? [(found as ShardAnswers['effects']).windows] : []);
     } catch (error) {
       // A question changes nothing, so a failed one must not cost the partition; only its asker hears.
-      log.error({ err: error, query: query.kind }, 'a query failed');
-      const isDamage = error instanceof OperationalError && error.code === 'corrupt';
-      reply.fail(isDamage ? error : new OperationalError('query_failed', 'the partition could not answer this query', { cause: error }));
+      if (!(error instanceof OperationalError && error.retryable)) log.error({ err: error, query: query.kind }, 'a query failed');
+      const isSaid = error instanceof OperationalError && (error.code === 'corrupt' || error.retryable);
+      reply.fail(isSaid ? error : new OperationalError('query_failed', 'the partition could not answer this query', { cause: error }));
     }
   }
 
@@ -134,7 +147,7 @@ runThread(async (context) => {
     stop: () => host.stop(),
     async metrics(): Promise<PartitionThreadSnapshot> {
       const partitions = [...host.ready()].map(([partition, actor]) => ({ partition, ...actor.figures(), anomaliesOpen: { ...actor.state.episodes.open } }));
-      return { kind: 'partitions', thread: context.name, epoch: context.epoch, stats: null, mailboxes: { [`${context.name}.query`]: mailboxes.query.snapshot() }, partitions, totals: host.totals() };
+      return { kind: 'partitions', thread: context.name, epoch: context.epoch, stats: null, mailboxes: { [`${context.name}.query`]: mailboxes.query.snapshot(), [`${context.name}.effects`]: mailboxes.effects.snapshot() }, partitions, totals: host.totals() };
     },
   };
 });

@@ -96,6 +96,6 @@ export class ShardLinks {
 
 function connect(client: { kind: ClientKind; thread: ConnectableThread }, shard: number, thread: ConnectableThread): void {
   const { port1, port2 } = new MessageChannel();
-  thread.connect(client.kind, port1, null);
+  thread.connect(client.kind, port1, { shard, epoch: thread.epoch } satisfies ShardPortMeta);
   client.thread.connect('shard', port2, { shard, epoch: thread.epoch } satisfies ShardPortMeta);
 }

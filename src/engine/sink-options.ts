@@ -1,6 +1,6 @@
 import type { OutboxOptions } from '../actors/shard/outbox.ts';
 import type { KafkaLogin } from '../actors/sinks/kafka/kafka-options.ts';
-import type { SinkWriter } from '../actors/sinks/protocol.ts';
+import { REGIONS_CONSUMER, type SinkWriter } from '../actors/sinks/protocol.ts';
 import { RETENTION_DEFAULTS } from '../actors/sinks/timescale/hypertables.ts';
 import type { EngineConfig } from './engine-config.ts';
 import type { SinkThreadOptions } from './sink-thread.ts';
@@ -8,22 +8,25 @@ import type { SinkThreadOptions } from './sink-thread.ts';
 /** How the engine's settings make what flows out of it. */
 
 /** The systems that the settings name. */
-export function sinkNames(config: Pick<EngineConfig, 'log' | 'timescaleUrl' | 'kafkaBrokers'>): SinkWriter['name'][] {
+export function sinkNames(config: Pick<EngineConfig, 'timescaleUrl' | 'kafkaBrokers' | 'kafkaResults'>): SinkWriter['name'][] {
   const names: SinkWriter['name'][] = [];
-  if (config.log === 'kafka') return names;
   if (config.timescaleUrl !== null) names.push('timescale');
-  if (config.kafkaBrokers.length > 0) names.push('kafka');
+  if (config.kafkaBrokers.length > 0 && config.kafkaResults) names.push('kafka');
   return names;
 }
 
-/** What each shard keeps for them. */
+/** What each shard keeps for them. Of a log that is shared regional windows are made of other engines' partitions, and must not hold up the rest. */
 export function outboxOptions(config: EngineConfig): OutboxOptions {
-  return { consumers: sinkNames(config), bytesMax: config.outboxBytesMax };
+  const names = sinkNames(config);
+  const consumers = config.log === 'kafka' ? names.flatMap((name) => [name, name + REGIONS_CONSUMER]) : names;
+  return { consumers, bytesMax: config.outboxBytesMax };
 }
 
+/** `engineId` is that of all engines that share a log. */
 export function sinkThreadOptions(config: EngineConfig, engineId: string): SinkThreadOptions {
   return {
     engineId,
+    isShared: config.log === 'kafka',
     shardCount: config.shards,
     capacities: config.regionCapacities,
     latenessMs: config.latenessMs,
@@ -39,8 +42,8 @@ function timescaleOptions({ timescaleUrl: url, timescaleRetention1mMs, timescale
 }
 
 function kafkaOptions(config: EngineConfig): SinkThreadOptions['kafka'] {
+  if (!sinkNames(config).includes('kafka')) return null;
   const { kafkaBrokers: brokers, kafkaTopicPrefix: topicPrefix, kafkaFormat: format, kafkaCompression: compression, kafkaTls: tls } = config;
-  if (brokers.length === 0) return null;
   return { brokers, topicPrefix, format, compression, tls, login: kafkaLogin(config) };
 }
 

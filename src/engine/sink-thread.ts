@@ -1,13 +1,16 @@
+import type { MessagePort } from 'node:worker_threads';
+import { joinFigures } from '../actors/sinks/figures.ts';
 import { kafkaWriter } from '../actors/sinks/kafka/kafka-writer.ts';
 import type { KafkaWriterOptions } from '../actors/sinks/kafka/kafka-options.ts';
-import type { SinkWriter } from '../actors/sinks/protocol.ts';
+import { REGIONS_CONSUMER, type EffectSource, type RegionWindowKey, type SinkWriter } from '../actors/sinks/protocol.ts';
 import { SinkPump } from '../actors/sinks/pump.ts';
+import { RegionPartsGather } from '../actors/sinks/region-parts-gather.ts';
 import { ShardEffects } from '../actors/sinks/shard-effects.ts';
 import type { RetentionOptions } from '../actors/sinks/timescale/hypertables.ts';
 import { timescaleWriter } from '../actors/sinks/timescale/timescale-writer.ts';
 import { WindowHistory } from '../actors/sinks/timescale/window-history.ts';
 import type { RegionCapacities } from '../actors/region/state.ts';
-import type { ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
+import type { RegionPart, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Page } from '../model/queries.ts';
 import type { MeterWindow } from '../model/window.ts';
@@ -16,12 +19,16 @@ import { runThread } from '../runtime/thread-main.ts';
 import { portTransport, type Transport } from '../runtime/transport.ts';
 import type { SinkThreadSnapshot } from './engine-metrics.ts';
 import { HISTORY_PORT, HISTORY_QUESTIONS_MAX, type HistoryQuery } from './history-link.ts';
+import { REGION_PARTS_PORT, REGION_PARTS_QUESTIONS_MAX, type RegionPartsQuestion } from './region-parts-link.ts';
 import type { ShardPortMeta } from './shard-links.ts';
 
 /** A worker thread with a pump for each system beside the engine, and the database's answers to queries that reach back past what the shards keep. */
 
 export interface SinkThreadOptions {
   engineId: string;
+  /** Shards are partitions of a log that several engines share: they come and go, and regional windows are made of other engines' as well. */
+  isShared: boolean;
+  /** Of an engine with a log of its own. */
   shardCount: number;
   capacities: RegionCapacities;
   latenessMs: number;
@@ -36,6 +43,10 @@ export interface SinkThreadOptions {
 
 /** Of one shard: a read ahead, regional windows and an acknowledgement for each pump, and room. */
 const QUESTIONS_PER_SHARD_MAX = 16;
+/** Writes side by side where shards are partitions, of which a node may have hundreds: a database has a hundred connections as a rule, for all nodes together. */
+const SHARED_SLOTS = 4;
+/** Regional windows in a batch there: each is asked of all nodes. */
+const SHARED_REGION_WINDOWS = 500;
 /** Of the time that the gateway waits, for the database: the rest is the way there and back. */
 const HISTORY_SHARE = 0.8;
 /** Answers are bounded by the pump's batches. */
@@ -44,24 +55,50 @@ const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;
 runThread(async (context) => {
   const options = context.options as SinkThreadOptions;
   const { clock, timers, log } = context;
+  const pumpModules = { clock, timers, random: Math.random, log, onFailure: (error: unknown) => context.fail(error) };
   const requesters = new Map<number, Requester<ShardQuery, ShardAnswers[ShardQuery['kind']]>>();
 
   const history = options.timescale === null ? null : new WindowHistory({ url: options.timescale.url, timeouts: { connectMs: options.askDeadlineMs * HISTORY_SHARE, queryMs: options.askDeadlineMs * HISTORY_SHARE } });
+
+  let regionParts: Requester<RegionPartsQuestion, RegionPart[]> | null = null;
+  const pumpsBySink = options.isShared ? sharedPumps() : ownPumps();
+  const pumps = pumpsBySink.flat();
 
   context.onPort((purpose, port, meta) => {
     if (purpose === HISTORY_PORT) {
       answerHistory(portTransport(port));
       return;
     }
-    const { shard, epoch } = meta as ShardPortMeta;
-    requesters.get(shard)?.close();
-    const link = { name: `shard-${shard}`, creditsMax: QUESTIONS_PER_SHARD_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch };
-    requesters.set(shard, new Requester(portTransport(port), link, { clock, timers }));
+    if (purpose === REGION_PARTS_PORT) {
+      const { epoch } = meta as { epoch: number };
+      regionParts = new Requester(portTransport(port), { name: 'main', creditsMax: REGION_PARTS_QUESTIONS_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch }, { clock, timers });
+      return;
+    }
+    takeShard(port, meta as ShardPortMeta);
   });
+
+  function takeShard(port: MessagePort, { shard, epoch }: ShardPortMeta): void {
+    requesters.get(shard)?.close();
+    const link = { name: `${options.isShared ? 'partition' : 'shard'}-${shard}`, creditsMax: QUESTIONS_PER_SHARD_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch };
+    const transport = portTransport(port);
+    const requester = new Requester<ShardQuery, ShardAnswers[ShardQuery['kind']]>(transport, link, { clock, timers });
+    requesters.set(shard, requester);
+    if (!options.isShared) return;
+    // A port of its own for each time that the partition is ready here.
+    transport.onClose(() => {
+      if (requesters.get(shard) !== requester) return;
+      requesters.delete(shard);
+      for (const pump of pumps) pump.shardDown(shard);
+    });
+    for (const pump of pumps) {
+      pump.shardDown(shard);
+      pump.shardUp(shard);
+    }
+  }
 
   function ask<K extends ShardQuery['kind']>(shard: number, query: Extract<ShardQuery, { kind: K }>): Promise<ShardAnswers[K]> {
     const requester = requesters.get(shard);
-    if (requester === undefined) return Promise.reject(new OperationalError('unavailable', `shard-${shard} is restarting; try again shortly`, { retryable: true }));
+    if (requester === undefined) return Promise.reject(new OperationalError('unavailable', `${options.isShared ? 'partition' : 'shard'}-${shard} is away; try again shortly`, { retryable: true }));
     return requester.request(query, { deadlineMs: options.askDeadlineMs }) as Promise<ShardAnswers[K]>;
   }
 
@@ -79,12 +116,50 @@ runThread(async (context) => {
     );
   }
 
-  const { engineId, shardCount: shards } = options;
-  const writers: SinkWriter[] = [];
-  if (options.timescale !== null) writers.push(timescaleWriter({ ...options.timescale, engineId, shards, log }));
-  if (options.kafka !== null) writers.push(kafkaWriter({ ...options.kafka, engineId }, { log, timers }));
-  const source = new ShardEffects({ shards, capacities: options.capacities, latenessMs: options.latenessMs }, { ask, clock });
-  const pumps = writers.map((writer) => new SinkPump({ shards }, { source, writer, clock, timers, random: Math.random, log, onFailure: (error) => context.fail(error) }));
+  /** What all shards have of these windows. */
+  async function partsOf(keys: readonly RegionWindowKey[]): Promise<RegionPart[]> {
+    if (options.isShared) {
+      if (regionParts === null) throw new OperationalError('unavailable', 'the sink thread is not connected to the main thread yet', { retryable: true });
+      return regionParts.request({ keys }, { deadlineMs: options.askDeadlineMs });
+    }
+    const answers = await Promise.all(Array.from({ length: options.shardCount }, (_, shard) => ask<'regionPartsByKey'>(shard, { kind: 'regionPartsByKey', keys })));
+    return answers.flat();
+  }
+
+  /** Pumps to the writers that are there, from all shards of this engine, and with them in the order of the sinks. */
+  function ownPumps(): SinkPump[][] {
+    const { shardCount: shards } = options;
+    const source = new ShardEffects(options, { ask, regionParts: partsOf, clock });
+    return writersOf(shards, '').map((writer) => [new SinkPump({ shards }, { source, writer, ...pumpModules })]);
+  }
+
+  /** The same from partitions: two for each sink, of which one has the regional windows, and cursors under a name of its own. */
+  function sharedPumps(): SinkPump[][] {
+    const regionWriters = writersOf(SHARED_SLOTS, REGIONS_CONSUMER);
+    return writersOf(SHARED_SLOTS, '').map((writer, i) => {
+      const gather = new RegionPartsGather(partsOf);
+      const source = new ShardEffects(options, { ask, regionParts: (keys) => gather.parts(keys), clock });
+      const regionSource: EffectSource = {
+        read: (shard, consumer, position, windowsMax) => source.read(shard, consumer + REGIONS_CONSUMER, position, windowsMax),
+        acknowledge: (shard, consumer, position) => source.acknowledge(shard, consumer + REGIONS_CONSUMER, position),
+        regionWindows: (keys) => source.regionWindows(keys),
+      };
+      const some = { shards: 0, slots: SHARED_SLOTS };
+      return [
+        new SinkPump(some, { source, writer, ...pumpModules }),
+        new SinkPump({ ...some, hasRegionRevisions: true, windowsPerBatch: SHARED_REGION_WINDOWS }, { source: regionSource, writer: regionWriters[i], ...pumpModules }),
+      ];
+    });
+  }
+
+  function writersOf(slots: number, suffix: string): SinkWriter[] {
+    const engineId = options.engineId + suffix;
+    const writers: SinkWriter[] = [];
+    if (options.timescale !== null) writers.push(timescaleWriter({ ...options.timescale, engineId, slots, isShared: options.isShared, log }));
+    if (options.kafka !== null) writers.push(kafkaWriter({ ...options.kafka, engineId: options.engineId }, { log, timers }));
+    return writers;
+  }
+
   for (const pump of pumps) pump.start();
 
   return {
@@ -92,10 +167,11 @@ runThread(async (context) => {
     async stop() {
       await Promise.all(pumps.map((pump) => pump.stop(options.drainMs)));
       for (const requester of requesters.values()) requester.close();
+      regionParts?.close();
       await history?.close();
     },
     async metrics(): Promise<SinkThreadSnapshot> {
-      return { kind: 'sinks', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, sinks: pumps.map((pump) => pump.figures()) };
+      return { kind: 'sinks', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, sinks: pumpsBySink.map((some) => some.map((pump) => pump.figures()).reduce(joinFigures)) };
     },
   };
 });

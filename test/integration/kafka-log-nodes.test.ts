@@ -1,24 +1,33 @@
-import { afterEach, expect, it } from 'vitest';
-import { suiteWithOwnKafka } from '../services/service-suites.ts';
-import { get, post, scrape } from '../support/engine-api.ts';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { suiteWithOwnKafka, suiteWithPostgres } from '../services/service-suites.ts';
+import { get, meterWindows, post, scrape } from '../support/engine-api.ts';
 import { EngineProcess, eventually } from '../support/engine-process.ts';
-import { logSettings, LogWorkload } from '../support/log-engines.ts';
+import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
+import { logSettings, LogWorkload, MINUTE_MS } from '../support/log-engines.ts';
+import { expectSinks } from '../support/log-sinks.ts';
 
-/** Two engines that share a log in Kafka. */
+/** Two engines that share a log in Kafka, and what they write to a database and to topics. */
 
 const PARTITIONS = 6;
 /** A session, a rebalance and a restore, on two cores that others use. */
 const TAKEOVER_MS = 60_000;
 
-suiteWithOwnKafka('engines that share a log in Kafka', {}, (kafka) => {
+suiteWithPostgres('engines and their database', (postgres) => suiteWithOwnKafka('that share a log in Kafka', {}, (kafka) => {
   const engines: EngineProcess[] = [];
+  let database: FreshDatabase;
+
+  beforeAll(async () => {
+    database = await freshDatabase(postgres().url);
+  });
+
+  afterAll(() => database.drop());
 
   afterEach(async () => {
     await Promise.all(engines.splice(0).map((engine) => engine.dispose()));
   });
 
   async function start(name: string, dataDir?: string): Promise<EngineProcess> {
-    const engine = await EngineProcess.start({ dataDir, settings: logSettings(kafka().brokers, name) });
+    const engine = await EngineProcess.start({ dataDir, settings: logSettings(kafka().brokers, name, { KAFKA_RESULTS: 'on', TIMESCALE_URL: database.url, TIMESCALE_RETENTION1M: 'forever', CORRECTION_HORIZON: '1h', KEEP1M: '1h' }) });
     engines.push(engine);
     return engine;
   }
@@ -36,7 +45,8 @@ suiteWithOwnKafka('engines that share a log in Kafka', {}, (kafka) => {
     let at = 0;
     const send = async (engine: EngineProcess, minutes: number): Promise<void> => {
       const readings = load.minutes(at, (at += minutes));
-      await eventually(() => post(engine, readings).then(() => true, () => false), (done) => done, TAKEOVER_MS);
+      const broken = load.meters.slice(0, 4).map((meterId) => ({ meterId, region: 'region-01', timestamp: 'never', powerKw: minutes }));
+      await eventually(() => post(engine, [...readings, ...broken]).then(() => true, () => false), (done) => done, TAKEOVER_MS);
       load.took(readings);
     };
     const first = await start('three');
@@ -73,6 +83,21 @@ suiteWithOwnKafka('engines that share a log in Kafka', {}, (kafka) => {
     await load.expectWindows([second, third]);
     await third.stop();
     await has(second, PARTITIONS);
+    // A window that the one that died had closed.
+    const correction = { meterId: load.meters[0], region: 'region-01', timestamp: load.range.from + 3 * MINUTE_MS + 15_000, powerKw: 9, voltage: 230 };
+    await post(second, [correction]);
+    load.took([correction]);
+    await eventually(() => meterWindows(second, correction.meterId, '1m', load.range), (windows) => windows[3].count === 3, TAKEOVER_MS);
+    await load.expectWindows([second]);
     await load.expectRegions(second);
+    await expectSinks({ database, brokers: kafka().brokers, topicPrefix: 'three.' }, second, load.meters, ['region-01', 'region-02', 'region-03'], load.range);
+
+    // Three hours later the engine has given up what is old, and asks the database for it.
+    await post(second, load.meters.map((meterId) => ({ meterId, region: 'region-01', timestamp: load.range.from + 180 * MINUTE_MS, powerKw: 1 })));
+    const [meterId] = load.meters;
+    await database.rows('UPDATE aggregates_1m SET avg_power_kw = 777 WHERE meter_id = $1 AND window_start = to_timestamp($2::double precision / 1000)', [meterId, load.range.from]);
+    const shown = async () => (await meterWindows(second, meterId, '1m', load.range)).map(({ avgPowerKw }) => avgPowerKw);
+    const powers = await eventually(shown, ([oldest]) => oldest === 777, TAKEOVER_MS);
+    expect([powers[0], powers.length]).toEqual([777, at + 1]);
   });
-});
+}));

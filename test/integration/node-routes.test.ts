@@ -9,7 +9,7 @@ import { nullLog } from '../../src/runtime/log.ts';
 import { fakeEngine } from '../support/fake-engine.ts';
 
 const SECRET = 'between the nodes';
-const PART: RegionPart = { region: 'north', granularity: '1m', windowStart: 1_767_000_000_000, meters: 3, powerHigh: 12_345, powerLow: -7, energyHigh: 2 ** 52 + 1, energyLow: 0.5, minPowerKw: Infinity, maxPowerKw: -0.1 };
+const PART: RegionPart = { region: 'north', granularity: '1m', windowStart: 1_767_000_000_000, meters: 3, powerHigh: 12_345, powerLow: -7, energyHigh: 2 ** 52 + 1, energyLow: 0.5, minPowerKw: Infinity, maxPowerKw: -0.1, changes: 4 };
 const QUESTIONS: NodeQuestion[] = [{ query: { kind: 'regionParts', region: 'north', granularity: '1m', from: 0, to: 1e13, limit: 3, withOpen: false }, partitions: [0, 5] }];
 
 let gateway: Gateway;

@@ -42,7 +42,7 @@ suiteWithPostgres('windows read back from the database', (postgres) => {
   beforeAll(async () => {
     database = await freshDatabase(postgres().url);
     history = new WindowHistory({ url: database.url });
-    const writer = timescaleWriter({ url: database.url, engineId: 'e', shards: 1, retention: KEEP_ALL, log: nullLog });
+    const writer = timescaleWriter({ url: database.url, engineId: 'e', slots: 1, retention: KEEP_ALL, log: nullLog });
     await writer.open();
     await writer.write(sinkBatch({ windows }));
     await writer.close();
@@ -112,7 +112,7 @@ suiteWithOwnPostgres('windows of a database that goes away', {}, (postgres) => {
       await postgres().kill9();
       await expect(history.meterWindows('m', query)).rejects.toMatchObject({ code: 'unavailable', retryable: true });
       await postgres().start();
-      const writer = timescaleWriter({ url: database.url, engineId: 'e', shards: 1, retention: KEEP_ALL, log: nullLog });
+      const writer = timescaleWriter({ url: database.url, engineId: 'e', slots: 1, retention: KEEP_ALL, log: nullLog });
       await writer.open();
       await writer.close();
       expect(await history.meterWindows('m', query)).toEqual({ data: [], nextCursor: null });

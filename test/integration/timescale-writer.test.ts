@@ -252,7 +252,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
   test('sets aside what the encoding of the database has no letters for', async () => {
     const latin = await freshDatabase(postgres().url, 'LATIN1');
     try {
-      const writer = timescaleWriter({ url: latin.url, engineId: 'engine-é電', shards: 1, log: nullLog });
+      const writer = timescaleWriter({ url: latin.url, engineId: 'engine-é電', slots: 1, log: nullLog });
       await expect(writer.open()).rejects.toMatchObject({ code: 'database_refused' });
       const plain = await openWriter({ url: latin.url });
       const report = await plain.write(sinkBatch({ position: '1', windows: [meterWindow({ meterId: 'a', region: 'Zürich' }), meterWindow({ meterId: 'b', region: '電' })] }));
@@ -279,6 +279,33 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     expect((await lost.write(sinkBatch({ position: '3' }))).written).toBe(0);
   });
 
+  test('lets the higher revision of a regional window win where several engines write, and the later window where one does', async () => {
+    const writer = await openWriter();
+    const stored = async () => (await database().rows<{ meters_reporting: number; revision: string | null }>('SELECT meters_reporting, revision FROM regional_aggregates_1m')).map((row) => [row.meters_reporting, row.revision]);
+    let position = 0;
+    const write = (metersReporting: number, revision: number | null) => writer.write(sinkBatch({ position: String(++position), regionWindows: [{ ...regionWindow({ metersReporting }), revision }] }));
+    await write(1, null);
+    await write(2, null);
+    expect(await stored()).toEqual([[2, null]]);
+    await write(3, 2 ** 40);
+    expect((await write(4, 2 ** 40 - 1)).written).toBe(0);
+    expect((await write(5, 2 ** 40)).written).toBe(0);
+    expect(await stored()).toEqual([[3, String(2 ** 40)]]);
+    await write(6, 2 ** 40 + 1);
+    expect(await stored()).toEqual([[6, String(2 ** 40 + 1)]]);
+  });
+
+  test('of engines that share a log go on with each other\'s cursors, over connections that all shards share', async () => {
+    const shared = { engineId: 'kafka-1/seg_state', slots: 1, isShared: true };
+    const [first, second] = [await openWriter(shared), await openWriter(shared)];
+    for (const shard of [3, 70]) await first.write(sinkBatch({ shard, position: '1' }), 0);
+    await expect(second.write(sinkBatch({ shard: 70, position: 'other' }), 0)).rejects.toMatchObject({ code: 'cursor_moved', retryable: true, message: expect.stringMatching(/the cursor of partition 70 .* was moved by the engine that has the partition too/) });
+    expect((await second.open())(70)).toBe('1');
+    await second.write(sinkBatch({ shard: 70, position: '2' }), 0);
+    await expect(first.write(sinkBatch({ shard: 70, position: 'stale' }), 0)).rejects.toMatchObject({ code: 'cursor_moved' });
+    expect(await storedCursors(database())).toEqual({ 'kafka-1/seg_state/3': '1', 'kafka-1/seg_state/70': '2' });
+  });
+
   test('does not let two sessions write the same first batch', async () => {
     const [one, other] = [await openWriter(), await openWriter()];
     const batch = { position: '1', windows: [meterWindow({})] };
@@ -299,7 +326,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
 
   test('has no room for a shard beyond those it was made for', async () => {
     const writer = await openWriter();
-    await expect(writer.write(sinkBatch({ shard: 2 }))).rejects.toThrow('shard 2 is one of 2');
+    await expect(writer.write(sinkBatch({ shard: 2 }))).rejects.toThrow('slot 2 is one of 2');
   });
 
   test('writes 20,000 windows of two shards side by side', async () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { windowsOf, type OracleReading } from '../oracle/window-oracle.ts';
 import { allAnswers, LogNode, LogWorld } from '../support/log-world.ts';
+import { CONSUMERS, SharedDatabase } from '../support/shared-consumer.ts';
 
 /** Whoever has the partition, and however often it moved: what it answers is what one fold of the whole log from its beginning answers. */
 
@@ -20,6 +21,8 @@ type Step =
   | { do: 'move'; node: number; heard: 'all' | 'new' }
   | { do: 'crash'; node: number; disk: 'lost' | 'kept' | 'wiped' }
   | { do: 'loseAnswer' }
+  /** The node's sinks read a piece for the database that all nodes share; is it written now, or when they do so the next time? */
+  | { do: 'sink'; node: number; consumer: number; windowsMax: number; isLate: boolean }
   | { do: 'trim' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -30,12 +33,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('move' as const), node: fc.nat(2), heard: fc.constantFrom('all' as const, 'new' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), node: fc.nat(2), disk: fc.constantFrom('lost' as const, 'kept' as const, 'wiped' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('loseAnswer' as const) }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('sink' as const), node: fc.nat(2), consumer: fc.nat(1), windowsMax: fc.integer({ min: 1, max: 30 }), isLate: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('trim' as const) }) },
 );
 
 class Run {
   readonly world = new LogWorld(START_MS);
   owner = 0;
+  readonly database = new SharedDatabase();
+  private readonly unwritten: (ReturnType<SharedDatabase['read']>)[] = [null, null, null];
   readonly nodes = [0, 1, 2].map((node) => new LogNode(this.world, { latenessMs: LATENESS_MS }, () => this.owner === node));
 
   async do(one: Step): Promise<void> {
@@ -74,9 +80,26 @@ class Run {
       case 'loseAnswer':
         world.answersToLose = 1;
         return;
+      case 'sink':
+        this.sink(one);
+        return;
       case 'trim':
         world.trim();
     }
+  }
+
+  private sink({ node, consumer, windowsMax, isLate }: Extract<Step, { do: 'sink' }>): void {
+    const { database, nodes, unwritten } = this;
+    const { actor } = nodes[node];
+    const late = unwritten[node];
+    unwritten[node] = null;
+    if (late !== null) database.write(late, actor);
+    if (actor === null) return;
+    // Who was told of a move answers for nothing any more; who was not, for nothing that regional windows are made of.
+    const piece = database.read(CONSUMERS[consumer], actor, nodes[this.owner].actor, windowsMax);
+    if (piece === null) return;
+    if (isLate) unwritten[node] = piece;
+    else database.write(piece, actor);
   }
 
   /** Everybody hears who has it, and time passes until all windows are closed. */
@@ -134,6 +157,8 @@ describe('a partition that moves between nodes', () => {
         const reference = await foldOfAll(run.world);
         expect(reference.actor, JSON.stringify(reference.state)).not.toBeNull();
         expect(allAnswers(actor!, METERS, REGIONS)).toEqual(allAnswers(reference.actor!, METERS, REGIONS));
+        run.database.catchUp(actor!);
+        run.database.expectAll(actor!, METERS, REGIONS);
       }),
       { numRuns: 60 },
     );
@@ -154,6 +179,8 @@ describe('a partition that moves between nodes', () => {
         await run.end();
         expect(run.nodes.flatMap(({ refusals }) => refusals)).toEqual([]);
         await expectOracle(run);
+        run.database.catchUp(run.nodes[run.owner].actor!);
+        run.database.expectAll(run.nodes[run.owner].actor!, METERS, REGIONS);
       }),
       { numRuns: 40 },
     );

@@ -265,7 +265,7 @@ class SinkProcess {
         }
       },
       acknowledge: (shard, _consumer, position) => this.acknowledge(shard, position),
-      regionWindows: (keys) => this.ask([...shards.outboxes.keys()], () => keys.map((key) => shards.regionWindow(key))),
+      regionWindows: (keys) => this.ask([...shards.outboxes.keys()], () => keys.map((key) => ({ ...shards.regionWindow(key), revision: null }))),
     };
   }
 

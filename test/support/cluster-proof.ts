@@ -105,6 +105,7 @@ export class ClusterProof {
       LATENESS: '1s',
       CORRECTION_HORIZON: '365d',
       CHECKPOINT_INTERVAL: '1s',
+      KAFKA_RESULTS: 'off',
     };
     at.engine = await EngineProcess.start({ dataDir: at.dataDir, settings });
   }

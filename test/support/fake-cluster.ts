@@ -5,6 +5,8 @@ export class FakeCluster {
   owners: (string | null)[];
   /** Partitions that their owner is not ready for. */
   readonly notReady = new Set<number>();
+  /** Names of nodes that do not know yet who has what. */
+  readonly joining = new Set<string>();
   /** By name of the node. */
   readonly urls = new Map<string, string>();
   private readonly listeners: (() => void)[] = [];
@@ -17,7 +19,11 @@ export class FakeCluster {
 
   /** As one of its nodes sees it. */
   view(self: string): ClusterView {
+    const { joining } = this;
     return {
+      get isJoining() {
+        return joining.has(self);
+      },
       map: (): ClusterMap => ({ generation: this.generation, self, nodes: [...this.urls].map(([nodeId, url]) => ({ nodeId, url })), owners: this.owners }),
       onChange: (listener) => void this.listeners.push(listener),
       ready: (partition) => this.owners[partition] === self && !this.notReady.has(partition),

@@ -10,7 +10,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 
 /** Settings of an engine of the group `name`, whose topics and group are its own. Windows close soon after their meter is silent. */
 export function logSettings(brokers: string, name: string, more: Settings = {}): Settings {
-  return { LOG: 'kafka', KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: `${name}.`, KAFKA_GROUP: name, PARTITIONS: '6', SHARDS: '2', LATENESS: '1s', CHECKPOINT_INTERVAL: '5s', ...more };
+  return { LOG: 'kafka', KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: `${name}.`, KAFKA_GROUP: name, PARTITIONS: '6', SHARDS: '2', LATENESS: '1s', CHECKPOINT_INTERVAL: '5s', KAFKA_RESULTS: 'off', ...more };
 }
 
 /** Readings of some meters, two a minute. */

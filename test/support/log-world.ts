@@ -11,6 +11,7 @@ import type { LogAppend, LogMessage } from '../../src/actors/kafka-log/protocol.
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { GRANULARITIES } from '../../src/model/window.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
+import { CONSUMERS } from './shared-consumer.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
@@ -28,6 +29,8 @@ interface Reading {
   resolve(piece: LogPiece): void;
   reject(error: unknown): void;
 }
+
+let lives = 0;
 
 /** The topics of one partition. */
 export class LogWorld {
@@ -147,6 +150,7 @@ export class LogNode {
       openLocal: () => this.disk,
       discardLocal: () => (this.disk = new MemoryStore()),
       decode: (message) => decoder.decode(message),
+      newLife: () => `l${++lives}`,
       onReport() {},
       onState: (_partition, state) => {
         if (life.isOver) return;
@@ -240,6 +244,7 @@ function hostOptions(latenessMs: number): PartitionHostOptions {
     replayKeepBytesMax: 5_000,
     deadLettersMax: 1_000,
     anomaliesMax: 1_000,
+    outbox: { consumers: CONSUMERS, bytesMax: 1_000_000 },
     removalsKeptMs: 86_400_000,
     lastStepMs: 1_000,
   };

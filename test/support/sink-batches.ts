@@ -21,7 +21,8 @@ export interface BatchContents {
   shard?: number;
   position?: string;
   windows?: readonly MeterWindow[];
-  regionWindows?: RegionWindow[];
+  /** Without a revision as one writer sends them. */
+  regionWindows?: (RegionWindow & { revision?: number | null })[];
   anomalies?: Anomaly[];
   deadLetters?: DeadLetter[];
 }
@@ -29,7 +30,7 @@ export interface BatchContents {
 export function sinkBatch({ shard = 0, position = '1', windows = [], regionWindows = [], anomalies = [], deadLetters = [] }: BatchContents): SinkBatch {
   const builder = new WindowBlockBuilder();
   for (const window of windows) builder.add(window);
-  return { shard, position, windows: builder.finish(), windowCount: windows.length, regionWindows, anomalies, deadLetters };
+  return { shard, position, windows: builder.finish(), windowCount: windows.length, regionWindows: regionWindows.map((window) => ({ revision: null, ...window })), anomalies, deadLetters };
 }
 
 /** As the pump does: the same batch until it passes. With `opening` the writer is opened before each try; one to a database takes that only while no other shard writes. */

@@ -26,7 +26,7 @@ export function timescaleWriters(server: () => { url: string }, defaults: Partia
     await database.drop();
   });
   const writer = (options: Partial<TimescaleOptions> = {}): SinkWriter => {
-    const made = timescaleWriter({ url: database.url, engineId: 'engine-1', shards: 2, retention: KEEP_ALL, log: nullLog, ...defaults, ...options });
+    const made = timescaleWriter({ url: database.url, engineId: 'engine-1', slots: 2, retention: KEEP_ALL, log: nullLog, ...defaults, ...options });
     writers.push(made);
     return made;
   };

@@ -59,6 +59,7 @@ describe('the engine settings', () => {
 
   test('name the systems beside the engine, none by default', () => {
     expect(sinkNames(load({}))).toEqual([]);
+    expect(sinkNames(load({ SEG_LOG: 'kafka', SEG_KAFKA_BROKERS: 'a:9092', SEG_KAFKA_RESULTS: 'off' }))).toEqual([]);
     const config = load({ SEG_TIMESCALE_URL: 'postgres://seg:x@db/grid', SEG_KAFKA_BROKERS: 'a:9092, b:9093', SEG_TIMESCALE_RETENTION1M: 'forever' });
     expect([sinkNames(config), config.kafkaBrokers, config.timescaleRetention1mMs, config.timescaleRetention15mMs]).toEqual([['timescale', 'kafka'], ['a:9092', 'b:9093'], null, 365 * 86_400_000]);
   });

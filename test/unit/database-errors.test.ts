@@ -85,7 +85,7 @@ describe("the database's URL", () => {
   it.each(['postgres://user:gehe/im@host/db', 'mysql://user:geheim@host/db', 'geheim', ''])('is refused without being repeated: %s', (url) => {
     let error: unknown = null;
     try {
-      timescaleWriter({ url, engineId: 'e', shards: 1, log: nullLog });
+      timescaleWriter({ url, engineId: 'e', slots: 1, log: nullLog });
     } catch (thrown) {
       error = thrown;
     }

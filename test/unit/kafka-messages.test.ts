@@ -41,6 +41,10 @@ describe('messages for Kafka', () => {
     dead_letter: { '5-1-0': deadLetterShape(letter) },
   };
 
+  test('of regional windows carry a revision where several engines send them', () => {
+    expect(valuesOf(sinkBatch({ regionWindows: [{ ...regionWindow({ region: 'north' }), revision: 7 }] }))).toMatchObject({ aggregates_1m_regional: { north: { region: 'north', revision: 7 } } });
+  });
+
   test('show what the REST API shows (whether a regional window is final, only the clock can say), each thing on its topic under its key', () => {
     expect(valuesOf(batch)).toEqual(shown);
   });

@@ -40,8 +40,8 @@ const lane = { shard: 0, state: 'running', positionAgeMs: 0, lagMs: 0, batchesHe
 const sinks: SinkThreadSnapshot = {
   kind: 'sinks', thread: 'sinks', epoch: 1, stats: null, mailboxes: {},
   sinks: [
-    { sink: 'timescale', state: 'running', lagMs: 1_500, openFailures: 4, lastError: null, shards: [lane, { ...lane, shard: 1, rows: 20 }] },
-    { sink: 'kafka', state: 'waiting', lagMs: 90_000, openFailures: 0, lastError: { code: 'unavailable', message: 'away' }, shards: [{ ...lane, state: 'waiting' }] },
+    { sink: 'timescale', state: 'running', lagMs: 1_500, openFailures: 4, lastError: null, shards: [lane, { ...lane, shard: 1, rows: 10 }], gone: { batches: 0, rows: 10, setAside: 0, failures: 0 } },
+    { sink: 'kafka', state: 'waiting', lagMs: 90_000, openFailures: 0, lastError: { code: 'unavailable', message: 'away' }, shards: [{ ...lane, state: 'waiting' }], gone: { batches: 0, rows: 0, setAside: 0, failures: 0 } },
   ],
 };
 

@@ -87,6 +87,16 @@ describe('a question', () => {
     expect(await nodes.get('b')!.answer([{ query, partitions: [1] }])).toMatchObject([{ failed: { retryable: true } }]);
   });
 
+  it('for parts of regional windows is not answered by a node that joins the group anew: it may have lost the partition', async () => {
+    const query = { kind: 'regionPartsByKey', keys: [] } as const;
+    cluster.joining.add('b');
+    await expect(a().ask(1, query)).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    await expect(nodes.get('b')!.ask(1, query)).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    expect(await a().ask(1, METER)).toBe('b1 meter');
+    cluster.joining.clear();
+    expect(await a().ask(1, query)).toBe('b1 regionPartsByKey');
+  });
+
   it('that a node leaves unanswered does not hang', async () => {
     const short = new PartitionQuestions({ view: cluster.view('a'), local: async () => null as never, node: async () => [] });
     await expect(short.ask(1, METER)).rejects.toMatchObject({ code: 'unavailable' });

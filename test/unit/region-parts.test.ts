@@ -5,7 +5,7 @@ import type { RegionPart } from '../../src/actors/shard/protocol.ts';
 
 const START_MS = Date.UTC(2026, 2, 1);
 const LATENESS_MS = 30_000;
-const EMPTY: RegionPart = { region: 'north', granularity: '1m', windowStart: START_MS, meters: 0, powerHigh: 0, powerLow: 0, energyHigh: 0, energyLow: 0, minPowerKw: 5, maxPowerKw: 9 };
+const EMPTY: RegionPart = { region: 'north', granularity: '1m', windowStart: START_MS, meters: 0, powerHigh: 0, powerLow: 0, energyHigh: 0, energyLow: 0, minPowerKw: 5, maxPowerKw: 9, changes: 2 };
 
 const split = (units: number, carry: number) => [Math.floor(units / 2 ** 24) + carry, units - Math.floor(units / 2 ** 24) * 2 ** 24 - carry * 2 ** 24];
 

@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000;
 const NOW_MS = Date.UTC(2026, 2, 1, 12);
 
 function part(windowStart: number, meters: number): RegionPart {
-  return { region: 'r0', granularity: '1m', windowStart, meters, powerHigh: 0, powerLow: meters, energyHigh: 0, energyLow: 0, minPowerKw: 0, maxPowerKw: 1 };
+  return { region: 'r0', granularity: '1m', windowStart, meters, powerHigh: 0, powerLow: meters, energyHigh: 0, energyLow: 0, minPowerKw: 0, maxPowerKw: 1, changes: meters };
 }
 
 function report(shard: number): ShardReport {

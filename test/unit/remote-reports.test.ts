@@ -14,7 +14,7 @@ const NOW_MS = Date.UTC(2026, 2, 1, 12);
 const PARTITIONS = 4;
 
 function part(minute: number, meters: number): RegionPart {
-  return { region: 'north', granularity: '1m', windowStart: NOW_MS - minute * MINUTE_MS, meters, powerHigh: 0, powerLow: meters * 1e9, energyHigh: 0, energyLow: meters, minPowerKw: 0, maxPowerKw: meters };
+  return { region: 'north', granularity: '1m', windowStart: NOW_MS - minute * MINUTE_MS, meters, powerHigh: 0, powerLow: meters * 1e9, energyHigh: 0, energyLow: meters, minPowerKw: 0, maxPowerKw: meters, changes: meters };
 }
 
 /** A node: its own reports in a log for others, and a regional picture of all. */

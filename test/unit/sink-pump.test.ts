@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { EffectBatch, EffectSource, RegionWindowKey, SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
+import type { EffectBatch, EffectSource, RegionWindowKey, SentRegionWindow, SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
 import { SinkPump, type SinkPumpOptions } from '../../src/actors/sinks/pump.ts';
-import type { RegionWindow } from '../../src/model/window.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
@@ -55,7 +54,7 @@ function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5) {
   const failures: unknown[] = [];
   const opens = new Calls<null, (shard: number) => string | null>();
   const reads = new Calls<ReadArgs, EffectBatch>();
-  const asks = new Calls<readonly RegionWindowKey[], RegionWindow[]>();
+  const asks = new Calls<readonly RegionWindowKey[], SentRegionWindow[]>();
   const writes = new Calls<SinkBatch, WriteReport>();
   const closes = new Calls<null, void>();
   const noting = (level: Line['level']) => (fields: object, message: string) => void lines.push({ level, fields: { ...fields }, message });
@@ -108,10 +107,10 @@ function batchOf(batch: Partial<EffectBatch> & { position: string }): EffectBatc
   return { shard: 0, isLast: false, windows: new ArrayBuffer(8), windowCount: 10, regionWindows: [], anomalies: [], deadLetters: [], ...batch };
 }
 
-function regionWindow(sumPowerKw: number): RegionWindow {
+function regionWindow(sumPowerKw: number): SentRegionWindow {
   return {
     region: KEY.region, granularity: '1m', windowStart: KEY.windowStart, windowEnd: KEY.windowStart + 60_000, metersReporting: 1, sumPowerKw, avgPowerKw: sumPowerKw,
-    minPowerKw: 0, maxPowerKw: sumPowerKw, energyKwhSum: 0, capacityKw: null, loadPercent: null, final: true,
+    minPowerKw: 0, maxPowerKw: sumPowerKw, energyKwhSum: 0, capacityKw: null, loadPercent: null, final: true, revision: null,
   };
 }
 
@@ -628,5 +627,99 @@ describe('stopping a pump', () => {
     const { pump, closes } = pumpOf();
     await pump.stop(5_000);
     expect(closes.made).toBe(0);
+  });
+});
+
+describe('a pump whose shards come and go', () => {
+  it('opens the writer again for one that comes, when the writes under way have ended, and begins where the cursor is by then', async () => {
+    const { start, give, written, opens, pump, settle, writing, readingFrom } = pumpOf({ shards: 0, slots: 2 });
+    await start('a');
+    expect(pump.figures()).toMatchObject({ state: 'running', lagMs: 0, shards: [] });
+    pump.shardUp(5);
+    await settle();
+    opens.open[0].ok(() => 'b');
+    await settle();
+    await give({ shard: 5, position: 'c' });
+    pump.shardUp(7);
+    pump.shardUp(7);
+    await settle();
+    expect([opens.open.length, writing()]).toEqual([0, ['5:c']]);
+    await written(5);
+    expect(opens.open.length).toBe(1);
+    opens.open[0].ok((shard) => (shard === 5 ? 'c' : 'x'));
+    await settle();
+    expect(readingFrom()).toEqual(['5:c', '7:x']);
+  });
+
+  it('lets the write of one that goes end, says so, and keeps what it counted', async () => {
+    const { start, give, written, acknowledged, pump, settle, time, reads } = pumpOf({ shards: 2, slots: 2 });
+    await start('a');
+    await give({ shard: 1, position: 'b' });
+    pump.shardDown(1);
+    pump.shardDown(1);
+    await settle();
+    await written(1);
+    expect(acknowledged).toEqual(['1:b']);
+    expect(pump.figures()).toMatchObject({ shards: [{ shard: 0 }], gone: { batches: 1, rows: 10 } });
+    const before = reads.made;
+    await give({ shard: 1, position: 'c' });
+    await time.advanceSettled(60_000);
+    expect(reads.made).toBe(before);
+    expect(pump.figures().gone).toMatchObject({ batches: 1, rows: 10 });
+  });
+
+  it('does not write for one that came back before its old write has ended', async () => {
+    const { start, give, written, opens, pump, settle, writing, reads, failures } = pumpOf({ shards: 1, slots: 2 });
+    await start('a');
+    await give({ position: 'b' });
+    pump.shardDown(0);
+    pump.shardUp(0);
+    await settle();
+    expect(opens.open).toEqual([]);
+    await written();
+    opens.open[0].ok(() => 'b');
+    await settle();
+    reads.open[0].ok(batchOf({ position: 'old' }));
+    await settle();
+    expect(writing()).toEqual([]);
+    await give({ position: 'c' });
+    expect([writing(), failures]).toEqual([['0:c'], []]);
+  });
+
+  it('has as many writes under way as there are slots, and the next shard in line writes when one is free', async () => {
+    const { start, give, written, writeFails, writing, reopen, pump, settle } = pumpOf({ shards: 4, slots: 2 });
+    await start('a');
+    for (const shard of [0, 1, 2, 3]) await give({ shard, position: 'b' });
+    expect(writing()).toEqual(['0:b', '1:b']);
+    await written(0);
+    expect(writing()).toEqual(['1:b', '2:b']);
+    pump.shardDown(3);
+    await settle();
+    await writeFails(AWAY, 1);
+    await written(2);
+    await reopen((shard) => (shard === 1 ? 'a' : 'b'));
+    expect(writing()).toEqual(['1:b']);
+    await give({ shard: 2, position: 'c' });
+    expect(writing()).toEqual(['1:b', '2:c']);
+  });
+
+  it('gives its slot up when regional windows are not to be had', async () => {
+    const { start, give, asks, settle, writing, time } = pumpOf({ shards: 2, slots: 1, hasRegionRevisions: true });
+    await start('a');
+    await give({ shard: 0, position: 'b', regionWindows: [KEY] });
+    await give({ shard: 1, position: 'b' });
+    expect([asks.open.length, writing()]).toEqual([1, []]);
+    asks.open[0].fail(AWAY);
+    await settle();
+    expect(writing()).toEqual(['1:b']);
+    await time.advanceSettled(250);
+    expect(asks.open.length).toBe(0);
+  });
+
+  it('does not make shards wait for each other where regional windows carry a revision', async () => {
+    const { start, give, asks } = pumpOf({ shards: 2, hasRegionRevisions: true });
+    await start('a');
+    for (const shard of [0, 1]) await give({ shard, position: 'b', regionWindows: [KEY] });
+    expect(asks.open.length).toBe(2);
   });
 });

@@ -2,14 +2,16 @@ import { expect, it } from 'vitest';
 import { ShardEffects } from '../../src/actors/sinks/shard-effects.ts';
 import type { ShardEffectsModules } from '../../src/actors/sinks/shard-effects.ts';
 import type { EffectBatch } from '../../src/actors/sinks/protocol.ts';
+import type { RegionPart } from '../../src/actors/shard/protocol.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { deadLetter } from '../support/sink-batches.ts';
 
 const START = 1_767_225_600_000;
 
-function effects(answers: Record<string, (shard: number) => unknown>): ShardEffects {
+function effects(answers: Record<string, (shard: number) => unknown>, isShared = false): ShardEffects {
   const ask = ((shard: number, { kind }: { kind: string }) => Promise.resolve(answers[kind](shard))) as ShardEffectsModules['ask'];
-  return new ShardEffects({ shards: 2, capacities: { r: 8 }, latenessMs: 30_000 }, { ask, clock: systemClock });
+  const regionParts: ShardEffectsModules['regionParts'] = async () => [0, 1].flatMap((shard) => answers.regionPartsByKey(shard) as RegionPart[]);
+  return new ShardEffects({ capacities: { r: 8 }, latenessMs: 30_000, isShared }, { ask, regionParts, clock: systemClock });
 }
 
 it('dead letters of two shards that were given the same id stay two, and the same when they are in other shards', async () => {
@@ -27,8 +29,19 @@ it('dead letters of two shards that were given the same id stay two, and the sam
   expect(await ids()).toEqual(before);
 });
 
+it('the very same letter in two partitions of a shared log is two', async () => {
+  const letter = deadLetter({});
+  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [letter] }) }, true);
+  const ids = async () => (await Promise.all([0, 1].map((shard) => source.read(shard, 'timescale', null, 10)))).map(({ deadLetters }) => deadLetters[0].id);
+  const [one, two] = await ids();
+  expect(one).not.toBe(two);
+  expect(await ids()).toEqual([one, two]);
+});
+
 it('a regional window is the sum of what all shards have of it', async () => {
-  const part = (powerHigh: number) => ({ region: 'r', granularity: '1m', windowStart: START, meters: 1, powerHigh: 0, powerLow: powerHigh * 1e9, energyHigh: 0, energyLow: 0, minPowerKw: powerHigh, maxPowerKw: powerHigh });
+  const part = (powerHigh: number) => ({ region: 'r', granularity: '1m', windowStart: START, meters: 1, powerHigh: 0, powerLow: powerHigh * 1e9, energyHigh: 0, energyLow: 0, minPowerKw: powerHigh, maxPowerKw: powerHigh, changes: 10 + powerHigh });
   const source = effects({ regionPartsByKey: (shard) => [part(shard + 1)] });
-  expect(await source.regionWindows([{ region: 'r', granularity: '1m', windowStart: START }])).toMatchObject([{ metersReporting: 2, sumPowerKw: 3, minPowerKw: 1, maxPowerKw: 2, capacityKw: 8, loadPercent: 37.5 }]);
+  const shared = effects({ regionPartsByKey: (shard) => [part(shard + 1)] }, true);
+  expect(await shared.regionWindows([{ region: 'r', granularity: '1m', windowStart: START }])).toMatchObject([{ sumPowerKw: 3, revision: 23 }]);
+  expect(await source.regionWindows([{ region: 'r', granularity: '1m', windowStart: START }])).toMatchObject([{ revision: null, metersReporting: 2, sumPowerKw: 3, minPowerKw: 1, maxPowerKw: 2, capacityKw: 8, loadPercent: 37.5 }]);
 });

@@ -5,7 +5,10 @@ import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Checkpoint, type CheckpointOptions } from '../shard/checkpoint.ts';
 import { CheckpointPace, fillOf, type PaceOptions } from '../shard/checkpoint-pace.ts';
+import { EarlyWindows } from '../shard/early-windows.ts';
+import { EffectReader } from '../shard/effect-reader.ts';
 import { JournalRetention } from '../shard/journal-retention.ts';
+import { openOutbox, settleOutbox, type OutboxOptions } from '../shard/outbox.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
 import { ShardQueries } from '../shard/queries.ts';
 import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TRIM_STEP_MAX } from '../shard/actor-bounds.ts';
@@ -14,6 +17,7 @@ import { Replay, restoreTables } from '../shard/recovery.ts';
 import type { ShardStore } from '../shard/shard-store.ts';
 import { ShardState, type ShardStateConfig } from '../shard/state.ts';
 import { TickSchedule } from '../shard/tick-schedule.ts';
+import { WindowRetention, type RetentionOptions } from '../shard/window-retention.ts';
 import type { LogPiece } from './kafka/log-reader.ts';
 import { LogClock } from './log-clock.ts';
 import type { LogBounds, PartitionLog } from './partition-log.ts';
@@ -45,6 +49,10 @@ export interface PartitionOptions {
   replayKeepBytesMax: number;
   deadLettersMax: number;
   anomaliesMax: number;
+  /** Absent, or without consumers: no outbox is kept. It is part of the tables, so it moves with them. */
+  outbox?: OutboxOptions;
+  /** Absent: all windows are kept. */
+  retention?: RetentionOptions;
 }
 
 export interface PartitionModules {
@@ -52,6 +60,8 @@ export interface PartitionModules {
   log: Log;
   clock: Clock;
   timers: Timers;
+  /** Names this life of the partition among all that it ever has: small letters and digits. */
+  life: string;
   partitionLog: PartitionLog;
   decode(message: LogMessage): DecodedLogMessage;
   /** The state stands for everything that was in the log when it was taken: questions can be answered. */
@@ -72,6 +82,7 @@ export class PartitionActor {
   private readonly options: PartitionOptions;
   private readonly modules: PartitionModules;
   private readonly checkpoint: Checkpoint;
+  private readonly early: EarlyWindows | undefined;
   private readonly paceOptions: PaceOptions;
   private readonly pace: CheckpointPace;
   private readonly ticks: TickSchedule;
@@ -102,7 +113,8 @@ export class PartitionActor {
     this.options = options;
     this.modules = modules;
     const { store } = modules;
-    this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key) });
+    this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
+    this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
     this.paceOptions = { intervalMs: options.checkpoint.intervalMs, journalBytesMax: options.replayBytesMax };
     this.pace = new CheckpointPace(this.paceOptions, modules.clock.monotonic());
@@ -120,8 +132,10 @@ export class PartitionActor {
     const { partition, partitionCount } = this.options;
     await store.identify({ partitionCount, shardCount: partitionCount, shard: partition });
     this.checkBounds(bounds);
+    await settleOutbox(store, this.options.outbox?.consumers ?? [], `${partition}-${this.modules.life}`);
     await this.settleSettings(bounds);
     if (this.isStopping) return;
+    this.openEffects();
     restoreTables(this.state, store);
     const applied = store.appliedPosition().sequence;
     this.restoredSequence = this.appliedSequence = applied;
@@ -190,6 +204,8 @@ export class PartitionActor {
       replayBytes: this.retention?.bytes ?? 0,
       replayRecords: this.appliedSequence - (this.retention?.first ?? 0) + 1,
       lagRecords: Math.max(0, this.logEnd - this.offset),
+      /** Null: no outbox is kept. */
+      outboxBytes: this.checkpoint.outbox?.bytes ?? null,
       checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
     };
   }
@@ -197,6 +213,23 @@ export class PartitionActor {
   /** Offset of the first message that does not count yet. */
   get position(): number {
     return this.offset;
+  }
+
+  private openEffects(): void {
+    const { store, log, life } = this.modules;
+    const { partition } = this.options;
+    const outbox = openOutbox(store, this.options.outbox ?? null);
+    if (outbox === null) return;
+    this.checkpoint.outbox = outbox;
+    const reader = new EffectReader({ shard: partition, process: life, hasSuccessors: true }, { state: this.state, store, outbox, early: this.early!, log });
+    this.queries.effects = { reader, outbox };
+  }
+
+  private openRetention(): void {
+    const { retention } = this.options;
+    if (retention === undefined || retention.keepMs.every((keepMs) => keepMs === Infinity)) return;
+    this.checkpoint.retention = new WindowRetention(retention, this.modules.store, this.checkpoint.outbox);
+    this.checkpoint.retention.recovered(this.state.directory);
   }
 
   // The log ----------------------------------------------------------------------------------------------------------------
@@ -286,6 +319,7 @@ export class PartitionActor {
   private lookWhetherReady(): void {
     if (this.isReady || this.offset < this.readyAtOffset) return;
     this.state.endReplay();
+    this.openRetention();
     this.isReady = true;
     this.modules.onReady();
   }

@@ -39,6 +39,8 @@ export interface PartitionHostModules {
   /** Removes it; it is closed. */
   discardLocal(partition: number): void;
   decode(message: LogMessage): DecodedLogMessage;
+  /** Another name at each call, among all processes: small letters and digits. */
+  newLife(): string;
   onState(partition: number, state: PartitionState): void;
   onReport(report: ShardReport): void;
 }
@@ -234,6 +236,7 @@ class Tenancy {
       log,
       clock,
       timers,
+      life: modules.newLife(),
       partitionLog: link.logOf(partition),
       decode,
       onReport,

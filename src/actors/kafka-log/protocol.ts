@@ -67,6 +67,8 @@ export interface ClusterView {
   onChange(listener: () => void): void;
   /** True when this node owns the partition and has brought its state up to date: questions about it can be answered here. */
   ready(partition: number): boolean;
+  /** The group is spreading partitions anew: another node may have been given one of this node's, and be ready, before this one hears of it. */
+  readonly isJoining: boolean;
 }
 
 /** Purpose of the port between an ingest thread and the Kafka log's thread (AppendLogRequest over a request channel). */

@@ -1,5 +1,6 @@
 import { openReadingBatch } from '../../model/reading-batch.ts';
 import { Checkpoint } from '../shard/checkpoint.ts';
+import { openOutbox } from '../shard/outbox.ts';
 import { Replay, restoreTables } from '../shard/recovery.ts';
 import type { SettingsChange, ShardStore } from '../shard/shard-store.ts';
 import { ShardState, type ShardStateConfig } from '../shard/state.ts';
@@ -44,6 +45,8 @@ export async function settleLogSettings(wanted: ShardStateConfig, bounds: LogBou
 async function writeOut(stored: ShardStateConfig, { sequence: last, settings }: SettingsChange, logBegin: number, { store, partitionLog, decode }: SettingsChangeModules): Promise<void> {
   const state = new ShardState(stored, { stored: store, loadPart: (...key) => store.loadPart(...key) });
   const checkpoint = new Checkpoint(state, store, STEP);
+  // What this writes consumers have to hear of, too.
+  checkpoint.outbox = openOutbox(store, null);
   restoreTables(state, store);
   const applied = store.appliedPosition().sequence;
   state.beginReplay(applied);

@@ -4,7 +4,7 @@ import { WindowBlockBuilder } from '../../model/window-block.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { BEGINNING, type EffectBatch, type RegionWindowKey } from '../sinks/protocol.ts';
+import { BEGINNING, REGIONS_CONSUMER, type EffectBatch, type RegionWindowKey } from '../sinks/protocol.ts';
 import type { EarlyWindows } from './early-windows.ts';
 import { parsePlace, placeText, SCAN_TABLES, taggedRecord, type EffectPlace, type OutboxPlace, type ScanPlace, type ScanTable } from './effect-place.ts';
 import type { MeterPage } from './meter-pages.ts';
@@ -19,6 +19,19 @@ import { slotToWindow, WindowRecord } from './window-accumulator.ts';
 /** Early windows that have been written since and that one piece forgets at most: after an outage of its consumers a shard may have EARLY_WINDOWS_MAX of them. */
 const FORGOTTEN_PER_PIECE_MAX = 20_000;
 
+/** Of an item that its consumer does not want, in things looked at: it costs a check of its kind. */
+const PASSED_COST = 1 / 64;
+
+const NOT_YET = 'has not come yet';
+
+/** What of a shard's effects a consumer is given. */
+type Share = 'all' | 'regions' | 'others';
+const SHARE_TABLES: Readonly<Record<Share, readonly ScanTable[]>> = {
+  all: SCAN_TABLES,
+  regions: SCAN_TABLES.filter((table) => table === 'parts'),
+  others: SCAN_TABLES.filter((table) => table !== 'parts'),
+};
+
 /**
  * Gives a shard's effects piece by piece: to a consumer without a place all there is, table by table, then what the outbox names, then what closed
  * and has not had its step. Things are read when they are sent, from where a query reads them, so they are as they are now. Runs between turns.
@@ -27,6 +40,8 @@ export class EffectReader {
   private readonly shard: number;
   /** Of this process: numbers of windows given early mean nothing in another. */
   private readonly process: string;
+  /** Others may have the tables by now, and be ahead. */
+  private readonly hasSuccessors: boolean;
   private readonly state: ShardState;
   private readonly store: ShardStore;
   private readonly outbox: Outbox;
@@ -35,9 +50,10 @@ export class EffectReader {
   private readonly windows = new WindowBlockBuilder();
   private readonly record = new WindowRecord();
 
-  constructor(options: { shard: number; process: string }, modules: { state: ShardState; store: ShardStore; outbox: Outbox; early: EarlyWindows; log: Log }) {
+  constructor(options: { shard: number; process: string; hasSuccessors?: boolean }, modules: { state: ShardState; store: ShardStore; outbox: Outbox; early: EarlyWindows; log: Log }) {
     this.shard = options.shard;
     this.process = options.process;
+    this.hasSuccessors = options.hasSuccessors ?? false;
     this.state = modules.state;
     this.store = modules.store;
     this.outbox = modules.outbox;
@@ -53,7 +69,7 @@ export class EffectReader {
     if (!this.outbox.isConsumer(consumer)) throw unknownConsumer(consumer);
     // What a piece left that failed half-way.
     if (this.windows.count > 0) this.windows.finish();
-    const piece = new Piece(Math.max(1, windowsMax));
+    const piece = new Piece(this.shareOf(consumer), Math.max(1, windowsMax));
     let place = this.placeOf(consumer, position);
     this.outbox.askedFrom(consumer, place);
     let isLast = false;
@@ -79,15 +95,22 @@ export class EffectReader {
     };
   }
 
+  /** A consumer beside which there is one for regional windows gets all but those. */
+  private shareOf(consumer: string): Share {
+    if (consumer.endsWith(REGIONS_CONSUMER)) return 'regions';
+    return this.outbox.isConsumer(consumer + REGIONS_CONSUMER) ? 'others' : 'all';
+  }
+
   // Where to begin -----------------------------------------------------------------------------------------------------------
 
   private placeOf(consumer: string, position: string | null): EffectPlace {
     const place = position === null ? this.outbox.placeOf(consumer) : parsePlace(this.outbox.generation, position);
     const problem = place === null ? (position === null || position === BEGINNING ? null : 'is of another outbox') : this.problemOf(place);
     if (place !== null && problem === null) return place;
+    if (this.hasSuccessors && problem === NOT_YET) throw new OperationalError('unavailable', `another node has taken partition ${this.shard} further`, { retryable: true });
     if (problem !== null) this.log.warn({ consumer, position: position ?? placeText(this.outbox.generation, place!) }, `the place of ${consumer} in the outbox ${problem}: it is given everything again`);
     const sequence = this.outbox.next;
-    return { kind: 'scan', table: SCAN_TABLES[0], key: new Uint8Array(0), sequence, tag: this.outbox.checksumOf(sequence - 1)! };
+    return { kind: 'scan', table: SHARE_TABLES[this.shareOf(consumer)][0], key: new Uint8Array(0), sequence, tag: this.outbox.checksumOf(sequence - 1)! };
   }
 
   /** Why nobody can go on from the place; null when one can. */
@@ -95,7 +118,7 @@ export class EffectReader {
     const { first, next } = this.outbox;
     if (place.sequence < first) return 'has been removed, as the outbox has a bound';
     const offset = place.kind === 'outbox' ? place.offset : 0;
-    if (place.sequence > next || (place.sequence === next && offset > 0)) return 'has not come yet';
+    if (place.sequence > next || (place.sequence === next && offset > 0)) return NOT_YET;
     if (offset > 0 && offset > this.outbox.recordAt(place.sequence).length) return 'lies behind its record';
     // The record before the first may have gone.
     const checksum = this.outbox.checksumOf(taggedRecord(place));
@@ -113,9 +136,10 @@ export class EffectReader {
       for (const entry of entries) this.takeStored(table, entry.key, entry.value, piece);
       if (entries.length === limit) key = entries[limit - 1].key;
       else {
-        const next = SCAN_TABLES.indexOf(table) + 1;
-        if (next === SCAN_TABLES.length) return { kind: 'outbox', sequence: from.sequence, offset: 0, tag: from.tag, early: null };
-        table = SCAN_TABLES[next];
+        const tables = SHARE_TABLES[piece.share];
+        const next = tables.indexOf(table) + 1;
+        if (next === tables.length) return { kind: 'outbox', sequence: from.sequence, offset: 0, tag: from.tag, early: null };
+        table = tables[next];
         key = new Uint8Array(0);
       }
     }
@@ -162,6 +186,10 @@ export class EffectReader {
   }
 
   private takeItem(item: OutboxItem, piece: Piece): void {
+    if (!piece.wants(item.kind)) {
+      piece.passed();
+      return;
+    }
     if (item.kind === 'windows') {
       const page = this.state.directory.pagesOf(item.partition)[item.page];
       this.takeRows(page, 0, item.rowsLow, item, piece);
@@ -198,6 +226,7 @@ export class EffectReader {
    */
   private earlyWindows(from: OutboxPlace, piece: Piece): { place: OutboxPlace; isLast: boolean } {
     const { early } = this;
+    if (piece.share === 'regions') return { place: from, isLast: true };
     let first = early.first;
     const lookedTo = Math.min(early.next, first + FORGOTTEN_PER_PIECE_MAX);
     while (first < lookedTo && this.unwritten(first) === undefined) first++;
@@ -243,18 +272,29 @@ export class EffectReader {
 /** What a piece holds besides its windows, and how much more it may look at. */
 class Piece {
   room: number;
+  readonly share: Share;
   readonly regionWindows = new Map<string, RegionWindowKey>();
   readonly anomalies = new Map<string, Anomaly>();
   readonly deadLetters = new Map<string, DeadLetter>();
   /** Windows that are in it: row below 2^24, code below 2^28. */
   private readonly windows = new Set<number>();
 
-  constructor(room: number) {
+  constructor(share: Share, room: number) {
+    this.share = share;
     this.room = room;
   }
 
   get hasRoom(): boolean {
     return this.room > 0;
+  }
+
+  wants(kind: OutboxItem['kind']): boolean {
+    return this.share === 'all' || (this.share === 'regions') === (kind === 'part');
+  }
+
+  /** Over one that is not wanted. */
+  passed(): void {
+    this.room -= PASSED_COST;
   }
 
   /** At one more thing. */

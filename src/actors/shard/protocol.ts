@@ -79,6 +79,8 @@ export interface RegionPart {
   energyLow: number;
   minPowerKw: number;
   maxPowerKw: number;
+  /** How often it changed. */
+  changes: number;
 }
 
 /** One shard's view of a region now. */

@@ -19,6 +19,8 @@ export interface LedgerPart {
   energyLow: number;
   minPowerKw: number;
   maxPowerKw: number;
+  /** How often it changed: a number that only grows, the same for whoever folds the same log. */
+  changes: number;
   /** Changed since it was written to the store. */
   unsaved: boolean;
   /** Changed since it was reported to the region actor. */
@@ -118,6 +120,7 @@ export class RegionLedger {
   remove(granularity: number, windowStartMs: number, contribution: Contribution): void {
     const part = this.partOf(contribution.region, granularity, windowStartMs);
     part.meters--;
+    part.changes++;
     shiftSums(part, contribution, -1);
     this.note(part);
   }
@@ -127,6 +130,7 @@ export class RegionLedger {
     const part = this.partOf(region, granularity, windowStartMs);
     part.minPowerKw = minPowerKw;
     part.maxPowerKw = maxPowerKw;
+    part.changes++;
   }
 
   // Live picture ---------------------------------------------------------------------------------------------------------
@@ -220,6 +224,7 @@ export class RegionLedger {
       energyLow: part.energyLow,
       minPowerKw: part.minPowerKw,
       maxPowerKw: part.maxPowerKw,
+      changes: part.changes,
     };
   }
 
@@ -259,6 +264,7 @@ export class RegionLedger {
 /** Adds one meter's window to a part. Extremes only ever widen: a window gains readings and loses none. */
 export function addContribution(part: LedgerPart, contribution: Contribution): void {
   part.meters++;
+  part.changes++;
   shiftSums(part, contribution, 1);
   if (contribution.minPowerKw < part.minPowerKw) part.minPowerKw = contribution.minPowerKw;
   if (contribution.maxPowerKw > part.maxPowerKw) part.maxPowerKw = contribution.maxPowerKw;
@@ -267,6 +273,7 @@ export function addContribution(part: LedgerPart, contribution: Contribution): v
 /** Adds a part of the same regional window. */
 export function addPart(into: LedgerPart, part: LedgerPart): void {
   into.meters += part.meters;
+  into.changes += part.changes;
   into.powerHigh += part.powerHigh;
   into.powerLow += part.powerLow;
   into.energyHigh += part.energyHigh;
@@ -296,6 +303,7 @@ export function emptyPart(region: number, granularity: number, windowStartMs: nu
     energyLow: 0,
     minPowerKw: Infinity,
     maxPowerKw: -Infinity,
+    changes: 0,
     unsaved: false,
     unreported: false,
   };

@@ -21,8 +21,8 @@ import type { WindowSource } from './window-book.ts';
  */
 
 /** Raised when keys or values change their meaning; an engine refuses other numbers. */
-export const STORE_FORMAT = 7;
-/** The oldest that it takes over: what 7 adds is that windows may have been removed. */
+export const STORE_FORMAT = 8;
+/** The oldest that it takes over: what 7 adds is that windows may have been removed, 8 that regional parts count their changes. */
 export const STORE_FORMAT_OLDEST = 6;
 
 /** Which part of the fleet this store holds. Written when it is made, checked whenever it is opened. */
@@ -455,15 +455,16 @@ function keyOfPart(region: number, granularity: number, windowStartMs: number): 
   return partKey(region, granularity, windowStartMs / GRANULARITY_MS[GRANULARITIES[granularity]]);
 }
 
-function encodePart({ meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw }: LedgerPart): Uint8Array {
-  return new Uint8Array(new Float64Array([meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw]).buffer);
+function encodePart({ meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw, changes }: LedgerPart): Uint8Array {
+  return new Uint8Array(new Float64Array([meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw, changes]).buffer);
 }
 
 /** A regional part as it lies in the store. */
 export function decodePart(value: Uint8Array, region: number, granularity: number, windowStartMs: number): LedgerPart {
-  const copy = new Float64Array(7);
+  // One that was written before changes were counted ends without them.
+  const copy = new Float64Array(8);
   new Uint8Array(copy.buffer).set(value);
-  const [meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw] = copy;
-  return { ...emptyPart(region, granularity, windowStartMs), meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw };
+  const [meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw, changes] = copy;
+  return { ...emptyPart(region, granularity, windowStartMs), meters, powerHigh, powerLow, energyHigh, energyLow, minPowerKw, maxPowerKw, changes };
 }
 

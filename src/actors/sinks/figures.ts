@@ -11,8 +11,19 @@ export interface SinkError {
   message: string;
 }
 
-/** Counts are since the pump was made. */
-export interface LaneFigures {
+/** What a lane counts, since the pump was made. */
+export interface LaneTotals {
+  batches: number;
+  /** Rows or messages written. */
+  rows: number;
+  setAside: number;
+  /** Reads, questions for regional windows and writes that failed. */
+  failures: number;
+}
+
+export const LANE_TOTALS = ['batches', 'rows', 'setAside', 'failures'] as const satisfies (keyof LaneTotals)[];
+
+export interface LaneFigures extends LaneTotals {
   shard: number;
   state: SinkState;
   /** Since everything that the shard had was last known to be written. */
@@ -21,12 +32,6 @@ export interface LaneFigures {
   lagMs: number;
   /** Batches in memory, one that is being read included: two at most. */
   batchesHeld: number;
-  batches: number;
-  /** Rows or messages written. */
-  rows: number;
-  setAside: number;
-  /** Reads, questions for regional windows and writes that failed. */
-  failures: number;
 }
 
 export interface SinkFigures {
@@ -39,6 +44,28 @@ export interface SinkFigures {
   /** null before the first; stays after it is over. */
   lastError: SinkError | null;
   shards: LaneFigures[];
+  /** Of shards that are another engine's now. */
+  gone: LaneTotals;
+}
+
+/** Over all shards, those that have gone as well. */
+export function totalOf({ shards, gone }: Pick<SinkFigures, 'shards' | 'gone'>, of: keyof LaneTotals): number {
+  return shards.reduce((sum, lane) => sum + lane[of], gone[of]);
+}
+
+/** Those of two pumps to one system, of which each moves some of the effects. */
+export function joinFigures(first: SinkFigures, second: SinkFigures): SinkFigures {
+  const gone = { ...first.gone };
+  for (const of of LANE_TOTALS) gone[of] += second.gone[of];
+  return {
+    sink: first.sink,
+    state: worstOf([first.state, second.state]),
+    lagMs: Math.max(first.lagMs, second.lagMs),
+    openFailures: first.openFailures + second.openFailures,
+    lastError: first.state === 'running' && second.state !== 'running' ? second.lastError : first.lastError,
+    shards: [...first.shards, ...second.shards],
+    gone,
+  };
 }
 
 export function describeError(error: unknown): SinkError {

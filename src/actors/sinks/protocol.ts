@@ -15,6 +15,18 @@ export interface RegionWindowKey {
   windowStart: number;
 }
 
+/** A regional window as it is sent. */
+export interface SentRegionWindow extends RegionWindow {
+  /**
+   * How often what it is made of has changed, where several writers may send it and the higher is the newer; null: there is one writer, and the later is. Among nodes no order of asking and
+   * writing can be kept. But who asks after the last change, anywhere, gets the highest number there will be, and by then it is all in.
+   */
+  revision: number | null;
+}
+
+/** Ends the name of a consumer that is given the regional windows of another, so that the rest need not wait while some partition, of which regional windows are made, is away. */
+export const REGIONS_CONSUMER = '-regions';
+
 /** A position before everything: what a writer says whose system has lost what it had, or never had it. */
 export const BEGINNING = 'beginning';
 
@@ -36,7 +48,7 @@ export interface EffectBatch {
 
 /** What a consumer is given to write. */
 export interface SinkBatch extends Omit<EffectBatch, 'regionWindows' | 'isLast'> {
-  regionWindows: RegionWindow[];
+  regionWindows: SentRegionWindow[];
 }
 
 /** Why a row was set aside instead of written. */
@@ -53,7 +65,7 @@ export interface WriteReport {
 }
 
 /**
- * A system beside the engine, behind its adapter. `write` is called for one batch of a shard at a time, shards side by side at most `shards` at once.
+ * A system beside the engine, behind its adapter. `write` is called for one batch of a shard at a time; those of several shards go side by side, each in a slot of its own (the shard's number when absent).
  */
 export interface SinkWriter {
   readonly name: 'timescale' | 'kafka';
@@ -66,16 +78,16 @@ export interface SinkWriter {
    * Writes all of the batch and moves its cursor, or nothing. Rejects with OperationalError, retryable when the same batch may pass later; a row that can never
    * pass is set aside, not an error.
    */
-  write(batch: SinkBatch): Promise<WriteReport>;
+  write(batch: SinkBatch, slot?: number): Promise<WriteReport>;
   close(): Promise<void>;
 }
 
 /** The shards' side, as the sink thread sees it. Rejects with OperationalError `unavailable` (retryable) while a shard is away. */
 export interface EffectSource {
   /** The piece that begins at `position` (null: at what the shard itself remembers of this consumer, else at the beginning of all), with about `windowsMax` windows at most. */
-  read(shard: number, consumer: SinkWriter['name'], position: string | null, windowsMax: number): Promise<EffectBatch>;
+  read(shard: number, consumer: string, position: string | null, windowsMax: number): Promise<EffectBatch>;
   /** Everything before `position` is written for this consumer: the shard may forget it. */
-  acknowledge(shard: number, consumer: SinkWriter['name'], position: string): void;
+  acknowledge(shard: number, consumer: string, position: string): void;
   /** The windows over all shards, as they are now; one that is no more is left out. */
-  regionWindows(keys: readonly RegionWindowKey[]): Promise<RegionWindow[]>;
+  regionWindows(keys: readonly RegionWindowKey[]): Promise<SentRegionWindow[]>;
 }

@@ -1,17 +1,20 @@
-import type { RegionWindow } from '../../model/window.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { invariant } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Backoff, FAILED_RETRY_MS, isRetryable } from './backoff.ts';
-import { describeError, worstOf, type SinkError, type SinkFigures, type SinkState } from './figures.ts';
+import { describeError, LANE_TOTALS, worstOf, type LaneTotals, type SinkError, type SinkFigures, type SinkState } from './figures.ts';
 import { SinkLane, type HeldBatch } from './lane.ts';
-import type { EffectBatch, EffectSource, SinkWriter, WriteReport } from './protocol.ts';
+import type { EffectBatch, EffectSource, SentRegionWindow, SinkWriter, WriteReport } from './protocol.ts';
 import { RegionTurns } from './region-turns.ts';
 import { LineQuota, SET_ASIDE_SPAN_MS, Trouble } from './trouble.ts';
+import { WriteSlots } from './write-slots.ts';
 
 /**
  * Moves effects from the shards to one writer. Each shard has its own lane: one batch is written while the next is read. After a writer's error nothing new is
  * written until the writes under way have ended and the writer has been opened again: its cursor says what became of the batch that failed.
+ *
+ * Shards may come and go (partitions of a log that several engines share): one that comes has the writer opened again, since its cursor is where another engine left it. What that engine still
+ * writes meanwhile moves the cursor, which is a failed write here, and so the writer is opened once more.
  */
 
 const WINDOWS_PER_BATCH = 5_000;
@@ -22,8 +25,12 @@ const BACKOFF_MAX_MS = 30_000;
 const BACK_REPORT_MS = 60_000;
 
 export interface SinkPumpOptions {
-  /** They are numbered from 0. */
+  /** Those that are there from the start, numbered from 0. */
   shards: number;
+  /** Writes that may go side by side; default one for each shard. */
+  slots?: number;
+  /** Regional windows carry a revision, so those of several shards may be asked for and written in any order; default false. */
+  hasRegionRevisions?: boolean;
   /** Windows of meters in a batch, about; two batches a shard are in memory at most. Default 5,000: 50 ms of work for a database. */
   windowsPerBatch?: number;
   /** How often a shard without anything new is asked; default 200 ms. */
@@ -49,10 +56,15 @@ export interface SinkPumpModules {
 type Connection = 'closed' | 'opening' | 'open';
 
 export class SinkPump {
-  private readonly options: Required<SinkPumpOptions>;
+  private readonly options: Required<Omit<SinkPumpOptions, 'shards' | 'slots'>>;
   private readonly modules: SinkPumpModules;
-  private readonly lanes: SinkLane[];
-  private readonly laneTimers: (TimerHandle | null)[];
+  private readonly lanes = new Map<number, SinkLane>();
+  private readonly laneTimers = new Map<number, TimerHandle>();
+  /** Of shards that have gone, while their write is under way. */
+  private readonly goneWriting = new Set<SinkLane>();
+  /** What the lanes of shards that have gone had counted. */
+  private readonly gone: LaneTotals = { batches: 0, rows: 0, setAside: 0, failures: 0 };
+  private readonly slots: WriteSlots;
   private readonly turns = new RegionTurns();
   private readonly openBackoff: Backoff;
   private readonly writerTrouble = new Trouble();
@@ -72,14 +84,18 @@ export class SinkPump {
   private onQuiet: (() => void) | null = null;
 
   constructor(options: SinkPumpOptions, modules: SinkPumpModules) {
-    const { shards, windowsPerBatch = WINDOWS_PER_BATCH, idleMs = IDLE_MS, backoffMinMs = BACKOFF_MIN_MS, backoffMaxMs = BACKOFF_MAX_MS } = options;
-    invariant(shards > 0 && windowsPerBatch > 0 && idleMs > 0 && backoffMinMs > 0 && backoffMaxMs >= backoffMinMs, 'a sink needs shards, batches and times above 0');
-    this.options = { shards, windowsPerBatch, idleMs, backoffMinMs, backoffMaxMs };
+    const { shards, slots = null, hasRegionRevisions = false, windowsPerBatch = WINDOWS_PER_BATCH, idleMs = IDLE_MS, backoffMinMs = BACKOFF_MIN_MS, backoffMaxMs = BACKOFF_MAX_MS } = options;
+    invariant(shards >= 0 && windowsPerBatch > 0 && idleMs > 0 && backoffMinMs > 0 && backoffMaxMs >= backoffMinMs, 'a sink needs batches and times above 0');
+    this.options = { hasRegionRevisions, windowsPerBatch, idleMs, backoffMinMs, backoffMaxMs };
     this.modules = modules;
-    const { clock, random } = modules;
-    this.openBackoff = new Backoff(this.options, random);
-    this.lanes = Array.from({ length: shards }, (_, shard) => new SinkLane(shard, this.options, random, clock.monotonic()));
-    this.laneTimers = this.lanes.map(() => null);
+    this.openBackoff = new Backoff(this.options, modules.random);
+    this.slots = new WriteSlots(slots);
+    for (let shard = 0; shard < shards; shard++) this.lanes.set(shard, this.newLane(shard));
+  }
+
+  private newLane(shard: number): SinkLane {
+    const { random, clock } = this.modules;
+    return new SinkLane(shard, this.options, random, clock.monotonic());
   }
 
   /** Begins to connect; returns at once. */
@@ -87,6 +103,42 @@ export class SinkPump {
     invariant(this.phase === 'new', `the pump to ${this.modules.writer.name} is started and was ${this.phase}`);
     this.phase = 'running';
     this.begin(this.open());
+  }
+
+  /** A shard is there whose effects are to be written here from now on. */
+  shardUp(shard: number): void {
+    if (this.lanes.has(shard)) return;
+    this.carryOn(() => {
+      this.lanes.set(shard, this.newLane(shard));
+      if (this.connection === 'open') this.connection = 'closed';
+      this.reopen();
+    });
+  }
+
+  /** It is not any more. A write that is under way ends. */
+  shardDown(shard: number): void {
+    const lane = this.lanes.get(shard);
+    if (lane === undefined) return;
+    this.carryOn(() => {
+      this.lanes.delete(shard);
+      this.laneTimers.get(shard)?.cancel();
+      this.laneTimers.delete(shard);
+      if (lane.isWriting) this.goneWriting.add(lane);
+      else this.retire(lane);
+    });
+  }
+
+  private retire(lane: SinkLane): void {
+    this.goneWriting.delete(lane);
+    const figures = lane.figures(null, this.modules.clock.monotonic());
+    for (const of of LANE_TOTALS) this.gone[of] += figures[of];
+    this.leaveSlot(lane);
+    this.leaveTurn(lane);
+  }
+
+  /** False when its shard has gone, or has come anew. */
+  private isHere(lane: SinkLane): boolean {
+    return this.lanes.get(lane.shard) === lane;
   }
 
   /**
@@ -101,14 +153,15 @@ export class SinkPump {
   figures(): SinkFigures {
     const nowMs = this.modules.clock.monotonic();
     const connection = this.connectionState();
-    const shards = this.lanes.map((lane) => lane.figures(connection, nowMs));
+    const shards = [...this.lanes.values()].map((lane) => lane.figures(connection, nowMs));
     return {
       sink: this.modules.writer.name,
-      state: worstOf(shards.map(({ state }) => state)),
-      lagMs: Math.max(...shards.map(({ lagMs }) => lagMs)),
+      state: shards.length === 0 ? (connection ?? 'running') : worstOf(shards.map(({ state }) => state)),
+      lagMs: Math.max(0, ...shards.map(({ lagMs }) => lagMs)),
       openFailures: this.openFailures,
       lastError: this.lastError,
       shards,
+      gone: this.gone,
     };
   }
 
@@ -134,13 +187,13 @@ export class SinkPump {
     const nowMs = this.modules.clock.monotonic();
     this.connection = 'open';
     this.openBackoff.succeeded();
-    for (const lane of this.lanes) {
+    for (const lane of this.lanes.values()) {
       lane.placed(cursorOf(lane.shard), nowMs);
       // What became of a failed batch is known now, so others may write its regions; one that asks writes or gives up its turn itself.
       if (!lane.isAsking) this.turns.leave(lane.shard);
     }
     if (this.phase === 'stopping') this.noteQuiet();
-    for (const lane of this.lanes) this.run(lane);
+    for (const lane of this.lanes.values()) this.run(lane);
   }
 
   private openFailed(error: unknown): void {
@@ -164,7 +217,7 @@ export class SinkPump {
 
   /** Begins whatever is to be done for a shard now, and sets its timer for what is to be done later. */
   private run(lane: SinkLane): void {
-    if (this.phase !== 'running') return;
+    if (this.phase !== 'running' || !this.isHere(lane)) return;
     const nowMs = this.modules.clock.monotonic();
     const next = lane.nextRead(nowMs);
     if (next !== undefined) this.begin(this.read(lane, next.position));
@@ -172,9 +225,10 @@ export class SinkPump {
     if (held !== null && this.connection === 'open') this.take(lane, held);
     this.acknowledge(lane, false);
     this.noteRecovery(nowMs);
-    this.laneTimers[lane.shard]?.cancel();
+    this.laneTimers.get(lane.shard)?.cancel();
     const wakeAtMs = lane.wakeAtMs(nowMs);
-    this.laneTimers[lane.shard] = wakeAtMs === Infinity ? null : this.modules.timers.after(wakeAtMs - nowMs, () => this.carryOn(() => this.run(lane)));
+    if (wakeAtMs === Infinity) this.laneTimers.delete(lane.shard);
+    else this.laneTimers.set(lane.shard, this.modules.timers.after(wakeAtMs - nowMs, () => this.carryOn(() => this.run(lane))));
   }
 
   private async read(lane: SinkLane, position: string | null): Promise<void> {
@@ -185,6 +239,7 @@ export class SinkPump {
       batch = await source.read(lane.shard, writer.name, position, this.options.windowsPerBatch);
     } catch (error) {
       this.carryOn(() => {
+        if (!this.isHere(lane)) return;
         lane.readFails(error, clock.monotonic());
         this.noteSourceTrouble(lane.readTrouble, error, `shard ${lane.shard} does not say what changed`);
         this.run(lane);
@@ -192,6 +247,7 @@ export class SinkPump {
       return;
     }
     this.carryOn(() => {
+      if (!this.isHere(lane)) return;
       lane.readEnds(batch, clock.monotonic());
       this.noteSourceBack(lane.readTrouble, `shard ${lane.shard} says again what changed`);
       this.run(lane);
@@ -201,41 +257,47 @@ export class SinkPump {
   /** Writes the batch, if need be when the turn for its regional windows has come. */
   private take(lane: SinkLane, held: HeldBatch): void {
     const { regionWindows: keys } = held.batch;
+    if (this.slots.take(lane.shard) === null) return;
     if (keys.length === 0) this.begin(this.write(lane, held, []));
-    else if (this.turns.take(lane.shard, keys)) this.begin(this.askAndWrite(lane, held));
+    else if (this.options.hasRegionRevisions || this.turns.take(lane.shard, keys)) this.begin(this.askAndWrite(lane, held));
+    else this.leaveSlot(lane);
   }
 
   private async askAndWrite(lane: SinkLane, held: HeldBatch): Promise<void> {
     lane.askBegins();
-    let regionWindows: RegionWindow[];
+    let regionWindows: SentRegionWindow[];
     try {
       regionWindows = await this.modules.source.regionWindows(held.batch.regionWindows);
     } catch (error) {
       this.carryOn(() => {
+        if (!this.isHere(lane)) return;
         lane.askFails(error, this.modules.clock.monotonic());
         this.noteSourceTrouble(this.regionTrouble, error, 'the shards do not give their regional windows');
+        this.leaveSlot(lane);
         this.leaveTurn(lane);
         this.run(lane);
       });
       return;
     }
     this.carryOn(() => {
+      if (!this.isHere(lane)) return;
       this.noteSourceBack(this.regionTrouble, 'the shards give their regional windows again');
       if (lane.askEnds(held) && this.connection === 'open' && this.phase === 'running') {
         this.begin(this.write(lane, held, regionWindows));
         return;
       }
+      this.leaveSlot(lane);
       this.leaveTurn(lane);
       this.run(lane);
     });
   }
 
-  private async write(lane: SinkLane, held: HeldBatch, regionWindows: RegionWindow[]): Promise<void> {
+  private async write(lane: SinkLane, held: HeldBatch, regionWindows: SentRegionWindow[]): Promise<void> {
     const { shard, position, windows, windowCount, anomalies, deadLetters } = held.batch;
     lane.writeBegins(held);
     let report: WriteReport;
     try {
-      report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters });
+      report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters }, this.slots.take(shard)!);
     } catch (error) {
       this.carryOn(() => this.writeFailed(lane, error));
       return;
@@ -261,13 +323,27 @@ export class SinkPump {
   }
 
   private writeEnded(lane: SinkLane): void {
+    if (this.goneWriting.has(lane)) {
+      this.acknowledge(lane, true);
+      this.retire(lane);
+    } else this.leaveSlot(lane);
     if (this.phase === 'stopping') this.noteQuiet();
     this.reopen();
     this.run(lane);
   }
 
   private leaveTurn(lane: SinkLane): void {
-    for (const shard of this.turns.leave(lane.shard)) this.run(this.lanes[shard]);
+    for (const shard of this.turns.leave(lane.shard)) this.runShard(shard);
+  }
+
+  private leaveSlot(lane: SinkLane): void {
+    this.slots.leave(lane.shard);
+    for (let next = this.slots.next(); next !== null; next = this.slots.next()) this.runShard(next);
+  }
+
+  private runShard(shard: number): void {
+    const lane = this.lanes.get(shard);
+    if (lane !== undefined) this.run(lane);
   }
 
   private acknowledge(lane: SinkLane, isEnding: boolean): void {
@@ -279,11 +355,11 @@ export class SinkPump {
   }
 
   private isWriting(): boolean {
-    return this.lanes.some((lane) => lane.isWriting);
+    return this.goneWriting.size > 0 || [...this.lanes.values()].some((lane) => lane.isWriting);
   }
 
   private rows(): number {
-    return this.lanes.reduce((sum, { rows }) => sum + rows, 0);
+    return [...this.lanes.values()].reduce((sum, { rows }) => sum + rows, this.gone.rows);
   }
 
   private noteWriterTrouble(error: unknown, shard: number | null): void {
@@ -299,9 +375,9 @@ export class SinkPump {
 
   /** Says that the writer is back: when it takes the batches of all shards and all is caught up, or has taken them for a while. */
   private noteRecovery(nowMs: number): void {
-    if (!this.writerTrouble.isOn || this.connection !== 'open' || this.lanes.some(({ isWriterFailing }) => isWriterFailing)) return;
+    if (!this.writerTrouble.isOn || this.connection !== 'open' || [...this.lanes.values()].some(({ isWriterFailing }) => isWriterFailing)) return;
     this.recoveredAtMs ??= nowMs;
-    const isCaughtUp = this.lanes.every((lane) => lane.isCaughtUp);
+    const isCaughtUp = [...this.lanes.values()].every((lane) => lane.isCaughtUp);
     if (!isCaughtUp && nowMs - this.recoveredAtMs < BACK_REPORT_MS) return;
     const { sinceMs } = this.writerTrouble.end()!;
     const awayMs = Math.round(this.recoveredAtMs - sinceMs);
@@ -355,7 +431,7 @@ export class SinkPump {
     const isQuiet = await endsWithin(timers, timeoutMs, quiet);
     if (!isQuiet) log.warn({ sink: writer.name, timeoutMs }, `what ${writer.name} is doing is left behind`);
     this.carryOn(() => {
-      for (const lane of this.lanes) this.acknowledge(lane, true);
+      for (const lane of this.lanes.values()) this.acknowledge(lane, true);
       this.endSetAsideSpan();
     });
     this.phase = 'stopped';
@@ -372,7 +448,7 @@ export class SinkPump {
   }
 
   private cancelTimers(): void {
-    for (const timer of [...this.laneTimers, this.connectionTimer]) timer?.cancel();
+    for (const timer of [...this.laneTimers.values(), this.connectionTimer]) timer?.cancel();
   }
 
   /** Lets work go on that fails by itself only through a bug. */

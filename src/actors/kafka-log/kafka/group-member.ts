@@ -27,6 +27,8 @@ export interface GroupMemberModules {
   owned(): number[];
   /** Who has which partition from now on. */
   onAssignment(assignment: Assignment, generation: number): void;
+  /** From now until the next assignment others may be given what this node has. */
+  onJoining(): void;
   /** A heartbeat that was sent at this time of performance.now() was answered well. */
   onAlive(sentAtMs: number): void;
   /** The group refuses this node for good. */
@@ -166,6 +168,7 @@ export class GroupMember {
     const news: MemberNews = { nodeId, url: url(), owned: this.modules.owned() };
     const metadata = AssignerProtocol.MemberMetadata.encode({ version: PROTOCOL_VERSION, topics: [topic], userData: encodeNews(news) });
     const broker = await this.joining.coordinatorOf(groupId, 'group');
+    this.modules.onJoining();
     const pulse = this.membership === null ? null : setInterval(() => void this.pulse(), HEARTBEAT_MS);
     try {
       return await this.joinBy(broker, metadata);

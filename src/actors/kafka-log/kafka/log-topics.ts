@@ -13,6 +13,8 @@ export interface LogTopicNames {
 }
 
 export interface LogTopics {
+  /** Of the Kafka cluster, as it calls itself. */
+  kafkaId: string;
   /** Of both topics. */
   partitionCount: number;
   /** Largest batches of records they take. */
@@ -80,7 +82,9 @@ async function look(connection: KafkaConnection, names: LogTopicNames, partition
   const stateTopic = await findOrMake(admin, names.state, logTopic.partitions, STATE_SETTINGS, log);
   refuseWrongSettings(names, logTopic, stateTopic, where);
   warnOfSettings(names, logTopic, log);
+  const { clusterId } = await admin.describeCluster();
   return {
+    kafkaId: clusterId,
     partitionCount: logTopic.partitions,
     logBatchBytesMax: numberOf(logTopic, 'max.message.bytes', BATCH_BYTES_DEFAULT),
     stateBatchBytesMax: numberOf(stateTopic, 'max.message.bytes', BATCH_BYTES_DEFAULT),

@@ -46,6 +46,7 @@ class KafkaWriter implements SinkWriter {
   private readonly encoder: ValueEncoder;
   /** In errors. */
   private readonly where: string;
+  /** By slot. */
   private readonly producers = new Map<number, ShardProducer>();
   /** Connections of `open`, for `close`. */
   private readonly openings = new Set<KafkaConnection>();
@@ -84,7 +85,7 @@ class KafkaWriter implements SinkWriter {
     return () => null;
   }
 
-  async write(batch: SinkBatch): Promise<WriteReport> {
+  async write(batch: SinkBatch, slot = batch.shard): Promise<WriteReport> {
     this.refuseWhenClosed();
     invariant(this.batchBytesMax.size > 0, 'Kafka is opened before it is written to');
     const { format, engineId } = this.settings;
@@ -92,10 +93,10 @@ class KafkaWriter implements SinkWriter {
     const report: WriteReport = { written: 0, setAside: [] };
     try {
       await this.inTime('did not take a batch', async (signal) => {
-        for (const list of lists) report.written += await this.sendList(batch.shard, list, report.setAside, signal);
+        for (const list of lists) report.written += await this.sendList(slot, list, report.setAside, signal);
       });
     } catch (error) {
-      this.drop(batch.shard);
+      this.drop(slot);
       throw error;
     }
     return report;
@@ -114,7 +115,7 @@ class KafkaWriter implements SinkWriter {
   }
 
   /** Sends all messages of a topic but those that it can never take. Returns how many were sent. */
-  private async sendList(shard: number, list: TopicMessages, setAside: SetAside[], signal: AbortSignal): Promise<number> {
+  private async sendList(slot: number, list: TopicMessages, setAside: SetAside[], signal: AbortSignal): Promise<number> {
     const batchBytesMax = this.batchBytesMax.get(list.topic)!;
     const fitting = fittingMessages(list, batchBytesMax, setAside);
     let softBytes = batchBytesMax;
@@ -122,13 +123,13 @@ class KafkaWriter implements SinkWriter {
     for (let from = 0; from < fitting.length; ) {
       const part = nextPart(fitting, list.bytes, from, softBytes);
       try {
-        await this.sendPart(shard, list, part, signal);
+        await this.sendPart(slot, list, part, signal);
         written += part.length;
         from += part.length;
       } catch (error) {
         if (!isTooLarge(error) || signal.aborted) throw error;
         // The topic takes less than it did when it was asked, or would not say how much: halve until it passes.
-        this.drop(shard);
+        this.drop(slot);
         if (part.length === 1) {
           setAside.push({ what: list.describe(part[0]), reason: `the broker finds its ${list.bytes[part[0]]} bytes too large` });
           from++;
@@ -138,11 +139,11 @@ class KafkaWriter implements SinkWriter {
     return written;
   }
 
-  private async sendPart(shard: number, { topic, messages }: TopicMessages, part: readonly number[], signal: AbortSignal): Promise<void> {
+  private async sendPart(slot: number, { topic, messages }: TopicMessages, part: readonly number[], signal: AbortSignal): Promise<void> {
     // Closed or given up since the part before: a producer that began now would be nobody's.
     this.refuseWhenClosed();
     signal.throwIfAborted();
-    const producer = this.producerOf(shard);
+    const producer = this.producerOf(slot);
     await producer.connect();
     // Given up meanwhile: what it may still do must not meet the next attempt.
     signal.throwIfAborted();
@@ -153,20 +154,20 @@ class KafkaWriter implements SinkWriter {
     }
   }
 
-  private producerOf(shard: number): ShardProducer {
-    if (this.producers.get(shard)?.isWornOut) this.drop(shard);
-    let producer = this.producers.get(shard);
+  private producerOf(slot: number): ShardProducer {
+    if (this.producers.get(slot)?.isWornOut) this.drop(slot);
+    let producer = this.producers.get(slot);
     if (producer === undefined) {
       producer = new ShardProducer(this.settings, new KafkaConnection(this.settings, this.modules.log));
-      this.producers.set(shard, producer);
+      this.producers.set(slot, producer);
     }
     return producer;
   }
 
   /** After a failure a producer is not used again. */
-  private drop(shard: number): void {
-    this.producers.get(shard)?.cut();
-    this.producers.delete(shard);
+  private drop(slot: number): void {
+    this.producers.get(slot)?.cut();
+    this.producers.delete(slot);
   }
 
   /** Does the work within the time for a batch; rejects with OperationalError. `signal` tells it that nobody waits any more. */

@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr';
 import type { Anomaly } from '../../../model/anomaly.ts';
 import type { DeadLetter } from '../../../model/queries.ts';
-import type { RegionWindow } from '../../../model/window.ts';
+import type { SentRegionWindow } from '../protocol.ts';
 import type { MessageFormat } from './kafka-options.ts';
 
 /**
@@ -43,9 +43,9 @@ export function windowValue<Window extends { windowStart: number; windowEnd: num
   return { ...window, windowStart: times.of(window.windowStart), windowEnd: times.of(window.windowEnd) };
 }
 
-/** Without `final`: the passing of time makes it true, and no message would say so. */
-export function regionWindowValue({ final: _final, ...window }: RegionWindow, times: IsoTimes): object {
-  return windowValue(window, times);
+/** Without `final`: the passing of time makes it true, and no message would say so. With `revision` where several engines send. */
+export function regionWindowValue({ final: _final, revision, ...window }: SentRegionWindow, times: IsoTimes): object {
+  return windowValue(revision === null ? window : { ...window, revision }, times);
 }
 
 /** An anomaly as the alert it raises: with `type`, as alerts will come from other sources too. */

@@ -14,6 +14,8 @@ export interface BatchTarget {
   session: DatabaseSession;
   copy: BinaryCopy;
   engineId: string;
+  /** As TimescaleOptions says. */
+  isShared: boolean;
   /** Where the shard's cursor stood when this process last knew; null: nowhere yet. */
   expected: string | null;
 }
@@ -61,13 +63,20 @@ function rowsChanged(answers: readonly { rowCount: number | null }[]): number {
  * Begins the transaction and holds the shard's cursor, so that a session of this engine that was given up for lost cannot write an older
  * batch beside this one. Gives true, with the transaction ended, when this very batch was committed before and only the answer was lost.
  */
-async function beginOrFindWritten({ session, engineId, expected }: BatchTarget, { shard, position }: SinkBatch): Promise<boolean> {
+async function beginOrFindWritten({ session, engineId, isShared, expected }: BatchTarget, { shard, position }: SinkBatch): Promise<boolean> {
   const [, { rows }] = await session.run(`BEGIN; SELECT position FROM sink_cursors WHERE engine_id = ${literal(engineId)} AND shard = ${shard} FOR UPDATE`);
   const found = (rows as { position: string }[]).at(0)?.position ?? null;
   if (found === expected) return false;
-  if (found !== position) throw new OperationalError('cursor_moved', `the cursor of shard ${shard} in ${session.address.label} was moved by another session; it has to be asked for again. When this is said over and over, another engine runs on a copy of this data directory: stop it and take "id" out of the copy's engine.json, so that it gets one of its own, as seg restore does`, { retryable: true });
+  if (found !== position) throw cursorMoved(shard, session.address.label, isShared);
   await session.run('COMMIT');
   return true;
+}
+
+function cursorMoved(shard: number, where: string, isShared: boolean): OperationalError {
+  const what = isShared
+    ? `the cursor of partition ${shard} in ${where} was moved by the engine that has the partition too, before or after this one; it has to be asked for again`
+    : `the cursor of shard ${shard} in ${where} was moved by another session; it has to be asked for again. When this is said over and over, another engine runs on a copy of this data directory: stop it and take "id" out of the copy's engine.json, so that it gets one of its own, as seg restore does`;
+  return new OperationalError('cursor_moved', what, { retryable: true });
 }
 
 function moveCursor({ engineId, expected }: BatchTarget, { shard, position }: SinkBatch): string {

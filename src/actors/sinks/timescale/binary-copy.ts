@@ -103,6 +103,19 @@ export class BinaryCopy {
     this.at += 8;
   }
 
+  /** null becomes NULL. Throws ValueRefused for what is no whole number that a double holds exactly. */
+  int8OrNull(value: number | null, column: string): void {
+    if (value === null) {
+      this.null();
+      return;
+    }
+    if (!Number.isSafeInteger(value)) throw new ValueRefused(`${column} is ${value}, which is no whole number`);
+    this.makeRoom(FIXED_BYTES_MAX);
+    this.view.setInt32(this.at, 8);
+    this.view.setBigInt64(this.at + 4, BigInt(value));
+    this.at += 12;
+  }
+
   bool(value: boolean): void {
     this.makeRoom(FIXED_BYTES_MAX);
     this.view.setInt32(this.at, 1);

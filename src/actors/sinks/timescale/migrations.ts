@@ -119,6 +119,14 @@ ALTER TABLE regional_aggregates_15m DROP COLUMN final;
 COMMENT ON TABLE regional_aggregates_1m IS 'Sums over meters, as of the newest of their windows that closed or was corrected: a row changes while late windows come.';
 COMMENT ON TABLE regional_aggregates_15m IS 'As regional_aggregates_1m.';`,
   },
+  {
+    number: 3,
+    name: 'regional windows that several engines write',
+    sql: `
+ALTER TABLE regional_aggregates_1m ADD COLUMN revision bigint;
+ALTER TABLE regional_aggregates_15m ADD COLUMN revision bigint;
+COMMENT ON COLUMN regional_aggregates_1m.revision IS 'The higher is the newer, where several engines share a log; else null.';`,
+  },
 ];
 
 /** Any number will do that no other program takes for this: the letters "seg sink". */

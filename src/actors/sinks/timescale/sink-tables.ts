@@ -1,8 +1,8 @@
 import type { Anomaly } from '../../../model/anomaly.ts';
 import type { DeadLetter } from '../../../model/queries.ts';
 import { openWindowBlock, type WindowBlock } from '../../../model/window-block.ts';
-import { GRANULARITIES, type Granularity, type RegionWindow } from '../../../model/window.ts';
-import type { SinkBatch } from '../protocol.ts';
+import { GRANULARITIES, type Granularity } from '../../../model/window.ts';
+import type { SentRegionWindow, SinkBatch } from '../protocol.ts';
 import type { BinaryCopy } from './binary-copy.ts';
 
 /**
@@ -64,6 +64,7 @@ const REGION_COLUMNS: readonly Column[] = [
   ['energy_kwh_sum', 'double precision'],
   ['capacity_kw', 'double precision'],
   ['load_percent', 'double precision'],
+  ['revision', 'bigint'],
 ];
 
 const ALERT_COLUMNS: readonly Column[] = [
@@ -136,7 +137,10 @@ const OF_GRANULARITY: Readonly<Record<Granularity, string>> = { '1m': 'WHERE NOT
 const METER_UPSERTS = forEachGranularity(
   (granularity) => `${upsert(METER_TABLES[granularity], METER_COLUMNS, ['meter_id', 'window_start'], 'seg_stage_windows', OF_GRANULARITY[granularity])} WHERE excluded.revision > t.revision`,
 );
-const REGION_UPSERTS = forEachGranularity((granularity) => upsert(REGION_TABLES[granularity], REGION_COLUMNS, ['region', 'window_start'], 'seg_stage_regions', OF_GRANULARITY[granularity]));
+/** Of one writer the later is the newer. */
+const REGION_UPSERTS = forEachGranularity(
+  (granularity) => `${upsert(REGION_TABLES[granularity], REGION_COLUMNS, ['region', 'window_start'], 'seg_stage_regions', OF_GRANULARITY[granularity])} WHERE coalesce(excluded.revision > t.revision, true)`,
+);
 const ALERT_UPSERT = upsert('alerts', ALERT_COLUMNS, ['id'], 'seg_stage_alerts');
 /** A dead letter never changes. */
 const DEAD_LETTER_INSERT = `INSERT INTO dead_letter (${names(DEAD_LETTER_COLUMNS)}) SELECT ${names(DEAD_LETTER_COLUMNS)} FROM pg_temp.seg_stage_dead_letters ON CONFLICT (id) DO NOTHING`;
@@ -161,7 +165,7 @@ function encodeMeterWindow(copy: BinaryCopy, block: WindowBlock, i: number): voi
   copy.bool(block.isFinal(i));
 }
 
-function regionWindowRows(windows: readonly RegionWindow[]): RowSet {
+function regionWindowRows(windows: readonly SentRegionWindow[]): RowSet {
   // One row for each: a statement may not touch a row twice. In one order in all sessions, or two of them could wait for each other.
   const rows = newestByKey(windows, ({ region, granularity, windowStart }) => `${granularity} ${windowStart} ${region}`);
   return {
@@ -174,7 +178,7 @@ function regionWindowRows(windows: readonly RegionWindow[]): RowSet {
   };
 }
 
-function encodeRegionWindow(copy: BinaryCopy, row: RegionWindow): void {
+function encodeRegionWindow(copy: BinaryCopy, row: SentRegionWindow): void {
   copy.row(REGION_COLUMNS.length + 1);
   copy.bool(row.granularity === '15m');
   copy.text(row.region);
@@ -188,6 +192,7 @@ function encodeRegionWindow(copy: BinaryCopy, row: RegionWindow): void {
   copy.float8(row.energyKwhSum, 'energy_kwh_sum');
   copy.float8OrNull(row.capacityKw, 'capacity_kw');
   copy.float8OrNull(row.loadPercent, 'load_percent');
+  copy.int8OrNull(row.revision, 'revision');
 }
 
 function alertRows(anomalies: readonly Anomaly[]): RowSet {

@@ -15,10 +15,12 @@ import { CREATE_STAGES } from './sink-tables.ts';
 export interface TimescaleOptions {
   /** `postgres://user:password@host:port/database`. */
   url: string;
-  /** Names the engine among all that write to this database: cursors are kept by it. */
+  /** Names the engine, or the engines that share a log, among all that write to this database: cursors are kept by it. */
   engineId: string;
-  /** They are numbered from 0; each has a connection of its own. */
-  shards: number;
+  /** Writes that may go side by side, each over a connection of its own: the pump's slots. */
+  slots: number;
+  /** Other engines write under the same name, and take shards from this one: cursors move without a fault. */
+  isShared?: boolean;
   retention?: RetentionOptions;
   timeouts?: SessionTimeouts;
   log: Log;
@@ -35,11 +37,9 @@ export function timescaleWriter(options: TimescaleOptions): SinkWriter {
   return new TimescaleWriter(options, databaseAddress(options.url));
 }
 
-interface ShardLine {
+interface SlotLine {
   session: DatabaseSession | null;
   copy: BinaryCopy;
-  /** Where the cursor stands as far as this process knows. */
-  position: string | null;
   isWriting: boolean;
 }
 
@@ -48,7 +48,10 @@ class TimescaleWriter implements SinkWriter {
   private readonly options: TimescaleOptions;
   private readonly address: DatabaseAddress;
   private readonly timeouts: SessionTimeouts;
-  private readonly lines: readonly ShardLine[];
+  /** By slot. */
+  private readonly lines: readonly SlotLine[];
+  /** Where shards' cursors stand as far as this process knows; those without one are left out. */
+  private positions = new Map<number, string>();
   private readonly said = new Set<string>();
   private opened = false;
   private closed = false;
@@ -57,7 +60,7 @@ class TimescaleWriter implements SinkWriter {
     this.options = options;
     this.address = address;
     this.timeouts = options.timeouts ?? TIMEOUTS;
-    this.lines = Array.from({ length: options.shards }, () => ({ session: null, copy: new BinaryCopy(), position: null, isWriting: false }));
+    this.lines = Array.from({ length: options.slots }, () => ({ session: null, copy: new BinaryCopy(), isWriting: false }));
   }
 
   /** May be called again whenever nothing is being written; connections that are well stay. */
@@ -68,7 +71,7 @@ class TimescaleWriter implements SinkWriter {
       await this.prepare(session);
       const { rows } = await session.query<{ shard: number; position: string }>('SELECT shard, position FROM sink_cursors WHERE engine_id = $1', [this.options.engineId]);
       const positions = new Map(rows.map(({ shard, position }) => [shard, position]));
-      for (const [shard, line] of this.lines.entries()) line.position = positions.get(shard) ?? null;
+      this.positions = positions;
       this.opened = true;
       // Not null: what the shard notes of a database that was wiped since would leave out all that it held.
       return (shard) => positions.get(shard) ?? BEGINNING;
@@ -79,17 +82,18 @@ class TimescaleWriter implements SinkWriter {
     }
   }
 
-  async write(batch: SinkBatch): Promise<WriteReport> {
+  async write(batch: SinkBatch, slot = batch.shard): Promise<WriteReport> {
     invariant(this.opened && !this.closed, 'a batch is written between open and close');
-    invariant(batch.shard < this.lines.length, `shard ${batch.shard} is one of ${this.lines.length}`);
-    const line = this.lines[batch.shard];
-    invariant(!line.isWriting, `one batch of shard ${batch.shard} is written at a time`);
+    invariant(slot < this.lines.length, `slot ${slot} is one of ${this.lines.length}`);
+    const line = this.lines[slot];
+    invariant(!line.isWriting, `one batch is written in slot ${slot} at a time`);
     line.isWriting = true;
     try {
       // One that ended while nothing was written: the server was restarted.
-      if (line.session?.isBroken !== false) line.session = await this.connect(batch.shard);
-      const report = await writeBatch({ session: line.session, copy: line.copy, engineId: this.options.engineId, expected: line.position }, batch);
-      line.position = batch.position;
+      if (line.session?.isBroken !== false) line.session = await this.connect(slot);
+      const { engineId, isShared = false } = this.options;
+      const report = await writeBatch({ session: line.session, copy: line.copy, engineId, isShared, expected: this.positions.get(batch.shard) ?? null }, batch);
+      this.positions.set(batch.shard, batch.position);
       return report;
     } catch (error) {
       // Whatever state it is in: the server rolls back, and nothing is left standing in a transaction.
@@ -121,8 +125,9 @@ class TimescaleWriter implements SinkWriter {
     this.sayOnce(() => log.info({ database: this.address.label, kind }, 'writing to the database'), kind);
   }
 
-  private async connect(shard: number): Promise<DatabaseSession> {
-    const session = await DatabaseSession.open(this.address, `seg sink: shard ${shard} of ${this.options.engineId}`, this.timeouts);
+  private async connect(slot: number): Promise<DatabaseSession> {
+    const { engineId, isShared = false } = this.options;
+    const session = await DatabaseSession.open(this.address, `seg sink: ${isShared ? 'writer' : 'shard'} ${slot} of ${engineId}`, this.timeouts);
     try {
       await session.run(CREATE_STAGES);
       return session;
