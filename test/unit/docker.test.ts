@@ -92,7 +92,7 @@ describe('compose.yaml', () => {
     for (const [name, { environment }] of nodes) {
       const { hostname, port } = new URL(String(environment!.SEG_NODE_URL));
       expect([hostname, targets.get(port)]).toEqual([`door-${name}`, engineSettings().httpPort]);
-      const taken = loadEngineConfig({ cores: 2 }, { args: {}, env: { ...(environment as Record<string, string>), SEG_CLUSTER_SECRET: 'x'.repeat(48) }, file: null });
+      const taken = loadEngineConfig({ cores: 2 }, { args: {}, env: { ...(environment as Record<string, string>), SEG_CLUSTER_SECRET: 'x'.repeat(48), SEG_TIMESCALE_URL: 'postgres://seg:x@timescale:5432/grid' }, file: null });
       expect(taken).toMatchObject({ log: 'kafka', nodeUrl: `http://door-${name}:8000` });
     }
   });
