@@ -45,6 +45,8 @@ export interface SinkThreadOptions {
 const QUESTIONS_PER_SHARD_MAX = 16;
 /** Writes side by side where shards are partitions, of which a node may have hundreds: a database has a hundred connections as a rule, for all nodes together. */
 const SHARED_SLOTS = 4;
+/** How often one of them without anything new is asked; its steps are a second apart. */
+const SHARED_IDLE_MS = 1_000;
 /** Regional windows in a batch there: each is asked of all nodes. */
 const SHARED_REGION_WINDOWS = 500;
 /** Of the time that the gateway waits, for the database: the rest is the way there and back. */
@@ -144,7 +146,7 @@ runThread(async (context) => {
         acknowledge: (shard, consumer, position) => source.acknowledge(shard, consumer + REGIONS_CONSUMER, position),
         regionWindows: (keys) => source.regionWindows(keys),
       };
-      const some = { shards: 0, slots: SHARED_SLOTS };
+      const some = { shards: 0, slots: SHARED_SLOTS, idleMs: SHARED_IDLE_MS };
       return [
         new SinkPump(some, { source, writer, ...pumpModules }),
         new SinkPump({ ...some, hasRegionRevisions: true, windowsPerBatch: SHARED_REGION_WINDOWS }, { source: regionSource, writer: regionWriters[i], ...pumpModules }),
