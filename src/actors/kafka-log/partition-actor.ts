@@ -189,6 +189,8 @@ export class PartitionActor {
         this.beginStep('all');
         await store.commit();
         this.stepDone();
+        // What else is due, such as to forget what consumers have taken, is the next owner's.
+        if (this.state.turn.dirtyPages.size === 0) break;
       }
     } catch (error) {
       log.info({ err: error, partition: this.options.partition }, 'the last checkpoint of a partition was not written; who takes it next reads more of the log');
