@@ -57,6 +57,8 @@ suiteWithPostgres('engines and their database', (postgres) => suiteWithOwnKafka(
     await send(second, 5);
     await load.expectWindows([first, second]);
 
+    // While its sinks have something to do.
+    await send(second, 2);
     await first.kill9();
     await send(second, 5);
     await has(second, PARTITIONS);

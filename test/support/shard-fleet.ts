@@ -175,7 +175,7 @@ export class ShardFleet {
       anomalies: this.all('anomalies', { kind: 'anomalies', query: ANOMALIES }).flatMap(({ data }) => data).sort(byText),
       anomaliesOfMeters: meters.map(({ meterId }) => this.ask('anomalies', meterId, { kind: 'anomalies', query: { ...ANOMALIES, meterId } })),
       // As the systems beside the engine know them: they stay the same over all.
-      deadLetters: this.all('deadLetters', { kind: 'deadLetters', query: DEAD_LETTERS }).flatMap(({ data }) => data.map(asKnownOutside)).sort(byText),
+      deadLetters: this.all('deadLetters', { kind: 'deadLetters', query: DEAD_LETTERS }).flatMap(({ data }) => data.map((letter) => asKnownOutside(letter, null))).sort(byText),
     };
   }
 
@@ -234,7 +234,8 @@ const ANOMALIES = { meterId: null, region: null, kind: null, severity: null, ope
 const DEAD_LETTERS = { code: null, meterId: null, from: 0, to: FOREVER_MS, limit: MANY, cursor: null };
 
 /** Halves of a sum may be carried differently. */
-function toComparable({ powerHigh, powerLow, energyHigh, energyLow, ...rest }: RegionPart): unknown {
+/** But how often it changed: that is of the store it was made in. */
+function toComparable({ powerHigh, powerLow, energyHigh, energyLow, changes: _changes, ...rest }: RegionPart): unknown {
   const whole = (high: number, low: number) => String(BigInt(high) * 2n ** 24n + BigInt(low));
   return { ...rest, power: whole(powerHigh, powerLow), energy: whole(energyHigh, energyLow) };
 }

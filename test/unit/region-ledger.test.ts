@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RegionLedger, type Contribution, type LedgerPart } from '../../src/actors/shard/region-ledger.ts';
+import { emptyPart, RegionLedger, type Contribution, type LedgerPart } from '../../src/actors/shard/region-ledger.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -58,6 +58,17 @@ describe('the ledger of regions', () => {
     books.remove(0, 0, one);
     expect(books.takeUnsaved()).toMatchObject([{ granularity: 0, meters: 1 }]);
     expect(books.takeUnreported(10)).toMatchObject([{ region: 'b', granularity: '1m', meters: 1 }]);
+  });
+
+  it('counts the changes of a part, whatever they are, over those that the store knows of', () => {
+    const books = ledger((region, granularity, windowStartMs) => ({ ...emptyPart(region, granularity, windowStartMs), meters: 3, changes: 40 }));
+    const changes = () => books.partNow(1, 0, 0)!.changes;
+    books.add(0, 0, one);
+    expect(changes()).toBe(41);
+    books.remove(0, 0, one);
+    expect(changes()).toBe(42);
+    books.replaceExtremes(1, 0, 0, 0, 1);
+    expect([changes(), books.toReport(books.partNow(1, 0, 0)!).changes]).toEqual([43, 43]);
   });
 
   it('gives out again what could not be written, as it is by then', () => {

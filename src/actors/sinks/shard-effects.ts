@@ -62,7 +62,7 @@ export class ShardEffects implements EffectSource {
  * An id names the place in one shard's log; beside the engine the letters of all shards lie together. So a checksum of the letter goes with it, and not the shard:
  * with another number of shards it is in another, and given once more. A partition of a shared log stays the same one, and two may hold the very same letter.
  */
-export function asKnownOutside({ firstId, ...letter }: DeadLetter, partition: number | null = null): DeadLetter {
+export function asKnownOutside({ firstId, ...letter }: DeadLetter, partition: number | null): DeadLetter {
   const { code, index, meterId, raw } = letter;
   return { ...letter, id: `${firstId ?? letter.id}-${partition === null ? '' : `p${partition}-`}${crc32(JSON.stringify([code, index, meterId, raw])).toString(16).padStart(8, '0')}` };
 }
