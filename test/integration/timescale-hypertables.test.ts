@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { databaseAddress } from '../../src/actors/sinks/timescale/database-address.ts';
 import { DatabaseSession } from '../../src/actors/sinks/timescale/database-session.ts';
-import { RETENTION_DEFAULTS } from '../../src/actors/sinks/timescale/hypertables.ts';
-import { migrate } from '../../src/actors/sinks/timescale/migrations.ts';
+import { ensureHypertables, findExtension, RETENTION_DEFAULTS } from '../../src/actors/sinks/timescale/hypertables.ts';
+import { migrate, MIGRATIONS } from '../../src/actors/sinks/timescale/migrations.ts';
 import { WindowHistory } from '../../src/actors/sinks/timescale/window-history.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
-import { createLog } from '../../src/runtime/log.ts';
+import { createLog, nullLog } from '../../src/runtime/log.ts';
 import { suiteWithPostgres, suiteWithTimescale } from '../services/service-suites.ts';
 import { meterWindow } from '../support/meter-windows.ts';
-import { byMeterAndTime, regionWindow, sinkBatch, storedWindows } from '../support/sink-batches.ts';
+import { byMeterAndTime, KEEP_ALL, regionWindow, sinkBatch, storedWindows } from '../support/sink-batches.ts';
 import { timescaleWriters } from '../support/timescale-writers.ts';
 
 const MINUTE = 60_000;
@@ -84,6 +84,24 @@ suiteWithTimescale('the sink on TimescaleDB', (timescale) => {
     expect(await hypertables()).toHaveLength(4);
     expect(await storedWindows(database())).toEqual(byMeterAndTime(windows));
     expect(await database().rows('SELECT count(*)::int AS n FROM ONLY aggregates_1m')).toEqual([{ n: 0 }]);
+  });
+
+  test('takes the later steps on tables whose chunks are compressed already', { timeout: TEST_MS }, async () => {
+    await database().rows('CREATE EXTENSION timescaledb');
+    const session = await DatabaseSession.open(databaseAddress(database().url), 'seg test', { connectMs: 5_000, statementMs: 30_000 });
+    await migrate(session, MIGRATIONS.slice(0, 1));
+    const extension = (await findExtension(session, { connectMs: 5_000, statementMs: 30_000 }, () => {}))!;
+    await ensureHypertables(session, extension, KEEP_ALL, nullLog);
+    await session.close();
+    await database().rows(
+      "INSERT INTO regional_aggregates_1m SELECT 'region-01', t, t + interval '1 minute', m, 3.75, 1.25, 0.5, 2, 0.0625, NULL, NULL, false FROM generate_series(0, 3) m, LATERAL (SELECT to_timestamp(1767225600) + m * interval '1 day' AS t) at",
+    );
+    await database().rows("SELECT compress_chunk(c) FROM show_chunks('regional_aggregates_1m') c");
+    const writer = await opened();
+    const column = "SELECT 1 FROM information_schema.columns WHERE table_schema = 'public' AND table_name LIKE 'regional_aggregates_%' AND column_name = 'final'";
+    expect(await database().rows(column)).toEqual([]);
+    await writer.write(sinkBatch({ position: '1', regionWindows: [regionWindow({ metersReporting: 20 })] }));
+    expect((await database().rows('SELECT meters_reporting AS n FROM regional_aggregates_1m ORDER BY window_start')).map(({ n }) => n)).toEqual([20, 1, 2, 3]);
   });
 
   test('corrects windows in compressed chunks, and only by newer revisions', { timeout: TEST_MS }, async () => {
