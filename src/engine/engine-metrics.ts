@@ -82,6 +82,8 @@ export interface PartitionThreadSnapshot extends ThreadSnapshotBase {
     outboxBytes: number | null;
     anomaliesOpen: Readonly<Record<AnomalyKind, number>>;
   }[];
+  /** Those that cannot be served, with the code of the reason. */
+  refused: readonly (readonly [number, string])[];
   totals: PartitionTotals;
 }
 
@@ -134,6 +136,7 @@ export const METRIC = {
   meters: gauge('seg_meters', 'Meters held by a shard.'),
   anomaliesOpen: gauge('seg_anomalies_open', 'Anomalies that go on, by kind.'),
   lmdbBytes: gauge('seg_lmdb_bytes', 'Size of a shard\'s LMDB environment on disk.'),
+  logRefused: gauge('seg_log_partition_refused', '1 while a partition of the log in Kafka that is this node\'s cannot be served, by the code of the reason.'),
   storageRefuses: gauge('seg_storage_refuses', '1 while a shard refuses readings because the disk has no room, else 0.'),
   dataDiskFree: gauge('seg_data_disk_free_bytes', 'Free space on the disk that holds the data directory.'),
   consumptionLag: gauge('seg_consumption_lag_records', 'Log records (batches, mostly) appended and not yet counted.'),
@@ -243,13 +246,14 @@ function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void
 }
 
 /** Under the names that shards use where they mean the same, a partition for a shard. */
-function addPartitions(families: MetricFamilies, { partitions, totals }: PartitionThreadSnapshot): void {
+function addPartitions(families: MetricFamilies, { partitions, refused, totals }: PartitionThreadSnapshot): void {
   GRANULARITIES.forEach((granularity, i) => families.add(METRIC.windowsClosed, { granularity }, totals.windowsClosed[i]));
   families.add(METRIC.windowsCorrected, {}, totals.windowsCorrected);
   families.add(METRIC.lateReadings, {}, totals.late);
   families.add(METRIC.deadLetters, {}, totals.deadLetters);
   families.add(METRIC.logFolded, {}, totals.readings);
   families.add(METRIC.logDuplicates, {}, totals.duplicates);
+  for (const [partition, code] of refused) families.add(METRIC.logRefused, { partition, code }, 1);
   for (const { partition, meters, storeBytes, replayBytes, lagRecords, checkpointAgeMs, outboxBytes, anomaliesOpen } of partitions) {
     families.add(METRIC.meters, { shard: partition }, meters);
     families.add(METRIC.lmdbBytes, { shard: partition }, storeBytes);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { PartitionState } from '../actors/kafka-log/partition-host.ts';
 import { RegionActor } from '../actors/region/actor.ts';
 import type { ShardReport } from '../actors/shard/protocol.ts';
 import type { Anomaly } from '../model/anomaly.ts';
@@ -489,7 +490,7 @@ class RunningEngine implements Engine {
     const { cluster } = this;
     if (cluster === null) return [];
     if (!cluster.isAlive) return [{ part: 'group of nodes', state: 'out of reach' }];
-    return cluster.owned().filter((partition) => !cluster.ready(partition)).map((partition) => ({ part: `partition-${partition}`, state: cluster.stateOf(partition)?.state ?? 'taking' }));
+    return cluster.owned().filter((partition) => !cluster.ready(partition)).map((partition) => ({ part: `partition-${partition}`, state: stateName(cluster.stateOf(partition)) }));
   }
 
   private shardState({ state, epoch }: ChildStatus): ShardState {
@@ -553,4 +554,10 @@ class RunningEngine implements Engine {
       await this.ops?.close(Math.ceil(limitMs / 3));
     });
   }
+}
+
+/** For people. */
+function stateName(state: PartitionState | null): string {
+  if (state?.state !== 'refused') return state?.state ?? 'taking';
+  return state.code === 'storage_full' ? 'out of disk space' : `refused (${state.code})`;
 }

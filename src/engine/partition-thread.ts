@@ -147,7 +147,7 @@ runThread(async (context) => {
     stop: () => host.stop(),
     async metrics(): Promise<PartitionThreadSnapshot> {
       const partitions = [...host.ready()].map(([partition, actor]) => ({ partition, ...actor.figures(), anomaliesOpen: { ...actor.state.episodes.open } }));
-      return { kind: 'partitions', thread: context.name, epoch: context.epoch, stats: null, mailboxes: { [`${context.name}.query`]: mailboxes.query.snapshot(), [`${context.name}.effects`]: mailboxes.effects.snapshot() }, partitions, totals: host.totals() };
+      return { kind: 'partitions', thread: context.name, epoch: context.epoch, stats: null, mailboxes: { [`${context.name}.query`]: mailboxes.query.snapshot(), [`${context.name}.effects`]: mailboxes.effects.snapshot() }, partitions, refused: [...host.refused()], totals: host.totals() };
     },
   };
 });

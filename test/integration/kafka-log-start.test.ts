@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { suiteWithKafka } from '../services/service-suites.ts';
-import { EngineProcess, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
-import { withAdmin } from '../support/kafka-records.ts';
-import { logSettings } from '../support/log-engines.ts';
+import { post } from '../support/engine-api.ts';
+import { EngineProcess, eventually, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
+import { deleteTopics, withAdmin } from '../support/kafka-records.ts';
+import { logSettings, LogWorkload } from '../support/log-engines.ts';
 
 /** What an engine whose log is to be in Kafka checks before it starts. */
 
@@ -45,6 +46,31 @@ suiteWithKafka('the start of an engine whose log is in Kafka', (kafka) => {
     expect(said).toMatch(/is compacted and would lose readings/);
     expect(said).toMatch(/would lose state that did not change for long/);
     expect(said).toMatch(/has 2 partitions and .* has 3/);
+  });
+
+  it('stops serving a log that was deleted, and one that was made anew in its place, and says so', { timeout: 60_000 }, async () => {
+    const group = name();
+    const engine = await EngineProcess.start({ settings: logSettings(kafka().brokers, group) });
+    directories.push(engine.dataDir);
+    try {
+      const work = new LogWorkload(4);
+      const readings = work.minutes(0, 5);
+      await post(engine, readings);
+      work.took(readings);
+      await work.expectWindows([engine]);
+      await deleteTopics(kafka().brokers, `${group}.`, ['raw_readings']);
+      const refusedAs = (code: string) => eventually(async () => (await (await fetch(engine.opsUrl('/metrics'))).text()), (text) => new RegExp(`seg_log_partition_refused\\{.*code="${code}"`).test(text), 30_000);
+      expect(await refusedAs('topic_missing')).toMatch(/code="topic_missing"/);
+      const answer = await fetch(engine.opsUrl('/ready'));
+      expect([answer.status, await answer.text()]).toEqual([503, expect.stringMatching(/refused \(topic_missing\)/)]);
+      expect(engine.lines.some(({ msg }) => /is not served: a topic of the log .* was deleted/.test(msg))).toBe(true);
+      await makeTopic(`${group}.raw_readings`, 6, { 'message.timestamp.type': 'LogAppendTime' });
+      expect(await refusedAs('log_changed')).toMatch(/code="log_changed"/);
+      expect(engine.lines.some(({ msg }) => /the topic was made anew/.test(msg))).toBe(true);
+      expect((await fetch(engine.opsUrl('/ready'))).status).toBe(503);
+    } finally {
+      await engine.kill9();
+    }
   });
 
   it('is refused on a directory with a log of its own, and the other way round', { timeout: 90_000 }, async () => {

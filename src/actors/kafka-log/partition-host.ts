@@ -100,6 +100,11 @@ export class PartitionHost {
     for (const [partition, { ready }] of this.tenancies) if (ready !== null) yield [partition, ready];
   }
 
+  /** Those that cannot be served, and why, by code. */
+  *refused(): Generator<[number, string]> {
+    for (const [partition, { refusal }] of this.tenancies) if (refusal !== null) yield [partition, refusal];
+  }
+
   totals(): PartitionTotals {
     const totals = { ...this.retired, windowsClosed: [...this.retired.windowsClosed] };
     for (const [, actor] of this.ready()) addTotals(totals, actor);
@@ -130,6 +135,8 @@ export class PartitionHost {
 class Tenancy {
   /** While questions about it can be answered. */
   ready: PartitionActor | null = null;
+  /** Code of why it cannot be served, until it is. */
+  refusal: string | null = null;
   private readonly partition: number;
   private readonly options: PartitionHostOptions;
   private readonly modules: PartitionHostModules;
@@ -186,12 +193,13 @@ class Tenancy {
   private report(error: unknown): void {
     const { log, onState } = this.modules;
     const { partition } = this;
-    const code = error instanceof OperationalError ? error.code : 'internal';
+    const code = refusalCode(error);
     if (PASSING.has(code)) {
       log.warn({ partition, code }, `partition ${partition} is taken anew: ${(error as Error).message}`);
       onState(partition, { state: 'taking' });
       return;
     }
+    this.refusal = code;
     log.error({ err: error, partition }, `partition ${partition} is not served: ${(error as Error).message}`);
     onState(partition, { state: 'refused', code, reason: (error as Error).message });
   }
@@ -244,6 +252,7 @@ class Tenancy {
       onReady: () => {
         if (this.isOver) return;
         this.ready = actor;
+        this.refusal = null;
         const tookMs = Math.round(clock.monotonic() - from.startedMs);
         const { records, readings } = actor.counts;
         log.info({ partition, tookMs, restoredChanges: from.restoredChanges, records, readings, meters: actor.state.directory.meterCount }, `partition ${partition} is ready`);
@@ -270,6 +279,12 @@ class Tenancy {
   private throwIfOver(): void {
     if (this.isOver) throw new OperationalError('released', 'the partition was given up meanwhile', { retryable: true });
   }
+}
+
+/** A full disk by its own name, wherever it was met: room on it is all that is missing. */
+function refusalCode(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof OperationalError && at.code === 'storage_full') return 'storage_full';
+  return error instanceof OperationalError ? error.code : 'internal';
 }
 
 /** An empty state where something was folded before would count the rest of the log as if nothing had been before it. */

@@ -6,7 +6,7 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { OperationalError } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { CONNECT_TIMEOUT_MS, RETRY, type KafkaAccess } from '../../sinks/kafka/kafka-connection.ts';
-import { kafkaError, typeOf } from '../../sinks/kafka/kafka-errors.ts';
+import { isUnknownTopic, kafkaError, typeOf } from '../../sinks/kafka/kafka-errors.ts';
 import { kafkaLog } from '../../sinks/kafka/kafka-log.ts';
 import { KafkaSockets } from '../../sinks/kafka/kafka-sockets.ts';
 
@@ -27,6 +27,9 @@ const METADATA_MAX_AGE_MS = 5 * 60_000;
 /** Before a request is repeated: doubled each time. */
 const RETRY_MIN_MS = 20;
 const RETRY_MAX_MS = 1_000;
+
+/** A topic that was made a moment ago is not known to every broker yet; one that stays unknown for so long was deleted. */
+const TOPIC_MISSING_MS = 5_000;
 
 /** Refusals after which somebody else has to be asked. */
 const MOVED: ReadonlySet<string> = new Set([
@@ -130,10 +133,11 @@ export class LogCluster {
 
   /**
    * Does what may meet brokers that are away or have handed over, again and again, until it is done, refused for good, or `deadlineMs` (of performance.now()) has passed. Rejects
-   * with OperationalError: `unavailable` (retryable) past the deadline, `stopping` when the cluster was cut, `kafka:<TYPE>` with what the broker says for good.
+   * with OperationalError: `unavailable` (retryable) past the deadline, `stopping` when the cluster was cut, `topic_missing` when a topic is not there and does not come, `kafka:<TYPE>` with what the broker says for good.
    */
   async persist<Result>(work: () => Promise<Result>, deadlineMs = Infinity): Promise<Result> {
     let waitMs = RETRY_MIN_MS;
+    let unknownSinceMs = Infinity;
     for (;;) {
       let error: unknown;
       try {
@@ -148,6 +152,8 @@ export class LogCluster {
       const isFinal = type !== null && FINAL.has(type);
       const operational = kafkaError(error, this.where);
       if (isFinal || (!isBusy && !isAway && !operational.retryable)) throw type === null ? operational : new OperationalError(REFUSED + type, operational.message, { cause: error });
+      unknownSinceMs = isUnknownTopic(error) ? Math.min(unknownSinceMs, performance.now()) : Infinity;
+      if (performance.now() - unknownSinceMs > TOPIC_MISSING_MS) throw topicMissing(this.topics, this.where, error);
       if (performance.now() + waitMs > deadlineMs) throw new OperationalError('unavailable', operational.message, { retryable: true, cause: error });
       await sleep(waitMs, null, { signal: this.end.signal }).catch(() => {
         throw CLOSED;
@@ -170,6 +176,10 @@ export class LogCluster {
     await this.cluster.connect();
     await this.cluster.addMultipleTargetTopics([...this.topics]);
   }
+}
+
+function topicMissing(topics: readonly string[], where: string, cause: unknown): OperationalError {
+  return new OperationalError('topic_missing', `a topic of the log (${topics.join(', ')}) is not in Kafka at ${where} any more: it was deleted, and what it held is lost. Bring it back, or begin with new topics under another prefix`, { cause });
 }
 
 /** What the broker said for good, as `persist` gives it; null for any other error. */
