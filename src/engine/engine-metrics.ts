@@ -137,7 +137,7 @@ export const METRIC = {
   anomaliesOpen: gauge('seg_anomalies_open', 'Anomalies that go on, by kind.'),
   lmdbBytes: gauge('seg_lmdb_bytes', 'Size of a shard\'s LMDB environment on disk.'),
   logRefused: gauge('seg_log_partition_refused', '1 while a partition of the log in Kafka that is this node\'s cannot be served, by the code of the reason.'),
-  storageRefuses: gauge('seg_storage_refuses', '1 while a shard refuses readings because the disk has no room, else 0.'),
+  storageRefuses: gauge('seg_storage_refuses', '1 while a shard refuses readings, or a partition is not served, because the disk has no room, else 0.'),
   dataDiskFree: gauge('seg_data_disk_free_bytes', 'Free space on the disk that holds the data directory.'),
   consumptionLag: gauge('seg_consumption_lag_records', 'Log records (batches, mostly) appended and not yet counted.'),
   journalLagRecords: gauge('seg_journal_lag_records', 'Journalled readings not yet covered by a snapshot.'),
@@ -253,11 +253,15 @@ function addPartitions(families: MetricFamilies, { partitions, refused, totals }
   families.add(METRIC.deadLetters, {}, totals.deadLetters);
   families.add(METRIC.logFolded, {}, totals.readings);
   families.add(METRIC.logDuplicates, {}, totals.duplicates);
-  for (const [partition, code] of refused) families.add(METRIC.logRefused, { partition, code }, 1);
+  for (const [partition, code] of refused) {
+    families.add(METRIC.logRefused, { partition, code }, 1);
+    families.add(METRIC.storageRefuses, { shard: partition }, code === 'storage_full' ? 1 : 0);
+  }
   for (const { partition, meters, storeBytes, replayBytes, lagRecords, checkpointAgeMs, outboxBytes, anomaliesOpen } of partitions) {
     families.add(METRIC.meters, { shard: partition }, meters);
     families.add(METRIC.lmdbBytes, { shard: partition }, storeBytes);
     families.add(METRIC.checkpointAge, { shard: partition }, checkpointAgeMs / 1_000);
+    families.add(METRIC.storageRefuses, { shard: partition }, 0);
     families.add(METRIC.logLag, { partition }, lagRecords);
     families.add(METRIC.logReplayBytes, { partition }, replayBytes);
     if (outboxBytes !== null) families.add(METRIC.outboxBytes, { shard: partition }, outboxBytes);

@@ -78,6 +78,15 @@ describe('a partition', () => {
     expect([next.state?.state, next.refusals]).toEqual(['ready', []]);
   });
 
+  it('is not served while its disk has no room, under that name, and again once it has', async () => {
+    node.disk.failNext('storage_full', 2);
+    world.produce(JSON.stringify({ meterId: 'm-2', region: 'r-1', timestamp: world.time.now(), powerKw: 1 }));
+    await world.advance(3_000);
+    expect(node.refusals[0]).toMatch(/^storage_full: the partition's state could not be written to the local disk/);
+    await world.advance(30_000);
+    expect(node.state?.state).toBe('ready');
+  });
+
   it('reads on from the copy on its disk, and from the beginning where that is ahead of the topic or older than removals are kept', async () => {
     await world.advance(2_000);
     const kept = await startedAgain({ ...OPTIONS, disk: 'kept' });
