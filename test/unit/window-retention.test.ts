@@ -3,7 +3,7 @@ import { verifyShard } from '../../src/actors/shard/verify.ts';
 import { BEGINNING } from '../../src/actors/sinks/protocol.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
 import { EffectConsumer } from '../support/effect-consumer.ts';
-import type { TestReading } from '../support/packed-readings.ts';
+import { batchOf, type TestReading } from '../support/packed-readings.ts';
 import { ShardHarness, type HarnessOptions } from '../support/shard-harness.ts';
 import { LIFE_START_MS, readingOf } from '../support/shard-lives.ts';
 
@@ -51,6 +51,30 @@ describe('windows that are old', () => {
     // 2999 − 60 = 2939 lies in the quarter-hour that begins with 2925; 69 − 60 = 9 in the first.
     expect(minutesOf(harness, 0)[0]).toBe(2_925);
     expect(minutesOf(harness, 1)[0]).toBe(0);
+  });
+
+  it('go though they lay in their slots when their page was written long after their time', async () => {
+    const harness = await begin();
+    // The step that follows the batch comes before the tick that closes the first minute: that is old already, and not in the store. The other lies in the other slot.
+    harness.send([reading(0, 0), reading(0, 201)]);
+    await settle(harness);
+    expect(minutesOf(harness, 0)).toEqual([201]);
+  });
+
+  it('that are asked for do not keep open what their meter has passed: a replay, when more or less is gone, must close it with the same record', async () => {
+    const harness = await begin();
+    harness.send(minutes(0, 0, 200));
+    await settle(harness);
+    const { state } = harness.actor;
+    const apply = (sequence: number, ...readings: TestReading[]): number[] => {
+      const outcomes = new Uint8Array(readings.length);
+      state.applyBatch(batchOf(readings), harness.nowMs, sequence, outcomes);
+      return [...outcomes];
+    };
+    apply(1e6, reading(0, 201), reading(0, 202.6));
+    const [before] = state.counters.windowsClosed;
+    expect(apply(1e6 + 1, reading(0, 10))).toEqual([OUTCOME.tooLate]);
+    expect(state.counters.windowsClosed[0]).toBe(before + 1);
   });
 
   it('stay for a database that has lost all, until it has them', async () => {

@@ -228,10 +228,10 @@ export class ShardState {
     const newest = f64[d + (ROW.newestMs >> 3)];
     const fingerprint = this.fingerprints.of(i);
     const late = this.book.isClosed(page, row, 0, Math.floor(timestamp / MINUTE_MS) * MINUTE_MS + MINUTE_MS);
+    // It may be one that no tick has closed yet. Before what was removed is asked for: how much that is depends on when checkpoints were, and what closes with this record must not.
+    if (late) this.book.closePassed(page, row);
     // What was removed cannot be looked up, and under a longer horizon than before not be corrected.
     if (late && page.removed !== null && timestamp < page.removed.anyEndMs(rowInPage(row))) return OUTCOME.tooLate;
-    // It may be one that no tick has closed yet.
-    if (late) this.book.closePassed(page, row);
     // A reading newer than the meter's newest, in an open window, is new for certain.
     if (late || timestamp <= newest) {
       const known = this.book.findSample(page, row, timestamp, late);
