@@ -1,7 +1,7 @@
 /** Time is passed in, so that tests and the simulator own it. */
 
 export interface Clock {
-  /** Wall clock, epoch milliseconds. May jump. */
+  /** Wall clock, whole epoch milliseconds. May jump. */
   now(): number;
   /** Milliseconds since an arbitrary start; never jumps. For deadlines and durations. */
   monotonic(): number;

@@ -13,8 +13,9 @@ export class VirtualTime implements SharedClock, Timers {
     this.startMs = startMs;
   }
 
+  /** Whole, as those of a system's clock are. */
   now(): number {
-    return this.startMs + this.elapsedMs;
+    return Math.floor(this.startMs + this.elapsedMs);
   }
 
   monotonic(): number {

@@ -1,4 +1,5 @@
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
+import { OperationalError } from '../../src/runtime/errors.ts';
 import { Journal } from '../../src/runtime/journal.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import type { CommitFailure } from '../../src/runtime/memory-store.ts';
@@ -18,6 +19,8 @@ export interface DiskModules {
   fateOfTables(): 'lost' | 'kept';
   /** Records that are on disk now, in order. */
   onDurable(entries: readonly LogEntry[]): void;
+  /** Log was removed. */
+  onTrimmed(): void;
 }
 
 export class SimDisk {
@@ -92,10 +95,19 @@ class TappedJournal extends Journal {
     this.underWay.push(entries);
     try {
       await super.commit();
-    } finally {
-      this.underWay.shift();
+    } catch (error) {
+      // Else nobody knows: a segment before them may have failed to say what follows it, when they were on disk. Its thread dies of it.
+      if (error instanceof OperationalError && error.retryable) this.underWay.shift();
+      throw error;
     }
+    this.underWay.shift();
     if (entries.length > 0) this.modules.onDurable(entries);
+  }
+
+  override release(sequence: number): void {
+    const { first } = this;
+    super.release(sequence);
+    if (this.first !== first) this.modules.onTrimmed();
   }
 
   takeUnderWay(): LogEntry[] {

@@ -2,12 +2,12 @@ import type { Random } from './random.ts';
 
 /** What goes wrong in a run. */
 export type FaultStep =
-  /** kill -9 after that many further events; the next process may have other thread counts. */
-  | { kind: 'crash'; afterEvents: number; underWay: 'lost' | 'kept'; downMs: number; shards: number; ingestThreads: number; dieAtCommit: number }
+  /** kill -9 after that many further events, counted from the next time that a log is trimmed if `atTrim`; the next process may have other thread counts. */
+  | { kind: 'crash'; atTrim: boolean; afterEvents: number; underWay: 'lost' | 'kept'; downMs: number; shards: number; ingestThreads: number; dieAtCommit: number }
   /** A clean stop and start. */
   | { kind: 'restart'; shards: number; ingestThreads: number; dieAtCommit: number }
-  /** One shard's thread dies. `isAbrupt`: what it had sent is lost with it. */
-  | { kind: 'killShard'; shard: number; afterEvents: number; underWay: 'lost' | 'kept'; isAbrupt: boolean }
+  /** One shard's thread dies, after so many events too. `isAbrupt`: what it had sent is lost with it. */
+  | { kind: 'killShard'; shard: number; atTrim: boolean; afterEvents: number; underWay: 'lost' | 'kept'; isAbrupt: boolean }
   | { kind: 'killIngest'; ingest: number; afterEvents: number }
   | { kind: 'killRegion' }
   /** So many commits fail for want of space. */
@@ -22,6 +22,8 @@ export type FaultStep =
 
 interface FaultLimits {
   clockJumps: boolean;
+  /** All deaths come when a log was trimmed, not every other one. */
+  diesAtTrims: boolean;
   shards: number;
   ingestThreads: number;
 }
@@ -34,6 +36,7 @@ export class FaultMaker {
   private readonly random: Random;
   private readonly limits: FaultLimits;
   private readonly resizes: boolean;
+  private deaths = 0;
 
   constructor(random: Random, limits: FaultLimits) {
     this.random = random;
@@ -49,12 +52,12 @@ export class FaultMaker {
     switch (random.int(0, this.limits.clockJumps ? 11 : 9)) {
       case 0:
       case 1:
-        return { kind: 'crash', afterEvents, underWay, downMs: random.int(0, 300), ...this.nextCounts() };
+        return { kind: 'crash', atTrim: this.isAtTrim(), afterEvents, underWay, downMs: random.int(0, 300), ...this.nextCounts() };
       case 2:
         return { kind: 'restart', ...this.nextCounts() };
       case 3:
       case 4:
-        return { kind: 'killShard', shard, afterEvents, underWay, isAbrupt: random.chance(0.5) };
+        return { kind: 'killShard', shard, atTrim: this.isAtTrim(), afterEvents, underWay, isAbrupt: random.chance(0.5) };
       case 5:
         return random.chance(0.7) ? { kind: 'killIngest', ingest: random.int(0, 1), afterEvents } : { kind: 'killRegion' };
       case 6:
@@ -67,6 +70,11 @@ export class FaultMaker {
       default:
         return { kind: 'clock', byMs: this.jump() };
     }
+  }
+
+  /** Every other one, without a draw: what the generator gives to the rest stays as it was. */
+  private isAtTrim(): boolean {
+    return this.deaths++ % 2 === 1 || this.limits.diesAtTrims;
   }
 
   private jump(): number {

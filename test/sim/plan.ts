@@ -1,6 +1,7 @@
 import type { BodyFormat } from '../../src/actors/ingest/protocol.ts';
 import type { OracleReading } from '../oracle/window-oracle.ts';
 import { FaultMaker, type FaultStep } from './faults.ts';
+import { Parting } from './parting.ts';
 import { Random } from './random.ts';
 import { Workload } from './workload.ts';
 
@@ -65,6 +66,8 @@ export interface Plan {
 /** Every run begins here. */
 export const SIM_START_MS = Date.UTC(2026, 2, 1, 10, 0, 7);
 
+/** A log that is trimmed often, while pages wait for long: what one trim too far takes is missed soon. */
+const SHORT_LOG: Partial<WorldOptions> = { segmentBytesMax: 1_000, journalKeepBytesMax: 0, intervalMs: 5_000 };
 const DAY_MS = 86_400_000;
 const MANY = 1e9;
 
@@ -75,11 +78,20 @@ export function makePlan(seed: number, stepCount: number): Plan {
   options.blockSamplesMin = [1, 3, MANY][seed % 3];
   // Ids that return are judged by the clock: with a clock that jumps, nobody could say what is right.
   const usesReadingIds = random.chance(0.3);
+  const hasShortLog = !usesReadingIds && seed % 4 === 2;
   if (usesReadingIds) options.journalKeepBytesMax = MANY;
+  if (hasShortLog) Object.assign(options, SHORT_LOG);
   const workload = new Workload(random.fork(), options.regions, usesReadingIds);
-  const faults = new FaultMaker(random.fork(), { clockJumps: !usesReadingIds, shards: options.shards, ingestThreads: options.ingestThreads });
+  const faults = new FaultMaker(random.fork(), { clockJumps: !usesReadingIds, diesAtTrims: hasShortLog, shards: options.shards, ingestThreads: options.ingestThreads });
   const steps: Step[] = [];
+  // Of a generator of their own, and only where old windows go: the rest of a plan stays as it was.
+  const own = new Random(seed + 0x9a27);
+  const parting = options.correctionHorizonMs < DAY_MS && options.regions.length > 1 ? new Parting(own, options.regions, SIM_START_MS, () => workload.newSeq()) : null;
   while (steps.length < stepCount) {
+    if (parting !== null && own.chance(0.3)) {
+      const elements = parting.next(workload.nowMs);
+      if (elements.length > 0) steps.push({ kind: 'send', requests: [{ format: 'json', elements, isTorn: false, isDoubled: false }] });
+    }
     const chance = random.next();
     if (chance < 0.5) steps.push({ kind: 'send', requests: workload.requests() });
     else if (chance < 0.88) steps.push(wait(random, usesReadingIds, workload));

@@ -50,6 +50,11 @@ export class Workload {
     return Array.from({ length: count }, () => this.request());
   }
 
+  /** Unique in the plan. */
+  newSeq(): number {
+    return this.nextSeq++;
+  }
+
   private request(): PlannedRequest {
     const { random } = this;
     const isTorn = random.chance(0.02);
@@ -114,13 +119,13 @@ export class Workload {
   }
 
   private again(reading: PlannedReading): PlannedReading {
-    return { ...reading, seq: this.nextSeq++ };
+    return { ...reading, seq: this.newSeq() };
   }
 
   private reading(meter: PlannedMeter, timestamp: number): PlannedReading {
     const { random } = this;
     if (random.chance(0.02)) meter.region = random.pick(this.regions);
-    const reading: PlannedReading = { meterId: meter.meterId, region: meter.region, timestamp, powerKw: this.powerKw(meter), seq: this.nextSeq++ };
+    const reading: PlannedReading = { meterId: meter.meterId, region: meter.region, timestamp, powerKw: this.powerKw(meter), seq: this.newSeq() };
     if (meter.carriesEnergy && random.chance(0.9)) reading.energyKwh = random.int(-200, 900) / 1_000;
     if (meter.carriesVoltage && random.chance(0.9)) reading.voltage = random.chance(0.1) ? random.int(150_000, 270_000) / 1_000 : random.int(225_000, 236_000) / 1_000;
     if (random.chance(0.04)) reading.status = 'ERROR';

@@ -46,6 +46,8 @@ const PROBE_MS_MAX = 2_000;
 /** A start that takes longer than this hangs, ms. */
 const START_MS_MAX = 60_000;
 const RESTART_AFTER_ESCALATION_MS = 500;
+/** Who dies at a trim dies within so many events: the next steps write what the log that is left may lack. */
+const EVENTS_AFTER_TRIM = 4;
 /** Longer than any allowed lateness and quarter-hour. */
 const CLOSE_ALL_JUMP_MS = 40 * MINUTE_MS;
 
@@ -181,13 +183,11 @@ export class World {
       case 'wait':
         return this.advance(step.ms);
       case 'crash':
-        this.time.setFuse(step.afterEvents, () => this.crash(step));
-        return;
+        return this.setFuse(step, () => this.crash(step));
       case 'restart':
         return this.restart(step.shards, step.ingestThreads, step.dieAtCommit);
       case 'killShard':
-        this.time.setFuse(step.afterEvents, () => this.engine?.killShard(step.shard % this.options.shards, step.underWay, step.isAbrupt));
-        return;
+        return this.setFuse(step, (trimmed) => this.engine?.killShard(trimmed ?? step.shard % this.options.shards, step.underWay, step.isAbrupt));
       case 'killIngest':
         this.time.setFuse(step.afterEvents, () => this.engine?.killIngest(step.ingest % this.options.ingestThreads));
         return;
@@ -214,6 +214,8 @@ export class World {
   // Processes --------------------------------------------------------------------------------------------------------------
 
   private isBooted = false;
+  /** Waits for the next time that a log is trimmed. */
+  private onTrimmed: ((shard: number) => void) | null = null;
 
   /** Starts a process; what it does not reach when it dies first is nobody's business. */
   private boot(): void {
@@ -264,6 +266,20 @@ export class World {
       if (this.engine !== engine) return;
       this.booting = this.bootWith(step.shards, step.ingestThreads, step.dieAtCommit);
     });
+  }
+
+  /** Something dies after so many events, or so soon after a log was trimmed: what it then lacks shows before anything more is written. */
+  private setFuse({ atTrim, afterEvents }: { atTrim: boolean; afterEvents: number }, blow: (trimmed: number | null) => void): void {
+    if (!atTrim) this.time.setFuse(afterEvents, () => blow(null));
+    else this.onTrimmed = (shard) => this.time.setFuse(afterEvents % EVENTS_AFTER_TRIM, () => blow(shard));
+  }
+
+  private trimmed(shard: number): void {
+    const { onTrimmed } = this;
+    // With nothing left to write, nothing can be lacking.
+    if (!this.engine?.shards.get(shard)?.actor.figures().dirtyPages) return;
+    this.onTrimmed = null;
+    onTrimmed?.(shard);
   }
 
   private async restart(shards: number, ingestThreads: number, dieAtCommit: number): Promise<void> {
@@ -335,7 +351,7 @@ export class World {
           time.after(isSlow ? slow.ms : time.random.int(0, this.options.commitMsMax), resolve);
         });
       const fateOfTables = (): 'lost' | 'kept' => (time.random.chance(0.5) ? 'lost' : 'kept');
-      return new SimDisk({ segmentBytesMax: this.options.segmentBytesMax, takeCommit, fateOfTables, onDurable: (entries) => this.oracle.onDurable(shard, count, entries) }, content[shard] ?? null);
+      return new SimDisk({ segmentBytesMax: this.options.segmentBytesMax, takeCommit, fateOfTables, onDurable: (entries) => this.oracle.onDurable(shard, count, entries), onTrimmed: () => this.trimmed(shard) }, content[shard] ?? null);
     });
   }
 
@@ -346,6 +362,7 @@ export class World {
     this.trace('faults stop');
     this.time.blowFuse();
     this.slow = [];
+    this.onTrimmed = null;
     this.clients.answersToLose = 0;
     for (const disk of this.disks) disk.heal();
     await this.until(() => this.isUp && this.clients.unanswered === 0, DRAIN_MS_MAX, `${this.clients.unanswered} requests were not answered`);
