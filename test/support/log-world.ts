@@ -1,7 +1,7 @@
 import { LogLink, type LogAnswer, type LogQuestion, type Taken } from '../../src/actors/kafka-log/log-channel.ts';
 import type { LogPiece } from '../../src/actors/kafka-log/kafka/log-reader.ts';
 import { unpack } from 'msgpackr';
-import { stateKey } from '../../src/actors/kafka-log/changelog.ts';
+import { placeOfKey, stateKey } from '../../src/actors/kafka-log/changelog.ts';
 import { packKeyValues, unpackKeyValues, type KeyValue } from '../../src/actors/kafka-log/key-values.ts';
 import { packMessages } from '../../src/actors/kafka-log/message-block.ts';
 import { LogMessageDecoder } from '../../src/actors/kafka-log/message-decoding.ts';
@@ -43,6 +43,12 @@ export class LogWorld {
   holder: object | null = null;
   /** Commits to come whose answer is lost although they are in the topic. */
   answersToLose = 0;
+  /** Commits to come that the brokers give up: nothing of them is in the topic. */
+  commitsToAbort = 0;
+  /** How long a question to the brokers and a commit to a disk take, ms. 0: they take turns of the event loop alone. */
+  delayMs = 0;
+  /** What a read of the log gives at most. */
+  pieceMessages = PIECE_MESSAGES;
   noted: number | null = null;
   readonly readings = new Set<Reading>();
 
@@ -58,11 +64,22 @@ export class LogWorld {
     }
   }
 
+  /** The network or a disk does something. */
+  work(): Promise<void> {
+    return this.delayMs === 0 ? turn() : new Promise((resolve) => void this.time.after(this.delayMs, resolve));
+  }
+
   /** The topic's retention: what the state stands for goes. */
   trim(): void {
-    const key = stateKey('meta', Buffer.from('log'));
+    const found = this.newest<{ from: number }>('log');
+    if (found !== null) this.begin = Math.max(this.begin, found.from - 1);
+  }
+
+  /** What the state topic says of itself under a name. */
+  newest<Value>(name: string): Value | null {
+    const key = stateKey('meta', Buffer.from(name));
     const found = this.state.findLast((change) => key.equals(change.key));
-    if (found?.value != null) this.begin = Math.max(this.begin, (unpack(found.value) as { from: number }).from - 1);
+    return found?.value == null ? null : (unpack(found.value) as Value);
   }
 
   produce(value: string): void {
@@ -70,7 +87,7 @@ export class LogWorld {
   }
 
   piece(offset: number): LogPiece {
-    const messages = this.messages.slice(offset, offset + PIECE_MESSAGES);
+    const messages = this.messages.slice(offset, offset + this.pieceMessages);
     return { block: packMessages(PARTITION, messages), next: offset + messages.length, end: this.messages.length };
   }
 
@@ -88,6 +105,10 @@ export class LogWorld {
 
 export interface NodeOptions {
   latenessMs: number;
+  /** Between checkpoint steps; STEP_MS when absent. */
+  stepMs?: number;
+  /** Log that is read again for readingIds alone; REPLAY_KEEP_BYTES when absent. */
+  replayKeepBytesMax?: number;
   /** Without it the node's own clock and pictures do not get into the log. */
   mayAppend?: boolean;
 }
@@ -95,7 +116,7 @@ export interface NodeOptions {
 /** A node that may have the partition. */
 export class LogNode {
   /** What it has on its disk. */
-  disk = new MemoryStore();
+  disk: MemoryStore;
   state: PartitionState | null = null;
   readonly refusals: string[] = [];
   private readonly world: LogWorld;
@@ -109,6 +130,7 @@ export class LogNode {
     this.world = world;
     this.options = options;
     this.isOwner = isOwner;
+    this.disk = this.emptyDisk();
     this.life = { isOver: false };
     this.host = this.makeHost(this.life);
   }
@@ -125,7 +147,7 @@ export class LogNode {
   /** The process dies, and starts again knowing nothing but what is on its disk. */
   crash(disk: 'lost' | 'kept' | 'wiped'): void {
     this.life.isOver = true;
-    this.disk = disk === 'wiped' ? new MemoryStore() : this.disk.crash(disk);
+    this.disk = disk === 'wiped' ? this.emptyDisk() : this.disk.crash(disk);
     this.life = { isOver: false };
     this.state = null;
     this.host = this.makeHost(this.life);
@@ -138,23 +160,44 @@ export class LogNode {
     this.hear();
   }
 
+  /** It dies at its next commit to its disk but so many. */
+  dieAtCommit(commits: number, disk: 'lost' | 'kept' | 'wiped'): void {
+    this.deathAtCommit = { commits, disk };
+  }
+
+  private deathAtCommit: { commits: number; disk: 'lost' | 'kept' | 'wiped' } | null = null;
+
+  private emptyDisk(): MemoryStore {
+    return new MemoryStore({ takeCommit: () => this.takeCommit() });
+  }
+
+  private async takeCommit(): Promise<void> {
+    await this.world.work();
+    const death = this.deathAtCommit;
+    if (death === null || death.commits-- > 0) return;
+    this.deathAtCommit = null;
+    this.crash(death.disk);
+    this.hear();
+  }
+
   private makeHost(life: { isOver: boolean }): PartitionHost {
     const { world } = this;
     const decoder = new LogMessageDecoder({ partitionCount: 1 });
     const link = new LogLink({ request: (question: LogQuestion) => (life.isOver ? NEVER : this.answer(question, life)) });
-    return new PartitionHost(hostOptions(this.options.latenessMs), {
+    return new PartitionHost(hostOptions(this.options), {
       log: nullLog,
       clock: world.time,
       timers: world.time,
       link: () => (life.isOver ? null : link),
       openLocal: () => this.disk,
-      discardLocal: () => (this.disk = new MemoryStore()),
+      discardLocal: () => (this.disk = this.emptyDisk()),
       decode: (message) => decoder.decode(message),
       newLife: () => `l${++lives}`,
       onReport() {},
       onState: (_partition, state) => {
         if (life.isOver) return;
         this.state = state;
+        if (state.state === 'ready' && this.actor!.position < this.endAtTake) this.refusals.push(`ready at ${this.actor!.position}, and the log had ended at ${this.endAtTake} when it was taken`);
         if (state.state === 'refused') this.refusals.push(`${state.code}: ${state.reason}`);
       },
     });
@@ -162,11 +205,19 @@ export class LogNode {
 
   /** Where its producer stands: another object each time it takes the partition. */
   private token: object | null = null;
+  private endAtTake = 0;
+  /** The record that the state stood for then, and up to where the log has been read since. */
+  private appliedAtTake = 0;
+  private readTo = 0;
 
   private async answer(question: LogQuestion, life: { isOver: boolean }): Promise<LogAnswer> {
     const { world } = this;
+    // Pages would be older than they say.
+    if (question.kind === 'commitState' && this.readTo < this.appliedAtTake && unpackKeyValues(question.changes).some(({ key }) => placeOfKey(key).table === 'pages')) {
+      this.refusals.push(`wrote pages when it had read the log up to ${this.readTo}, and the state stood for ${this.appliedAtTake}`);
+    }
     // The network, both ways.
-    await turn();
+    await world.work();
     if (life.isOver) return NEVER;
     switch (question.kind) {
       case 'take':
@@ -178,7 +229,12 @@ export class LogNode {
         return null;
       case 'readLog':
         if (question.offset < world.begin) throw new OperationalError('kafka:OFFSET_OUT_OF_RANGE', 'out of range');
-        if (question.offset < world.messages.length) return world.piece(question.offset);
+        this.readTo = Math.max(this.readTo, question.offset);
+        if (question.offset < world.messages.length) {
+          const piece = world.piece(question.offset);
+          this.readTo = Math.max(this.readTo, piece.next);
+          return piece;
+        }
         return new Promise<LogPiece>((resolve, reject) => {
           const reading = { offset: question.offset, resolve: (piece: LogPiece) => (life.isOver ? undefined : resolve(piece)), reject };
           this.ownReadings.add(reading);
@@ -207,12 +263,20 @@ export class LogNode {
     const { world } = this;
     if (!this.isOwner()) throw new OperationalError('released', 'somebody else has it', { retryable: true });
     world.holder = this.token = {};
+    this.endAtTake = world.messages.length;
+    this.appliedAtTake = world.newest<{ sequence: number }>('applied')?.sequence ?? 0;
+    this.readTo = (world.newest<{ from: number }>('log')?.from ?? 1) - 1;
     return { stateEnd: world.state.length, log: { begin: world.begin, end: world.messages.length }, noted: world.noted };
   }
 
   private commit(changes: KeyValue[]): number {
     const { world } = this;
     if (this.token === null || world.holder !== this.token) throw new OperationalError('fenced', 'somebody else has it');
+    if (world.commitsToAbort > 0) {
+      world.commitsToAbort--;
+      this.token = null;
+      throw new OperationalError('fenced', 'the brokers gave it up');
+    }
     world.state.push(...changes.map(({ key, value }) => ({ key: new Uint8Array(key), value: value === null ? null : new Uint8Array(value) })));
     if (world.answersToLose > 0) {
       world.answersToLose--;
@@ -235,13 +299,16 @@ export function allAnswers(actor: PartitionActor, meters: readonly string[], reg
   };
 }
 
-function hostOptions(latenessMs: number): PartitionHostOptions {
+const STEP_MS = 1_000;
+const REPLAY_KEEP_BYTES = 5_000;
+
+function hostOptions({ latenessMs, stepMs = STEP_MS, replayKeepBytesMax = REPLAY_KEEP_BYTES }: NodeOptions): PartitionHostOptions {
   return {
     partitionCount: 1,
     state: { partitionCount: 1, latenessMs, correctionHorizonMs: 86_400_000, metersMax: 1_000, regionsMax: 100, readingIdBuckets: 64, detection: DEFAULT_DETECTION },
-    checkpoint: { stepMs: 1_000, intervalMs: 20_000, pagesPerStepMax: 1 },
+    checkpoint: { stepMs, intervalMs: 20_000, pagesPerStepMax: 1 },
     replayBytesMax: 1_000_000,
-    replayKeepBytesMax: 5_000,
+    replayKeepBytesMax,
     deadLettersMax: 1_000,
     anomaliesMax: 1_000,
     outbox: { consumers: CONSUMERS, bytesMax: 1_000_000 },
