@@ -55,7 +55,7 @@ async function verifyOne(directory: string, shard: number, { partitions, shards 
     const damaged = damagedPages(directory);
     // Opened, they might end this process.
     if (damaged.length > 0) return { findings: damaged, found: damaged.length, meters: 0, windows: 0, records: 0 };
-    store = openShardStore({ directory, shard, shardCount: shards, partitionCount: partitions, readOnly: true, pagesAreChecked: true });
+    store = openShardStore({ directory, shard, shardCount: shards, partitionCount: partitions, readOnly: true, pages: 'checked' });
     return verifyShard(store, { shard, shardCount: shards, state: shardStateConfig(config, partitions, shards) }, onProgress);
   } catch (error) {
     return { findings: [{ where: 'the store', problem: `cannot be read: ${(error as Error).message}` }], found: 1, meters: 0, windows: 0, records: 0 };

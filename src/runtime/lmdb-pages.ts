@@ -26,11 +26,19 @@ export interface PageFinding {
   problem: string;
 }
 
+/** How a walk goes, for somebody who waits for some tables and not for others. */
+export interface WalkOrder {
+  /** Tables that are walked after all others, in this order. */
+  last: readonly string[];
+  /** So many of `last` are walked, 0 at first, and nothing was wrong so far: what was walked can be read. */
+  onWalked(tables: number): void;
+}
+
 /**
  * Walks the data file at `path`; gives what is wrong with it, at most FINDINGS_MAX, and nothing for a file that is not there. Never throws, whatever the
  * bytes are. Reads branches, leaves and the first bytes of values that have pages of their own.
  */
-export function walkPages(path: string): PageFinding[] {
+export function walkPages(path: string, order: WalkOrder = { last: [], onWalked() {} }): PageFinding[] {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -40,7 +48,7 @@ export function walkPages(path: string): PageFinding[] {
   try {
     for (let attempt = 1; ; attempt++) {
       const before = newestTransaction(file);
-      const findings = new PageWalk(file).run();
+      const findings = new PageWalk(file).run(order);
       if (findings.length === 0 || attempt === ATTEMPTS_MAX || newestTransaction(file) === before) return findings;
     }
   } catch (error) {
@@ -53,9 +61,13 @@ export function walkPages(path: string): PageFinding[] {
 /** Throws OperationalError `corrupt` when the walk finds something. */
 export function checkPages(path: string): void {
   const findings = walkPages(path);
-  if (findings.length === 0) return;
+  if (findings.length > 0) throw damageOf(path, findings);
+}
+
+/** What to throw when a walk found something. */
+export function damageOf(path: string, findings: readonly PageFinding[]): OperationalError {
   const more = findings.length === 1 ? '' : `, and ${findings.length === FINDINGS_MAX ? 'many' : findings.length - 1} more`;
-  throw new OperationalError('corrupt', `${path} is damaged: ${placeOf(findings[0])} ${findings[0].problem}${more}`);
+  return new OperationalError('corrupt', `${path} is damaged: ${placeOf(findings[0])} ${findings[0].problem}${more}`);
 }
 
 /** Like `page 7 of table "windows"`. */
@@ -107,12 +119,16 @@ class PageWalk {
     this.file = file;
   }
 
-  run(): PageFinding[] {
+  run({ last, onWalked }: WalkOrder): PageFinding[] {
     const meta = this.meta();
     if (meta === null) return this.findings;
     this.walk(meta.freeTree, FREE_TREE_FLAGS);
     this.walk(meta.tableTree, 0);
-    for (const table of this.tables) this.walk(table, 0);
+    for (const table of this.tables) if (!last.includes(table.name)) this.walk(table, 0);
+    for (let walked = 0; walked <= last.length; walked++) {
+      if (this.findings.length === 0) onWalked(walked);
+      for (const table of this.tables) if (table.name === last[walked]) this.walk(table, 0);
+    }
     return this.findings;
   }
 

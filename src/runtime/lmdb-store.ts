@@ -7,6 +7,7 @@ import { CommitMemory } from './commit-memory.ts';
 import { OperationalError } from './errors.ts';
 import { checkDataFile } from './lmdb-data-file.ts';
 import { MappedMemory } from './mapped-memory.ts';
+import type { PageCheck } from './page-check.ts';
 import type { Entry, Store, Table } from './store.ts';
 
 /**
@@ -65,6 +66,8 @@ export interface LmdbStoreOptions {
   pageBytes?: number;
   /** Growth of mapped memory after which this store lets go of its own; MAPPED_BYTES_MAX when absent. Not for a file that is mapped as a whole. */
   mappedBytesMax?: number;
+  /** A walk over the file's pages that goes on: reads wait for their table's, and commits for all. Absent: they are known to be sound. */
+  pageCheck?: PageCheck;
 }
 
 /**
@@ -72,6 +75,7 @@ export interface LmdbStoreOptions {
  * `storage_failed` when it is not an LMDB environment. LMDB may end the process over a damaged page: lmdb-pages.ts finds those first.
  */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
+  options.pageCheck?.waitForTable(TABLE_NAMES);
   const store = new LmdbStore(openRoot(options), options);
   try {
     store.checkTables();
@@ -148,9 +152,12 @@ class LmdbStore implements Store {
   private queuedBytes = 0;
   /** For the next commit; null while one is under way. */
   private memory: CommitMemory | null = null;
+  /** null once all pages are known to be sound. */
+  private pageCheck: PageCheck | null;
 
   constructor(root: RootDatabase<Buffer, Buffer>, options: LmdbStoreOptions) {
-    const { directory, pageBytes = PAGE_BYTES, readOnly = false, mapBytes, mappedBytesMax = MAPPED_BYTES_MAX } = options;
+    const { directory, pageBytes = PAGE_BYTES, readOnly = false, mapBytes, mappedBytesMax = MAPPED_BYTES_MAX, pageCheck = null } = options;
+    this.pageCheck = pageCheck;
     this.root = root;
     this.options = options;
     this.mapped = mapBytes === undefined ? new MappedMemory(mappedBytesMax) : null;
@@ -211,6 +218,7 @@ class LmdbStore implements Store {
   async commit(): Promise<void> {
     const { queued } = this;
     if (queued.length === 0) return;
+    this.waitForCheck();
     const bytes = this.queuedBytes + Math.min(queued.length * PAGES_PER_CHANGE, SMALL_CHANGES_MAX) * this.pageBytes;
     this.queued = [];
     this.queuedBytes = 0;
@@ -249,6 +257,18 @@ class LmdbStore implements Store {
   queue(change: Change): void {
     this.queued.push(change);
     this.queuedBytes += change.value?.length ?? 0;
+  }
+
+  // Pages that are walked meanwhile ------------------------------------------------------------------------------------------
+
+  waitForCheck(): void {
+    this.pageCheck?.waitForAll();
+    this.pageCheck = null;
+  }
+
+  /** For its tables: one is about to be read. */
+  waitForPagesOf(table: string): void {
+    this.pageCheck?.waitForTable(table);
   }
 
   // Mapped memory ----------------------------------------------------------------------------------------------------------
@@ -353,6 +373,7 @@ class LmdbTable implements Table {
   }
 
   private read(key: Buffer): Buffer | undefined {
+    this.store.waitForPagesOf(this.name);
     this.store.wasRead();
     try {
       return this.database.getBinaryFast(key);
@@ -379,6 +400,7 @@ class LmdbTable implements Table {
   }
 
   *keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array> {
+    this.store.waitForPagesOf(this.name);
     this.store.rangeBegins();
     try {
       for (const key of this.database.getKeys({ start: from as Buffer, end: to as Buffer })) yield key as Uint8Array;
@@ -390,6 +412,7 @@ class LmdbTable implements Table {
   }
 
   *range(from: Uint8Array, to: Uint8Array, options: { reverse?: boolean; limit?: number } = {}): Iterable<Entry> {
+    this.store.waitForPagesOf(this.name);
     const reverse = options.reverse ?? false;
     // In reverse lmdb-js starts at `start` and walks down to `end`; [from, to) keeps its meaning here.
     const range = reverse

@@ -32,6 +32,8 @@ export interface Store {
    * Rejects with OperationalError `storage_full` (retryable) or `storage_failed`.
    */
   commit(): Promise<void>;
+  /** Blocks this thread until the files are known to be sound as a whole, where they are read before that. Throws OperationalError `corrupt`. */
+  waitForCheck?(): void;
   /** Bytes the store occupies on disk. */
   sizeBytes(): number;
   close(): Promise<void>;

@@ -80,12 +80,13 @@ describe('the walk over the pages', () => {
   });
 
   it.each([
-    [4_096, 11],
-    [32_768, 12],
-  ])('and the checksums leave no flipped byte that ends the process or changes what is read (pages of %d bytes)', { timeout: 240_000 }, async (pageBytes, seed) => {
+    [4_096, 11, 'before it is opened'],
+    [32_768, 12, 'before it is opened'],
+    [4_096, 13, 'beside'],
+  ])('and the checksums leave no flipped byte that ends the process or changes what is read (pages of %d bytes, history %d, %s)', { timeout: 240_000 }, async (pageBytes, seed, when) => {
     const path = join(directory, `flipped-${seed}`);
     await live(path, seed, { pageBytes, lives: 2, commits: 12, keys: 300, longest: 3 * pageBytes });
-    const { code, signal, output, outcomes } = await trials(join(path, 'data.mdb'), 1, SEEDS);
+    const { code, signal, output, outcomes } = await trials(join(path, 'data.mdb'), 1, SEEDS, ...(when === 'beside' ? [when] : []));
     console.log(`${SEEDS} flipped stores with pages of ${pageBytes} bytes:`, outcomes);
     expect([code, signal], output.slice(-2_000)).toEqual([0, null]);
     expect(Object.keys(outcomes).filter((outcome) => outcome.startsWith('OTHER')), output).toEqual([]);

@@ -34,6 +34,14 @@ describe('what of the log may go', () => {
     expect(kept.removableBefore(1e9, 200_000)).toBe(first);
   });
 
+  it('leaves as much before what a page still needs, however much that is', () => {
+    const kept = retention(1_000, 5_000);
+    // 50,000 bytes from record 501 on are needed; all from record 301 on are young.
+    const first = kept.removableBefore(501, 600_000);
+    expect(first).toBeGreaterThanOrEqual(450);
+    expect(first).toBeLessThanOrEqual(453);
+  });
+
   it('is everything but the newest second when nothing is needed and all is old', () => {
     expect(retention(100).removableBefore(1e9, 1e9)).toBe(100);
   });

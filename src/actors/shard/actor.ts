@@ -136,6 +136,7 @@ export class ShardActor {
     await settleSettings(store, state);
     this.openEffects();
     const report = recover(this.state, store, this.checkpoint);
+    store.waitForCheck();
     this.openRetention();
     this.sequence = this.appliedSequence = report.lastSequence;
     const first = Math.max(store.logFrom(), store.journal.first ?? 0);

@@ -5,7 +5,7 @@
 export interface RetentionOptions {
   /** Records younger than this are kept for the readingIds in them, ms. */
   keepMs: number;
-  /** … but no more than about this many bytes for that reason alone. */
+  /** … but no more than about this many bytes of those that are not needed otherwise. */
   keepBytesMax: number;
   /** Log is counted in pieces of about so many bytes at most. */
   markBytes: number;
@@ -67,11 +67,13 @@ export class JournalRetention {
 
   /** Records before the returned sequence may go, given that those from `neededFrom` on may not. Whole marks only. */
   removableBefore(neededFrom: number, nowMs: number): number {
+    let bytesBefore = this.totalBytes - this.bytesFrom(neededFrom);
     while (this.marks.length > 1) {
       const [oldest, next] = this.marks;
-      const kept = nowMs - next.startedMs < this.options.keepMs && this.totalBytes <= this.options.keepBytesMax;
+      const kept = nowMs - next.startedMs < this.options.keepMs && bytesBefore <= this.options.keepBytesMax;
       if (next.sequence > neededFrom || kept) break;
       this.totalBytes -= oldest.bytes;
+      bytesBefore -= oldest.bytes;
       this.marks.shift();
     }
     return this.marks[0].sequence;

@@ -22,6 +22,8 @@ const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlRecord['kind']>(['tick
 
 const MAGIC = 0x43474553; // 'SEGC'
 const HEADER_BYTES = 8;
+/** Of a batch's widest columns. */
+const COLUMN_ALIGNMENT = 8;
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
 
@@ -43,15 +45,15 @@ export function controlRecord(record: ControlRecord): Uint8Array {
   return bytes;
 }
 
-/** Reads a record back. Copies, because columns need alignment. Throws OperationalError `corrupt` when it fails its checksum, `format` when another engine wrote it. */
-export function readLogRecord(bytes: Uint8Array, sequence: number): LogRecord {
+/** Reads a record back. Copies a batch, because columns need alignment, unless its bytes are the caller's to give away and lie well. Throws OperationalError `corrupt` when it fails its checksum, `format` when another engine wrote it. */
+export function readLogRecord(bytes: Uint8Array, sequence: number, takesOver = false): LogRecord {
   if (isReadingBatch(bytes)) {
     const nowMs = receivedAtOfSealed(bytes);
     if (nowMs === null) throw corrupt(sequence);
     const version = readingBatchVersion(bytes);
     if (version !== READING_BATCH_VERSION) throw new OperationalError('format', `log record ${sequence} has format ${version}, this engine reads ${READING_BATCH_VERSION}; use the engine that wrote it`);
-    const copy = new Uint8Array(bytes);
-    return { kind: 'batch', nowMs, batch: openReadingBatch(copy.buffer, 0, copy.length) };
+    const own = takesOver && bytes.byteOffset % COLUMN_ALIGNMENT === 0 ? bytes : new Uint8Array(bytes);
+    return { kind: 'batch', nowMs, batch: openReadingBatch(own.buffer, own.byteOffset, own.length) };
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const body = bytes.subarray(HEADER_BYTES);

@@ -1,3 +1,4 @@
+import { TouchedMemory } from '../../runtime/touched-memory.ts';
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
 import { PageProfiles } from './page-profiles.ts';
@@ -7,16 +8,29 @@ import type { SampleBlock } from './sample-block.ts';
 /** Pages that share one buffer: a few dozen views stay in the processor's cache where one for each page would not. 3.6 MB. */
 const PAGES_PER_SLAB = 64;
 const ROWS_PER_SLAB = PAGES_PER_SLAB * ROWS_PER_PAGE;
+const SLAB_BYTES = ROWS_PER_SLAB * ROW_BYTES;
+/** From so many on, rows of a restored fleet lie in memory that another thread has touched: 230 MB. */
+const TOUCHED_SLABS_MIN = 64;
 const SLAB_SHIFT = Math.log2(ROWS_PER_SLAB);
 
 /** Rows of 64 pages. */
 export class RowSlab {
-  readonly buffer = new ArrayBuffer(ROWS_PER_SLAB * ROW_BYTES);
-  readonly f64 = new Float64Array(this.buffer);
-  readonly f32 = new Float32Array(this.buffer);
-  readonly u32 = new Uint32Array(this.buffer);
-  readonly u16 = new Uint16Array(this.buffer);
-  readonly u8 = new Uint8Array(this.buffer);
+  readonly buffer: ArrayBuffer;
+  readonly f64: Float64Array;
+  readonly f32: Float32Array;
+  readonly u32: Uint32Array;
+  readonly u16: Uint16Array;
+  readonly u8: Uint8Array;
+
+  /** `buffer`: SLAB_BYTES of zeros. */
+  constructor(buffer = new ArrayBuffer(SLAB_BYTES)) {
+    this.buffer = buffer;
+    this.f64 = new Float64Array(buffer);
+    this.f32 = new Float32Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.u8 = new Uint8Array(buffer);
+  }
 }
 
 /** 64 meters of one partition. Views are those of the slab: indexes into them are byte offsets (rowOffset) divided by the element size. */
@@ -107,6 +121,8 @@ export class MeterDirectory {
   private slots = new Uint32Array(2048);
   /** A slot is the top bits of the scrambled hash: the low ones are alike within a partition. */
   private shift = 32 - 11;
+  /** Where slabs come from while a large fleet is restored. */
+  private memory: TouchedMemory | null = null;
 
   /** The row of the meter whose id is `bytes[start, start + length)`, or NO_ROW. */
   find(hash: number, bytes: Uint8Array, start: number, length: number): number {
@@ -162,9 +178,16 @@ export class MeterDirectory {
     return this.pagesOfPartition.get(partition)?.pages ?? [];
   }
 
-  /** Makes room in the index for so many meters at once: it would double on the way there, and place all again each time. */
-  reserve(meters: number): void {
-    while (meters * 2 > this.slots.length) this.growIndex();
+  /** So many pages are about to be restored. The index has their room at once: it would double on the way there, and place all again each time. */
+  beginRestore(pages: number): void {
+    while (pages * ROWS_PER_PAGE * 2 > this.slots.length) this.growIndex();
+    const slabs = Math.ceil(pages / PAGES_PER_SLAB);
+    if (slabs >= TOUCHED_SLABS_MIN) this.memory = new TouchedMemory(SLAB_BYTES, slabs);
+  }
+
+  endRestore(): void {
+    this.memory?.end();
+    this.memory = null;
   }
 
   /** Makes an empty page under the name it had on disk; for recovery, in order of number within a partition. */
@@ -191,7 +214,7 @@ export class MeterDirectory {
 
   private appendPage(partition: number, siblings: PartitionPages): MeterPage {
     const index = this.pages.length;
-    if (index === this.slabs.length * PAGES_PER_SLAB) this.slabs.push(new RowSlab());
+    if (index === this.slabs.length * PAGES_PER_SLAB) this.slabs.push(new RowSlab(this.memory?.take()));
     const page = new MeterPage(index, partition, siblings.pages.length, this.slabs[Math.floor(index / PAGES_PER_SLAB)]);
     this.pages.push(page);
     siblings.pages.push(page);

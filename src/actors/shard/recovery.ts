@@ -3,7 +3,6 @@ import { collectDeadLetters, type PendingDeadLetter } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord, type LogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
-import { ROWS_PER_PAGE } from './page-layout.ts';
 import { restoreReadingIds } from './reading-id-record.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
@@ -34,7 +33,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
   state.beginReplay(applied);
   const replay = new Replay(state, store, applied, (letter) => checkpoint.addDeadLetter(letter));
   for (const { sequence, bytes } of store.records()) {
-    const record = readLogRecord(bytes, sequence);
+    const record = readLogRecord(bytes, sequence, true);
     if (report.records === 0 && sequence > applied + 1) throw new OperationalError('corrupt', `the log begins with record ${sequence}, but the tables stand for it up to ${applied} only`);
     report.records++;
     report.lastSequence = Math.max(report.lastSequence, sequence);
@@ -105,7 +104,7 @@ const NONE: ReadonlySet<number> = new Set();
 
 function restorePages(state: ShardState, store: ShardStore): number {
   let count = 0;
-  state.directory.reserve(store.pages.count() * ROWS_PER_PAGE);
+  state.directory.beginRestore(store.pages.count());
   // Borrowed one by one: a large fleet's are a gigabyte, which a copy of each would double.
   for (const key of store.pages.keys(Buffer.alloc(1), Buffer.alloc(8, 255))) {
     const name = Buffer.from(key);
@@ -115,5 +114,6 @@ function restorePages(state: ShardState, store: ShardStore): number {
     page.removed = store.removedWindows(page.partition, page.number);
     count++;
   }
+  state.directory.endRestore();
   return count;
 }

@@ -103,6 +103,11 @@ export class ShardStore implements WindowSource {
     this.outbox = store.table('outbox');
   }
 
+  /** Blocks until the tables' pages are walked, if somebody is at it. Throws OperationalError `corrupt`. */
+  waitForCheck(): void {
+    this.store.waitForCheck?.();
+  }
+
   /** Resolves when everything queued in the tables so far is on disk. */
   commit(): Promise<void> {
     return this.store.commit();

@@ -1,0 +1,76 @@
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
+import { OperationalError } from './errors.ts';
+import { damageOf, type PageFinding } from './lmdb-pages.ts';
+
+/**
+ * A walk over the pages of an LMDB data file (lmdb-pages.ts) on a thread of its own, while another reads what was walked already. Whoever reads a table waits
+ * for that table's pages, and whoever writes waits for all: no page is looked at by LMDB before it is known to be sound.
+ */
+
+/** What the thread is told, and how it tells how far it is. */
+export interface PageCheckTask {
+  path: string;
+  last: readonly string[];
+  /** One Int32: UNWALKED, tables of `last` that are walked, WHOLE, or DAMAGED, after what was found is in the port. */
+  progress: SharedArrayBuffer;
+  findings: MessagePort;
+}
+
+export const UNWALKED = -1;
+export const WHOLE = 0x7fffffff;
+export const DAMAGED = -2;
+
+/** A thread that makes no progress for so long is gone, ms. A table of 100 GB on a disk of 200 MB/s takes as much. */
+const TABLE_WALK_MS_MAX = 10 * 60_000;
+
+export class PageCheck {
+  private readonly path: string;
+  private readonly last: readonly string[];
+  private readonly progress = new Int32Array(new SharedArrayBuffer(4)).fill(UNWALKED);
+  private readonly findings: MessagePort;
+  private found: OperationalError | null = null;
+
+  /** `last`: tables that are walked after all others, in this order. */
+  constructor(path: string, last: readonly string[]) {
+    this.path = path;
+    this.last = last;
+    const { port1, port2 } = new MessageChannel();
+    this.findings = port1;
+    port1.unref();
+    const task: PageCheckTask = { path, last, progress: this.progress.buffer as SharedArrayBuffer, findings: port2 };
+    const thread = new Worker(new URL('./page-check-thread.ts', import.meta.url), { workerData: task, transferList: [port2] });
+    // It says itself what it finds; one that cannot even start is missed by whoever waits.
+    thread.on('error', () => {});
+    thread.unref();
+  }
+
+  get isWhole(): boolean {
+    return Atomics.load(this.progress, 0) === WHOLE;
+  }
+
+  /** Blocks this thread until the pages of a table are walked, and LMDB's own. Throws OperationalError `corrupt` when anything was found. */
+  waitForTable(name: string): void {
+    this.waitFor(this.last.indexOf(name) + 1);
+  }
+
+  /** … until all pages are. */
+  waitForAll(): void {
+    this.waitFor(WHOLE);
+    this.findings.close();
+  }
+
+  private waitFor(wanted: number): void {
+    for (;;) {
+      const walked = Atomics.load(this.progress, 0);
+      if (walked === DAMAGED) throw this.damage();
+      if (walked >= wanted) return;
+      if (Atomics.wait(this.progress, 0, walked, TABLE_WALK_MS_MAX) === 'timed-out') throw new OperationalError('storage_failed', `the walk over the pages of ${this.path} came to no end`);
+    }
+  }
+
+  private damage(): OperationalError {
+    if (this.found !== null) return this.found;
+    const received = receiveMessageOnPort(this.findings) as { message: PageFinding[] } | undefined;
+    return (this.found = damageOf(this.path, received?.message ?? [{ page: 0, table: '', problem: 'could not be walked' }]));
+  }
+}
