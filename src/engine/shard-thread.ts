@@ -43,8 +43,8 @@ export type GatewayChannelAnswer = ShardAnswers[ShardQuery['kind']];
 /** Steps of a checkpoint follow each other at this distance; see CheckpointOptions. */
 const CHECKPOINT_STEP_MS = 100;
 const PAGES_PER_STEP_MAX = 128;
-/** The memory of readingIds holds a million, and a reading of usual size takes 80 bytes of log: more would be read at each start and forgotten again. */
-const JOURNAL_KEEP_BYTES_MAX = 96 * 1024 * 1024;
+/** The memory of readingIds holds a million, and a reading of usual size takes 80 bytes of log: more would be read at each start and forgotten again. Whole segments go, so 100 MB are kept in the mean. */
+const JOURNAL_KEEP_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Questions may hold readings up for this long, ms, or for as long as one of them takes: a page of many windows is some 10 ms. */
 const QUESTIONS_MS_PER_TURN = 5;

@@ -53,6 +53,23 @@ describe('a checkpoint', () => {
     expect(meters.map((meter) => pageOf(meter).dirty)).toEqual([false, false, false, true, true]);
   });
 
+  it('ends a step whose time is over with the page at hand, and owes the others', async () => {
+    const { store, checkpoint, read, pageOf, applied } = shard({ pagesPerStepMax: 10 });
+    const meters = metersInPages(4);
+    for (const meter of meters) read(meter);
+    const written: number[] = [];
+    for (const looks of [0, 2, 9]) {
+      let left = looks;
+      checkpoint.begin(applied(), looks === 0 ? 4 : 0, false, () => left-- <= 0);
+      written.push(meters.filter((meter) => !pageOf(meter).dirty).length);
+      await store.commit();
+      checkpoint.done();
+    }
+    // One at least, or it would never end.
+    expect(written).toEqual([1, 4, 4]);
+    expect(checkpoint.isBehind).toBe(false);
+  });
+
   it('of a clean stop takes as many pages as a transaction may have, and says with them where a replay begins', async () => {
     const { store, state, checkpoint, read, pageOf, applied } = shard({ lastStepBytesMax: 1 });
     const meters = metersInPages(3);

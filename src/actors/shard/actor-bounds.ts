@@ -13,6 +13,11 @@ export const TRIM_STEP_MAX = 2_000;
 /** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
 export const PARTS_PER_REPORT_MAX = 5_000;
 export const ANOMALIES_PER_REPORT_MAX = 1_000;
+/**
+ * A checkpoint step takes no further page after so long, ms. Its bound of bytes is some 4 ms of work; a thread that had to wait for a core, or collected garbage,
+ * has held up what comes for long enough.
+ */
+export const STEP_MS_MAX = 5;
 /** Between checkpoint steps that are one behind the other because there is much to write: room for the log's commits. */
 export const STEP_PAUSE_MS = 10;
 /** The log that may be uncovered is measured in so many parts. */

@@ -18,7 +18,7 @@ import { packRememberedIds } from './reading-id-record.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from './outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
 import { ShardQueries } from './queries.ts';
-import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS, TRIM_STEP_MAX } from './actor-bounds.ts';
+import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_MS_MAX, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS, TRIM_STEP_MAX } from './actor-bounds.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
 import { recover, type RecoveryReport } from './recovery.ts';
 import { settleSettings } from './settled-settings.ts';
@@ -461,7 +461,8 @@ export class ShardActor {
   private beginStep(pages: number | 'all', isFull = false): void {
     const { clock, store } = this.modules;
     const nowMs = clock.now();
-    this.checkpoint.begin(this.appliedSequence, pages, isFull);
+    const endsMs = clock.monotonic() + STEP_MS_MAX;
+    this.checkpoint.begin(this.appliedSequence, pages, isFull, () => clock.monotonic() > endsMs);
     this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
     this.nextLogFrom = Math.max(this.retention.first, store.journal.keptFrom(removable) ?? 0);

@@ -110,9 +110,9 @@ export class Checkpoint {
   /**
    * Queues one step in the store; the caller commits, then calls `done` or `undo`. `appliedSequence` is the last record in the state.
    * `pages` more are to be written, now or, as far as they do not fit into a step, in the next ones; 'all', for a clean stop, are as many as a transaction may have.
-   * `isFull`: samples leave memory, however few they are.
+   * `isFull`: samples leave memory, however few they are. `isOver`: the step has had its time, and takes no further page.
    */
-  begin(appliedSequence: number, pages: number | 'all', isFull = false): void {
+  begin(appliedSequence: number, pages: number | 'all', isFull = false, isOver: () => boolean = () => false): void {
     const { state, store } = this;
     const step: Step = {
       pages: [],
@@ -137,7 +137,7 @@ export class Checkpoint {
     this.written = [...unsaved.values()];
     for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
     this.samplesMin = isFull ? 1 : (this.options.blockSamplesMin ?? BLOCK_SAMPLES_MIN);
-    this.writePages(pages, appliedSequence, step);
+    this.writePages(pages, appliedSequence, step, isOver);
     if (this.outbox !== null) this.outbox.begin(this.keysOf(step, this.written));
     this.retention?.begin();
     store.putAppliedPosition({ sequence: appliedSequence });
@@ -218,7 +218,7 @@ export class Checkpoint {
   }
 
   /** Writes crowded pages, then the oldest dirty ones. What a step's bounds cut off is owed by the next ones. */
-  private writePages(pages: number | 'all', appliedSequence: number, step: Step): void {
+  private writePages(pages: number | 'all', appliedSequence: number, step: Step, isOver: () => boolean): void {
     const { turn } = this.state;
     if (pages === 'all') {
       const { lastStepBytesMax = LAST_STEP_BYTES_MAX } = this.options;
@@ -235,7 +235,7 @@ export class Checkpoint {
     this.pagesOwed = Math.min(turn.dirtyPages.size, Math.max(this.pagesOwed + pages, turn.crowdedPages.size));
     for (const next of [turn.crowdedPages, turn.dirtyPages]) {
       for (const page of next) {
-        if (this.pagesOwed === 0 || step.pages.length >= pagesPerStepMax || this.memory.bytesTaken >= stepBytesMax) return;
+        if (this.pagesOwed === 0 || step.pages.length >= pagesPerStepMax || this.memory.bytesTaken >= stepBytesMax || (step.pages.length > 0 && isOver())) return;
         turn.crowdedPages.delete(page);
         if (!page.dirty) continue;
         this.writePage(page, appliedSequence, step);
