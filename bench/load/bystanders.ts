@@ -14,7 +14,9 @@ export interface BystanderCounts {
 export interface BystanderOptions {
   host: string;
   port: number;
+  /** Each sends a small request before the engine would close its connection, as a client does that means to keep it; with `silent` none ever does. */
   idle: number;
+  silent?: boolean;
   /** Half of them never end their headers, half never end their body. */
   slow: number;
 }
@@ -28,9 +30,14 @@ const OPENING_MAX = 200;
 const GATHERING_MS = 10_000;
 /** A slow sender's next byte. */
 const DRIP_MS = 1_000;
+/** Of an idle client: uWebSockets closes an HTTP connection that was silent for 8 to 12 s, and cannot be told otherwise. */
+const SIGN_OF_LIFE_MS = 7_000;
+/** Not all at once, but some of them so often. */
+const SIGNS_MS = 100;
 /** At the longest; by chance, for the same reason. */
 const REOPEN_MS_MAX = 4_000;
 
+const SIGN_OF_LIFE = 'GET /alive HTTP/1.1\r\nhost: engine\r\n\r\n';
 const SLOW_HEAD = 'POST /ingest HTTP/1.1\r\nhost: engine\r\nx-slow: ';
 const SLOW_BODY = 'POST /ingest HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n[';
 
@@ -38,6 +45,9 @@ export class Bystanders {
   private readonly options: BystanderOptions;
   private readonly open = new Map<Socket, 'idle' | 'slow'>();
   private readonly drip: NodeJS.Timeout;
+  private readonly signs: NodeJS.Timeout | null;
+  /** Whose turn it is to give a sign of life. */
+  private turn = this.open.entries();
   private closedByEngine = 0;
   private closing = false;
   private slowOpened = 0;
@@ -58,6 +68,22 @@ export class Bystanders {
     this.drip = setInterval(() => {
       for (const [socket, kind] of this.open) if (kind === 'slow') socket.write('x');
     }, DRIP_MS);
+    const signs = Math.ceil((options.idle * SIGNS_MS) / SIGN_OF_LIFE_MS);
+    this.signs = options.silent === true ? null : setInterval(() => this.giveSigns(signs), SIGNS_MS);
+  }
+
+  private giveSigns(count: number): void {
+    for (let given = 0; given < count; ) {
+      const next = this.turn.next();
+      if (next.done === true) {
+        this.turn = this.open.entries();
+        return;
+      }
+      const [socket, kind] = next.value;
+      if (kind !== 'idle') continue;
+      socket.write(SIGN_OF_LIFE);
+      given++;
+    }
   }
 
   counts(): BystanderCounts {
@@ -68,6 +94,7 @@ export class Bystanders {
   disperse(): void {
     this.closing = true;
     clearInterval(this.drip);
+    if (this.signs !== null) clearInterval(this.signs);
     for (const socket of this.open.keys()) socket.destroy();
   }
 

@@ -34,6 +34,8 @@ export interface OverloadOptions {
   /** Normal load after the flood, from the moment its last request is out. */
   afterMs: number;
   idleConnections: number;
+  /** They never send anything: the engine closes each after some ten seconds, and they come again. */
+  silent: boolean;
   slowConnections: number;
   /** Memory that may come on top of MEMORY_SHARE_MAX, MiB: what full queues hold, where that is much beside a small engine. */
   memorySlackMb: number;
@@ -51,6 +53,7 @@ export const OVERLOAD_FULL: OverloadOptions = {
   normalMs: 20_000,
   afterMs: 20_000,
   idleConnections: 10_000,
+  silent: false,
   slowConnections: 50,
   memorySlackMb: 0,
   flags: [],
@@ -94,11 +97,11 @@ class Overload {
   }
 
   async run(): Promise<OverloadReport> {
-    const { normalMs, settleMs, idleConnections, slowConnections } = this.options;
+    const { normalMs, settleMs, idleConnections, silent, slowConnections } = this.options;
     const capacity = await this.load({ readingsPerSecond: null, warmupMs: normalMs / 2, durationMs: normalMs / 2 });
     const half = Math.round(capacity.readingsPerSecond / 2);
     const before = await this.normal(half, settleMs);
-    const bystanders = await Bystanders.gather({ host: HOST, port: this.engine.ports.ingest, idle: idleConnections, slow: slowConnections });
+    const bystanders = await Bystanders.gather({ host: HOST, port: this.engine.ports.ingest, idle: idleConnections, silent, slow: slowConnections });
     try {
       const beside = await this.load({ readingsPerSecond: half, warmupMs: normalMs / 4, durationMs: normalMs / 2 });
       const { flood, memory, idleLowest, after, ...recovery } = await this.floodAndAfter(capacity.readingsPerSecond, before.p99Ms, bystanders);
@@ -213,6 +216,7 @@ const HELP = `node bench/load/overload.ts [options]: takes about five minutes wi
   --seconds <n>             of the flood (${OVERLOAD_FULL.floodMs / 1_000})
   --connections <n>         of the flood (${OVERLOAD_FULL.connections})
   --idle-connections <n>    beside it (${OVERLOAD_FULL.idleConnections}, or as many as ulimit -n allows)
+  --silent                  they send nothing at all: each is closed after ten seconds and comes again
   --slow-connections <n>    senders that never come to an end (${OVERLOAD_FULL.slowConnections})
   --meters <n>              (${OVERLOAD_FULL.meters})
   --normal-seconds <n>      normal load whose memory and latency are the normal level (${OVERLOAD_FULL.normalMs / 1_000})
@@ -226,6 +230,7 @@ function optionsFromArguments(): OverloadOptions {
   const { values } = parseArgs({
     options: {
       help: { type: 'boolean', default: false },
+      silent: { type: 'boolean', default: false },
       seconds: text,
       connections: text,
       'idle-connections': text,
@@ -253,6 +258,7 @@ function optionsFromArguments(): OverloadOptions {
     connections,
     slowConnections,
     idleConnections,
+    silent: values.silent,
     // Each connection has meters of its own, five at least: a batch must not hold one of them more than a hundred times.
     meters: count('meters', Math.max(connections * 5, 200), METERS_MAX) ?? OVERLOAD_FULL.meters,
     floodMs: seconds('seconds', 1) ?? OVERLOAD_FULL.floodMs,

@@ -17,6 +17,7 @@ describe('an engine that is offered ten times too much', () => {
       normalMs: 4_000,
       afterMs: 1_000,
       idleConnections: 1_000,
+      silent: false,
       slowConnections: 50,
       // An engine this small has 170 MB; the flood's bodies in flight are 43 MB at most. Four seconds of unbounded queues would be a gigabyte.
       memorySlackMb: 48,
