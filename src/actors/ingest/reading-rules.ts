@@ -294,7 +294,8 @@ export class ReadingDraft {
   }
 }
 
-/** utf16Length, except that text far over the limit is not counted through: any number over the limit will do. */
+/** utf16Length where it decides: text of no more bytes than characters are allowed is within the limit, and of text far over it any number over the limit will do. */
 function utf16LengthUpTo(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start <= TEXT_CHARACTERS_MAX) return end - start;
   return end - start > TEXT_CHARACTERS_MAX * 4 ? TEXT_CHARACTERS_MAX + 1 : utf16Length(bytes, start, end);
 }

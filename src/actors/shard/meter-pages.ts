@@ -136,9 +136,19 @@ export class MeterDirectory {
     }
   }
 
+  /** The row that the index names first for the hash, or NO_ROW: mostly that of its meter. */
+  likelyRow(hash: number): number {
+    return this.slots[Math.imul(hash, 0x9e3779b1) >>> this.shift] - 1;
+  }
+
+  /** The views that hold the row, at rowOffset(row). */
+  cellsOf(row: number): RowSlab {
+    return this.slabs[row >>> SLAB_SHIFT];
+  }
+
   /** True when the row is the meter whose id is `bytes[start, start + length)`. */
   private isAt(row: number, hash: number, bytes: Uint8Array, start: number, length: number): boolean {
-    const { u32, u8 } = this.slabs[row >>> SLAB_SHIFT];
+    const { u32, u8 } = this.cellsOf(row);
     const at = rowOffset(row);
     if (u32[(at + ROW.hash) >> 2] !== hash || u8[at + ROW.idLength] !== length) return false;
     const id = at + ROW.id;

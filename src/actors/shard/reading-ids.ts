@@ -39,6 +39,11 @@ export class ReadingIds {
     return false;
   }
 
+  /** Reads the line of memory that the id's bucket is in. The number means nothing. */
+  peek(row: number, low: number): number {
+    return this.words[this.bucketOf(row, low)];
+  }
+
   /** Remembers the id of an accepted reading. */
   add(row: number, low: number, high: number, nowMs: number): void {
     const words = this.words;

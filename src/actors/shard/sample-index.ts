@@ -51,6 +51,15 @@ export class SampleIndex {
     return chunk;
   }
 
+  /** Reads the memory that the next sample of the list will go to, unless it begins a chunk. The number means nothing. */
+  peek(head: number, count: number): number {
+    const within = count % SAMPLES_PER_CHUNK;
+    if (within === 0) return 0;
+    const block = this.blocks[head >>> BLOCK_SHIFT];
+    const at = (head & IN_BLOCK) * SAMPLES_PER_CHUNK + within;
+    return block.offsets[at] + block.fingerprints[at];
+  }
+
   /** The fingerprint stored for `offsetMs`, or −1 when the list has no such sample. */
   find(head: number, count: number, offsetMs: number): number {
     let chunk = head;

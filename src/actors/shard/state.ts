@@ -14,6 +14,7 @@ import { LATENESS_MS_MAX, LIVE, ROW } from './page-layout.ts';
 import type { ProfileStore } from './meter-profile.ts';
 import { PictureHistory } from './picture-history.ts';
 import type { RegionPicture } from './protocol.ts';
+import { READ_AHEAD_READINGS, ReadAhead } from './read-ahead.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
 import { ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
@@ -59,6 +60,7 @@ export class ShardState {
   /** Rows that the stored list of meters does not hold yet. */
   readonly newRows = new Set<number>();
   private readonly config: ShardStateConfig;
+  private readonly ahead: ReadAhead;
   private readonly fingerprints = new ReadingFingerprints();
   /** Region index of each region of the batch at hand; −2 = not looked up. */
   private batchRegions = new Int32Array(16);
@@ -81,6 +83,7 @@ export class ShardState {
       early: modules.early ?? null,
       onClosed: (page, row, facts) => this.episodes.window(page, row, this.cellsOf(page, row), page.u16[(rowOffset(row) + ROW.region) >> 1], facts),
     });
+    this.ahead = new ReadAhead(this.directory, this.readingIds, this.book.samples);
   }
 
   /** During recovery: records up to `ledgerSequence` must not be added to the regional parts again, and nothing counts for metrics. */
@@ -111,6 +114,7 @@ export class ShardState {
     const { meterHash, idStart, idLength, bytes, heapStart } = batch;
     let accepted = 0;
     for (let i = 0; i < batch.count; i++) {
+      if (i % READ_AHEAD_READINGS === 0) this.ahead.read(batch, i);
       const start = heapStart + idStart[i];
       const row = this.directory.find(meterHash[i], bytes, start, idLength[i]);
       const outcome = row === NO_ROW ? this.firstReading(batch, i, nowMs) : this.nextReading(batch, i, row, nowMs);
@@ -126,6 +130,7 @@ export class ShardState {
     if (batch.readingIdLow === null) return;
     const { meterHash, idStart, idLength, bytes, heapStart } = batch;
     for (let i = 0; i < batch.count; i++) {
+      if (i % READ_AHEAD_READINGS === 0) this.ahead.read(batch, i);
       if ((batch.flags[i] & READING_FLAG.readingId) === 0) continue;
       const row = this.directory.find(meterHash[i], bytes, heapStart + idStart[i], idLength[i]);
       // It was refused, for one limit or another.
