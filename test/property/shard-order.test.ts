@@ -63,7 +63,7 @@ function withLast(readings: readonly TestReading[]): TestReading[] {
   return [...readings, ...metersOf(readings).map((meterId) => readingOf(Number(meterId.slice(1)), LIFE_START_MS + 10 * 86_400_000, { powerKw: 1, isError: false, regionShift: 0 }))];
 }
 
-function arrive(readings: readonly TestReading[], { order, cuts, clocksMs }: Arrival, latenessMs: number): { windows: MeterWindow[][]; parts: RegionPart[] } {
+function arrive(readings: readonly TestReading[], { order, cuts, clocksMs }: Arrival, latenessMs: number): { windows: MeterWindow[][]; parts: Omit<RegionPart, 'changes'>[] } {
   const store = memoryShardStore();
   const config = { partitionCount: 2, latenessMs, correctionHorizonMs: 40 * 86_400_000, metersMax: 100, regionsMax: 10, detection: DEFAULT_DETECTION };
   const state = new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
@@ -98,8 +98,8 @@ function withoutRevision({ revision: _revision, ...window }: MeterWindow): Omit<
   return window;
 }
 
-/** The two halves of a sum may be carried differently; what they stand for may not. */
-function normalized(part: RegionPart): RegionPart {
+/** The two halves of a sum may be carried differently, and changes counted more or fewer; what they stand for may not differ. */
+function normalized({ changes: _changes, ...part }: RegionPart): Omit<RegionPart, 'changes'> {
   const carry = (high: number, low: number) => [high + Math.floor(low / 2 ** 24), low - Math.floor(low / 2 ** 24) * 2 ** 24];
   const [powerHigh, powerLow] = carry(part.powerHigh, part.powerLow);
   const [energyHigh, energyLow] = carry(part.energyHigh, part.energyLow);
