@@ -39,9 +39,10 @@ export class ReadingIds {
     return false;
   }
 
-  /** Reads the line of memory that the id's bucket is in. The number means nothing. */
+  /** Reads the memory of the id's bucket, which may lie across two lines. The number means nothing. */
   peek(row: number, low: number): number {
-    return this.words[this.bucketOf(row, low)];
+    const bucket = this.bucketOf(row, low);
+    return this.words[bucket] ^ this.words[bucket + WORDS_PER_BUCKET - 1];
   }
 
   /** Remembers the id of an accepted reading. */

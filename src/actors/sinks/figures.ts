@@ -49,14 +49,14 @@ export interface SinkFigures {
 }
 
 /** Over all shards, those that have gone as well. */
-export function totalOf({ shards, gone }: Pick<SinkFigures, 'shards' | 'gone'>, of: keyof LaneTotals): number {
-  return shards.reduce((sum, lane) => sum + lane[of], gone[of]);
+export function totalOf({ shards, gone }: Pick<SinkFigures, 'shards' | 'gone'>, total: keyof LaneTotals): number {
+  return shards.reduce((sum, lane) => sum + lane[total], gone[total]);
 }
 
 /** Those of two pumps to one system, of which each moves some of the effects. */
 export function joinFigures(first: SinkFigures, second: SinkFigures): SinkFigures {
   const gone = { ...first.gone };
-  for (const of of LANE_TOTALS) gone[of] += second.gone[of];
+  for (const total of LANE_TOTALS) gone[total] += second.gone[total];
   return {
     sink: first.sink,
     state: worstOf([first.state, second.state]),

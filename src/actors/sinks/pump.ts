@@ -131,7 +131,7 @@ export class SinkPump {
   private retire(lane: SinkLane): void {
     this.goneWriting.delete(lane);
     const figures = lane.figures(null, this.modules.clock.monotonic());
-    for (const of of LANE_TOTALS) this.gone[of] += figures[of];
+    for (const total of LANE_TOTALS) this.gone[total] += figures[total];
     this.leaveSlot(lane);
     this.leaveTurn(lane);
   }
