@@ -64,4 +64,14 @@ describe('the index of samples', () => {
     const wrong = heads.filter((head, n) => list(n).some(({ offsetMs, fingerprint }) => index.find(head, SAMPLES_PER_CHUNK + 1, offsetMs) !== fingerprint));
     expect(wrong).toEqual([]);
   });
+
+  it('is read ahead wherever a list stands, one of nothing and one whose chunk is full as well', () => {
+    const index = new SampleIndex();
+    for (let count = 0; count <= 2 * SAMPLES_PER_CHUNK; count++) {
+      const list = Array.from({ length: count }, (_, k) => ({ offsetMs: k, fingerprint: k }));
+      const head = fill(index, list);
+      expect(() => index.peek(head, count)).not.toThrow();
+      expect(list.map(({ offsetMs }) => index.find(head, count, offsetMs))).toEqual(list.map(({ fingerprint }) => fingerprint));
+    }
+  });
 });
