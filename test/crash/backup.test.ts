@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { windowsOf } from '../oracle/window-oracle.ts';
 import { meterWindows, post, type WireReading } from '../support/engine-api.ts';
 import { EngineProcess, eventually, removeDirectory, seg, temporaryDirectory, type CommandEnd } from '../support/engine-process.ts';
+import { flipStoredBytes } from '../support/stored-bytes.ts';
 import { windowsDifference } from '../support/window-difference.ts';
 
 /** `seg backup`, `seg restore` and `seg verify` on the data of real engines. */
@@ -153,16 +154,7 @@ describe('seg verify', () => {
     expect([sound.code, sound.stdout], sound.stdout).toEqual([0, expect.stringMatching(/: 2 shards, 30 meters, [\d,]+ windows, \d+ log records: sound\n$/)]);
     expect(readdirSync(dataDir).filter((name) => name.endsWith('.claim') && !name.includes(String(engine.pid)))).toEqual([]);
 
-    const file = join(dataDir, 'gen-1/shard-0/data.mdb');
-    const bytes = readFileSync(file);
-    // Every page snapshot that lies about in the file, old ones too: in its head, as what comes later may be another page by now.
-    let flipped = 0;
-    for (let at = bytes.indexOf('SEGP'); at >= 0; at = bytes.indexOf('SEGP', at + 1)) {
-      bytes[at + 8] ^= 1;
-      flipped++;
-    }
-    expect(flipped).toBeGreaterThan(0);
-    writeFileSync(file, bytes);
+    expect(await flipStoredBytes(join(dataDir, 'gen-1/shard-0'), 'pages', () => 8)).toBeGreaterThan(0);
     const faulty = await run('verify', '--data-dir', dataDir);
     expect([faulty.code, faulty.stdout]).toEqual([1, expect.stringMatching(/faults\nshard 0: table "pages" has an entry [0-9a-f]{12} that fails its checksum\n[\s\S]*seg restore --from DIR/)]);
     const refused = EngineProcess.spawn({ dataDir, settings: SETTINGS });

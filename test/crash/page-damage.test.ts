@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { post } from '../support/engine-api.ts';
-import { EngineProcess, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
+import { EngineProcess, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';import { flipStoredBytes } from '../support/stored-bytes.ts';
 
 /** Flipped bytes in the files of an engine that was stopped: it refuses to start or answers in words, and seg verify finds them. */
 
@@ -32,8 +32,12 @@ function spawn(): EngineProcess {
   return engine;
 }
 
+function shardDirectory(): string {
+  return join(dataDir, 'gen-1/shard-0');
+}
+
 function change(place: string, by: (bytes: Buffer) => void): void {
-  const file = join(dataDir, 'gen-1/shard-0', place, 'data.mdb');
+  const file = join(shardDirectory(), place, 'data.mdb');
   const bytes = readFileSync(file);
   by(bytes);
   writeFileSync(file, bytes);
@@ -63,12 +67,9 @@ describe('a data directory with flipped bytes', () => {
   });
 
   it('answers a query in words when a window is damaged, and goes on with the others', { timeout: 60_000 }, async () => {
-    change('', (bytes) => {
-      const start = Buffer.alloc(8);
-      start.writeDoubleLE(AT + 5 * 60_000);
-      // A window begins with the time it begins at; some of these are of pages that are free.
-      for (let at = bytes.indexOf(start); at >= 0; at = bytes.indexOf(start, at + 8)) bytes[at + 20] ^= 1;
-    });
+    // A window begins with the time it begins at.
+    const isDamaged = (value: Uint8Array) => value.length > 20 && new DataView(value.buffer, value.byteOffset).getFloat64(0, true) === AT + 5 * 60_000;
+    expect(await flipStoredBytes(shardDirectory(), 'windows', (value) => (isDamaged(value) ? 20 : null))).toBeGreaterThan(0);
     const engine = spawn();
     await engine.ready();
     const windows = (from: number, to: number) => fetch(engine.apiUrl(`/api/v1/meters/m-7/aggregates?granularity=1m&from=${from}&to=${to}`));
@@ -87,9 +88,7 @@ describe('a data directory with flipped bytes', () => {
   });
 
   it('is refused when a page of meters is damaged', { timeout: 60_000 }, async () => {
-    change('', (bytes) => {
-      for (let at = bytes.indexOf('SEGP'); at >= 0; at = bytes.indexOf('SEGP', at + 4)) bytes[at + 300] ^= 1;
-    });
+    expect(await flipStoredBytes(shardDirectory(), 'pages', () => 300)).toBeGreaterThan(0);
     const engine = spawn();
     expect(await engine.exited()).toBe(1);
     expect(engine.stderr).toMatch(/^seg: shard 0 cannot read its data: table "pages" has an entry [0-9a-f]+ that fails its checksum; look at all of it with seg verify, and bring back a backup with seg restore\n$/);
