@@ -1,0 +1,58 @@
+import { Packr, Unpackr } from 'msgpackr';
+import type { Store, Table } from './store.ts';
+
+/** Records of one shape in a table of a store, as MessagePack, under keys that are strings. For supervisors: hundreds of records a second, not millions. */
+
+/** Names of fields in every record: a table is readable without the process that wrote it. */
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false });
+/** Before every key, as LMDB takes no empty one. */
+const BEFORE_ALL = Buffer.alloc(1);
+/** After every key: keys are UTF-8, which has no byte above 0xf4. */
+const AFTER_ALL = Buffer.alloc(1, 0xff);
+
+export interface KeyedRecord<T> {
+  key: string;
+  record: T;
+}
+
+export class RecordTable<T> {
+  private readonly table: Table;
+
+  constructor(store: Store, name: string) {
+    this.table = store.table(name);
+  }
+
+  /** Queued for the store's next commit. */
+  put(key: string, record: T): void {
+    this.table.put(Buffer.from(key), packr.pack(record));
+  }
+
+  /** Queued for the store's next commit. */
+  remove(key: string): void {
+    this.table.remove(Buffer.from(key));
+  }
+
+  /** As committed. */
+  get(key: string): T | null {
+    const value = this.table.get(Buffer.from(key));
+    return value === undefined ? null : (unpackr.unpack(value) as T);
+  }
+
+  count(): number {
+    return this.table.count();
+  }
+
+  /** Committed records with `from` ≤ key < `to` (all when absent), in the order of UTF-8 bytes, or the other way round. */
+  *range(options: { from?: string; to?: string; reverse?: boolean; limit?: number } = {}): Generator<KeyedRecord<T>> {
+    const { from, to, reverse, limit } = options;
+    for (const { key, value } of this.table.range(from === undefined ? BEFORE_ALL : Buffer.from(from), to === undefined ? AFTER_ALL : Buffer.from(to), { reverse, limit })) {
+      yield { key: Buffer.from(key).toString(), record: unpackr.unpack(value) as T };
+    }
+  }
+}
+
+/** A time, or a number that only rises, as the part of a key that sorts: 11 digits of base 36, enough for 2^53. */
+export function sortableNumber(value: number): string {
+  return value.toString(36).padStart(11, '0');
+}
