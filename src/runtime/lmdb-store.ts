@@ -23,7 +23,7 @@ const TABLE_NAMES = 'tables';
 const CHECKSUM_BYTES = 4;
 
 /** Named tables in one environment; LMDB fixes this when it opens. */
-const TABLES_MAX = 16;
+const TABLES_MAX = 32;
 /** No name is longer; what comes after all of them. */
 const TABLE_NAME_BYTES_MAX = 64;
 /** Snapshots are runs of pages, and LMDB keeps free pages in one sorted list: larger pages make it shorter, smaller ones copy less for each small change (measured; bench/RESULTS.md). */
