@@ -20,6 +20,7 @@ export function foldOfLog(config: ShardStateConfig, log: readonly LoggedRecord[]
       case 'picture':
         state.applyPicture(record.regions, record.nowMs, sequence);
         break;
+      case 'rememberedIds':
       case 'readingIds':
         // A clean stop repeats what is remembered; with nothing before it the log was made by a redistribution.
         if (sequence === log[0].sequence) throw new Error('a log that begins with readingIds is not a whole log');

@@ -89,7 +89,8 @@ describe('a control message', () => {
     ['the clock of another partition', controlRecord({ kind: 'tick', nowMs: 5, slices: [{ partition: AWAY, fromPage: 0, toPage: 4 }] })],
     ['a picture of what is no region', controlRecord({ kind: 'picture', nowMs: 5, regions: [{ region: 'a b', poweredShare: 1, reporting: 1 }] })],
     ['a picture that is none', controlRecord({ kind: 'picture', nowMs: 5, regions: null as unknown as [] })],
-    ['readingIds, which begin logs of another kind', controlRecord({ kind: 'readingIds', nowMs: 5, words: new Uint8Array(4) })],
+    ['readingIds, which begin logs of another kind', controlRecord({ kind: 'rememberedIds', nowMs: 5, words: new Uint8Array(4) })],
+    ['readingIds as older engines wrote them', controlRecord({ kind: 'readingIds', nowMs: 5, words: new Uint8Array(4) })],
     ['a batch', sealed()],
   ])('of %s is a dead letter', (_what, value) => {
     expect(deadLettersIn(control(value)).map(({ code }) => code)).toEqual(['invalid_message']);

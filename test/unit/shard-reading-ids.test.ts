@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { READING_ID_BUCKETS, READING_ID_TTL_MS, ReadingIds } from '../../src/actors/shard/reading-ids.ts';
+import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
+import { packRememberedIds, packRememberedIdsBy, restoreReadingIds, restoreReadingIdsByRow } from '../../src/actors/shard/reading-id-record.ts';
+import { highOf, lowOf, meterTag, READING_ID_BUCKETS, READING_ID_TTL_MS, ReadingIds } from '../../src/actors/shard/reading-ids.ts';
+import { ShardState } from '../../src/actors/shard/state.ts';
+import { partitionOf } from '../../src/model/ids.ts';
+import { OUTCOME } from '../../src/model/reading.ts';
+import { memoryShardStore } from '../support/memory-shard-store.ts';
+import { batchOf, type TestReading } from '../support/packed-readings.ts';
 
 const AT = Date.UTC(2026, 2, 1);
 
@@ -54,5 +61,87 @@ describe('the memory of readingIds', () => {
     const newest = 2 * capacity - 1;
     expect(ids.seen(3, Math.imul(newest, 0x9e3779b1) >>> 0, newest, AT + 120_000)).toBe(true);
     expect(ids.seen(3, 0, 0, AT + 120_000)).toBe(false);
+  });
+});
+
+const PARTITIONS = 4;
+
+function shardState(): ShardState {
+  const store = memoryShardStore();
+  const config = { partitionCount: PARTITIONS, latenessMs: 30_000, correctionHorizonMs: 86_400_000, metersMax: 1_000, regionsMax: 10, detection: DEFAULT_DETECTION };
+  return new ShardState(config, { stored: store, loadPart: (...key) => store.loadPart(...key) });
+}
+
+/** One reading of each of 20 meters, which all number theirs alike. */
+function numbered(low: number, second: number): TestReading[] {
+  return Array.from({ length: 20 }, (_, meter) => ({ meterId: `meter-${meter}`, region: 'r', timestamp: AT + second * 1_000, powerKw: 1, readingId: [low, 7] as const }));
+}
+
+function apply(state: ShardState, readings: readonly TestReading[], sequence: number): number[] {
+  const outcomes = new Uint8Array(readings.length);
+  state.applyBatch(batchOf(readings), AT + sequence * 1_000, sequence, outcomes);
+  return [...outcomes];
+}
+
+const remembered = (state: ShardState) => {
+  const entries: string[] = [];
+  state.readingIds.forEach((...entry) => entries.push(entry.join(' ')));
+  return entries.sort();
+};
+const alike = (outcome: number) => Array.from({ length: 20 }, () => outcome);
+
+describe('the memory of readingIds after a recovery', () => {
+  it('is the same from batches whose meters are not there, from its own record, and from the record of an older engine', () => {
+    const state = shardState();
+    for (const [sequence, low] of [[1, 100], [2, 101]]) expect(apply(state, numbered(low, sequence * 10), sequence)).toEqual(alike(OUTCOME.accepted));
+    expect(remembered(state)).toHaveLength(40);
+
+    const skipped = shardState();
+    for (const [sequence, low] of [[1, 100], [2, 101]]) skipped.skipBatch(batchOf(numbered(low, sequence * 10)), AT + sequence * 1_000);
+    expect(remembered(skipped)).toEqual(remembered(state));
+
+    const restored = shardState();
+    const unnumbered = numbered(0, 1).map(({ readingId: _, ...reading }) => reading);
+    apply(restored, unnumbered, 1);
+    for (const words of packRememberedIds(state)) restoreReadingIds(restored, words);
+    expect(remembered(restored)).toEqual(remembered(state));
+
+    // An older engine named meters by their rows.
+    const words: number[] = [];
+    for (const page of state.directory.pages) for (let r = 0; r < page.rowCount; r++) words.push(page.partition, page.number, r, 100, 7, AT / 1_000 + 1);
+    const older = shardState();
+    apply(older, unnumbered, 1);
+    restoreReadingIdsByRow(older, new Uint8Array(Uint32Array.from([...words, PARTITIONS - 1, 99, 0, 5, 5, 5]).buffer));
+    expect(remembered(older)).toEqual(remembered(state).filter((entry) => entry.endsWith(String(AT / 1_000 + 1))));
+
+    for (const recovered of [state, restored, older]) expect(apply(recovered, numbered(100, 60), 3)).toEqual(alike(OUTCOME.duplicate));
+  });
+
+  it('is given out by partition, without what is forgotten by then', () => {
+    const state = shardState();
+    apply(state, numbered(100, 10), 1);
+    const byPartition = packRememberedIdsBy(state, (partition) => partition);
+    const restored = shardState();
+    for (const [partition, records] of byPartition) {
+      const own = shardState();
+      for (const words of records) for (const into of [own, restored]) restoreReadingIds(into, words);
+      const meters = numbered(100, 10).filter(({ meterId }) => partitionOf(meterId, PARTITIONS) === partition);
+      expect(remembered(own)).toHaveLength(meters.length);
+    }
+    expect(remembered(restored)).toEqual(remembered(state));
+    expect(packRememberedIds(state, AT + READING_ID_TTL_MS + 3_000)).toEqual([]);
+  });
+
+  it('mixes a tag of the meter into both halves, other for others', () => {
+    const marks = new Set<string>();
+    const tags = new Set<number>();
+    for (let meter = 0; meter < 50_000; meter++) {
+      const id = Buffer.from(`meter-${String(meter).padStart(6, '0')}`);
+      const tag = meterTag(id, 0, id.length);
+      tags.add(tag);
+      marks.add(`${lowOf(1, tag)} ${highOf(1, tag)}`);
+    }
+    expect(marks.size).toBe(tags.size);
+    expect(tags.size).toBeGreaterThan(49_990);
   });
 });

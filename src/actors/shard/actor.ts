@@ -508,7 +508,7 @@ export class ShardActor {
     const words = packRememberedIds(this.state, this.modules.clock.now());
     const from = this.sequence + 1;
     try {
-      for (const record of words) store.journal.append(++this.sequence, controlRecord({ kind: 'readingIds', nowMs: 0, words: record }));
+      for (const record of words) store.journal.append(++this.sequence, controlRecord({ kind: 'rememberedIds', nowMs: 0, words: record }));
       await store.journal.commit();
       store.putLogFrom(from);
       // Nothing was due for the last ones, or it would have said so.

@@ -7,18 +7,19 @@ import type { TickSlice } from './tick-schedule.ts';
 
 /**
  * What the shard's log holds: batches of readings as they came (sealed with the time and a checksum), and the two other things that
- * move its state: the clock, and the picture of the regions. Both carry the time at which they were appended. `readingIds` begins the
- * log of a shard that was made by a redistribution (reading-id-record.ts).
+ * move its state: the clock, and the picture of the regions. Both carry the time at which they were appended. `rememberedIds` begin the
+ * log of a shard that was stopped in order or made by a redistribution (reading-id-record.ts); `readingIds` are the same as older engines wrote them.
  */
 export type LogRecord =
   | { kind: 'batch'; nowMs: number; batch: ReadingBatch }
   | { kind: 'tick'; nowMs: number; slices: TickSlice[] }
   | { kind: 'picture'; nowMs: number; regions: RegionPicture['regions'] }
+  | { kind: 'rememberedIds'; nowMs: number; words: Uint8Array }
   | { kind: 'readingIds'; nowMs: number; words: Uint8Array };
 
 export type ControlRecord = Exclude<LogRecord, { kind: 'batch' }>;
 
-const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlRecord['kind']>(['tick', 'picture', 'readingIds']);
+const CONTROL_KINDS: ReadonlySet<string> = new Set<ControlRecord['kind']>(['tick', 'picture', 'rememberedIds', 'readingIds']);
 
 const MAGIC = 0x43474553; // 'SEGC'
 const HEADER_BYTES = 8;

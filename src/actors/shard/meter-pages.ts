@@ -2,6 +2,7 @@ import { TouchedMemory } from '../../runtime/touched-memory.ts';
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
 import { PageProfiles } from './page-profiles.ts';
+import { meterTag } from './reading-ids.ts';
 import type { RemovedWindows } from './removed-windows.ts';
 import type { SampleBlock } from './sample-block.ts';
 
@@ -164,6 +165,7 @@ export class MeterDirectory {
     page.rowCount++;
     page.u8[at + ROW.idLength] = length;
     page.u32[(at + ROW.hash) >> 2] = hash;
+    page.u32[(at + ROW.tag) >> 2] = meterTag(bytes, start, length);
     for (let k = 0; k < length; k++) page.u8[at + ROW.id + k] = bytes[start + k];
     page.f64.fill(NaN, (at + ROW.energyKwh) >> 3, (at + ROW.readings) >> 3);
     page.f64[(at + ROW.newestMs) >> 3] = -Infinity;
@@ -210,7 +212,12 @@ export class MeterDirectory {
 
   /** Puts a restored page's rows into the index. */
   indexPage(page: MeterPage): void {
-    for (let r = 0; r < page.rowCount; r++) this.index(page.rowAt(r), page.u32[(rowOffset(page.rowAt(r)) + ROW.hash) >> 2]);
+    for (let r = 0; r < page.rowCount; r++) {
+      const at = rowOffset(page.rowAt(r));
+      // Snapshots of older engines are without it.
+      page.u32[(at + ROW.tag) >> 2] = meterTag(page.u8, at + ROW.id, page.u8[at + ROW.idLength]);
+      this.index(page.rowAt(r), page.u32[(at + ROW.hash) >> 2]);
+    }
   }
 
   private openPage(partition: number): MeterPage {

@@ -40,6 +40,8 @@ export const ROW = {
   live: 176,
   /** 1 when the newest power is above the dark threshold. u8 */
   powered: 177,
+  /** meterTag of the id; follows from it, and is set whenever a row is made or restored. u32 */
+  tag: 180,
   slots: 184,
 } as const;
 

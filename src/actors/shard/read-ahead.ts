@@ -3,7 +3,7 @@ import { GRANULARITY_MS } from '../../model/window.ts';
 import { F32 } from './detection/detector-cells.ts';
 import { detectorOffset, NO_ROW, rowOffset, type MeterDirectory } from './meter-pages.ts';
 import { ROW, SLOT, slotOffset } from './page-layout.ts';
-import type { ReadingIds } from './reading-ids.ts';
+import { lowOf, type ReadingIds } from './reading-ids.ts';
 import { heldSamples } from './window-accumulator.ts';
 import type { SampleIndex } from './sample-index.ts';
 
@@ -42,7 +42,7 @@ export class ReadAhead {
     this.readSamples(batch, from, to);
   }
 
-  private readRows({ timestamp, readingIdLow }: ReadingBatch, from: number, to: number): void {
+  private readRows({ timestamp }: ReadingBatch, from: number, to: number): void {
     let mixed = 0;
     for (let i = from; i < to; i++) {
       const row = this.rows[i - from];
@@ -55,17 +55,18 @@ export class ReadAhead {
       mixed ^= u32[minute >> 2] ^ u32[(minute + LINE_BYTES) >> 2] ^ u32[(minute + SLOT.region) >> 2];
       mixed ^= u32[quarter >> 2] ^ u32[(quarter + LINE_BYTES) >> 2] ^ u32[(quarter + SLOT.region) >> 2];
       mixed ^= u32[(detectorOffset(row) >> 2) + F32.cadence];
-      if (readingIdLow !== null) mixed ^= this.readingIds.peek(row, readingIdLow[i]);
     }
     this.mixed ^= mixed;
   }
 
-  private readSamples({ timestamp }: ReadingBatch, from: number, to: number): void {
+  /** What the rows say where to look for. */
+  private readSamples({ timestamp, readingIdLow }: ReadingBatch, from: number, to: number): void {
     let mixed = 0;
     for (let i = from; i < to; i++) {
       const row = this.rows[i - from];
       if (row === NO_ROW) continue;
       const cells = this.directory.cellsOf(row);
+      if (readingIdLow !== null) mixed ^= this.readingIds.peek(lowOf(readingIdLow[i], cells.u32[(rowOffset(row) + ROW.tag) >> 2]));
       const minute = Math.floor(timestamp[i] / MINUTE_MS);
       const at = rowOffset(row) + slotOffset(0, minute);
       if (cells.f64[at >> 3] !== minute * MINUTE_MS) continue;

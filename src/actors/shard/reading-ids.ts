@@ -3,14 +3,15 @@
  *
  * A set-associative table: an id's hash names a bucket of 4 entries, one cache line, and a new entry takes the place of the bucket's
  * oldest. So a look-up and an insertion touch one line of memory, and nothing is ever rehashed: a table that grew stopped its shard for
- * 40 ms (measured). Entries are the meter's row and the id's 64-bit hash: a false match needs a collision within one meter's last minutes
- * (1 in 10^17). Under more load than the table is made for the memory of ids gets shorter than 5 min, never the memory of
+ * 40 ms (measured). Entries are the hash of the meter's id and the id's 64-bit hash, mixed with a tag of the meter (meterTag): a false match needs two ids of one meter's last minutes that collide
+ * (1 in 10^17), or two meters that agree in both and number their readings alike (1 in 10^7 for a million meters). Meters are not named by their rows, so that a recovery can fill
+ * the table from the log alone, without looking each meter up. Under more load than the table is made for the memory of ids gets shorter than 5 min, never the memory of
  * readings, whose natural key has its own index.
  */
 export const READING_ID_TTL_MS = 5 * 60_000;
 
 const ENTRIES_PER_BUCKET = 4;
-/** row + 1 (0 = empty), both halves of the hash, second of arrival. */
+/** Hash of the meter's id, both halves of the readingId's, second of arrival (0 = empty). */
 const WORDS_PER_ENTRY = 4;
 const WORDS_PER_BUCKET = ENTRIES_PER_BUCKET * WORDS_PER_ENTRY;
 /** 16 MiB, of which a small fleet never touches most: a million ids, 5 min of 3,500 readings/s on one shard. */
@@ -28,53 +29,53 @@ export class ReadingIds {
     this.shift = 32 - Math.log2(buckets);
   }
 
-  /** True when the meter at `row` sent this id within the last 5 min. */
-  seen(row: number, low: number, high: number, nowMs: number): boolean {
+  /** True when the meter sent this id within the last 5 min. `low` and `high` are those of lowOf and highOf. */
+  seen(meterHash: number, low: number, high: number, nowMs: number): boolean {
     const words = this.words;
-    const bucket = this.bucketOf(row, low);
+    const bucket = this.bucketOf(low);
     const end = bucket + WORDS_PER_BUCKET;
     for (let at = bucket; at < end; at += WORDS_PER_ENTRY) {
-      if (words[at] === row + 1 && words[at + 1] === low && words[at + 2] === high) return secondOf(nowMs) - words[at + 3] <= TTL_SECONDS;
+      if (words[at + 1] === low && words[at + 2] === high && words[at] === meterHash && words[at + 3] !== 0) return secondOf(nowMs) - words[at + 3] <= TTL_SECONDS;
     }
     return false;
   }
 
   /** Reads the memory of the id's bucket, which may lie across two lines. The number means nothing. */
-  peek(row: number, low: number): number {
-    const bucket = this.bucketOf(row, low);
+  peek(low: number): number {
+    const bucket = this.bucketOf(low);
     return this.words[bucket] ^ this.words[bucket + WORDS_PER_BUCKET - 1];
   }
 
   /** Remembers the id of an accepted reading. */
-  add(row: number, low: number, high: number, nowMs: number): void {
+  add(meterHash: number, low: number, high: number, nowMs: number): void {
     const words = this.words;
-    const place = this.placeOf(row, low, high);
-    words[place] = row + 1;
+    const place = this.placeOf(meterHash, low, high);
+    words[place] = meterHash;
     words[place + 1] = low;
     words[place + 2] = high;
     words[place + 3] = secondOf(nowMs);
   }
 
   /** Calls with every id that is remembered; `second` is that of its arrival. */
-  forEach(visit: (row: number, low: number, high: number, second: number) => void): void {
+  forEach(visit: (meterHash: number, low: number, high: number, second: number) => void): void {
     const { words } = this;
     for (let at = 0; at < words.length; at += WORDS_PER_ENTRY) {
-      if (words[at] !== 0) visit(words[at] - 1, words[at + 1], words[at + 2], words[at + 3]);
+      if (words[at + 3] !== 0) visit(words[at], words[at + 1], words[at + 2], words[at + 3]);
     }
   }
 
-  private bucketOf(row: number, low: number): number {
-    return (Math.imul(low ^ Math.imul(row + 1, 0x85ebca6b), 0x9e3779b1) >>> this.shift) * WORDS_PER_BUCKET;
+  private bucketOf(low: number): number {
+    return (Math.imul(low, 0x9e3779b1) >>> this.shift) * WORDS_PER_BUCKET;
   }
 
   /** Where the entry is, or the place of the bucket's oldest. */
-  private placeOf(row: number, low: number, high: number): number {
+  private placeOf(meterHash: number, low: number, high: number): number {
     const words = this.words;
-    const bucket = this.bucketOf(row, low);
+    const bucket = this.bucketOf(low);
     const end = bucket + WORDS_PER_BUCKET;
     let oldest = bucket;
     for (let at = bucket; at < end; at += WORDS_PER_ENTRY) {
-      if (words[at] === row + 1 && words[at + 1] === low && words[at + 2] === high) return at;
+      if (words[at + 1] === low && words[at + 2] === high && words[at] === meterHash) return at;
       if (words[at + 3] < words[oldest + 3]) oldest = at;
     }
     return oldest;
@@ -84,4 +85,23 @@ export class ReadingIds {
 /** Seconds since 1970: 32 bits until 2106. */
 function secondOf(nowMs: number): number {
   return Math.floor(nowMs / 1000);
+}
+
+/** A second hash of a meter's id, `bytes[start, start + length)`, beside murmur2: FNV-1a. u32. */
+export function meterTag(bytes: Uint8Array, start: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193);
+  // Its low bits know little of the last characters, in which meters differ.
+  hash ^= hash >>> 15;
+  return Math.imul(hash, 0x2c1b3c6d) >>> 0;
+}
+
+/** The low half of a readingId's hash as a meter's. */
+export function lowOf(readingIdLow: number, tag: number): number {
+  return (readingIdLow ^ tag) >>> 0;
+}
+
+/** The high half. The tag comes into both, in ways that do not cancel out. */
+export function highOf(readingIdHigh: number, tag: number): number {
+  return (readingIdHigh ^ Math.imul(tag, 0x85ebca6b)) >>> 0;
 }

@@ -3,7 +3,7 @@ import { collectDeadLetters, type PendingDeadLetter } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord, type LogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
-import { restoreReadingIds } from './reading-id-record.ts';
+import { restoreReadingIds, restoreReadingIdsByRow } from './reading-id-record.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 
@@ -83,8 +83,11 @@ export class Replay {
       case 'picture':
         state.applyPicture(record.regions, record.nowMs, sequence);
         return 0;
-      case 'readingIds':
+      case 'rememberedIds':
         restoreReadingIds(state, record.words);
+        return 0;
+      case 'readingIds':
+        restoreReadingIdsByRow(state, record.words);
         return 0;
       case 'batch': {
         const { batch } = record;

@@ -6,7 +6,7 @@ import { controlRecord } from './log-record.ts';
 import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
 import { decodePage, encodePage } from './page-codec.ts';
 import { ROW, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
-import { packReadingIds } from './reading-id-record.ts';
+import { packRememberedIdsBy } from './reading-id-record.ts';
 import { RegionLedger } from './region-ledger.ts';
 import { SettledParts } from './settled-parts.ts';
 import { SampleIndex } from './sample-index.ts';
@@ -94,10 +94,9 @@ async function closeAll(stores: readonly ShardStore[]): Promise<void> {
 /** Brings an old shard's tables up to date; the readingIds of its last minutes go into `records`. Returns the last sequence of its log. */
 async function bringUpToDate(store: ShardStore, config: ShardStateConfig, to: number, records: Uint8Array[][]): Promise<number> {
   const { state, lastSequence } = await writeOut(store, config);
-  packReadingIds(state, store, (partition) => shardOfPartition(partition as Partition, to), (target, words) => {
-    // The words carry their own times.
-    records[target].push(controlRecord({ kind: 'readingIds', nowMs: 0, words }));
-  });
+  const remembered = packRememberedIdsBy(state, (partition) => shardOfPartition(partition as Partition, to));
+  // The words carry their own times.
+  for (const [target, packed] of remembered) for (const words of packed) records[target].push(controlRecord({ kind: 'rememberedIds', nowMs: 0, words }));
   return lastSequence;
 }
 

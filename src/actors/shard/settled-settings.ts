@@ -1,7 +1,7 @@
 import { Checkpoint } from './checkpoint.ts';
 import { controlRecord } from './log-record.ts';
 import { openOutbox } from './outbox.ts';
-import { packReadingIds } from './reading-id-record.ts';
+import { packRememberedIds } from './reading-id-record.ts';
 import { recover } from './recovery.ts';
 import type { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
@@ -27,8 +27,7 @@ export async function settleSettings(store: ShardStore, config: ShardStateConfig
   if (stored !== null && JSON.stringify(stored) === JSON.stringify(config)) return;
   if (stored !== null) {
     const { state, lastSequence } = await writeOut(store, replayConfig(store, config), (state, sequence) => state.changeLateness(config.latenessMs, sequence));
-    const records: Uint8Array[] = [];
-    packReadingIds(state, store, () => 0, (_, words) => records.push(controlRecord({ kind: 'readingIds', nowMs: 0, words })));
+    const records = packRememberedIds(state).map((words) => controlRecord({ kind: 'rememberedIds', nowMs: 0, words }));
     // What is new in the log means the same under both settings, so it may be there before the switch.
     records.forEach((bytes, i) => store.journal.append(lastSequence + 1 + i, bytes));
     await store.journal.commit();

@@ -16,7 +16,7 @@ import { PictureHistory } from './picture-history.ts';
 import type { RegionPicture } from './protocol.ts';
 import { READ_AHEAD_READINGS, ReadAhead } from './read-ahead.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
-import { ReadingIds } from './reading-ids.ts';
+import { highOf, lowOf, meterTag, ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
 import type { TickSlice } from './tick-schedule.ts';
 import { Turn, zeroCounters, type ShardCounters } from './turn.ts';
@@ -86,6 +86,10 @@ export class ShardState {
     this.ahead = new ReadAhead(this.directory, this.readingIds, this.book.samples);
   }
 
+  get partitionCount(): number {
+    return this.config.partitionCount;
+  }
+
   /** During recovery: records up to `ledgerSequence` must not be added to the regional parts again, and nothing counts for metrics. */
   beginReplay(ledgerSequence: number): void {
     this.turn.replaying = true;
@@ -125,16 +129,12 @@ export class ShardState {
     return accepted;
   }
 
-  /** During recovery, instead of `applyBatch`: a batch that every page's snapshot stands for. Only its readingIds may have to be remembered. */
+  /** During recovery, instead of `applyBatch`: a batch that every page's snapshot stands for. Only its readingIds may have to be remembered, for which no row is needed. */
   skipBatch(batch: ReadingBatch, nowMs: number): void {
     if (batch.readingIdLow === null) return;
-    const { meterHash, idStart, idLength, bytes, heapStart } = batch;
+    const { idStart, idLength, bytes, heapStart } = batch;
     for (let i = 0; i < batch.count; i++) {
-      if (i % READ_AHEAD_READINGS === 0) this.ahead.read(batch, i);
-      if ((batch.flags[i] & READING_FLAG.readingId) === 0) continue;
-      const row = this.directory.find(meterHash[i], bytes, heapStart + idStart[i], idLength[i]);
-      // It was refused, for one limit or another.
-      if (row !== NO_ROW) this.skipReplayed(batch, i, row, nowMs);
+      if ((batch.flags[i] & READING_FLAG.readingId) !== 0) this.skipReplayed(batch, i, meterTag(bytes, heapStart + idStart[i], idLength[i]), nowMs);
     }
   }
 
@@ -219,14 +219,15 @@ export class ShardState {
     this.advance(batch, i, page, row, region, nowMs);
     page.nextTickMs = Math.min(page.nextTickMs, nowMs + this.config.latenessMs);
     this.book.countOpen(batch, i, page, row, region, this.fingerprints.of(i));
-    this.rememberReadingId(batch, i, row, nowMs);
+    this.rememberReadingId(batch, i, page.u32[(rowOffset(row) + ROW.tag) >> 2], nowMs);
     return OUTCOME.accepted;
   }
 
   private nextReading(batch: ReadingBatch, i: number, row: number, nowMs: number): Outcome {
     const page = this.directory.pages[row >>> 6];
-    if (this.turn.sequence <= page.snapshotSequence) return this.skipReplayed(batch, i, row, nowMs);
     const at = rowOffset(row);
+    const tag = page.u32[(at + ROW.tag) >> 2];
+    if (this.turn.sequence <= page.snapshotSequence) return this.skipReplayed(batch, i, tag, nowMs);
     const d = at >> 3;
     const f64 = page.f64;
     const timestamp = batch.timestamp[i];
@@ -244,7 +245,7 @@ export class ShardState {
     }
     // Only now: what is known stays a duplicate for good, however old an import that is sent again.
     if (late && timestamp < newest - this.config.correctionHorizonMs) return OUTCOME.tooLate;
-    if (this.readingIdSeen(batch, i, row, nowMs)) {
+    if (this.readingIdSeen(batch, i, tag, nowMs)) {
       // The next snapshot must stand for this record: replayed after the one it repeats has left the log, it would count.
       this.turn.touch(page);
       return OUTCOME.duplicate;
@@ -264,22 +265,23 @@ export class ShardState {
       const dueMs = Math.max(f64[d + (ROW.nextEndMs >> 3)], f64[d + (ROW.arrivedMs >> 3)]) + this.config.latenessMs;
       page.nextTickMs = Math.min(page.nextTickMs, dueMs);
     }
-    this.rememberReadingId(batch, i, row, nowMs);
+    this.rememberReadingId(batch, i, tag, nowMs);
     return OUTCOME.accepted;
   }
 
   /** A replayed reading that the page's snapshot already holds: only its readingId may have to be remembered. */
-  private skipReplayed(batch: ReadingBatch, i: number, row: number, nowMs: number): Outcome {
-    if (!this.rejectedBefore.has(i) && !this.readingIdSeen(batch, i, row, nowMs)) this.rememberReadingId(batch, i, row, nowMs);
+  private skipReplayed(batch: ReadingBatch, i: number, tag: number, nowMs: number): Outcome {
+    if (!this.rejectedBefore.has(i) && !this.readingIdSeen(batch, i, tag, nowMs)) this.rememberReadingId(batch, i, tag, nowMs);
     return OUTCOME.accepted;
   }
 
-  private readingIdSeen(batch: ReadingBatch, i: number, row: number, nowMs: number): boolean {
-    return (batch.flags[i] & READING_FLAG.readingId) !== 0 && this.readingIds.seen(row, batch.readingIdLow![i], batch.readingIdHigh![i], nowMs);
+  /** `tag`: the meter's. */
+  private readingIdSeen(batch: ReadingBatch, i: number, tag: number, nowMs: number): boolean {
+    return (batch.flags[i] & READING_FLAG.readingId) !== 0 && this.readingIds.seen(batch.meterHash[i], lowOf(batch.readingIdLow![i], tag), highOf(batch.readingIdHigh![i], tag), nowMs);
   }
 
-  private rememberReadingId(batch: ReadingBatch, i: number, row: number, nowMs: number): void {
-    if ((batch.flags[i] & READING_FLAG.readingId) !== 0) this.readingIds.add(row, batch.readingIdLow![i], batch.readingIdHigh![i], nowMs);
+  private rememberReadingId(batch: ReadingBatch, i: number, tag: number, nowMs: number): void {
+    if ((batch.flags[i] & READING_FLAG.readingId) !== 0) this.readingIds.add(batch.meterHash[i], lowOf(batch.readingIdLow![i], tag), highOf(batch.readingIdHigh![i], tag), nowMs);
   }
 
   /** The reading is the meter's newest: time goes on for the meter, and its last values and live part change. */
