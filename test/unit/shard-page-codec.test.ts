@@ -38,7 +38,7 @@ describe('a snapshot of a page', () => {
       copy.directory.indexPage(restored);
       expect([restored.rowCount, restored.snapshotSequence]).toEqual([page.rowCount, 7]);
     }
-    copy.rebuildLive();
+    for (const page of copy.directory.pages) copy.rebuildLive(page);
     expect(copy.directory.meterCount).toBe(70);
     expect(copy.ledger.liveParts()).toEqual(state.ledger.liveParts());
     // The same once more: what the restored page knows of its samples tells duplicates from contradictions.

@@ -51,8 +51,15 @@ export function encodePage(page: MeterPage, samples: SampleIndex, sequence: numb
   return bytes;
 }
 
-/** Fills an empty page from its snapshot. Throws OperationalError `corrupt` or `format` when the bytes are not one. */
-export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIndex): void {
+export interface DecodeOptions {
+  /** Nothing was ever in the page's rows: they are zeros. */
+  isFresh?: boolean;
+  /** Whoever read the bytes has checked them: a store ends every value with a checksum of its own. */
+  isChecked?: boolean;
+}
+
+/** Fills a page from its snapshot. Throws OperationalError `corrupt` or `format` when the bytes are not one. */
+export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIndex, { isFresh = false, isChecked = false }: DecodeOptions = {}): void {
   const name = `page ${page.number} of partition ${page.partition}`;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < HEADER_BYTES || view.getUint32(0, true) !== MAGIC) throw new OperationalError('corrupt', `${name} is not a snapshot`);
@@ -60,11 +67,11 @@ export function decodePage(bytes: Uint8Array, page: MeterPage, samples: SampleIn
   if (version !== PAGE_VERSION || view.getUint16(6, true) !== ROW_BYTES) {
     throw new OperationalError('format', `${name} has format ${version} with ${view.getUint16(6, true)}-byte rows; this engine reads format ${PAGE_VERSION} with ${ROW_BYTES}`);
   }
-  if (view.getUint32(CHECKSUM_AT, true) !== checksumOf(bytes)) throw new OperationalError('corrupt', `${name} fails its checksum`);
+  if (!isChecked && view.getUint32(CHECKSUM_AT, true) !== checksumOf(bytes)) throw new OperationalError('corrupt', `${name} fails its checksum`);
   page.rowCount = view.getUint32(8, true);
   page.snapshotSequence = view.getFloat64(16, true);
   packedBytes.set(bytes.subarray(HEADER_BYTES, Math.min(bytes.length, HEADER_BYTES + packedBytes.length)));
-  let at = HEADER_BYTES + unpackRows(page) * 4;
+  let at = HEADER_BYTES + unpackRows(page, isFresh) * 4;
   eachOpenSlot(page, (slot) => {
     const count = heldSamples(page, slot);
     page.u32[(slot + SLOT.samplesOrRevision) >> 2] = count === 0 ? NO_CHUNK : samples.read(view, at, count);
@@ -100,14 +107,14 @@ function packRows(page: MeterPage): number {
 }
 
 /** Fills the page's rows from `packed`; returns the words read. */
-function unpackRows(page: MeterPage): number {
+function unpackRows(page: MeterPage, isFresh: boolean): number {
   const { u32 } = page;
   let from = 0;
   for (let r = 0; r < page.rowCount; r++) {
     const row = rowOffset(page.rowAt(r)) >> 2;
     const masks = from;
     from += MASK_WORDS;
-    u32.fill(0, row, row + ROW_WORDS);
+    if (!isFresh) u32.fill(0, row, row + ROW_WORDS);
     for (let m = 0; m < MASK_WORDS; m++) {
       for (let mask = packed[masks + m]; mask !== 0; mask &= mask - 1) {
         const word = m * 32 + 31 - Math.clz32(mask & -mask);

@@ -49,9 +49,7 @@ export function restoreTables(state: ShardState, store: ShardStore): number {
   for (const name of store.regionNames()) state.ledger.restore(name);
   const picture = store.picture();
   if (picture !== null) state.applyPicture(picture.regions, picture.nowMs, picture.sequence);
-  const pages = restorePages(state, store);
-  state.rebuildLive();
-  return pages;
+  return restorePages(state, store);
 }
 
 /** Folds records of the log into a state that may stand for some of them already: a page is left alone by records that its snapshot has. */
@@ -108,13 +106,16 @@ const NONE: ReadonlySet<number> = new Set();
 function restorePages(state: ShardState, store: ShardStore): number {
   let count = 0;
   state.directory.beginRestore(store.pages.count());
+  const mayBeRemoved = store.removed.count() > 0;
   // Borrowed one by one: a large fleet's are a gigabyte, which a copy of each would double.
   for (const key of store.pages.keys(Buffer.alloc(1), Buffer.alloc(8, 255))) {
     const name = Buffer.from(key);
     const page = state.directory.restorePage(name.readUInt16BE(0), name.readUInt32BE(2));
-    decodePage(store.pages.get(key)!, page, state.book.samples);
+    decodePage(store.pages.get(key)!, page, state.book.samples, { isFresh: true, isChecked: true });
+    // At once, while the rows are in the processor's cache.
     state.directory.indexPage(page);
-    page.removed = store.removedWindows(page.partition, page.number);
+    state.rebuildLive(page);
+    if (mayBeRemoved) page.removed = store.removedWindows(page.partition, page.number);
     count++;
   }
   state.directory.endRestore();

@@ -174,21 +174,19 @@ export class ShardState {
     this.episodes.setPicture(regions, nowMs);
   }
 
-  /** Regional load, meter counts and open anomalies are not stored: they follow from the rows. Call once after pages are restored. */
-  rebuildLive(): void {
-    for (const page of this.directory.pages) {
-      for (let r = 0; r < page.rowCount; r++) {
-        const row = page.rowAt(r);
-        const at = rowOffset(row);
-        const region = page.u16[(at + ROW.region) >> 1];
-        const live = page.u8[at + ROW.live];
-        this.ledger.meterJoined(region);
-        if (live === LIVE.reporting) this.ledger.shiftLoad(region, page.f64[(at + ROW.powerKw) >> 3], page.u8[at + ROW.powered], 1);
-        else if (live === LIVE.silent) this.ledger.shiftSilent(region, 1);
-        this.ledger.shiftOpenAnomalies(region, this.episodes.restored(this.cellsOf(page, row)));
-      }
-      page.nextTickMs = -Infinity;
+  /** Regional load, meter counts and open anomalies are not stored: they follow from the rows. Call once for each page after it is restored. */
+  rebuildLive(page: MeterPage): void {
+    for (let r = 0; r < page.rowCount; r++) {
+      const row = page.rowAt(r);
+      const at = rowOffset(row);
+      const region = page.u16[(at + ROW.region) >> 1];
+      const live = page.u8[at + ROW.live];
+      this.ledger.meterJoined(region);
+      if (live === LIVE.reporting) this.ledger.shiftLoad(region, page.f64[(at + ROW.powerKw) >> 3], page.u8[at + ROW.powered], 1);
+      else if (live === LIVE.silent) this.ledger.shiftSilent(region, 1);
+      this.ledger.shiftOpenAnomalies(region, this.episodes.restored(this.cellsOf(page, row)));
     }
+    page.nextTickMs = -Infinity;
   }
 
   /** The detector's cells of a row; one object, reused. */
