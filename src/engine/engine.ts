@@ -14,7 +14,7 @@ import { OperationalError } from '../runtime/errors.ts';
 import { freeDiskBytes } from '../runtime/files.ts';
 import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
-import { Supervisor, type ChildStatus } from '../runtime/supervisor.ts';
+import { Supervisor, type ChildStatus, type SupervisorOptions } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
 import type { ClusterBoard } from './cluster-board.ts';
 import { ClusterGateway } from './cluster-gateway.ts';
@@ -169,7 +169,7 @@ class RunningEngine implements Engine {
     );
     this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
-    this.shards = this.supervise('shards', this.shardSpecs());
+    this.shards = this.supervise('shards', this.shardSpecs(), { ...RESTARTS, together: true });
     this.ingests = this.supervise('ingest', this.ingestSpecs());
     this.kafkaLog = this.supervise('kafka-log', this.clusterThreads?.kafkaLogSpecs() ?? []);
     this.sinks = this.supervise('sinks', this.sinkSpecs(), SINK_RESTARTS);
@@ -202,10 +202,13 @@ class RunningEngine implements Engine {
     const { config, directory } = this;
     const stateOf = (shards: number) => shardStateConfig(config, this.partitionCount, shards);
     await redistributeDirectory(directory!, config.shards, stateOf, { clock: systemClock, log: this.log });
+    // Beside the recovery, which may take seconds of one core: until a shard is up its senders get 503.
+    const ingests = this.orFailure(this.ingests.start());
+    ingests.catch(() => {});
     await this.orFailure(this.shards.start());
     await this.firstReports();
     await this.seedBoard();
-    await this.orFailure(this.ingests.start());
+    await ingests;
   }
 
   /** The gateway before the partitions: other nodes are told its address, and to whoever asks too early it says so. */
@@ -243,7 +246,7 @@ class RunningEngine implements Engine {
 
   // Threads ----------------------------------------------------------------------------------------------------------------
 
-  private supervise(name: string, specs: ConstructorParameters<typeof Supervisor>[1], restarts: typeof RESTARTS | typeof SINK_RESTARTS = RESTARTS): Supervisor {
+  private supervise(name: string, specs: ConstructorParameters<typeof Supervisor>[1], restarts: Pick<SupervisorOptions, keyof typeof RESTARTS | 'together'> = RESTARTS): Supervisor {
     return new Supervisor({ name, strategy: 'one_for_one', ...restarts }, specs, {
       clock: systemClock,
       timers: systemTimers,

@@ -31,6 +31,8 @@ export interface SupervisorOptions {
   name: string;
   /** one_for_one: a child that ends is restarted alone. rest_for_one: so are those after it, stopped in reverse order first. */
   strategy: 'one_for_one' | 'rest_for_one';
+  /** Of one_for_one: children that do not need each other start side by side, and stop so. In their order when absent. */
+  together?: boolean;
   /** Crashes within `withinMs` that are met with a restart; one more escalates. */
   restartsMax: number;
   withinMs: number;
@@ -112,7 +114,7 @@ export class Supervisor {
   }
 
   /**
-   * Starts the children in order, each after the one before it is up or has failed once. Resolves when all are up at the same time for
+   * Starts the children, unless together in order, each after the one before it is up or has failed once. Resolves when all are up at the same time for
    * the first time; rejects with the escalation, or with `stopped` when stop() came first.
    */
   async start(): Promise<void> {
@@ -125,7 +127,7 @@ export class Supervisor {
     return this.started;
   }
 
-  /** Stops the children in reverse order. Resolves when all are gone; may be called at any time and more than once. */
+  /** Stops the children, unless together in reverse order. Resolves when all are gone; may be called at any time and more than once. */
   stop(): Promise<void> {
     this.ended ??= this.endAll(new OperationalError('stopped', `${this.options.name} was stopped before all its children were up`));
     return this.ended;
@@ -136,6 +138,10 @@ export class Supervisor {
   }
 
   private async startEach(): Promise<void> {
+    if (this.options.together === true) {
+      await Promise.all(this.slots.map((slot) => this.bringUp(slot)));
+      return;
+    }
     for (const slot of this.slots) {
       if (this.phase !== 'running') return;
       await this.bringUp(slot);
@@ -243,11 +249,13 @@ export class Supervisor {
       wake();
     }
     this.waits.clear();
-    for (let i = this.slots.length - 1; i >= 0; i--) {
-      // A start under way is let finish: half-started children cannot be stopped.
-      await this.slots[i].busy;
-      await this.takeDown(this.slots[i]);
-    }
+    // A start under way is let finish: half-started children cannot be stopped.
+    const end = async (slot: Slot): Promise<void> => {
+      await slot.busy;
+      await this.takeDown(slot);
+    };
+    if (this.options.together === true) await Promise.all(this.slots.map(end));
+    else for (const slot of this.slots.toReversed()) await end(slot);
     this.settleStarted.reject(startError);
   }
 

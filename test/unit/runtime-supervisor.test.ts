@@ -248,6 +248,43 @@ describe('one_for_one', () => {
   });
 });
 
+describe('children that start together', () => {
+  it('do not wait for each other, coming or going', async () => {
+    const { time, supervisor, news, stopTakesMs } = family(['a', 'b', 'c'], { together: true });
+    await supervisor.start();
+    expect(news()).toEqual(['start a#1', 'start b#1', 'start c#1', 'up a#1', 'up b#1', 'up c#1']);
+    for (const name of ['a', 'b', 'c']) stopTakesMs.set(name, 500);
+    let isStopped = false;
+    void supervisor.stop().then(() => (isStopped = true));
+    await time.advanceSettled(499);
+    expect(isStopped).toBe(false);
+    await time.advanceSettled(1);
+    expect(isStopped).toBe(true);
+    expect(news()).toEqual(['a', 'b', 'c'].flatMap((name) => [`down ${name}#1 stopped`, `stop ${name}#1 1000`]));
+  });
+
+  it('are up when the last one is, also when one had to be tried again', async () => {
+    const { time, supervisor, failStarts } = family(['a', 'b'], { together: true });
+    failStarts.set('a', 2);
+    let isUp = false;
+    void supervisor.start().then(() => (isUp = true));
+    await time.advanceSettled(50);
+    expect([isUp, supervisor.status().map(({ state }) => state)]).toEqual([false, ['backing_off', 'up']]);
+    await time.advanceSettled(300);
+    expect([isUp, supervisor.status().map(({ epoch }) => epoch)]).toEqual([true, [3, 1]]);
+  });
+
+  it('end together when one of them gives up', async () => {
+    const { time, supervisor, escalations, failStarts } = family(['a', 'b'], { together: true, restartsMax: 1 });
+    failStarts.set('b', 9);
+    const started = supervisor.start();
+    started.catch(() => {});
+    await time.advanceSettled(10_000);
+    expect([escalations.length, supervisor.status().map(({ state }) => state)]).toEqual([1, ['down', 'down']]);
+    await expect(started).rejects.toThrow('gives up');
+  });
+});
+
 describe('rest_for_one', () => {
   const strategy = 'rest_for_one';
 
