@@ -11,7 +11,7 @@ import { JournalRetention } from '../shard/journal-retention.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from '../shard/outbox.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
 import { ShardQueries } from '../shard/queries.ts';
-import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TRIM_STEP_MAX } from '../shard/actor-bounds.ts';
+import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_MS_MAX, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TRIM_STEP_MAX } from '../shard/actor-bounds.ts';
 import { READING_ID_TTL_MS } from '../shard/reading-ids.ts';
 import { Replay, restoreTables } from '../shard/recovery.ts';
 import type { ShardStore } from '../shard/shard-store.ts';
@@ -363,7 +363,9 @@ export class PartitionActor {
 
   private beginStep(pages: number | 'all', isFull = false): void {
     const { clock, store } = this.modules;
-    this.checkpoint.begin(this.appliedSequence, pages, isFull);
+    const endsMs = clock.monotonic() + STEP_MS_MAX;
+    // At the end nothing waits for the turn, and each step is a transaction at the broker.
+    this.checkpoint.begin(this.appliedSequence, pages, isFull, () => pages !== 'all' && clock.monotonic() > endsMs);
     store.putLogMark({ sequence: this.appliedSequence, timestampMs: this.appliedAtMs });
     this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
     const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), this.logClock.now());
