@@ -18,7 +18,7 @@ import { OUTCOME } from '../../src/model/reading.ts';
 import { Journal } from '../../src/runtime/journal.ts';
 import { Requester } from '../../src/runtime/request-channel.ts';
 import { makePlan } from './plan.ts';
-import { lookFor, replaced, replacedGetter, type Inside, type PlantedBug, type SeedLimits } from './planted-bug.ts';
+import { lookFor, replaced, replacedGetter, type Finding, type Inside, type PlantedBug, type SeedLimits } from './planted-bug.ts';
 import { runPlan, type RunResult } from './world.ts';
 
 /** Mistakes that an engine like this invites; see planted-bug.ts. */
@@ -233,15 +233,20 @@ export function runOf(steps: number): (seed: number) => Promise<RunResult> {
   return (seed) => runPlan(makePlan(seed, steps));
 }
 
-/** Plants one after the other and prints a table; true when each was found. */
-export async function findPlantedBugs(steps: number): Promise<boolean> {
-  let missed = 0;
+/** Plants one of PLANTED_BUGS and looks for it. */
+export function findPlantedBug(bug: number, steps: number): Promise<Finding> {
+  return lookFor(PLANTED_BUGS[bug], runOf(steps), LIMITS);
+}
+
+/** Prints a table, a row as soon as it is known and those before it are. Gives the findings. */
+export async function printFindings(findings: readonly Promise<Finding>[]): Promise<Finding[]> {
+  const known: Finding[] = [];
   console.log(`| planted bug | seeds until found | seeds that find it, of ${SEEDS} | what the checker said |\n| --- | ---: | ---: | --- |`);
-  for (const bug of PLANTED_BUGS) {
-    const { name, seeds, failed, first, problem } = await lookFor(bug, runOf(steps), LIMITS);
-    if (first === 0) missed++;
+  for (const finding of findings) {
+    const { name, seeds, failed, first, problem } = await finding;
+    known.push(await finding);
     const said = problem.replace(/\s+/g, ' ').replaceAll('|', '/');
     console.log(`| ${name} | ${first === 0 ? `not in ${seeds}` : first} | ${seeds > SEEDS ? `${failed} of ${seeds}` : failed} | ${said.length > 110 ? `${said.slice(0, 110)}…` : said} |`);
   }
-  return missed === 0;
+  return known;
 }
