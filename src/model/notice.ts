@@ -1,4 +1,4 @@
-import type { AlertState, AlertType } from './alert.ts';
+import type { Alert, AlertState, AlertType } from './alert.ts';
 import type { Severity } from './anomaly.ts';
 import type { ChannelName } from './contact.ts';
 
@@ -20,6 +20,8 @@ export interface NoticeAlert {
   affectedMeters: number;
   startedAt: number;
   resolvedAt: number | null;
+  /** What another language's title is made of; without them a message says the title as it is. */
+  facts?: Pick<Alert, 'kind' | 'component' | 'value' | 'threshold' | 'unit'>;
 }
 
 /** Most alerts that a message names; the rest are counted. */
