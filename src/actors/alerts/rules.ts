@@ -70,7 +70,7 @@ const anomalyRule = z.strictObject({
   severityMin: z.enum(SEVERITIES).default('INFO'),
   /** Deviations of the baseline, or percent of the nominal voltage: as an episode's `score`. */
   scoreMin: z.number().min(0).default(0),
-  /** The episode goes on for so long, by the engine's clock from when it was first seen. */
+  /** The episode goes on for so long, from its startedAt (conditions/episodes.ts): what else there is begins anew with a restart. */
   for: duration.prefault('0s'),
   /** null: the episode's own. */
   severity: z.enum(SEVERITIES).nullable().default(null),
