@@ -22,8 +22,8 @@ import type { Entry, Store, Table } from './store.ts';
 const TABLE_NAMES = 'tables';
 const CHECKSUM_BYTES = 4;
 
-/** Named tables in one environment; LMDB fixes this when it opens. */
-const TABLES_MAX = 32;
+/** Named tables in one environment; LMDB fixes this when it opens. A shard has fifteen, the alerts' store twice as many; each costs a transaction some bytes. */
+const TABLES_MAX = 48;
 /** No name is longer; what comes after all of them. */
 const TABLE_NAME_BYTES_MAX = 64;
 /** Snapshots are runs of pages, and LMDB keeps free pages in one sorted list: larger pages make it shorter, smaller ones copy less for each small change (measured; bench/RESULTS.md). */
@@ -56,6 +56,11 @@ interface Change {
   value: Uint8Array | null;
 }
 
+export interface LmdbTables extends Store {
+  /** Of all tables that ever had an entry, as on disk. */
+  tableNames(): string[];
+}
+
 export interface LmdbStoreOptions {
   /** Directory of the environment; made when missing. */
   directory: string;
@@ -74,7 +79,7 @@ export interface LmdbStoreOptions {
  * Opens (or makes) an environment. Throws OperationalError `corrupt` when its file was cut short or a table is missing, `format` when its values have no checksums,
  * `storage_failed` when it is not an LMDB environment. LMDB may end the process over a damaged page: lmdb-pages.ts finds those first.
  */
-export function openLmdbStore(options: LmdbStoreOptions): Store {
+export function openLmdbStore(options: LmdbStoreOptions): LmdbTables {
   options.pageCheck?.waitForTable(TABLE_NAMES);
   const store = new LmdbStore(openRoot(options), options);
   try {
@@ -130,7 +135,7 @@ export async function copyLmdbStore(from: string, to: string): Promise<void> {
   }
 }
 
-class LmdbStore implements Store {
+class LmdbStore implements LmdbTables {
   private root: RootDatabase<Buffer, Buffer>;
   private readonly options: LmdbStoreOptions;
   private readonly dataFile: string;
@@ -193,6 +198,10 @@ class LmdbStore implements Store {
     // An older engine knew fewer tables. One that was lost is noticed before.
     if (this.readOnly && !this.named.has(name) && name !== TABLE_NAMES) return NO_TABLE;
     return this.tableOf(name);
+  }
+
+  tableNames(): string[] {
+    return [...this.named];
   }
 
   private tableOf(name: string): LmdbTable {

@@ -55,6 +55,15 @@ describe.each([
     kind.dispose();
   });
 
+  it('has room for the tables of the supervisors, and finds all of them again', async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `table-${i}`);
+    for (const name of names) store.table(name).put(bytes(1), Buffer.from(name));
+    await store.commit();
+    await store.close();
+    store = kind.reopen(store);
+    expect(names.map((name) => Buffer.from(store.table(name).get(bytes(1)) ?? []).toString())).toEqual(names);
+  });
+
   const fill = async (...keys: Buffer[]) => {
     for (const key of keys) table.put(key, Buffer.from(`value of ${key.toString('hex')}`));
     await store.commit();
