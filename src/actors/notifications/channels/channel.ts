@@ -48,8 +48,8 @@ export type SendOutcome =
   | { kind: 'rejected'; code: string; text: string; removeAddresses?: string[]; unsubscribed?: boolean }
   /** It certainly did not go. `isProvider`: the provider is in trouble, not this message. */
   | { kind: 'retry'; code: string; text: string; retryAfterMs: number | null; isProvider: boolean }
-  /** It may have gone. */
-  | { kind: 'unknown'; code: string; text: string };
+  /** It may have gone. `retryAfterMs`: what the provider asked for before the next attempt, where it did. */
+  | { kind: 'unknown'; code: string; text: string; retryAfterMs?: number | null };
 
 export interface Channel {
   readonly name: ChannelName;
