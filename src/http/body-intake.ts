@@ -194,7 +194,7 @@ export class BodyIntake {
     exchange.problem({
       status: 408,
       code: 'body_timeout',
-      detail: 'The body of the request came too slowly and nothing of it was taken. Send it again, in smaller batches if the connection is slow.',
+      detail: 'The body of the request came too slowly and nothing of it was taken. Send it again, in smaller pieces if the connection is slow.',
     });
   }
 
@@ -208,7 +208,7 @@ export function bodyTooLarge(bodyBytesMax: number): Problem {
   return {
     status: 413,
     code: 'body_too_large',
-    detail: `A body may have ${bodyBytesMax} bytes at most, before and after decompression. Split the readings over several requests.`,
+    detail: `A body may have ${bodyBytesMax} bytes at most, before and after decompression. Split what it holds over several requests.`,
     extras: { bodyBytesMax },
   };
 }

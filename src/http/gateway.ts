@@ -1,17 +1,27 @@
 import type { TemplatedApp } from 'uWebSockets.js';
 import type { Clock, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { addAlertRoutes } from './alert-routes.ts';
+import { addAlertRuleRoutes } from './alert-rule-routes.ts';
+import { ALERTS_OFF, type AlertsPort } from './alerts-port.ts';
 import { addAnomalyRoutes } from './anomaly-routes.ts';
+import { addContactRoutes } from './contact-routes.ts';
 import { addDeadLetterRoutes } from './dead-letter-routes.ts';
+import { addDeliveryRoutes } from './delivery-routes.ts';
 import type { EnginePort } from './engine-port.ts';
 import { addEngineRoutes } from './engine-routes.ts';
+import { addExplainRoutes } from './explain-routes.ts';
 import { GatewayRoutes } from './gateway-routes.ts';
 import { HttpFront, type HttpFrontStats } from './http-front.ts';
+import { JsonIntake } from './json-intake.ts';
 import { addMeterRoutes } from './meter-routes.ts';
 import type { NodePort } from './node-port.ts';
 import { addNodeRoutes } from './node-routes.ts';
 import { addRegionRoutes } from './region-routes.ts';
+import { addScheduleRoutes } from './schedule-routes.ts';
+import { addSilenceRoutes } from './silence-routes.ts';
 import { addStaticRoutes, type StaticFile } from './static-files.ts';
+import { addUnsubscribeRoute } from './unsubscribe-route.ts';
 
 /** The gateway: REST under /api/v1, the dashboard's files, and what `extend` adds (the live stream). */
 
@@ -23,6 +33,8 @@ export interface GatewayOptions {
   queriesInFlightMax: number;
   /** Starts every x-request-id; different for each process. */
   requestIdPrefix: string;
+  /** `host:port` by which browsers reach the gateway beside its addresses, as that of a proxy in front; pages of other names may not write. */
+  ownHosts?: readonly string[];
   /** The dashboard (loadStaticFiles); none in an engine without a page. */
   staticFiles?: readonly StaticFile[];
   /** Serves the other nodes of a cluster; none when absent. */
@@ -39,9 +51,19 @@ export interface Gateway {
   stats(): HttpFrontStats & { queriesInFlight: number; queriesRefused: number };
 }
 
+export interface GatewayModules {
+  engine: EnginePort;
+  /** Absent in an engine that runs without alerts. */
+  alerts?: AlertsPort;
+  clock: Clock;
+  timers: Timers;
+  log: Log;
+}
+
 /** Starts serving; rejects with OperationalError `port_in_use`. */
-export async function startGateway(options: GatewayOptions, modules: { engine: EnginePort; clock: Clock; timers: Timers; log: Log }): Promise<Gateway> {
+export async function startGateway(options: GatewayOptions, modules: GatewayModules): Promise<Gateway> {
   const { clock, log } = modules;
+  const { nodes, queriesInFlightMax, ownHosts = [] } = options;
   const front = new HttpFront(
     {
       name: 'gateway',
@@ -51,25 +73,50 @@ export async function startGateway(options: GatewayOptions, modules: { engine: E
     },
     modules,
   );
-  const routes = new GatewayRoutes(front, modules.engine, { now: () => clock.now(), queriesInFlightMax: options.queriesInFlightMax });
-  addMeterRoutes(routes);
-  addRegionRoutes(routes);
-  addAnomalyRoutes(routes);
-  addDeadLetterRoutes(routes);
-  addEngineRoutes(routes);
-  const { nodes, queriesInFlightMax: requestsInFlightMax } = options;
-  const nodeRoutes = nodes === undefined ? null : addNodeRoutes(front, nodes.port, { secret: nodes.secret, requestsInFlightMax }, modules);
+  const intake = new JsonIntake(modules);
+  const routes = new GatewayRoutes({ front, intake, engine: modules.engine, alerts: modules.alerts ?? ALERTS_OFF }, { now: () => clock.now(), queriesInFlightMax, ownHosts });
+  addApi(routes);
+  addUnsubscribeRoute(front, intake, routes.alerts);
+  const nodeRoutes = nodes === undefined ? null : addNodeRoutes(front, nodes.port, { secret: nodes.secret, requestsInFlightMax: queriesInFlightMax }, modules);
   addStaticRoutes(front, options.staticFiles ?? []);
   options.extend?.(front.app);
-  front.routeRest('The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine; readings are posted to the ingest port.');
-  const port = await front.listen(options.host, options.port, true);
+  front.routeRest(API_HINT);
+  const closeIntakes = () => {
+    intake.close();
+    nodeRoutes?.close();
+  };
+  let port: number;
+  try {
+    port = await front.listen(options.host, options.port, true);
+  } catch (error) {
+    closeIntakes();
+    throw error;
+  }
   return {
     port,
     close: async (timeLimitMs) => {
       const cutOff = await front.close(timeLimitMs);
-      nodeRoutes?.close();
+      closeIntakes();
       return cutOff;
     },
     stats: () => ({ ...front.stats(), ...routes.stats() }),
   };
 }
+
+function addApi(routes: GatewayRoutes): void {
+  addMeterRoutes(routes);
+  addRegionRoutes(routes);
+  addAnomalyRoutes(routes);
+  addDeadLetterRoutes(routes);
+  addEngineRoutes(routes);
+  addAlertRoutes(routes);
+  addExplainRoutes(routes);
+  addSilenceRoutes(routes);
+  addAlertRuleRoutes(routes);
+  addContactRoutes(routes);
+  addScheduleRoutes(routes);
+  addDeliveryRoutes(routes);
+}
+
+const API_HINT =
+  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries; readings are posted to the ingest port.';

@@ -185,7 +185,8 @@ export class HttpFront implements ExchangeOwner {
     return new Exchange(this, method, res, head);
   }
 
-  private answerError(exchange: Exchange, error: unknown): void {
+  /** Answers an error that a handler could not throw: after it had returned. */
+  answerError(exchange: Exchange, error: unknown): void {
     const problem = problemOfError(error);
     if (problem === null) exchange.fail(error);
     else exchange.problem(problem);

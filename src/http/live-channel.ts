@@ -1,7 +1,10 @@
+import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import type { RegionNow } from '../model/queries.ts';
 import type { RegionWindow } from '../model/window.ts';
 import {
+  ALERTS_ACTIVE_MAX,
+  alertsToWire,
   anomaliesToWire,
   ANOMALIES_RECENT_MAX,
   engineToWire,
@@ -100,27 +103,37 @@ function regionsFeed(source: LiveSource): ChannelFeed {
   };
 }
 
-function anomaliesFeed(source: LiveSource): ChannelFeed {
-  const changed = new Map<string, Anomaly>();
+/** Of things with an id: the newest state of each that changed, or everything when that is shorter. */
+function changesById<Item extends { id: string }>(mostAtOnce: number, toWire: (items: readonly Item[]) => object): { note(item: Item): void; take(): Change } {
+  const changed = new Map<string, Item>();
   let overflowed = false;
-  const close = source.onAnomaly((anomaly) => {
-    changed.set(anomaly.id, anomaly);
-    if (changed.size > ANOMALIES_RECENT_MAX) {
+  return {
+    note(item) {
+      changed.set(item.id, item);
+      if (changed.size <= mostAtOnce) return;
       overflowed = true;
       changed.clear();
-    }
-  });
-  return {
-    snapshot: () => anomaliesToWire(source.anomaliesRecent().slice(0, ANOMALIES_RECENT_MAX)),
-    takeChange() {
+    },
+    take() {
       if (!overflowed && changed.size === 0) return null;
-      const change = overflowed ? 'everything' : anomaliesToWire([...changed.values()]);
+      const change = overflowed ? 'everything' : toWire([...changed.values()]);
       overflowed = false;
       changed.clear();
       return change;
     },
-    close,
   };
+}
+
+function anomaliesFeed(source: LiveSource): ChannelFeed {
+  const changes = changesById(ANOMALIES_RECENT_MAX, anomaliesToWire);
+  const close = source.onAnomaly((anomaly: Anomaly) => changes.note(anomaly));
+  return { snapshot: () => anomaliesToWire(source.anomaliesRecent().slice(0, ANOMALIES_RECENT_MAX)), takeChange: () => changes.take(), close };
+}
+
+function alertsFeed(source: LiveSource): ChannelFeed {
+  const changes = changesById(ALERTS_ACTIVE_MAX, alertsToWire);
+  const close = source.onAlerts((changed: readonly Alert[]) => changed.forEach((alert) => changes.note(alert)));
+  return { snapshot: () => alertsToWire(source.alertsActive().slice(0, ALERTS_ACTIVE_MAX)), takeChange: () => changes.take(), close };
 }
 
 function engineFeed(source: LiveSource): ChannelFeed {
@@ -142,6 +155,7 @@ function engineFeed(source: LiveSource): ChannelFeed {
 const FIXED_FEEDS: Readonly<Record<FixedChannel, (source: LiveSource) => ChannelFeed>> = {
   regions: regionsFeed,
   anomalies: anomaliesFeed,
+  alerts: alertsFeed,
   engine: engineFeed,
 };
 

@@ -1,5 +1,7 @@
+import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import { isId } from '../model/ids.ts';
+import { alertShape } from './alert-shapes.ts';
 import type { EngineSnapshot, MeterNow, RegionsPicture } from './live-source.ts';
 import { anomalyShape, isoTime, meterShape, windowShape } from './wire-shapes.ts';
 
@@ -8,16 +10,19 @@ import { anomalyShape, isoTime, meterShape, windowShape } from './wire-shapes.ts
  * versions may add some.
  */
 
-/** Channels a client may name in one message, and hold on one socket: the three fixed ones and a wall of meters. */
+/** Channels a client may name in one message, and hold on one socket: the four fixed ones and a wall of meters. */
 export const SUBSCRIPTIONS_PER_SOCKET_MAX = 16;
 /** Most episodes in one snapshot or update of `anomalies`; older ones are fetched over REST. About 100 KB of JSON. */
 export const ANOMALIES_RECENT_MAX = 200;
+/** Most alerts in one snapshot or update of `alerts`; further ones are fetched over REST. About 200 KB of JSON. */
+export const ALERTS_ACTIVE_MAX = 200;
 /** Sixteen meter channels of 64-byte names with room to spare; longer messages close the socket. */
 export const CLIENT_MESSAGE_BYTES_MAX = 4096;
 
-export const FIXED_CHANNELS = ['regions', 'anomalies', 'engine'] as const;
+export const FIXED_CHANNELS = ['regions', 'anomalies', 'alerts', 'engine'] as const;
 export type FixedChannel = (typeof FIXED_CHANNELS)[number];
-export type ChannelName = FixedChannel | `meter:${string}`;
+/** `contact:ID`: messages for a person, as they come; there is no snapshot of them, and no seq. */
+export type ChannelName = FixedChannel | `meter:${string}` | `contact:${string}`;
 
 export type ClientMessage =
   | { type: 'subscribe' | 'unsubscribe'; channels: ChannelName[] }
@@ -47,18 +52,24 @@ export type ServerMessage =
   /** First message on every connection. Silence for longer than two heartbeats means that the connection is dead. */
   | { type: 'hello'; protocol: 1; heartbeatMs: number }
   | ChannelMessage
+  | { type: 'notification'; channel: ChannelName; data: object }
   | { type: 'heartbeat'; at: string }
   | { type: 'pong'; at: string }
   | LiveError;
 
-/** The meter of a meter channel, or null for a fixed channel. */
+/** The meter of a meter channel, or null for another. */
 export function meterOfChannel(channel: ChannelName): string | null {
   return channel.startsWith('meter:') ? channel.slice('meter:'.length) : null;
+}
+
+export function isContactChannel(channel: string): boolean {
+  return channel.startsWith('contact:');
 }
 
 function isChannelName(name: unknown): name is ChannelName {
   if (typeof name !== 'string') return false;
   if ((FIXED_CHANNELS as readonly string[]).includes(name)) return true;
+  if (isContactChannel(name)) return isId(name.slice('contact:'.length));
   return name.startsWith('meter:') && isId(name.slice('meter:'.length));
 }
 
@@ -92,7 +103,7 @@ export function parseClientMessage(text: string): ClientMessage | LiveError | nu
       return {
         type: 'error',
         code: 'unknown_channel',
-        message: `unknown channel; known are ${FIXED_CHANNELS.join(', ')} and meter:METER_ID`,
+        message: `unknown channel; known are ${FIXED_CHANNELS.join(', ')}, meter:METER_ID and contact:CONTACT_ID`,
         channel: JSON.stringify(channel).slice(0, 80),
       };
     }
@@ -117,6 +128,11 @@ export function regionsToWire(picture: RegionsPicture): object {
 
 export function anomaliesToWire(anomalies: readonly Anomaly[]): object {
   return { anomalies: anomalies.map(anomalyShape) };
+}
+
+/** An alert that is resolved is in the update that says so, and in no snapshot. */
+export function alertsToWire(alerts: readonly Alert[]): object {
+  return { alerts: alerts.map(alertShape) };
 }
 
 export function engineToWire(snapshot: EngineSnapshot): object {

@@ -1,4 +1,6 @@
-import type { Anomaly } from '../model/anomaly.ts';
+import type { Alert } from '../model/alert.ts';
+import type { Anomaly, Severity } from '../model/anomaly.ts';
+import type { ChannelName as ContactChannel } from '../model/contact.ts';
 import type { MeterState, RegionNow } from '../model/queries.ts';
 import type { MeterWindow, RegionWindow } from '../model/window.ts';
 
@@ -29,6 +31,17 @@ export interface SinkStatus {
   problem: string | null;
 }
 
+/** Alerts, notifications and their thread. */
+export interface AlertsStatus {
+  state: ShardState;
+  /** Why it is away, for people; null while it is up. */
+  problem: string | null;
+  /** null while it is away. */
+  active: { bySeverity: Record<Severity, number>; suppressed: number } | null;
+  /** `off`: without settings. `failing`: its provider does not take messages; they wait, or go another way. */
+  channels: { channel: ContactChannel; state: 'on' | 'off' | 'failing' }[];
+}
+
 export type ShardState = 'starting' | 'up' | 'restarting' | 'down';
 
 /** The engine's own health, as the header of the dashboard shows it. */
@@ -42,6 +55,8 @@ export interface EngineSnapshot {
   shards: { shard: number; state: ShardState }[];
   /** Those that the settings name. */
   sinks: SinkStatus[];
+  /** null: this engine runs without them. */
+  alerts: AlertsStatus | null;
   meters: number;
   /** Accepted since the start. */
   readingsAccepted: number;
@@ -70,6 +85,10 @@ export interface LiveSource {
   anomaliesRecent(): Anomaly[];
   /** `fn` gets the episode whole whenever it opens, changes or ends. */
   onAnomaly(fn: (anomaly: Anomaly) => void): Unsubscribe;
+  /** Alerts that are open or acknowledged, newest first by openedAt and id; at most ALERTS_ACTIVE_MAX are sent. Empty in an engine without alerts. */
+  alertsActive(): readonly Alert[];
+  /** `fn` gets alerts whole whenever they open, change or end. */
+  onAlerts(fn: (changed: readonly Alert[]) => void): Unsubscribe;
   engine(): EngineSnapshot;
   onEngine(fn: (snapshot: EngineSnapshot) => void): Unsubscribe;
   /**

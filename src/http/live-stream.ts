@@ -6,6 +6,7 @@ import { fixedChannels, type LiveChannel } from './live-channel.ts';
 import { MeterWatch, type MeterWatchOutcome } from './live-meter-watch.ts';
 import {
   CLIENT_MESSAGE_BYTES_MAX,
+  isContactChannel,
   meterOfChannel,
   parseClientMessage,
   SUBSCRIPTIONS_PER_SOCKET_MAX,
@@ -14,6 +15,7 @@ import {
   type ServerMessage,
 } from './live-protocol.ts';
 import type { LiveSource } from './live-source.ts';
+import { isSameHost } from './own-pages.ts';
 import { PROBLEM_CONTENT_TYPE, problemDocument, statusLine, type Problem } from './problem-details.ts';
 
 /** Limits and pace of the live stream; each has a default. */
@@ -40,6 +42,8 @@ export interface LiveOptions {
 /** What runs behind the `/live` endpoint. */
 export interface LiveStream {
   stats(): { connections: number; subscriptions: number; watchedMeters: number; refused: number; closedSlow: number };
+  /** Hands a message to everybody who listens to the contact's channel and keeps up; says how many took it. */
+  publish(contactId: string, data: object): number;
   /** Closes every socket with 1001 and stops the timers; the app itself stays open. */
   close(): void;
 }
@@ -62,7 +66,7 @@ interface Reader {
 }
 type Socket = WebSocket<Reader>;
 
-/** A watched name: who reads it and, once there is something to read, its channel. */
+/** A watched name: who reads it and, once there is something to read, its channel; a contact's has none. */
 interface Topic {
   readers: Set<Socket>;
   channel: LiveChannel | null;
@@ -132,6 +136,14 @@ class LiveServer implements LiveStream {
       refused: this.#refused,
       closedSlow: this.#closedSlow,
     };
+  }
+
+  publish(contactId: string, data: object): number {
+    const name = `contact:${contactId}` as const;
+    const readers = [...(this.#topics.get(name)?.readers ?? [])];
+    if (readers.length === 0) return 0;
+    const text = JSON.stringify({ type: 'notification', channel: name, data } satisfies ServerMessage);
+    return readers.filter((socket) => !this.#isSlow(socket) && this.#deliver(socket, text)).length;
   }
 
   close(): void {
@@ -226,7 +238,7 @@ class LiveServer implements LiveStream {
         sendError(socket, 'too_many_subscriptions', `a connection holds ${SUBSCRIPTIONS_PER_SOCKET_MAX} channels at most; unsubscribe from some`, name);
         return;
       }
-      const topic = this.#topics.get(name) ?? this.#watchMeter(name);
+      const topic = this.#topics.get(name) ?? (isContactChannel(name) ? this.#listenTo(name) : this.#watchMeter(name));
       if (topic === null) {
         sendError(socket, 'too_many_meters', `${this.limits.watchedMetersMax} meters are being watched already; try again later`, name);
         return;
@@ -234,7 +246,7 @@ class LiveServer implements LiveStream {
       topic.readers.add(socket);
       reader.channels.add(name);
     }
-    reader.owed.add(name);
+    if (!isContactChannel(name)) reader.owed.add(name);
   }
 
   #unsubscribe(socket: Socket, name: ChannelName): void {
@@ -243,15 +255,24 @@ class LiveServer implements LiveStream {
     if (reader.channels.delete(name)) this.#leave(socket, name);
   }
 
-  /** Takes a socket off a topic; a meter that nobody watches any more is let go. */
+  /** Takes a socket off a topic; a meter that nobody watches any more is let go, and so is a contact. */
   #leave(socket: Socket, name: ChannelName): void {
     const topic = this.#topics.get(name);
     if (!topic) return;
     topic.readers.delete(socket);
-    if (topic.watch === null || topic.readers.size > 0) return;
+    if (topic.readers.size > 0) return;
+    if (isContactChannel(name)) this.#topics.delete(name);
+    if (topic.watch === null) return;
     topic.watch.close();
     this.#topics.delete(name);
     this.#watchedMeters--;
+  }
+
+  /** A new topic for the contact; sockets and their subscriptions bound how many there are. */
+  #listenTo(name: ChannelName): Topic {
+    const topic: Topic = { readers: new Set(), channel: null, watch: null };
+    this.#topics.set(name, topic);
+    return topic;
   }
 
   /** A new topic for the meter, or null when too many are watched. */
@@ -368,10 +389,4 @@ function send(socket: Socket, message: ServerMessage): void {
 
 function sendError(socket: Socket, code: LiveError['code'], message: string, channel: ChannelName): void {
   send(socket, { type: 'error', code, message, channel });
-}
-
-/** Browsers always send Origin with a WebSocket; a page of another site must not read the grid. Others send none. */
-function isSameHost(origin: string, host: string): boolean {
-  if (origin === '') return true;
-  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }

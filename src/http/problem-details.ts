@@ -19,6 +19,7 @@ export interface Problem {
 /** Reason phrases of the statuses the engine sends (RFC 9110). */
 export const STATUS_PHRASE: Readonly<Record<number, string>> = {
   200: 'OK',
+  201: 'Created',
   202: 'Accepted',
   204: 'No Content',
   304: 'Not Modified',

@@ -15,7 +15,7 @@ const RANGE_DEFAULT_MS = 24 * 3_600_000;
 /** 9999-12-31T23:59:59.999Z, the last moment of RFC 3339. */
 const TIME_MS_MAX = 253_402_300_799_999;
 
-const FAULT_TIME = 'expected an RFC 3339 time with its offset, such as 2026-01-01T00:00:00Z, or epoch milliseconds';
+export const FAULT_TIME = 'expected an RFC 3339 time with its offset, such as 2026-01-01T00:00:00Z, or epoch milliseconds';
 
 export const idParameter = z.string().refine(isId, 'expected 1–64 characters of A–Z a–z 0–9 . _ : -');
 
@@ -59,6 +59,12 @@ export function timeRange(query: { from?: number; to?: number }, nowMs: number, 
   // Without `to`, a `from` in the future is the fault; the message must not speak of a parameter that was not sent.
   const message = query.to === undefined ? 'lies in the future and "to" is now by default; nothing can be there yet' : 'must be earlier than "to"';
   return invalidQuery([{ parameter: 'from', message }]);
+}
+
+/** The same for what is being written: without `to` there is no end, since a clock that was set back would hide the newest. */
+export function openTimeRange(query: { from?: number; to?: number }, nowMs: number, fromDefault?: number): { from: number; to: number } | Problem {
+  const range = timeRange(query, nowMs, fromDefault);
+  return isProblem(range) ? range : { from: range.from, to: query.to ?? TIME_MS_MAX };
 }
 
 export interface QueryFault {

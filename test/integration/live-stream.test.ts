@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { App, us_listen_socket_close, us_socket_local_port, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { registerLive, type LiveOptions, type LiveStream } from '../../src/http/live-stream.ts';
-import { ANOMALIES_RECENT_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX } from '../../src/http/live-protocol.ts';
+import { ALERTS_ACTIVE_MAX, ANOMALIES_RECENT_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX } from '../../src/http/live-protocol.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog } from '../../src/runtime/log.ts';
+import { exampleAlert } from '../support/example-alerts.ts';
 import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
 import { frame, openClient, rawUpgrade as upgrade, readFrames, type Client } from '../support/live-clients.ts';
 
@@ -132,6 +133,42 @@ describe('channels', () => {
     expect(after.data.anomalies[0].meterId).toBe('meter-09999');
   });
 
+  test('alerts arrive whole when they open, change and end; a snapshot has the active ones', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const open1 = exampleAlert({ fingerprint: '00000000000000a1', openedAt: NOW_MS - 60_000 });
+    grid.alertList = [open1];
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('alerts');
+    const snapshot = await client.next('snapshot', 'alerts');
+    expect(snapshot.data.alerts).toEqual([{ ...open1, startedAt: '2026-03-02T21:12:30.000Z', openedAt: '2026-03-02T21:13:30.000Z', changedAt: '2026-03-02T21:13:30.000Z' }]);
+
+    const open2 = exampleAlert({ fingerprint: '00000000000000a2', openedAt: NOW_MS });
+    const resolved = { ...open1, state: 'resolved' as const, resolved: { at: NOW_MS, by: 'Ada', why: 'repaired' } };
+    grid.tellAlerts(open2, resolved);
+    const update = await client.next('update', 'alerts');
+    expect(update.seq).toBe(snapshot.seq + 1);
+    expect(update.data.alerts.map(({ id, state }: { id: string; state: string }) => [id, state])).toEqual([[open2.id, 'open'], [open1.id, 'resolved']]);
+    expect(update.data.alerts[1].resolved).toEqual({ at: '2026-03-02T21:14:30.000Z', by: 'Ada', why: 'repaired' });
+
+    client.subscribe('alerts');
+    expect((await client.next('snapshot', 'alerts')).data.alerts.map(({ id }: { id: string }) => id)).toEqual([open2.id]);
+  });
+
+  test('a storm of alerts becomes one snapshot of the newest', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid, { turnMs: 200 });
+    const client = await open(port);
+    client.subscribe('alerts');
+    const before = await client.next('snapshot', 'alerts');
+    expect(before.data).toEqual({ alerts: [] });
+    for (let i = 0; i < 1_000; i++) grid.tellAlerts(exampleAlert({ id: `a${i}`, openedAt: NOW_MS + i }));
+    const after = await client.next('snapshot', 'alerts');
+    expect(after.seq).toBe(before.seq + 1);
+    expect(after.data.alerts).toHaveLength(ALERTS_ACTIVE_MAX);
+    expect(after.data.alerts[0].id).toBe('a999');
+  });
+
   test('the engine channel tells its state', async () => {
     const grid = new FakeGrid(NOW_MS);
     const { port } = await serve(grid);
@@ -165,6 +202,29 @@ describe('channels', () => {
     await client.next('snapshot', 'engine');
     client.subscribe('engine');
     await client.next('snapshot', 'engine');
+  });
+
+  test('a contact\'s messages reach whoever listens to them, and nobody else', async () => {
+    const { port, live } = await serve(new FakeGrid(NOW_MS));
+    const [ada, both, grace] = await Promise.all([open(port), open(port), open(port)]);
+    ada.subscribe('contact:ada');
+    both.subscribe('contact:ada', 'contact:grace');
+    grace.subscribe('contact:grace');
+    for (const client of [ada, both, grace]) {
+      client.send({ type: 'ping' });
+      await client.next('pong');
+    }
+    expect([live.publish('ada', { id: 'm-1' }), live.publish('nobody', { id: 'm-2' })]).toEqual([2, 0]);
+    for (const client of [ada, both]) expect(await client.next('notification')).toEqual({ type: 'notification', channel: 'contact:ada', data: { id: 'm-1' } });
+    ada.send({ type: 'unsubscribe', channels: ['contact:ada'] });
+    both.socket.close();
+    await both.closing();
+    ada.send({ type: 'ping' });
+    await ada.next('pong');
+    await ada.until('end of all listeners', () => live.stats().subscriptions === 1);
+    expect([live.publish('ada', { id: 'm-3' }), live.publish('grace', { id: 'm-4' })]).toEqual([0, 1]);
+    expect((await grace.next('notification')).data).toEqual({ id: 'm-4' });
+    expect(grace.messages.filter(({ type }) => type === 'notification')).toEqual([]);
   });
 
   test('heartbeats come by themselves', async () => {

@@ -1,3 +1,4 @@
+import type { Alert } from '../../src/model/alert.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { MeterState, MeterSummary, RegionNow } from '../../src/model/queries.ts';
 import type { MeterWindow, RegionWindow } from '../../src/model/window.ts';
@@ -44,11 +45,14 @@ export class FakeGrid implements LiveSource {
   readonly nowMs: number;
   readonly regionListeners = new Listeners<RegionsPicture>();
   readonly anomalyListeners = new Listeners<Anomaly>();
+  readonly alertListeners = new Listeners<readonly Alert[]>();
   readonly engineListeners = new Listeners<EngineSnapshot>();
   readonly meterQuestions: string[] = [];
   regionsNow: RegionNow[] = [];
   windows: RegionWindow[] = [];
   anomalyList: Anomaly[] = [];
+  /** Active ones, newest first. */
+  alertList: Alert[] = [];
   snapshot: EngineSnapshot;
   /** What watchMeter answers, when a test wants it otherwise. */
   answerMeter: (meterId: string) => Promise<MeterNow | null> = async (meterId) => this.meterNow(meterId);
@@ -61,6 +65,7 @@ export class FakeGrid implements LiveSource {
       startedAt: nowMs - 5 * HOUR_MS,
       now: nowMs,
       shards: [{ shard: 0, state: 'up' }],
+      alerts: null,
       sinks: [],
       meters: options.empty ? 0 : CAPACITIES_KW.length * METERS_PER_REGION,
       readingsAccepted: options.empty ? 0 : 184_213,
@@ -90,6 +95,12 @@ export class FakeGrid implements LiveSource {
   onAnomaly(fn: (anomaly: Anomaly) => void): Unsubscribe {
     return this.anomalyListeners.add(fn);
   }
+  alertsActive(): Alert[] {
+    return this.alertList;
+  }
+  onAlerts(fn: (changed: readonly Alert[]) => void): Unsubscribe {
+    return this.alertListeners.add(fn);
+  }
   engine(): EngineSnapshot {
     return this.snapshot;
   }
@@ -112,6 +123,13 @@ export class FakeGrid implements LiveSource {
   tellAnomaly(anomaly: Anomaly): void {
     this.anomalyList = [anomaly, ...this.anomalyList.filter((other) => other.id !== anomaly.id)];
     this.anomalyListeners.tell(anomaly);
+  }
+
+  /** Alerts as they have become; a resolved one leaves the list. */
+  tellAlerts(...changed: Alert[]): void {
+    const ids = new Set(changed.map(({ id }) => id));
+    this.alertList = [...changed.filter(({ state }) => state !== 'resolved'), ...this.alertList.filter(({ id }) => !ids.has(id))];
+    this.alertListeners.tell(changed);
   }
 
   tellEngine(changes: Partial<EngineSnapshot>): void {

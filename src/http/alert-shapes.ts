@@ -1,0 +1,42 @@
+import type { DryRunAlert, DryRunResult, RulesInForce } from '../actors/alerts/protocol.ts';
+import { rulesDocument } from '../actors/alerts/rules-document.ts';
+import type { Alert, AlertDetail, Decision, Deed, Silence } from '../model/alert.ts';
+import { isoTime, isoTimeOrNull } from './wire-shapes.ts';
+
+/** What the alerts supervisor answers, as it goes over the wire (as in wire-shapes.ts: times are ISO 8601). */
+
+function deedShape(deed: Deed | null): object | null {
+  return deed === null ? null : { ...deed, at: isoTime(deed.at) };
+}
+
+export function alertShape(alert: Alert): object {
+  const { startedAt, openedAt, changedAt, acknowledged, resolved } = alert;
+  return { ...alert, startedAt: isoTime(startedAt), openedAt: isoTime(openedAt), changedAt: isoTime(changedAt), acknowledged: deedShape(acknowledged), resolved: deedShape(resolved) };
+}
+
+export function alertDetailShape({ alert, history }: AlertDetail): object {
+  return { ...alertShape(alert), history: history.map((event) => ({ ...event, at: isoTime(event.at) })) };
+}
+
+export function decisionShape(decision: Decision): object {
+  return { ...decision, at: isoTime(decision.at) };
+}
+
+/** `state` follows from the times: `planned`, `active` or `ended`. */
+export function silenceShape(silence: Silence, nowMs: number): object {
+  const { startsAt, endsAt, createdAt, ended } = silence;
+  const state = ended !== null || endsAt <= nowMs ? 'ended' : startsAt <= nowMs ? 'active' : 'planned';
+  return { ...silence, state, startsAt: isoTime(startsAt), endsAt: isoTime(endsAt), createdAt: isoTime(createdAt), ended: deedShape(ended) };
+}
+
+export function rulesInForceShape({ rules, file, loadedAt, faults }: RulesInForce): object {
+  return { rules: rulesDocument(rules), file, loadedAt: isoTime(loadedAt), faults };
+}
+
+export function dryRunShape(result: DryRunResult): object {
+  return { ...result, alerts: result.alerts.map(dryRunAlertShape) };
+}
+
+function dryRunAlertShape(alert: DryRunAlert): object {
+  return { ...alert, startedAt: isoTime(alert.startedAt), openedAt: isoTime(alert.openedAt), clearedAt: isoTimeOrNull(alert.clearedAt) };
+}

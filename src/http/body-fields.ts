@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import type { Problem } from './problem-details.ts';
+import { FAULT_TIME, parseTime } from './query-parameters.ts';
+
+/** Fields of bodies, and what is wrong with them. */
+
+/** Who does something: said by who sends it until there are accounts. */
+export const byField = z.string().trim().min(1, 'expected who does it').max(128, 'expected 128 characters at most');
+const WHY_CHARS_MAX = 1_000;
+export const whyField = z.string().trim().max(WHY_CHARS_MAX, `expected ${WHY_CHARS_MAX} characters at most`);
+/** Ids are opaque to clients; the supervisors' own are shorter. */
+export const idField = z.string().min(1, 'expected an id').max(128, 'longer than any id');
+
+/** RFC 3339 or epoch milliseconds, as in queries. */
+export const timeField = z.union([z.string(), z.number()], FAULT_TIME).transform((given, context) => {
+  const ms = parseTime(String(given));
+  if (ms !== null) return ms;
+  context.issues.push({ code: 'custom', message: FAULT_TIME, input: given });
+  return z.NEVER;
+});
+
+export interface BodyFault {
+  /** As `rules[2].for`; empty for the body as a whole. */
+  path: string;
+  message: string;
+}
+
+/** Most faults that are listed; a body can have thousands, and the first ones are what somebody mends. */
+const FAULTS_MAX = 100;
+const PATH_CHARS_MAX = 200;
+
+/** What a schema found, each fault by itself. */
+export function bodyFaults(error: z.ZodError): BodyFault[] {
+  return error.issues.flatMap((issue) => faultsOfIssue(issue, []));
+}
+
+/** 422 with every fault, in words and as a list. */
+export function invalidBody(faults: readonly BodyFault[]): Problem {
+  const listed = faults.slice(0, FAULTS_MAX);
+  const words = listed.slice(0, 5).map(({ path, message }) => (path === '' ? message : `"${path}": ${message}`));
+  if (faults.length > words.length) words.push(`${faults.length - words.length} more`);
+  return { status: 422, code: 'invalid_body', detail: words.join('; '), extras: { faults: listed } };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function faultsOfIssue(issue: Issue, before: readonly PropertyKey[]): BodyFault[] {
+  const path = [...before, ...issue.path];
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: pathText([...path, key]), message: 'there is no such field' }));
+  if (issue.code === 'invalid_union' && issue.errors.length > 0 && issue.message === 'Invalid input') {
+    // Of the shapes that it could have, the one it is nearest to.
+    const nearest = issue.errors.reduce((best, errors) => (errors.length < best.length ? errors : best));
+    return nearest.flatMap((inner) => faultsOfIssue(inner, path));
+  }
+  return [{ path: pathText(path), message: plainWords(issue.message) }];
+}
+
+/** Zod's `Invalid input: expected string, received number` without its beginning. */
+function plainWords(message: string): string {
+  return message.replace(/^Invalid (input|option): /, '').replace(/^expected (\w+), received undefined$/, 'is missing (expected $1)');
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  const text = path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i === 0 ? '' : '.'}${String(part)}`)).join('');
+  return text.length > PATH_CHARS_MAX ? `${text.slice(0, PATH_CHARS_MAX)}…` : text;
+}

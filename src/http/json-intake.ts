@@ -1,0 +1,93 @@
+import type { HttpRequest } from 'uWebSockets.js';
+import type { Clock, Timers } from '../runtime/clock.ts';
+import { BodyIntake } from './body-intake.ts';
+import type { Exchange } from './exchange.ts';
+import type { Problem } from './problem-details.ts';
+
+/** Bodies of writes: one JSON value each, small and soon there. One per listening server. */
+
+/** A document of alert rules is the largest: two hundred rules with a few selectors each. */
+export const JSON_BYTES_MAX = 64 * 1024;
+/** Writes whose bodies are awaited or that are being answered; past it 503. People and a few programs write, and as many bodies are 4 MiB. */
+export const WRITES_IN_FLIGHT_MAX = 64;
+/** From head to last byte: 9 KiB/s for a full body. uWebSockets cuts a slower one itself after 8–12 s, without an answer. */
+const BODY_DEADLINE_MS = 7_000;
+
+export class JsonIntake {
+  private readonly intake: BodyIntake;
+  private inFlight = 0;
+
+  constructor(modules: { clock: Clock; timers: Timers }) {
+    const limits = { bodyBytesMax: JSON_BYTES_MAX, bufferedBytesMax: 2 * WRITES_IN_FLIGHT_MAX * JSON_BYTES_MAX, bodyDeadlineMs: BODY_DEADLINE_MS, windowMs: BODY_DEADLINE_MS, windowBytesMin: 0 };
+    this.intake = new BodyIntake(limits, modules);
+  }
+
+  /** Takes a place for a write until it is answered; false, and it is answered, when there is none. */
+  enter(exchange: Exchange): boolean {
+    if (this.inFlight >= WRITES_IN_FLIGHT_MAX) {
+      exchange.problem(TOO_MANY_WRITES);
+      return false;
+    }
+    this.inFlight++;
+    exchange.onEnded(() => this.inFlight--);
+    return true;
+  }
+
+  /** Calls `onText` with the body as text, or answers why not and never calls it. Call it before the handler first returns to the event loop. */
+  collectText(exchange: Exchange, head: HttpRequest, onText: (text: string) => void): void {
+    this.intake.collectBody(exchange, head, (bytes) => {
+      let text: string;
+      try {
+        text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+      } catch {
+        return exchange.problem({ status: 400, code: 'invalid_json', detail: 'The body is not UTF-8.' });
+      }
+      onText(text);
+    });
+  }
+
+  /** The same with the value of a JSON body. A Content-Type has to say that it is one: a form of a foreign page cannot. */
+  collectJson(exchange: Exchange, head: HttpRequest, onValue: (value: unknown) => void): void {
+    const refused = unsupportedType(head.getHeader('content-type')) ?? unsupportedCoding(head.getHeader('content-encoding'));
+    if (refused !== null) return exchange.problem(refused);
+    this.collectText(exchange, head, (text) => {
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch (error) {
+        return exchange.problem(notJson(text, (error as Error).message));
+      }
+      onValue(value);
+    });
+  }
+
+  close(): void {
+    this.intake.close();
+  }
+}
+
+const TOO_MANY_WRITES: Problem = { status: 503, code: 'overloaded', detail: `${WRITES_IN_FLIGHT_MAX} requests that write are under way already. Try again.`, retryAfterSeconds: 1 };
+
+function unsupportedType(contentType: string): Problem | null {
+  const [mediaType, ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase());
+  const isPlain = parameters.every((parameter) => !parameter.startsWith('charset') || /^charset\s*=\s*"?utf-?8"?$/.test(parameter));
+  if (mediaType === 'application/json' && isPlain) return null;
+  return unsupported(`${mediaType === '' ? 'The request has no Content-Type' : `Content-Type ${JSON.stringify(contentType.slice(0, 40))} is not taken here`}. Send application/json in UTF-8.`);
+}
+
+function unsupportedCoding(contentEncoding: string): Problem | null {
+  if (contentEncoding === '' || contentEncoding.trim().toLowerCase() === 'identity') return null;
+  return unsupported(`Content-Encoding ${JSON.stringify(contentEncoding.slice(0, 40))} is not taken here: bodies are small. Send it plain.`);
+}
+
+function unsupported(detail: string): Problem {
+  return { status: 415, code: 'unsupported_media_type', detail };
+}
+
+/** V8's words, without the piece of the body that some of them quote: it may hold a secret. */
+function notJson(text: string, words: string): Problem {
+  const position = / at position (\d+)/.exec(words)?.[1];
+  const isCutOff = words.startsWith('Unterminated') || words.startsWith('Unexpected end') || Number(position) === text.length;
+  const fault = text.trim() === '' ? 'it is empty' : isCutOff ? 'it ends too early' : words.replace(/, (\.\.\.)?".*$/s, '');
+  return { status: 400, code: 'invalid_json', detail: `The body is not JSON: ${fault}.` };
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { ON_CALL_SPAN_MAX_MS, type NewSchedule } from '../actors/notifications/protocol.ts';
+import { newOverrideSchema, newScheduleSchema } from '../actors/people/contact-rules.ts';
+import type { Schedule, ScheduleOverride } from '../model/contact.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import { bodyFaults, invalidBody } from './body-fields.ts';
+import { anyObject, peopleListQuery } from './contact-routes.ts';
+import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
+import { mergedJson } from './json-merge.ts';
+import { onCallTurnShape, overrideShape, scheduleShape } from './people-shapes.ts';
+import type { Problem } from './problem-details.ts';
+import { invalidQuery, isProblem, rangeParameters } from './query-parameters.ts';
+import { pageShape } from './wire-shapes.ts';
+import { sentence } from './supervisor-refusals.ts';
+
+const BASE = '/api/v1/schedules';
+/** What is shown of a rotation that is asked for without an end. */
+const ON_CALL_DEFAULT_MS = 7 * 86_400_000;
+const onCallQuery = z.object(rangeParameters);
+
+/** /api/v1/schedules: who is on call, and who stands in. */
+export function addScheduleRoutes(routes: GatewayRoutes): void {
+  const { alerts } = routes;
+
+  routes.serve(BASE, {
+    GET: routes.read(peopleListQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await alerts.ask({ kind: 'schedules', limit, cursor }), scheduleShape) })),
+    POST: routes.write(newScheduleSchema, ({ body }) =>
+      namingPeople('layers', async () => {
+        const schedule = await alerts.ask({ kind: 'makeSchedule', schedule: body });
+        return { ...shown(schedule), location: pathOf(schedule.id) };
+      }),
+    ),
+  });
+
+  routes.serve(`${BASE}/:id`, {
+    GET: routes.read(z.object({}), async ({ path: [id] }) => {
+      const schedule = await alerts.ask({ kind: 'schedule', id });
+      return schedule === null ? unknownSchedule(id) : shown(schedule);
+    }),
+    PATCH: routes.write(anyObject, async ({ path: [id], body, version }) => {
+      const schedule = await alerts.ask({ kind: 'schedule', id });
+      if (schedule === null) return unknownSchedule(id);
+      const change = patched(schedule, body);
+      if (isProblem(change)) return change;
+      return namingPeople('layers', async () => shown(await alerts.ask({ kind: 'changeSchedule', id, version: version ?? schedule.version, change })));
+    }),
+    DELETE: routes.remove(z.object({}), async ({ path: [id], version }) => ({ document: await alerts.ask({ kind: 'removeSchedule', id, version }) })),
+  });
+
+  routes.get(`${BASE}/:id/on-call`, onCallQuery, async ({ path: [scheduleId], query, nowMs }) => {
+    const from = query.from ?? nowMs;
+    const to = query.to ?? from + ON_CALL_DEFAULT_MS;
+    if (to <= from) return invalidQuery([{ parameter: 'to', message: 'must be later than "from", which is now unless given' }]);
+    if (to - from > ON_CALL_SPAN_MAX_MS) return invalidQuery([{ parameter: 'to', message: `must be ${ON_CALL_SPAN_MAX_MS / 86_400_000} days after "from" at most` }]);
+    return { document: { data: (await alerts.ask({ kind: 'onCall', scheduleId, from, to })).map(onCallTurnShape), nextCursor: null } };
+  });
+
+  routes.serve(`${BASE}/:id/overrides`, {
+    POST: routes.write(newOverrideSchema, ({ path: [scheduleId], body, version }) =>
+      namingPeople('contactId', async () => {
+        const schedule = await alerts.ask({ kind: 'override', scheduleId, version, override: body });
+        const made = schedule.overrides.findLast((override) => isSame(override, body));
+        return { ...shown(schedule), location: made === undefined ? pathOf(scheduleId) : `${pathOf(scheduleId)}/overrides/${encodeURIComponent(made.id)}` };
+      }),
+    ),
+  });
+
+  routes.serve(`${BASE}/:id/overrides/:overrideId`, {
+    GET: routes.read(z.object({}), async ({ path: [id, overrideId] }) => {
+      const schedule = await alerts.ask({ kind: 'schedule', id });
+      if (schedule === null) return unknownSchedule(id);
+      const override = schedule.overrides.find((one) => one.id === overrideId);
+      // Its version is the schedule's.
+      return override === undefined ? unknownThing('override', overrideId, `GET ${pathOf(id)} shows those of the schedule.`) : { document: overrideShape(override), version: schedule.version };
+    }),
+    DELETE: routes.remove(z.object({}), async ({ path: [scheduleId, overrideId], version }) => shown(await alerts.ask({ kind: 'removeOverride', scheduleId, overrideId, version }))),
+  });
+}
+
+/** Somebody whom a document names and who is not there is a fault of the document, not of the address. */
+async function namingPeople(path: string, run: () => Promise<Answer>): Promise<Answer | Problem> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof OperationalError) || error.code !== 'unknown_contact') throw error;
+    return { ...invalidBody([{ path, message: sentence(error.message) }]), code: error.code };
+  }
+}
+
+function pathOf(scheduleId: string): string {
+  return `${BASE}/${encodeURIComponent(scheduleId)}`;
+}
+
+function shown(schedule: Schedule): Answer {
+  return { document: scheduleShape(schedule), version: schedule.version };
+}
+
+function unknownSchedule(id: string): Problem {
+  return unknownThing('schedule', id, `GET ${BASE} lists them.`);
+}
+
+function patched({ name, zone, layers }: Schedule, change: object): Partial<NewSchedule> | Problem {
+  const parsed = newScheduleSchema.safeParse(mergedJson({ name, zone, layers }, change));
+  if (!parsed.success) return invalidBody(bodyFaults(parsed.error));
+  return Object.fromEntries(Object.entries(parsed.data).filter(([field]) => Object.hasOwn(change, field)));
+}
+
+function isSame(a: Omit<ScheduleOverride, 'id'>, b: Omit<ScheduleOverride, 'id'>): boolean {
+  return a.contactId === b.contactId && a.from === b.from && a.to === b.to;
+}

@@ -1,0 +1,43 @@
+import { OperationalError } from '../runtime/errors.ts';
+import type { Problem } from './problem-details.ts';
+
+/** How the supervisors' refusals (the codes in their protocols) are answered. */
+
+interface Refusal {
+  status: 400 | 404 | 409 | 422;
+  /** What to do about it; after the error's own words. */
+  advice: string;
+}
+
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  unknown_alert: { status: 404, advice: 'GET /api/v1/alerts lists them.' },
+  unknown_silence: { status: 404, advice: 'GET /api/v1/silences and /api/v1/maintenance-windows list them.' },
+  unknown_contact: { status: 404, advice: 'GET /api/v1/contacts lists them.' },
+  unknown_schedule: { status: 404, advice: 'GET /api/v1/schedules lists them.' },
+  unknown_override: { status: 404, advice: 'GET /api/v1/schedules/{id} shows those of a schedule.' },
+  // Not 503: a setting says so. Trying again does not help, and nothing is failing.
+  alerts_off: { status: 404, advice: 'Start it with alerts, or ask another.' },
+  // A precondition that failed, which RFC 9110 gives 412; with If-Match or without, 409 is what every conflict here gets.
+  stale_version: { status: 409, advice: 'Read it again and decide anew.' },
+  wrong_state: { status: 409, advice: '' },
+  in_use: { status: 409, advice: '' },
+  bad_span: { status: 422, advice: '' },
+  too_many_silences: { status: 409, advice: 'End some first.' },
+  too_many: { status: 409, advice: '' },
+  no_address: { status: 409, advice: 'Give the contact one first.' },
+  channel_off: { status: 409, advice: 'The engine has to be configured for it first.' },
+  invalid_token: { status: 400, advice: '' },
+};
+
+/** The answer to a refusal of a supervisor; null for any other error. */
+export function problemOfRefusal(error: unknown): Problem | null {
+  if (!(error instanceof OperationalError) || !Object.hasOwn(REFUSALS, error.code)) return null;
+  const { status, advice } = REFUSALS[error.code];
+  return { status, code: error.code, detail: advice === '' ? sentence(error.message) : `${sentence(error.message)} ${advice}` };
+}
+
+/** Messages of errors begin small and end without a stop. */
+export function sentence(message: string): string {
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
