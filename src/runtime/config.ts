@@ -9,6 +9,9 @@ import { nearestName } from './nearest-name.ts';
  * value of the wrong form stop the program, every fault listed with the place it stands.
  */
 
+/** Of the variable that names a file with a secret setting in it, as `SEG_SMTP_URL_FILE`. */
+const SECRET_FILE_SUFFIX = '_FILE';
+
 /** Where a setting may stand, weakest first. */
 export interface ConfigSources {
   /** Parsed flags by key as written on the command line in camelCase (commander's `opts()`); undefined means not given. */
@@ -119,6 +122,7 @@ export function readConfigFile(path: string, required: boolean): ConfigFile | nu
 interface SettingName {
   /** In the schema, and in the program. */
   key: string;
+  isSecret: boolean;
   name: string;
   env: string;
   flag: string;
@@ -131,7 +135,7 @@ function settingNames(schema: z.ZodObject, envPrefix: string): SettingName[] {
     // A duration carries its unit in its value, so only the program's name says milliseconds.
     const name = key.replace(/Ms$/, '');
     const words = name.replace(/[A-Z]/g, (letter) => ` ${letter}`).toLowerCase().split(' ');
-    return { key, name, env: envPrefix + words.join('_').toUpperCase(), flag: `--${words.join('-')}` };
+    return { key, isSecret: (schema.shape[key] as z.ZodType).meta()?.secret === true, name, env: envPrefix + words.join('_').toUpperCase(), flag: `--${words.join('-')}` };
   });
 }
 
@@ -160,8 +164,24 @@ function takeEnvironment(sources: ConfigSources, names: SettingName[], take: Tak
     // An empty variable is how compose files and shells say "not set".
     if (!name.startsWith(sources.envPrefix) || raw === undefined || raw === '' || sources.envIgnored?.(name)) continue;
     const found = names.find((known) => known.env === name);
+    const ofFile = names.find((known) => known.isSecret && known.env + SECRET_FILE_SUFFIX === name);
     if (found !== undefined) take(found.key, raw, `${name} in the environment`);
+    else if (ofFile !== undefined) takeSecretFile(sources, ofFile, raw, take, faults);
     else faults.push(unknownName(`${name} in the environment`, name, names.map((known) => known.env)));
+  }
+}
+
+/** A secret that an orchestrator lays beside the program: other processes can read an environment, and it is written down here and there. */
+function takeSecretFile({ env }: ConfigSources, setting: SettingName, path: string, take: Take, faults: string[]): void {
+  const place = `${setting.env}${SECRET_FILE_SUFFIX} in the environment`;
+  if ((env[setting.env] ?? '') !== '') {
+    faults.push(`${place}: ${setting.env} is there too; give one of them`);
+    return;
+  }
+  try {
+    take(setting.key, readFileSync(path, 'utf8').replace(/\r?\n$/, ''), place);
+  } catch (error) {
+    faults.push(`${place}: cannot read the file: ${(error as Error).message}`);
   }
 }
 

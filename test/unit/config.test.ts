@@ -92,6 +92,33 @@ describe('loadConfig', () => {
   });
 });
 
+describe('a secret in a file', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'seg-secret-'));
+  afterAll(() => rmSync(dir, { recursive: true }));
+  const password = join(dir, 'password');
+  const secretive = z.object({
+    password: setting(text('a password'), { default: 'none', secret: true, description: 'What.' }),
+    dataDir: setting(text('a directory'), { default: './data', description: 'Where.' }),
+  });
+  const loadSecret = (env: Record<string, string>) => loadConfig(secretive, { args: {}, env, file: null, envPrefix: 'SEG_' });
+
+  test('is read from where SEG_…_FILE says, without the line end that editors add', () => {
+    writeFileSync(password, ' geheim \n');
+    expect(loadSecret({ SEG_PASSWORD_FILE: password }).password).toBe(' geheim ');
+  });
+
+  test('is not looked for when it is said otherwise, or when the file is not there', () => {
+    expect(() => loadSecret({ SEG_PASSWORD_FILE: password, SEG_PASSWORD: 'x' })).toThrow('SEG_PASSWORD_FILE in the environment: SEG_PASSWORD is there too; give one of them');
+    expect(() => loadSecret({ SEG_PASSWORD_FILE: join(dir, 'none') })).toThrow('SEG_PASSWORD_FILE in the environment: cannot read the file');
+  });
+
+  test('is for secrets alone, and never shown', () => {
+    writeFileSync(password, '  \n');
+    expect(() => loadSecret({ SEG_DATA_DIR_FILE: password })).toThrow('SEG_DATA_DIR_FILE in the environment: there is no such setting');
+    expect(() => loadSecret({ SEG_PASSWORD_FILE: password })).toThrow(/SEG_PASSWORD_FILE in the environment: expected a password$/);
+  });
+});
+
 describe('describeConfig', () => {
   test('gives a row per setting with its three names, expectation, default and prose', () => {
     expect(describeConfig(schema, 'SEG_')).toEqual([
