@@ -2,8 +2,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { databaseAddress } from '../../src/actors/sinks/timescale/database-address.ts';
 import { DatabaseSession } from '../../src/actors/sinks/timescale/database-session.ts';
 import { migrate, MIGRATIONS, type Migration } from '../../src/actors/sinks/timescale/migrations.ts';
+import { timescaleWriter } from '../../src/actors/sinks/timescale/timescale-writer.ts';
+import { nullLog } from '../../src/runtime/log.ts';
 import { suiteWithPostgres } from '../services/service-suites.ts';
+import { exampleAlert } from '../support/example-alerts.ts';
 import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
+import { anomaly, KEEP_ALL, sinkBatch } from '../support/sink-batches.ts';
 
 const TIMEOUTS = { connectMs: 5_000, statementMs: 5_000 };
 
@@ -36,8 +40,30 @@ suiteWithPostgres('the steps to the tables of the sink', (postgres) => {
   test('are numbered without a gap, and applied once', async () => {
     expect(MIGRATIONS.map(({ number }) => number)).toEqual(MIGRATIONS.map((_, i) => i + 1));
     expect(await migrate(await newSession())).toEqual(MIGRATIONS.map(({ number }) => number));
-    expect(await tables()).toEqual(['aggregates_15m', 'aggregates_1m', 'alerts', 'dead_letter', 'regional_aggregates_15m', 'regional_aggregates_1m', 'sink_cursors', 'sink_migrations', 'sink_set_aside']);
+    expect(await tables()).toEqual(['aggregates_15m', 'aggregates_1m', 'alerts', 'anomalies', 'dead_letter', 'regional_aggregates_15m', 'regional_aggregates_1m', 'sink_cursors', 'sink_migrations', 'sink_set_aside']);
     expect(await migrate(await newSession())).toEqual([]);
+  });
+
+  test('give the anomalies of a database of step 3 their own table, with all that was in it', async () => {
+    await migrate(await newSession(), MIGRATIONS.slice(0, 3));
+    await database.rows(
+      "INSERT INTO alerts (id, type, kind, severity, region, meter_id, started_at, value, expected, score, message) SELECT 'meter-' || n || '/spike/1', 'ANOMALY', 'spike', 'WARN', 'north', 'meter-' || n, now(), 2, 1, 5, 'odd' FROM generate_series(1, 1000) n",
+    );
+    await database.rows("INSERT INTO sink_cursors (engine_id, shard, position) VALUES ('engine-1', 0, 'p')");
+    const before = await database.rows('SELECT * FROM alerts ORDER BY id');
+    expect(await migrate(await newSession())).toEqual([4]);
+    expect(await database.rows('SELECT * FROM anomalies ORDER BY id')).toEqual(before);
+    expect(await database.rows('SELECT count(*)::int AS n FROM alerts')).toEqual([{ n: 0 }]);
+    const indexes = await database.rows<{ name: string }>("SELECT indexname AS name FROM pg_indexes WHERE tablename IN ('alerts', 'anomalies') ORDER BY 1");
+    expect(indexes.map(({ name }) => name)).toEqual(['alerts_opened_at', 'alerts_pkey', 'anomalies_pkey', 'anomalies_started_at']);
+    // Each id once, as before.
+    await expect(database.rows('INSERT INTO anomalies SELECT * FROM anomalies LIMIT 1')).rejects.toThrow(/anomalies_pkey/);
+    const writer = timescaleWriter({ url: database.url, engineId: 'engine-1', slots: 1, retention: KEEP_ALL, log: nullLog });
+    expect((await writer.open())(0)).toBe('p');
+    const over = anomaly({ id: 'meter-7/spike/1', endedAt: 1_767_225_660_000, endReason: 'recovered' });
+    expect(await writer.write(sinkBatch({ position: 'q', anomalies: [over], alerts: [exampleAlert()] }))).toEqual({ written: 2, setAside: [] });
+    await writer.close();
+    expect(await database.rows('SELECT end_reason FROM anomalies WHERE end_reason IS NOT NULL')).toEqual([{ end_reason: 'recovered' }]);
   });
 
   test('go on where they ended', async () => {

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { BEGINNING, type SinkBatch } from '../../src/actors/sinks/protocol.ts';
+import { ALERTS_LANE, BEGINNING, type SinkBatch } from '../../src/actors/sinks/protocol.ts';
 import { timescaleWriter } from '../../src/actors/sinks/timescale/timescale-writer.ts';
+import type { Alert } from '../../src/model/alert.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { suiteWithPostgres } from '../services/service-suites.ts';
+import { exampleAlert } from '../support/example-alerts.ts';
 import { freshDatabase } from '../support/fresh-database.ts';
 import { aMeterWindow, meterWindow } from '../support/meter-windows.ts';
 import { anomaly, byMeterAndTime, deadLetter, regionWindow, sinkBatch, storedCursors, storedWindows } from '../support/sink-batches.ts';
@@ -103,7 +105,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
     );
   });
 
-  test('writes regional windows, alerts and dead letters as they are now', async () => {
+  test('writes regional windows, anomalies and dead letters as they are now', async () => {
     const writer = await openWriter();
     const letter = deadLetter({ raw: 'a\0b\ud800', message: 'bad \0 byte', meterId: null });
     const first = {
@@ -119,7 +121,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
       { region: 'region-01', meters_reporting: 1, sum_power_kw: 3.75, capacity_kw: null, load_percent: null, window_end: new Date(START + MINUTE) },
     ]);
     expect(await database().rows('SELECT meters_reporting, window_end FROM regional_aggregates_15m')).toEqual([{ meters_reporting: 3, window_end: new Date(START + 15 * MINUTE) }]);
-    expect(await database().rows('SELECT * FROM alerts ORDER BY id')).toEqual([
+    expect(await database().rows('SELECT * FROM anomalies ORDER BY id')).toEqual([
       {
         id: ended.id,
         type: 'ANOMALY',
@@ -141,6 +143,40 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
       { id: letter.id, received_at: new Date(letter.receivedAt), code: 'invalid_timestamp', message: 'bad \ufffd byte', index: 0, meter_id: null, raw: 'a\ufffdb\ufffd' },
       expect.objectContaining({ id: 'other', meter_id: 'meter-1', raw: '{"meterId":"meter-1"}' }),
     ]);
+  });
+
+  describe('with alerts', () => {
+    const alertRows = (): Promise<object[]> => database().rows('SELECT * FROM alerts ORDER BY id');
+    const of = (version: number, over: Partial<Alert> = {}): Alert => exampleAlert({ id: 'a', version, occurrences: version, ...over });
+
+    test('writes all that is known of one', async () => {
+      const writer = await openWriter();
+      const over = exampleAlert({
+        id: 'b', version: 7, type: 'METER_OUTAGE', kind: 'outage', severity: 'WARN', state: 'resolved', rule: 'meter-outage', title: 'Meter m1 is out', description: 'a\0b', region: 'north', meterId: 'm1', value: null, threshold: null, unit: null,
+        startedAt: START, openedAt: START + 1, changedAt: START + 4, acknowledged: { at: START + 2, by: 'ada', why: null }, resolved: { at: START + 3, by: null, why: "it's \\ over" }, affectedMeters: 1, occurrences: 3, isFlapping: true, suppression: { by: 'inhibition', id: 'a' },
+      });
+      expect(await writer.write(sinkBatch({ shard: ALERTS_LANE, position: '1', alerts: [of(1), over] }), 0)).toEqual({ written: 2, setAside: [] });
+      const none = { meter_id: null, component: null, acknowledged_at: null, acknowledged_by: null, acknowledged_why: null, resolved_at: null, resolved_by: null, resolved_why: null, suppressed_by: null, suppressed_id: null };
+      const { title, description, openedAt } = of(1);
+      expect(await alertRows()).toEqual([
+        { ...none, id: 'a', version: 1, type: 'REGIONAL_OVERLOAD', kind: 'regional_load', severity: 'CRITICAL', state: 'open', rule: 'regional-overload', region: 'north', title, description, value: 94, threshold: 90, unit: '%',
+          started_at: new Date(openedAt - MINUTE), opened_at: new Date(openedAt), changed_at: new Date(openedAt), affected_meters: 0, occurrences: 1, is_flapping: false },
+        { ...none, id: 'b', version: 7, type: 'METER_OUTAGE', kind: 'outage', severity: 'WARN', state: 'resolved', rule: 'meter-outage', region: 'north', meter_id: 'm1', title: 'Meter m1 is out', description: 'a\ufffdb', value: null, threshold: null, unit: null,
+          started_at: new Date(START), opened_at: new Date(START + 1), changed_at: new Date(START + 4), acknowledged_at: new Date(START + 2), acknowledged_by: 'ada', resolved_at: new Date(START + 3), resolved_why: "it's \\ over",
+          affected_meters: 1, occurrences: 3, is_flapping: true, suppressed_by: 'inhibition', suppressed_id: 'a' },
+      ]);
+      expect(await storedCursors(database())).toEqual({ 'engine-1/-1': '1' });
+      expect((await newWriter().open())(ALERTS_LANE)).toBe('1');
+    });
+
+    test('lets the higher version win, and nothing else', async () => {
+      const writer = await openWriter();
+      const write = async (position: string, alert: Alert): Promise<number> => (await writer.write(sinkBatch({ shard: ALERTS_LANE, position, alerts: [alert] }), 0)).written;
+      expect([await write('1', of(2)), await write('2', of(1)), await write('3', of(2, { state: 'resolved' }))]).toEqual([1, 0, 0]);
+      expect(await alertRows()).toMatchObject([{ version: 2, occurrences: 2, state: 'open' }]);
+      expect(await write('4', of(3, { state: 'acknowledged' }))).toBe(1);
+      expect(await alertRows()).toMatchObject([{ version: 3, occurrences: 3, state: 'acknowledged' }]);
+    });
   });
 
   describe('with rows that cannot pass', () => {
@@ -199,17 +235,19 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
           windows: [meterWindow({ region: nul })],
           regionWindows: [regionWindow({ metersReporting: 0.5 }), regionWindow({ region: 'fine' })],
           anomalies: [anomaly({ score: NaN })],
+          alerts: [exampleAlert({ id: 'refused', version: 1e10 }), exampleAlert({ id: 'fine', title: nul })],
           deadLetters: [deadLetter({ index: 1e10 }), deadLetter({ id: 'fine' })],
         }),
       );
-      expect(report.written).toBe(2);
+      expect(report.written).toBe(3);
       expect(report.setAside.map(({ what }) => what).sort()).toEqual([
         '1m window meter-1 2026-01-01T00:00:00.000Z',
         '1m window of region region-01 2026-01-01T00:00:00.000Z',
-        'alert meter-1/spike/1767225600000',
+        'alert refused',
+        'anomaly meter-1/spike/1767225600000',
         'dead letter 1767225600000-1-0',
       ]);
-      expect(await setAside()).toHaveLength(4);
+      expect(await setAside()).toHaveLength(5);
     });
 
     test('goes on when every value of a large batch is refused', async () => {
@@ -240,11 +278,11 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
 
     test('does not take a missing table or a missing right for a bad row', async () => {
       const writer = await openWriter();
-      await database().rows('ALTER TABLE alerts RENAME TO mislaid');
+      await database().rows('ALTER TABLE anomalies RENAME TO mislaid');
       const batch = sinkBatch({ position: '1', windows: [meterWindow({})], anomalies: [anomaly({})] });
-      await expect(writer.write(batch)).rejects.toMatchObject({ code: 'schema_missing', retryable: false, message: expect.stringMatching(/"alerts" does not exist; restore/) });
+      await expect(writer.write(batch)).rejects.toMatchObject({ code: 'schema_missing', retryable: false, message: expect.stringMatching(/"anomalies" does not exist; restore/) });
       expect([await setAside(), await storedWindows(database()), await storedCursors(database())]).toEqual([[], [], {}]);
-      await database().rows('ALTER TABLE mislaid RENAME TO alerts');
+      await database().rows('ALTER TABLE mislaid RENAME TO anomalies');
       expect((await writer.write(batch)).written).toBe(2);
     });
   });
@@ -339,7 +377,7 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
 
   test('leaves no session open in a transaction, and says who it is', async () => {
     const writer = await openWriter();
-    await database().rows('ALTER TABLE alerts RENAME TO mislaid');
+    await database().rows('ALTER TABLE anomalies RENAME TO mislaid');
     await writer.write(sinkBatch({ shard: 0, position: '1' }));
     await expect(writer.write(sinkBatch({ shard: 1, position: '1', anomalies: [anomaly({})] }))).rejects.toThrow();
     const sessions = (): Promise<{ application_name: string; state: string }[]> =>

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
 import type { RetentionOptions } from '../../src/actors/sinks/timescale/hypertables.ts';
+import type { Alert } from '../../src/model/alert.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { DeadLetter } from '../../src/model/queries.ts';
 import { WindowBlockBuilder } from '../../src/model/window-block.ts';
@@ -25,12 +26,13 @@ export interface BatchContents {
   regionWindows?: (RegionWindow & { revision?: number | null })[];
   anomalies?: Anomaly[];
   deadLetters?: DeadLetter[];
+  alerts?: Alert[];
 }
 
-export function sinkBatch({ shard = 0, position = '1', windows = [], regionWindows = [], anomalies = [], deadLetters = [] }: BatchContents): SinkBatch {
+export function sinkBatch({ shard = 0, position = '1', windows = [], regionWindows = [], anomalies = [], deadLetters = [], alerts = [] }: BatchContents): SinkBatch {
   const builder = new WindowBlockBuilder();
   for (const window of windows) builder.add(window);
-  return { shard, position, windows: builder.finish(), windowCount: windows.length, regionWindows: regionWindows.map((window) => ({ revision: null, ...window })), anomalies, deadLetters };
+  return { shard, position, windows: builder.finish(), windowCount: windows.length, regionWindows: regionWindows.map((window) => ({ revision: null, ...window })), anomalies, deadLetters, alerts };
 }
 
 /** As the pump does: the same batch until it passes. With `opening` the writer is opened before each try; one to a database takes that only while no other shard writes. */

@@ -6,8 +6,10 @@ import { batchMessages, newTraceparent, type TopicMessages } from '../../src/act
 import type { MessageFormat } from '../../src/actors/sinks/kafka/kafka-options.ts';
 import { ValueEncoder } from '../../src/actors/sinks/kafka/message-values.ts';
 import type { SinkBatch } from '../../src/actors/sinks/protocol.ts';
+import { alertShape } from '../../src/http/alert-shapes.ts';
 import { anomalyShape, deadLetterShape, windowShape } from '../../src/http/wire-shapes.ts';
 import { partitionOf } from '../../src/model/ids.ts';
+import { exampleAlert } from '../support/example-alerts.ts';
 import { aMeterWindow, meterWindow } from '../support/meter-windows.ts';
 import { anomaly, deadLetter, regionWindow, sinkBatch, withoutFinal } from '../support/sink-batches.ts';
 
@@ -31,13 +33,16 @@ describe('messages for Kafka', () => {
   const open = anomaly({ id: 'meter-1/spike/1' });
   const outage = anomaly({ id: 'meter-2/outage/2', kind: 'outage', endedAt: 1_767_225_660_000, endReason: 'recovered' });
   const letter = deadLetter({ id: '5-1-0', raw: '{"meterId":"grün"}' });
-  const batch = sinkBatch({ windows: [minute, quarter], regionWindows: [region, regionQuarter], anomalies: [open, outage], deadLetters: [letter] });
+  const raised = exampleAlert({ id: 'a-1' });
+  const over = exampleAlert({ id: 'a-2', version: 4, state: 'resolved', acknowledged: { at: 1_767_225_661_000, by: 'ada', why: null }, resolved: { at: 1_767_225_662_000, by: null, why: 'it is over' }, suppression: { by: 'silence', id: 's-1' } });
+  const batch = sinkBatch({ windows: [minute, quarter], regionWindows: [region, regionQuarter], anomalies: [open, outage], alerts: [raised, over], deadLetters: [letter] });
   const shown = {
     aggregates_1m: { 'meter-1': windowShape(minute) },
     aggregates_15m: { 'meter-1': windowShape(quarter) },
     aggregates_1m_regional: { north: withoutFinal(windowShape(region)) },
     aggregates_15m_regional: { north: withoutFinal(windowShape(regionQuarter)) },
-    alerts: { 'meter-1/spike/1': { type: 'ANOMALY', ...anomalyShape(open) }, 'meter-2/outage/2': { type: 'METER_OUTAGE', ...anomalyShape(outage) } },
+    anomalies: { 'meter-1/spike/1': { type: 'ANOMALY', ...anomalyShape(open) }, 'meter-2/outage/2': { type: 'METER_OUTAGE', ...anomalyShape(outage) } },
+    alerts: { 'a-1': alertShape(raised), 'a-2': alertShape(over) },
     dead_letter: { '5-1-0': deadLetterShape(letter) },
   };
 
@@ -69,7 +74,7 @@ describe('messages for Kafka', () => {
       Object.fromEntries(messagesOf(batch, format).map(({ topic, messages }) => [topic, Object.fromEntries(Object.entries(messages[0].headers).map(([name, value]) => [name, value.toString()]))]));
     expect(headersOf('json').aggregates_1m).toEqual({ schema: 'meter-window/1', contentType: 'application/json', traceparent: TRACEPARENT, engine: 'engine-1' });
     expect(headersOf('msgpack').dead_letter).toEqual({ schema: 'dead-letter/1', contentType: 'application/msgpack', traceparent: TRACEPARENT, engine: 'engine-1' });
-    expect(Object.values(headersOf('json')).map((headers) => (headers as { schema: string }).schema)).toEqual(['meter-window/1', 'meter-window/1', 'region-window/2', 'region-window/2', 'alert/1', 'dead-letter/1']);
+    expect(Object.values(headersOf('json')).map((headers) => (headers as { schema: string }).schema)).toEqual(['meter-window/1', 'meter-window/1', 'region-window/2', 'region-window/2', 'anomaly/1', 'alert/2', 'dead-letter/1']);
   });
 
   test('are named in words', () => {
@@ -78,7 +83,8 @@ describe('messages for Kafka', () => {
       '15m window of meter meter-1 from 2026-01-01T00:00:00.000Z',
       '1m window of region north from 2026-01-01T00:00:00.000Z',
       '15m window of region north from 2026-01-01T00:00:00.000Z',
-      'alert meter-1/spike/1',
+      'anomaly meter-1/spike/1',
+      'alert a-1',
       'dead letter 5-1-0',
     ]);
   });

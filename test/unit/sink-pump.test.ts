@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { EffectBatch, EffectSource, RegionWindowKey, SentRegionWindow, SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
+import { ALERTS_LANE, type EffectBatch, type EffectSource, type RegionWindowKey, type SentRegionWindow, type SinkBatch, type SinkWriter, type WriteReport } from '../../src/actors/sinks/protocol.ts';
 import { SinkPump, type SinkPumpOptions } from '../../src/actors/sinks/pump.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
+import { exampleAlert } from '../support/example-alerts.ts';
 
 const AWAY = new OperationalError('unavailable', 'connection refused', { retryable: true });
 const DENIED = new OperationalError('permission_denied', 'GRANT INSERT ON aggregates_1m TO the user of SEG_TIMESCALE_URL');
@@ -56,6 +57,8 @@ function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5) {
   const reads = new Calls<ReadArgs, EffectBatch>();
   const asks = new Calls<readonly RegionWindowKey[], SentRegionWindow[]>();
   const writes = new Calls<SinkBatch, WriteReport>();
+  /** Of the writes, in order. */
+  const slots: (number | undefined)[] = [];
   const closes = new Calls<null, void>();
   const noting = (level: Line['level']) => (fields: object, message: string) => void lines.push({ level, fields: { ...fields }, message });
   const log: Log = { debug() {}, info: noting('info'), warn: noting('warn'), error: noting('error'), child: () => log };
@@ -67,11 +70,14 @@ function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5) {
     acknowledge: (shard, _consumer, position) => void acknowledged.push(`${shard}:${position}`),
     regionWindows: (keys) => asks.make(keys),
   };
-  const writer: SinkWriter = { name: 'timescale', open: () => opens.make(null), write: (batch) => writes.make(batch), close: () => closes.make(null) };
+  const writer: SinkWriter = { name: 'timescale', open: () => opens.make(null), write: (batch, slot) => {
+      slots.push(slot);
+      return writes.make(batch);
+    }, close: () => closes.make(null) };
   const pump = new SinkPump({ shards: 1, ...options }, { source, writer, clock: time, timers: time, random, log, onFailure: (error) => failures.push(error) });
   const settle = (): Promise<void> => time.advanceSettled(0);
   return {
-    time, lines, acknowledged, failures, opens, reads, asks, writes, closes, pump, settle,
+    time, lines, acknowledged, failures, opens, reads, asks, writes, slots, closes, pump, settle,
     async start(cursor: string | null = null): Promise<void> {
       pump.start();
       opens.open[0].ok(() => cursor);
@@ -104,7 +110,7 @@ function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5) {
 }
 
 function batchOf(batch: Partial<EffectBatch> & { position: string }): EffectBatch {
-  return { shard: 0, isLast: false, windows: new ArrayBuffer(8), windowCount: 10, regionWindows: [], anomalies: [], deadLetters: [], ...batch };
+  return { shard: 0, isLast: false, windows: new ArrayBuffer(8), windowCount: 10, regionWindows: [], anomalies: [], deadLetters: [], alerts: [], ...batch };
 }
 
 function regionWindow(sumPowerKw: number): SentRegionWindow {
@@ -229,6 +235,73 @@ describe('a pump', () => {
     expect(first).toEqual({ shard: 0, state: 'running', positionAgeMs: 1_050, lagMs: 0, batchesHeld: 0, batches: 1, rows: 9, setAside: 1, failures: 0 });
     expect(second).toMatchObject({ batches: 0, lagMs: 0 });
     expect(pump.figures()).toMatchObject({ sink: 'timescale', state: 'running', lagMs: 0, lastError: null });
+  });
+});
+
+describe('a pump with alerts', () => {
+  const alerts = [exampleAlert()];
+
+  it('asks for them from their own cursor, and writes them beside the shards in the slot behind theirs', async () => {
+    const { start, give, written, writing, writes, readingFrom, slots, acknowledged } = pumpOf({ shards: 2, hasAlerts: true });
+    await start('a');
+    expect(readingFrom()).toEqual(['0:a', '1:a', '-1:a']);
+    await give({ shard: 1, position: 'b' });
+    await give({ shard: ALERTS_LANE, ...nothingNew('c'), alerts });
+    expect([writing(), slots]).toEqual([['1:b', '-1:c'], [1, 2]]);
+    expect(writes.open[1].args).toMatchObject({ shard: ALERTS_LANE, alerts, windowCount: 0, anomalies: [] });
+    await written(ALERTS_LANE, { written: 1 });
+    expect(acknowledged).toEqual(['-1:c']);
+  });
+
+  it('is caught up when nothing changes, and behind while something is not written', async () => {
+    const { start, give, written, pump, time } = pumpOf({ shards: 1, hasAlerts: true });
+    await start('a');
+    await give(nothingNew('a'));
+    await time.advanceSettled(1_000);
+    expect(pump.figures().lagMs).toBe(1_000);
+    await give({ shard: ALERTS_LANE, ...nothingNew('a') });
+    expect(pump.figures()).toMatchObject({ state: 'running', lagMs: 0 });
+    await time.advanceSettled(200);
+    await give({ shard: ALERTS_LANE, ...nothingNew('b'), alerts });
+    expect(pump.figures().lagMs).toBeGreaterThan(0);
+    await written(ALERTS_LANE, { written: 1 });
+    expect(pump.figures().lagMs).toBe(0);
+    expect(pump.figures().shards.find(({ shard }) => shard === ALERTS_LANE)).toMatchObject({ rows: 1, batches: 1, failures: 0 });
+  });
+
+  it('goes on with the shards while the alerts are away, and with the alerts afterwards', async () => {
+    const { start, give, written, writing, reads, settle, time, lines } = pumpOf({ shards: 1, hasAlerts: true });
+    await start('a');
+    reads.open.find(({ args }) => args.shard === ALERTS_LANE)!.fail(AWAY);
+    await settle();
+    await give({ position: 'b' });
+    await written();
+    expect(lines.map(({ message }) => message)).toEqual(['the alerts supervisor does not say what changed: connection refused']);
+    await time.advanceSettled(250);
+    await give({ shard: ALERTS_LANE, ...nothingNew('c'), alerts });
+    expect(writing()).toEqual(['-1:c']);
+    expect(lines.at(-1)?.message).toBe('the alerts supervisor says again what changed');
+  });
+
+  it('does not give effects up that stay at the same position', async () => {
+    const { start, give, failures } = pumpOf({ shards: 0, hasAlerts: true });
+    await start('a');
+    await give({ shard: ALERTS_LANE, ...nothingNew('a'), alerts });
+    expect(failures).toMatchObject([{ message: expect.stringContaining('the alerts supervisor gives effects and stays at the same position') }]);
+  });
+
+  it('stands in line with partitions where all share some slots', async () => {
+    const { start, give, written, writing, pump, opens, settle, time } = pumpOf({ shards: 0, hasAlerts: true, slots: 1 });
+    await start('a');
+    pump.shardUp(7);
+    await time.advanceSettled(0);
+    opens.open[0].ok(() => 'a');
+    await settle();
+    await give({ shard: 7, position: 'b', isLast: true });
+    await give({ shard: ALERTS_LANE, ...nothingNew('c'), alerts });
+    expect(writing()).toEqual(['7:b']);
+    await written(7);
+    expect(writing()).toEqual(['-1:c']);
   });
 });
 

@@ -1,9 +1,12 @@
 import { expect, it } from 'vitest';
+import { AlertEffects, ALERTS_PER_BATCH_MAX, type AlertOutboxQuestion } from '../../src/actors/sinks/alert-effects.ts';
 import { ShardEffects } from '../../src/actors/sinks/shard-effects.ts';
 import type { ShardEffectsModules } from '../../src/actors/sinks/shard-effects.ts';
-import type { EffectBatch } from '../../src/actors/sinks/protocol.ts';
+import { ALERTS_LANE, type EffectBatch, type EffectSource } from '../../src/actors/sinks/protocol.ts';
+import { openWindowBlock } from '../../src/model/window-block.ts';
 import type { RegionPart } from '../../src/actors/shard/protocol.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { exampleAlert } from '../support/example-alerts.ts';
 import { deadLetter } from '../support/sink-batches.ts';
 
 const START = 1_767_225_600_000;
@@ -17,7 +20,7 @@ function effects(answers: Record<string, (shard: number) => unknown>, isShared =
 it('dead letters of two shards that were given the same id stay two, and the same when they are in other shards', async () => {
   const [one, two] = [deadLetter({ raw: '{"a":1}' }), deadLetter({ raw: '{"a":2}' })];
   let letters = [[one], [two]];
-  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: letters[shard] }) });
+  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: letters[shard], alerts: [] }) });
   const ids = async (): Promise<string[]> => {
     const batches = await Promise.all([0, 1].map((shard) => source.read(shard, 'timescale', null, 10)));
     return batches.flatMap(({ deadLetters }) => deadLetters.map(({ id }) => id)).sort();
@@ -31,7 +34,7 @@ it('dead letters of two shards that were given the same id stay two, and the sam
 
 it('the very same letter in two partitions of a shared log is two', async () => {
   const letter = deadLetter({});
-  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [letter] }) }, true);
+  const source = effects({ effects: (shard): EffectBatch => ({ shard, position: 'p', isLast: true, windows: new ArrayBuffer(0), windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [letter], alerts: [] }) }, true);
   const ids = async () => (await Promise.all([0, 1].map((shard) => source.read(shard, 'timescale', null, 10)))).map(({ deadLetters }) => deadLetters[0].id);
   const [one, two] = await ids();
   expect(one).not.toBe(two);
@@ -44,4 +47,38 @@ it('a regional window is the sum of what all shards have of it', async () => {
   const shared = effects({ regionPartsByKey: (shard) => [part(shard + 1)] }, true);
   expect(await shared.regionWindows([{ region: 'r', granularity: '1m', windowStart: START }])).toMatchObject([{ sumPowerKw: 3, revision: 23 }]);
   expect(await source.regionWindows([{ region: 'r', granularity: '1m', windowStart: START }])).toMatchObject([{ revision: null, metersReporting: 2, sumPowerKw: 3, minPowerKw: 1, maxPowerKw: 2, capacityKw: 8, loadPercent: 37.5 }]);
+});
+
+it('what the alerts supervisor has is asked of it, a thousand at a time, and all else of the shards', async () => {
+  const asked: (AlertOutboxQuestion | string)[] = [];
+  const shards: EffectSource = {
+    read: async (shard) => { asked.push(`read ${shard}`); return { shard } as EffectBatch; },
+    acknowledge: (shard, consumer, position) => void asked.push(`acknowledge ${shard} ${consumer} ${position}`),
+    regionWindows: async () => { asked.push('regions'); return []; },
+  };
+  const alerts = [exampleAlert()];
+  const source = new AlertEffects(shards, async (question) => {
+    asked.push(question);
+    return question.kind === 'read' ? { alerts, position: 'q', isLast: true } : null;
+  });
+  const batch = await source.read(ALERTS_LANE, 'kafka', 'p', 5_000);
+  expect(batch).toMatchObject({ shard: ALERTS_LANE, position: 'q', isLast: true, alerts, windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [] });
+  expect(openWindowBlock(batch.windows).count).toBe(0);
+  source.acknowledge(ALERTS_LANE, 'kafka', 'q');
+  await source.read(0, 'kafka', null, 5_000);
+  source.acknowledge(0, 'kafka', 'r');
+  await source.regionWindows([]);
+  await source.read(ALERTS_LANE, 'kafka', null, 10);
+  expect(asked).toEqual([
+    { kind: 'read', consumer: 'kafka', position: 'p', max: ALERTS_PER_BATCH_MAX },
+    { kind: 'acknowledge', consumer: 'kafka', position: 'q' },
+    'read 0', 'acknowledge 0 kafka r', 'regions',
+    { kind: 'read', consumer: 'kafka', position: null, max: 10 },
+  ]);
+});
+
+it('an acknowledgement that is lost is nobody\'s failure', async () => {
+  const source = new AlertEffects({} as EffectSource, () => Promise.reject(new Error('away')));
+  source.acknowledge(ALERTS_LANE, 'kafka', 'q');
+  await new Promise((resolve) => setImmediate(resolve));
 });

@@ -1,10 +1,10 @@
 import { invariant } from '../../runtime/errors.ts';
 import { Backoff, isRetryable, type BackoffOptions } from './backoff.ts';
 import { worstOf, type LaneFigures, type SinkState } from './figures.ts';
-import type { EffectBatch, WriteReport } from './protocol.ts';
+import { laneName, type EffectBatch, type WriteReport } from './protocol.ts';
 import { Trouble } from './trouble.ts';
 
-/** What the pump knows of one shard and decides about it, without clock, timers or I/O. Times are milliseconds of a clock that never jumps. */
+/** What the pump knows of one shard, or of the alerts, and decides about it, without clock, timers or I/O. Times are milliseconds of a clock that never jumps. */
 
 /** A busy shard hears this often at most up to where it may forget: each time costs it a write. */
 export const ACKNOWLEDGE_INTERVAL_MS = 500;
@@ -36,6 +36,7 @@ type WritePhase = 'none' | 'asking' | 'writing' | 'unsure';
 /** One shard's way to the writer: the batch that is written, the one read ahead of it, and up to where the shard may forget. */
 export class SinkLane {
   readonly shard: number;
+  readonly name: string;
   readonly readBackoff: Backoff;
   /** For questions for regional windows too. */
   readonly writeBackoff: Backoff;
@@ -66,6 +67,7 @@ export class SinkLane {
 
   constructor(shard: number, options: BackoffOptions & { idleMs: number }, random: () => number, nowMs: number) {
     this.shard = shard;
+    this.name = laneName(shard);
     this.idleMs = options.idleMs;
     this.readBackoff = new Backoff(options, random);
     this.writeBackoff = new Backoff(options, random);
@@ -77,7 +79,7 @@ export class SinkLane {
    * end of the batch that failed: it was committed although the answer was lost. Anything else decides, and what is in memory is dropped.
    */
   placed(cursor: string | null, nowMs: number): void {
-    invariant(this.phase !== 'writing', `the writer was opened during a write of shard ${this.shard}`);
+    invariant(this.phase !== 'writing', `the writer was opened during a write of ${this.name}`);
     const wasUnsure = this.phase === 'unsure';
     if (wasUnsure) this.phase = 'none';
     if (!this.isPlaced) {
@@ -97,15 +99,15 @@ export class SinkLane {
   }
 
   readBegins(from: string | null, nowMs: number): void {
-    invariant(this.mayRead(), `shard ${this.shard} is read twice at a time`);
+    invariant(this.mayRead(), `${this.name} is read twice at a time`);
     this.reading = { from, askedAtMs: nowMs, isObsolete: false };
   }
 
   /** Takes what was read. Throws when the source breaks its promises. */
   readEnds(batch: EffectBatch, nowMs: number): void {
     const { from, askedAtMs, isObsolete } = this.endReading();
-    invariant(batch.shard === this.shard, `shard ${this.shard} was asked and ${batch.shard} answered`);
-    invariant(batch.position.length <= POSITION_LENGTH_MAX, `a position of shard ${this.shard} has ${batch.position.length} characters`);
+    invariant(batch.shard === this.shard, `${this.name} was asked and ${batch.shard} answered`);
+    invariant(batch.position.length <= POSITION_LENGTH_MAX, `a position of ${this.name} has ${batch.position.length} characters`);
     const wasAway = this.readBackoff.state !== null;
     this.readBackoff.succeeded();
     // A shard that was away may not have heard the newest acknowledgement.
@@ -113,7 +115,7 @@ export class SinkLane {
     if (isObsolete) return;
     this.sawLast = batch.isLast;
     const moved = batch.position !== from;
-    invariant(moved || rowsOf(batch) === 0, `shard ${this.shard} gives effects and stays at the same position`);
+    invariant(moved || rowsOf(batch) === 0, `${this.name} gives effects and stays at the same position`);
     this.nextReadAtMs = batch.isLast || !moved ? nowMs + this.idleMs : nowMs;
     if (!moved) {
       if (batch.isLast && this.current === null) this.caughtUpAtMs = askedAtMs;
@@ -137,7 +139,7 @@ export class SinkLane {
   }
 
   askBegins(): void {
-    invariant(this.phase === 'none', `shard ${this.shard} asks for regional windows while it is ${this.phase}`);
+    invariant(this.phase === 'none', `${this.name} asks for regional windows while it is ${this.phase}`);
     this.phase = 'asking';
   }
 
@@ -154,8 +156,8 @@ export class SinkLane {
   }
 
   writeBegins(held: HeldBatch): void {
-    invariant(this.phase === 'none' && this.current === held, `shard ${this.shard} writes twice at a time`);
-    invariant(held.from === this.position, `shard ${this.shard} leaves something out`);
+    invariant(this.phase === 'none' && this.current === held, `${this.name} writes twice at a time`);
+    invariant(held.from === this.position, `${this.name} leaves something out`);
     this.phase = 'writing';
   }
 
@@ -232,7 +234,7 @@ export class SinkLane {
 
   private endReading(): Reading {
     const { reading } = this;
-    invariant(reading !== null, `shard ${this.shard} answers without being asked`);
+    invariant(reading !== null, `${this.name} answers without being asked`);
     this.reading = null;
     return reading;
   }
@@ -267,6 +269,6 @@ export class SinkLane {
 }
 
 /** Things in a batch; what a writer makes of them may be more or fewer rows. */
-export function rowsOf({ windowCount, regionWindows, anomalies, deadLetters }: EffectBatch): number {
-  return windowCount + regionWindows.length + anomalies.length + deadLetters.length;
+export function rowsOf({ windowCount, regionWindows, anomalies, deadLetters, alerts }: EffectBatch): number {
+  return windowCount + regionWindows.length + anomalies.length + deadLetters.length + alerts.length;
 }

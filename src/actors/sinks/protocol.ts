@@ -1,9 +1,10 @@
+import type { Alert } from '../../model/alert.ts';
 import type { Anomaly } from '../../model/anomaly.ts';
 import type { DeadLetter } from '../../model/queries.ts';
 import type { Granularity, RegionWindow } from '../../model/window.ts';
 
 /**
- * What flows out of the shards to the systems beside the engine. A shard's outbox says what changed, in order; what it holds is the newest state of each thing
+ * What flows out of the shards, and of the alerts supervisor, to the systems beside the engine. An outbox says what changed, in order; what it holds is the newest state of each thing
  * when it is read, so reading a piece twice is harmless, and a thing that changed often is sent as it is now.
  */
 
@@ -30,8 +31,17 @@ export const REGIONS_CONSUMER = '-regions';
 /** A position before everything: what a writer says whose system has lost what it had, or never had it. */
 export const BEGINNING = 'beginning';
 
-/** A piece of one shard's outbox. */
+/** The alerts supervisor has an outbox too, and stands among the shards under this number, which none of them has. */
+export const ALERTS_LANE = -1;
+
+/** Who is asked, in words. */
+export function laneName(shard: number): string {
+  return shard === ALERTS_LANE ? 'the alerts supervisor' : `shard ${shard}`;
+}
+
+/** A piece of one shard's outbox, or of the alerts'. */
 export interface EffectBatch {
+  /** ALERTS_LANE: of the alerts supervisor. */
   shard: number;
   /** Where the next piece begins: what a consumer keeps as its cursor. Opaque, at most 200 characters. */
   position: string;
@@ -44,6 +54,8 @@ export interface EffectBatch {
   /** Episodes that opened, changed or ended. */
   anomalies: Anomaly[];
   deadLetters: DeadLetter[];
+  /** Alerts that opened, changed or ended; none from a shard. One occurs once at most. */
+  alerts: Alert[];
 }
 
 /** What a consumer is given to write. */
@@ -65,7 +77,7 @@ export interface WriteReport {
 }
 
 /**
- * A system beside the engine, behind its adapter. `write` is called for one batch of a shard at a time; those of several shards go side by side, each in a slot of its own (the shard's number when absent).
+ * A system beside the engine, behind its adapter. `write` is called for one batch of a shard (or of the alerts) at a time; those of several go side by side, each in a slot of its own (the shard's number when absent).
  */
 export interface SinkWriter {
   readonly name: 'timescale' | 'kafka';
@@ -82,7 +94,7 @@ export interface SinkWriter {
   close(): Promise<void>;
 }
 
-/** The shards' side, as the sink thread sees it. Rejects with OperationalError `unavailable` (retryable) while a shard is away. */
+/** The side of the shards and the alerts, as the sink thread sees it. Rejects with OperationalError `unavailable` (retryable) while a shard is away. */
 export interface EffectSource {
   /** The piece that begins at `position` (null: at what the shard itself remembers of this consumer, else at the beginning of all), with about `windowsMax` windows at most. */
   read(shard: number, consumer: string, position: string | null, windowsMax: number): Promise<EffectBatch>;

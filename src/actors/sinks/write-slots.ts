@@ -1,5 +1,7 @@
+import { ALERTS_LANE } from './protocol.ts';
+
 /**
- * Which shards may be at the writer. Where shards are few each has a slot of its own, under its own number; where they are partitions, that come and go, they share some, and wait for one in
+ * Which shards may be at the writer. Where shards are few each has a slot of its own, under its own number, and the alerts the one behind the last; where they are partitions, that come and go, they share some, and wait for one in
  * order of asking.
  */
 export class WriteSlots {
@@ -9,7 +11,11 @@ export class WriteSlots {
   /** Shards that wait, in order of asking. */
   private readonly waiting = new Set<number>();
 
-  constructor(slots: number | null) {
+  private readonly shards: number;
+
+  /** `shards`: how many there are where each has a slot of its own. */
+  constructor(slots: number | null, shards: number) {
+    this.shards = shards;
     this.free = slots === null ? null : Array.from({ length: slots }, (_, i) => slots - 1 - i);
   }
 
@@ -17,7 +23,7 @@ export class WriteSlots {
   take(shard: number): number | null {
     const held = this.taken.get(shard);
     if (held !== undefined) return held;
-    const slot = this.free === null ? shard : this.free.pop();
+    const slot = this.free === null ? this.ownSlot(shard) : this.free.pop();
     if (slot === undefined) {
       this.waiting.add(shard);
       return null;
@@ -42,5 +48,9 @@ export class WriteSlots {
     if (next === undefined || this.free === null || this.free.length === 0) return null;
     this.waiting.delete(next);
     return next;
+  }
+
+  private ownSlot(shard: number): number {
+    return shard === ALERTS_LANE ? this.shards : shard;
   }
 }

@@ -1,6 +1,6 @@
 import { openWindowBlock } from '../../../model/window-block.ts';
 import type { SinkBatch } from '../protocol.ts';
-import { alertValue, CONTENT_TYPES, deadLetterValue, IsoTimes, regionWindowValue, windowValue, type ValueEncoder } from './message-values.ts';
+import { alertValue, anomalyValue, CONTENT_TYPES, deadLetterValue, IsoTimes, regionWindowValue, windowValue, type ValueEncoder } from './message-values.ts';
 import type { MessageFormat } from './kafka-options.ts';
 import { REGION_TOPICS, TOPIC_PLANS, TOPICS, WINDOW_TOPICS, type Topic } from './topics.ts';
 
@@ -47,7 +47,8 @@ export function batchMessages(batch: SinkBatch, stamp: MessageStamp, encoder: Va
     lists.get(WINDOW_TOPICS[window.granularity])!.add(window.meterId, windowValue(window, times), window.windowStart);
   }
   for (const window of batch.regionWindows) lists.get(REGION_TOPICS[window.granularity])!.add(window.region, regionWindowValue(window, times), window.windowStart);
-  for (const anomaly of batch.anomalies) lists.get('alerts')!.add(anomaly.id, alertValue(anomaly, times), null);
+  for (const anomaly of batch.anomalies) lists.get('anomalies')!.add(anomaly.id, anomalyValue(anomaly, times), null);
+  for (const alert of batch.alerts) lists.get('alerts')!.add(alert.id, alertValue(alert, times), null);
   for (const letter of batch.deadLetters) lists.get('dead_letter')!.add(letter.id, deadLetterValue(letter, times), null);
   return [...lists.values()].filter(({ messages }) => messages.length > 0);
 }

@@ -17,7 +17,7 @@ import type { Topic } from './topics.ts';
  *
  * Delivery is at least once. Kafka keeps no cursor for the engine, so that the shard's own note of what was written counts; what was sent and not noted before a
  * crash, a lost answer or a failed batch is sent again, as it is then. A repetition has the same key and names the same thing: a window by meter (or region) and
- * start, of which the higher `revision` is the newer, an alert or a dead letter by its `id`. Where values differ and there is no revision, the record with the later
+ * start, of which the higher `revision` is the newer, an alert by its `id`, of which the higher `version` is, an anomaly or a dead letter by its `id`. Where values differ and there is neither, the record with the later
  * time stamp is the newer: it says when the message was sent.
  */
 

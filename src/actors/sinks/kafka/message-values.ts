@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr';
+import type { Alert, Deed } from '../../../model/alert.ts';
 import type { Anomaly } from '../../../model/anomaly.ts';
 import type { DeadLetter } from '../../../model/queries.ts';
 import type { SentRegionWindow } from '../protocol.ts';
@@ -48,11 +49,17 @@ export function regionWindowValue({ final: _final, revision, ...window }: SentRe
   return windowValue(revision === null ? window : { ...window, revision }, times);
 }
 
-/** An anomaly as the alert it raises: with `type`, as alerts will come from other sources too. */
-export function alertValue(anomaly: Anomaly, times: IsoTimes): object {
+/** With `type`, by which alerts tell outages from the rest, too. */
+export function anomalyValue(anomaly: Anomaly, times: IsoTimes): object {
   const { id, ...rest } = anomaly;
   const type = anomaly.kind === 'outage' ? 'METER_OUTAGE' : 'ANOMALY';
   return { id, type, ...rest, startedAt: times.of(anomaly.startedAt), endedAt: anomaly.endedAt === null ? null : times.of(anomaly.endedAt) };
+}
+
+export function alertValue(alert: Alert, times: IsoTimes): object {
+  const { startedAt, openedAt, changedAt, acknowledged, resolved } = alert;
+  const deed = (done: Deed | null): object | null => (done === null ? null : { ...done, at: times.of(done.at) });
+  return { ...alert, startedAt: times.of(startedAt), openedAt: times.of(openedAt), changedAt: times.of(changedAt), acknowledged: deed(acknowledged), resolved: deed(resolved) };
 }
 
 export function deadLetterValue(letter: DeadLetter, times: IsoTimes): object {

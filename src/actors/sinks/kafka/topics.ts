@@ -2,7 +2,7 @@ import type { Granularity } from '../../../model/window.ts';
 
 /** The topics, what their messages are keyed by, and what keeps them whole. Names are without the prefix. */
 
-export const TOPICS = ['aggregates_1m', 'aggregates_15m', 'aggregates_1m_regional', 'aggregates_15m_regional', 'alerts', 'dead_letter'] as const;
+export const TOPICS = ['aggregates_1m', 'aggregates_15m', 'aggregates_1m_regional', 'aggregates_15m_regional', 'anomalies', 'alerts', 'dead_letter'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 export const WINDOW_TOPICS: Readonly<Record<Granularity, Topic>> = { '1m': 'aggregates_1m', '15m': 'aggregates_15m' };
@@ -16,7 +16,7 @@ export interface TopicPlan {
   /** `cleanup.policy` of a topic that is made. */
   cleanupPolicy: 'delete' | 'compact,delete';
   /**
-   * Whether an existing topic may be compacted. Compaction keeps the newest message of each key: an alert's key is its id, and the newest is what counts, but of
+   * Whether an existing topic may be compacted. Compaction keeps the newest message of each key: an alert's or an anomaly's key is its id, and the newest is what counts, but of
    * a meter it would keep one window and drop all others.
    */
   mayCompact: boolean;
@@ -27,6 +27,8 @@ export const TOPIC_PLANS: Readonly<Record<Topic, TopicPlan>> = {
   aggregates_15m: { schema: 'meter-window/1', subject: '15m window of meter', cleanupPolicy: 'delete', mayCompact: false },
   aggregates_1m_regional: { schema: 'region-window/2', subject: '1m window of region', cleanupPolicy: 'delete', mayCompact: false },
   aggregates_15m_regional: { schema: 'region-window/2', subject: '15m window of region', cleanupPolicy: 'delete', mayCompact: false },
-  alerts: { schema: 'alert/1', subject: 'alert', cleanupPolicy: 'compact,delete', mayCompact: true },
+  anomalies: { schema: 'anomaly/1', subject: 'anomaly', cleanupPolicy: 'compact,delete', mayCompact: true },
+  /** Of engines before there were alerts it has anomalies, as alert/1. */
+  alerts: { schema: 'alert/2', subject: 'alert', cleanupPolicy: 'compact,delete', mayCompact: true },
   dead_letter: { schema: 'dead-letter/1', subject: 'dead letter', cleanupPolicy: 'delete', mayCompact: false },
 };

@@ -1,5 +1,5 @@
 import { invariant, OperationalError } from '../../../runtime/errors.ts';
-import type { SetAside, SinkBatch, WriteReport } from '../protocol.ts';
+import { ALERTS_LANE, laneName, type SetAside, type SinkBatch, type WriteReport } from '../protocol.ts';
 import type { BinaryCopy } from './binary-copy.ts';
 import { isOfARow, isOfItsValues, reasonOf } from './database-errors.ts';
 import { literal, type DatabaseSession } from './database-session.ts';
@@ -73,10 +73,15 @@ async function beginOrFindWritten({ session, engineId, isShared, expected }: Bat
 }
 
 function cursorMoved(shard: number, where: string, isShared: boolean): OperationalError {
-  const what = isShared
-    ? `the cursor of partition ${shard} in ${where} was moved by the engine that has the partition too, before or after this one; it has to be asked for again`
-    : `the cursor of shard ${shard} in ${where} was moved by another session; it has to be asked for again. When this is said over and over, another engine runs on a copy of this data directory: stop it and take "id" out of the copy's engine.json, so that it gets one of its own, as seg restore does`;
-  return new OperationalError('cursor_moved', what, { retryable: true });
+  return new OperationalError('cursor_moved', `the cursor of ${whoMovedIt(shard, where, isShared)}`, { retryable: true });
+}
+
+function whoMovedIt(shard: number, where: string, isShared: boolean): string {
+  if (!isShared) {
+    return `${laneName(shard)} in ${where} was moved by another session; it has to be asked for again. When this is said over and over, another engine runs on a copy of this data directory: stop it and take "id" out of the copy's engine.json, so that it gets one of its own, as seg restore does`;
+  }
+  if (shard === ALERTS_LANE) return `the alerts in ${where} was moved by another engine; it has to be asked for again. When this is said over and over, several engines of the group have SEG_ALERTS=on: exactly one may`;
+  return `partition ${shard} in ${where} was moved by the engine that has the partition too, before or after this one; it has to be asked for again`;
 }
 
 function moveCursor({ engineId, expected }: BatchTarget, { shard, position }: SinkBatch): string {

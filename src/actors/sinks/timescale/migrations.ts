@@ -127,6 +127,49 @@ ALTER TABLE regional_aggregates_1m ADD COLUMN revision bigint;
 ALTER TABLE regional_aggregates_15m ADD COLUMN revision bigint;
 COMMENT ON COLUMN regional_aggregates_1m.revision IS 'The higher is the newer, where several engines share a log; else null.';`,
   },
+  {
+    number: 4,
+    name: 'alerts, and anomalies under their own name',
+    sql: `
+ALTER TABLE alerts RENAME TO anomalies;
+ALTER INDEX alerts_pkey RENAME TO anomalies_pkey;
+ALTER INDEX alerts_started_at RENAME TO anomalies_started_at;
+CREATE TABLE alerts (
+  id ${ID} PRIMARY KEY,
+  version integer NOT NULL,
+  type text NOT NULL,
+  kind text NOT NULL,
+  severity text NOT NULL,
+  state text NOT NULL,
+  rule text NOT NULL,
+  region text,
+  meter_id text COLLATE "C",
+  component text,
+  title text NOT NULL,
+  description text NOT NULL,
+  value double precision,
+  threshold double precision,
+  unit text,
+  started_at timestamptz NOT NULL,
+  opened_at timestamptz NOT NULL,
+  changed_at timestamptz NOT NULL,
+  acknowledged_at timestamptz,
+  acknowledged_by text,
+  acknowledged_why text,
+  resolved_at timestamptz,
+  resolved_by text,
+  resolved_why text,
+  affected_meters integer NOT NULL,
+  occurrences integer NOT NULL,
+  is_flapping boolean NOT NULL,
+  suppressed_by text,
+  suppressed_id text
+);
+CREATE INDEX alerts_opened_at ON alerts (opened_at);
+COMMENT ON TABLE anomalies IS 'Episodes that the meters'' own history finds odd.';
+COMMENT ON TABLE alerts IS 'What people are told of; the higher version of an id is the newer.';
+COMMENT ON COLUMN sink_cursors.shard IS '-1: of the alerts.';`,
+  },
 ];
 
 /** Any number will do that no other program takes for this: the letters "seg sink". */

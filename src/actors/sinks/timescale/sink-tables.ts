@@ -1,3 +1,4 @@
+import type { Alert, Deed } from '../../../model/alert.ts';
 import type { Anomaly } from '../../../model/anomaly.ts';
 import type { DeadLetter } from '../../../model/queries.ts';
 import { openWindowBlock, type WindowBlock } from '../../../model/window-block.ts';
@@ -67,7 +68,7 @@ const REGION_COLUMNS: readonly Column[] = [
   ['revision', 'bigint'],
 ];
 
-const ALERT_COLUMNS: readonly Column[] = [
+const ANOMALY_COLUMNS: readonly Column[] = [
   ['id', 'text'],
   ['type', 'text'],
   ['kind', 'text'],
@@ -81,6 +82,38 @@ const ALERT_COLUMNS: readonly Column[] = [
   ['expected', 'double precision'],
   ['score', 'double precision'],
   ['message', 'text'],
+];
+
+const ALERT_COLUMNS: readonly Column[] = [
+  ['id', 'text'],
+  ['version', 'integer'],
+  ['type', 'text'],
+  ['kind', 'text'],
+  ['severity', 'text'],
+  ['state', 'text'],
+  ['rule', 'text'],
+  ['region', 'text'],
+  ['meter_id', 'text'],
+  ['component', 'text'],
+  ['title', 'text'],
+  ['description', 'text'],
+  ['value', 'double precision'],
+  ['threshold', 'double precision'],
+  ['unit', 'text'],
+  ['started_at', 'timestamptz'],
+  ['opened_at', 'timestamptz'],
+  ['changed_at', 'timestamptz'],
+  ['acknowledged_at', 'timestamptz'],
+  ['acknowledged_by', 'text'],
+  ['acknowledged_why', 'text'],
+  ['resolved_at', 'timestamptz'],
+  ['resolved_by', 'text'],
+  ['resolved_why', 'text'],
+  ['affected_meters', 'integer'],
+  ['occurrences', 'integer'],
+  ['is_flapping', 'boolean'],
+  ['suppressed_by', 'text'],
+  ['suppressed_id', 'text'],
 ];
 
 const DEAD_LETTER_COLUMNS: readonly Column[] = [
@@ -99,6 +132,7 @@ const IS_QUARTER_HOUR: Column = ['is_quarter_hour', 'boolean'];
 const STAGES: Readonly<Record<string, readonly Column[]>> = {
   seg_stage_windows: [IS_QUARTER_HOUR, ...METER_COLUMNS],
   seg_stage_regions: [IS_QUARTER_HOUR, ...REGION_COLUMNS],
+  seg_stage_anomalies: ANOMALY_COLUMNS,
   seg_stage_alerts: ALERT_COLUMNS,
   seg_stage_dead_letters: DEAD_LETTER_COLUMNS,
 };
@@ -113,7 +147,8 @@ export function rowSetsOf(batch: SinkBatch): RowSet[] {
   return [
     meterWindowRows(openWindowBlock(batch.windows)),
     regionWindowRows(batch.regionWindows),
-    alertRows(batch.anomalies),
+    anomalyRows(batch.anomalies),
+    alertRows(batch.alerts),
     deadLetterRows(batch.deadLetters),
   ].filter(({ count }) => count > 0);
 }
@@ -141,7 +176,8 @@ const METER_UPSERTS = forEachGranularity(
 const REGION_UPSERTS = forEachGranularity(
   (granularity) => `${upsert(REGION_TABLES[granularity], REGION_COLUMNS, ['region', 'window_start'], 'seg_stage_regions', OF_GRANULARITY[granularity])} WHERE coalesce(excluded.revision > t.revision, true)`,
 );
-const ALERT_UPSERT = upsert('alerts', ALERT_COLUMNS, ['id'], 'seg_stage_alerts');
+const ANOMALY_UPSERT = upsert('anomalies', ANOMALY_COLUMNS, ['id'], 'seg_stage_anomalies');
+const ALERT_UPSERT = `${upsert('alerts', ALERT_COLUMNS, ['id'], 'seg_stage_alerts')} WHERE excluded.version > t.version`;
 /** A dead letter never changes. */
 const DEAD_LETTER_INSERT = `INSERT INTO dead_letter (${names(DEAD_LETTER_COLUMNS)}) SELECT ${names(DEAD_LETTER_COLUMNS)} FROM pg_temp.seg_stage_dead_letters ON CONFLICT (id) DO NOTHING`;
 
@@ -195,20 +231,20 @@ function encodeRegionWindow(copy: BinaryCopy, row: SentRegionWindow): void {
   copy.int8OrNull(row.revision, 'revision');
 }
 
-function alertRows(anomalies: readonly Anomaly[]): RowSet {
+function anomalyRows(anomalies: readonly Anomaly[]): RowSet {
   const rows = newestByKey(anomalies, ({ id }) => id);
   return {
     count: rows.length,
-    stage: 'seg_stage_alerts',
-    encode: (copy, i) => encodeAlert(copy, rows[i]),
-    upserts: [ALERT_UPSERT],
-    describe: (i) => `alert ${rows[i].id}`,
+    stage: 'seg_stage_anomalies',
+    encode: (copy, i) => encodeAnomaly(copy, rows[i]),
+    upserts: [ANOMALY_UPSERT],
+    describe: (i) => `anomaly ${rows[i].id}`,
     payload: (i) => rows[i],
   };
 }
 
-function encodeAlert(copy: BinaryCopy, row: Anomaly): void {
-  copy.row(ALERT_COLUMNS.length);
+function encodeAnomaly(copy: BinaryCopy, row: Anomaly): void {
+  copy.row(ANOMALY_COLUMNS.length);
   copy.text(row.id);
   copy.text(row.kind === 'outage' ? 'METER_OUTAGE' : 'ANOMALY');
   copy.text(row.kind);
@@ -222,6 +258,53 @@ function encodeAlert(copy: BinaryCopy, row: Anomaly): void {
   copy.float8(row.expected, 'expected');
   copy.float8(row.score, 'score');
   copy.text(row.message);
+}
+
+/** A higher version wins; the same one again changes nothing. */
+function alertRows(alerts: readonly Alert[]): RowSet {
+  return {
+    count: alerts.length,
+    stage: 'seg_stage_alerts',
+    encode: (copy, i) => encodeAlert(copy, alerts[i]),
+    upserts: [ALERT_UPSERT],
+    describe: (i) => `alert ${alerts[i].id}`,
+    payload: (i) => alerts[i],
+  };
+}
+
+function encodeAlert(copy: BinaryCopy, row: Alert): void {
+  copy.row(ALERT_COLUMNS.length);
+  copy.text(row.id);
+  copy.int4(row.version, 'version');
+  copy.text(row.type);
+  copy.text(row.kind);
+  copy.text(row.severity);
+  copy.text(row.state);
+  copy.text(row.rule);
+  copy.textOrNull(row.region);
+  copy.textOrNull(row.meterId);
+  copy.textOrNull(row.component);
+  copy.text(withoutNul(row.title));
+  copy.text(withoutNul(row.description));
+  copy.float8OrNull(row.value, 'value');
+  copy.float8OrNull(row.threshold, 'threshold');
+  copy.textOrNull(row.unit);
+  copy.timestamptz(row.startedAt, 'started_at');
+  copy.timestamptz(row.openedAt, 'opened_at');
+  copy.timestamptz(row.changedAt, 'changed_at');
+  encodeDeed(copy, row.acknowledged, 'acknowledged_at');
+  encodeDeed(copy, row.resolved, 'resolved_at');
+  copy.int4(row.affectedMeters, 'affected_meters');
+  copy.int4(row.occurrences, 'occurrences');
+  copy.bool(row.isFlapping);
+  copy.textOrNull(row.suppression?.by ?? null);
+  copy.textOrNull(row.suppression?.id ?? null);
+}
+
+function encodeDeed(copy: BinaryCopy, deed: Deed | null, column: string): void {
+  copy.timestamptzOrNull(deed?.at ?? null, column);
+  copy.textOrNull(withoutNulOrNull(deed?.by ?? null));
+  copy.textOrNull(withoutNulOrNull(deed?.why ?? null));
 }
 
 function deadLetterRows(letters: readonly DeadLetter[]): RowSet {
@@ -242,13 +325,17 @@ function encodeDeadLetter(copy: BinaryCopy, row: DeadLetter): void {
   copy.text(row.code);
   copy.text(withoutNul(row.message));
   copy.int4(row.index, 'index');
-  copy.textOrNull(row.meterId === null ? null : withoutNul(row.meterId));
+  copy.textOrNull(withoutNulOrNull(row.meterId));
   copy.text(withoutNul(row.raw));
 }
 
 /** What was sent may hold any byte, and PostgreSQL's text holds all characters but this one. */
 function withoutNul(text: string): string {
   return text.replaceAll('\0', '\ufffd');
+}
+
+function withoutNulOrNull(text: string | null): string | null {
+  return text === null ? null : withoutNul(text);
 }
 
 /** The last row of each key, in order of the key. */

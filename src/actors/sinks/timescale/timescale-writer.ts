@@ -1,6 +1,6 @@
 import { invariant } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
-import { BEGINNING, type SinkBatch, type SinkWriter, type WriteReport } from '../protocol.ts';
+import { ALERTS_LANE, BEGINNING, type SinkBatch, type SinkWriter, type WriteReport } from '../protocol.ts';
 import { writeBatch } from './batch-transaction.ts';
 import { BinaryCopy } from './binary-copy.ts';
 import { databaseAddress, type DatabaseAddress } from './database-address.ts';
@@ -90,7 +90,7 @@ class TimescaleWriter implements SinkWriter {
     line.isWriting = true;
     try {
       // One that ended while nothing was written: the server was restarted.
-      if (line.session?.isBroken !== false) line.session = await this.connect(slot);
+      if (line.session?.isBroken !== false) line.session = await this.connect(batch.shard, slot);
       const { engineId, isShared = false } = this.options;
       const report = await writeBatch({ session: line.session, copy: line.copy, engineId, isShared, expected: this.positions.get(batch.shard) ?? null }, batch);
       this.positions.set(batch.shard, batch.position);
@@ -125,9 +125,9 @@ class TimescaleWriter implements SinkWriter {
     this.sayOnce(() => log.info({ database: this.address.label, kind }, 'writing to the database'), kind);
   }
 
-  private async connect(slot: number): Promise<DatabaseSession> {
+  private async connect(shard: number, slot: number): Promise<DatabaseSession> {
     const { engineId, isShared = false } = this.options;
-    const session = await DatabaseSession.open(this.address, `seg sink: ${isShared ? 'writer' : 'shard'} ${slot} of ${engineId}`, this.timeouts);
+    const session = await DatabaseSession.open(this.address, `seg sink: ${isShared ? `writer ${slot}` : shard === ALERTS_LANE ? 'alerts' : `shard ${slot}`} of ${engineId}`, this.timeouts);
     try {
       await session.run(CREATE_STAGES);
       return session;
