@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { registerExport } from './cli/export.ts';
 import { registerImport } from './cli/import/import-command.ts';
+import { registerNotify } from './cli/notify-command.ts';
 import { registerProve } from './cli/prove/prove-command.ts';
 import { registerSimulate } from './cli/simulate/simulate-command.ts';
 import { registerBackup, registerRestore } from './engine/backup-command.ts';
@@ -20,6 +21,7 @@ registerSimulate(program);
 registerImport(program);
 registerExport(program);
 registerProve(program);
+registerNotify(program);
 registerVerify(program);
 registerBackup(program);
 registerRestore(program);

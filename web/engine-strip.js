@@ -45,9 +45,24 @@ function EngineFacts({ engine, live, nowMs }) {
       <div class=${engine.rejectedPerSecond > 0 ? 'alarm' : ''}><dt>Rejected</dt><dd>${formatCount(engine.rejectedPerSecond)} readings/s</dd></div>
       <div><dt>Acknowledged, p99</dt><dd>${engine.ackLatencyP99Ms === null ? '–' : `${formatDecimal(engine.ackLatencyP99Ms, 1)} ms`}</dd></div>
       ${engine.sinks.map((sink) => html`<${SinkFact} key=${sink.sink} sink=${sink} />`)}
+      ${engine.alerts && html`<${AlertingFact} alerting=${engine.alerts} />`}
       <div class="fact-uptime"><dt>Running for</dt><dd>${formatDuration(nowMs - Date.parse(engine.startedAt))}</dd></div>
     </dl>
   `;
+}
+
+/** @type {Record<import('./wire-types.js').Alerting['channels'][number]['channel'], string>} */
+const CHANNEL_WORDS = { email: 'e-mail', sms: 'SMS', push: 'push', webhook: 'webhooks', live: 'live stream' };
+
+/**
+ * Whether people hear of alerts. What is well is not spoken of.
+ * @param {{ alerting: import('./wire-types.js').Alerting }} props
+ */
+function AlertingFact({ alerting }) {
+  const failing = alerting.channels.filter(({ state }) => state === 'failing').map(({ channel }) => CHANNEL_WORDS[channel]);
+  if (alerting.state === 'up' && failing.length === 0) return null;
+  const words = alerting.state === 'up' ? `${failing.join(', ')} ${failing.length === 1 ? 'fails' : 'fail'}` : 'restarting';
+  return html`<div class="alarm" title=${alerting.problem ?? ''}><dt>Notifications</dt><dd>${words}</dd></div>`;
 }
 
 /** @type {Record<import('./wire-types.js').Sink['sink'], string>} */

@@ -51,12 +51,19 @@
  * @property {string} now
  * @property {{ shard: number, state: 'starting' | 'up' | 'restarting' | 'down' }[]} shards
  * @property {Sink[]} sinks
+ * @property {Alerting | null} alerts null: the engine runs without them
  * @property {number} meters
  * @property {number} readingsAccepted
  * @property {number} acceptedPerSecond
  * @property {number} rejectedPerSecond
  * @property {number | null} ackLatencyP99Ms
  * @property {string} ingestUrl
+ *
+ * @typedef {object} Alerting Alerts, notifications and their thread.
+ * @property {'starting' | 'up' | 'restarting' | 'down'} state
+ * @property {string | null} problem
+ * @property {{ bySeverity: Record<'INFO' | 'WARN' | 'CRITICAL', number>, suppressed: number } | null} active
+ * @property {{ channel: 'email' | 'sms' | 'push' | 'webhook' | 'live', state: 'on' | 'off' | 'failing' }[]} channels
  *
  * @typedef {object} MeterSummary
  * @property {string} meterId

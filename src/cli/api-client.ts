@@ -1,12 +1,14 @@
 import type http from 'node:http';
 import { OperationalError } from '../runtime/errors.ts';
-import type { HttpReply } from './http-exchange.ts';
+import type { HttpExchange, HttpReply } from './http-exchange.ts';
 import { createAgent, parseBaseUrl, problemText, sendRequest } from './http-exchange.ts';
 import { parseRetryAfterMs, pause, retryDelayMs } from './retry-policy.ts';
 
 export const DEFAULT_API_URL = 'http://127.0.0.1:3000';
 /** The gateway gives up on a shard sooner. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A command may wait for a provider of messages, which has its own time limits. */
+const COMMAND_TIMEOUT_MS = 90_000;
 /** Attempts at one page: with back-off about half a minute, a shard's restart. */
 const ATTEMPTS_MAX = 8;
 
@@ -16,7 +18,7 @@ export interface ApiPage {
   nextCursor: string | null;
 }
 
-/** Reads the engine's API page by page. The caller closes it. */
+/** Reads the engine's API page by page, and gives it commands. The caller closes it. */
 export class ApiClient {
   private readonly base: URL;
   private readonly agent: http.Agent;
@@ -44,13 +46,26 @@ export class ApiClient {
     } while (cursor !== null);
   }
 
+  /**
+   * Gives a command, once: who knows whether it was carried out when no answer came. Throws OperationalError `api_unreachable`, `api_overloaded`, `not_found`, `api_refused`, `aborted`.
+   */
+  async post(path: string, document: object): Promise<Record<string, unknown>> {
+    const url = new URL(path, this.base);
+    const headers = { accept: 'application/json', 'content-type': 'application/json' };
+    const reply = await this.send({ url, method: 'POST', headers, body: Buffer.from(JSON.stringify(document)), agent: this.agent, timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal });
+    if (reply.status >= 200 && reply.status < 300) return parseDocument(reply, url);
+    if (reply.status === 404) throw new OperationalError('not_found', problemText(reply));
+    if ([429, 502, 503, 504].includes(reply.status)) throw new OperationalError('api_overloaded', `${url.origin} could not do it now: ${problemText(reply)}; try again later`, { retryable: true });
+    throw new OperationalError('api_refused', `${url.href} refused the request: ${problemText(reply)}`);
+  }
+
   close(): void {
     this.agent.destroy();
   }
 
   private async get(url: URL): Promise<HttpReply> {
     for (let attempt = 0; ; attempt++) {
-      const reply = await this.send(url);
+      const reply = await this.send({ url, method: 'GET', headers: { accept: 'application/json' }, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });
       if (reply.status === 200) return reply;
       if (reply.status === 404) throw new OperationalError('not_found', `the engine has nothing at ${url.pathname}: ${problemText(reply)}`);
       if (![429, 502, 503, 504].includes(reply.status)) throw new OperationalError('api_refused', `${url.href} refused the request: ${problemText(reply)}`);
@@ -59,12 +74,12 @@ export class ApiClient {
     }
   }
 
-  private async send(url: URL): Promise<HttpReply> {
+  private async send(exchange: HttpExchange): Promise<HttpReply> {
     try {
-      return await sendRequest({ url, method: 'GET', headers: { accept: 'application/json' }, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });
+      return await sendRequest(exchange);
     } catch (error) {
       if (!(error instanceof OperationalError) || error.code !== 'unreachable') throw error;
-      throw new OperationalError('api_unreachable', `no engine answers at ${url.origin}; start one with \`npm start\`, or name another with --url (${error.message})`, { retryable: true, cause: error });
+      throw new OperationalError('api_unreachable', `no engine answers at ${exchange.url.origin}; start one with \`npm start\`, or name another with --url (${error.message})`, { retryable: true, cause: error });
     }
   }
 }
@@ -77,4 +92,14 @@ function parsePage(reply: HttpReply, url: URL): ApiPage {
     // Falls through: a body that is not JSON is as foreign as one without data.
   }
   throw new OperationalError('api_refused', `${url.href} answered with something that is not a page of data; is it the API port of an engine?`);
+}
+
+function parseDocument(reply: HttpReply, url: URL): Record<string, unknown> {
+  try {
+    const document = JSON.parse(reply.body.toString('utf8')) as Record<string, unknown> | null;
+    if (typeof document === 'object' && document !== null) return document;
+  } catch {
+    // Falls through: what is not JSON is as foreign as what is no object.
+  }
+  throw new OperationalError('api_refused', `${url.href} answered with something that is not a document; is it the API port of an engine?`);
 }

@@ -7,7 +7,7 @@ import { backUp, restore } from './backup.ts';
 import type { Manifest } from './data-manifest.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { VERSION } from './start-command.ts';
-import { requireManifest, verifyShards } from './verification.ts';
+import { requireManifest, verifyDirectory } from './verification.ts';
 import { addDirectory, describeReport, directorySettings, withProgress } from './verify-command.ts';
 
 const MIB = 2 ** 20;
@@ -54,7 +54,7 @@ async function makeBackup(config: EngineConfig, to: string): Promise<void> {
 async function restoreBackup(config: EngineConfig, from: string): Promise<void> {
   const to = resolve(config.dataDir);
   const verify = async (path: string, manifest: Manifest): Promise<void> => {
-    const report = await withProgress('verifying', manifest.shards, (onProgress) => verifyShards(path, manifest, config, onProgress));
+    const report = await withProgress('verifying', manifest.shards, (onProgress) => verifyDirectory(path, manifest, config, onProgress));
     if (report.found > 0) throw new OperationalError('corrupt', `the backup is not sound; use another one\n${describeReport(from, report)}`);
   };
   const report = await withProgress('copying', requireManifest(from).shards, (onProgress) => restore(from, to, verify, onProgress));

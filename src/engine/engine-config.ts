@@ -6,6 +6,7 @@ import { ID_BYTES_MAX, isId } from '../model/ids.ts';
 import { byteSize, choice, decimalNumber, duration, durationForeverOrAuto, durationOrForever, listOf, numbersByName, onOff, onOffOrAuto, optionalText, settingType, text, wholeNumber } from '../runtime/config-values.ts';
 import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
+import { ALERT_SETTINGS, alertContradictions, type AlertSettings } from './alert-settings.ts';
 
 /** The settings of this engine, one schema: flags, SEG_ variables, seg.config.json, the README's table and --help come from it. */
 
@@ -201,7 +202,7 @@ export function engineConfigSchema(machine: { cores: number }) {
         default: 'lmdb',
         description: 'Where readings lie before they count: lmdb, in the data directory, or kafka, in the topic raw_readings of SEG_KAFKA_BROKERS, whose partitions several engines share.',
       }),
-      kafkaResults: setting(onOff(), { default: 'on', description: 'Whether windows, alerts and dead letters become messages in topics of kafkaBrokers, or those are for the log alone.' }),
+      kafkaResults: setting(onOff(), { default: 'on', description: 'Whether windows, anomalies, alerts and dead letters become messages in topics of kafkaBrokers, or those are for the log alone.' }),
       kafkaGroup: setting(kafkaGroup, { default: 'seg', description: 'Name of the group of engines that share a log in Kafka.' }),
       nodeUrl: setting(nodeUrl, { default: null, defaultText: 'http://, host and http port', description: 'Address at which the other engines of the group reach this one\'s API.' }),
       clusterSecret: setting(clusterSecret, {
@@ -217,6 +218,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       kafkaMechanism: setting(choice(['none', 'plain', 'scram-sha-256', 'scram-sha-512']), { default: 'none', description: 'How to log in to the brokers (SASL).' }),
       kafkaUsername: setting(optionalText('a name'), { default: null, defaultText: 'none', description: 'Name for the brokers.' }),
       kafkaPassword: setting(optionalText('a password'), { default: null, defaultText: 'none', secret: true, description: 'Password for the brokers.' }),
+      ...ALERT_SETTINGS,
       outboxBytesMax: setting(byteSize({ min: '1MiB', max: '1TiB' }), {
         default: '4GiB',
         description: 'Disk for what TimescaleDB or Kafka have not taken yet, of one shard. A sink that was away for longer is sent everything anew.',
@@ -247,11 +249,10 @@ export function loadEngineConfig(machine: { cores: number }, sources: Omit<Confi
   return loadConfig(engineConfigSchema(machine), { ...sources, envPrefix: ENV_PREFIX, envIgnored: isTestVariable });
 }
 
-interface PartsThatMustAgree {
+interface PartsThatMustAgree extends AlertSettings {
   correctionHorizonMs: number;
   keep1mMs: number | null;
   keep15mMs: number | null;
-  log: 'lmdb' | 'kafka';
   kafkaBrokers: readonly string[];
   timescaleUrl: string | null;
   nodeUrl: string | null;
@@ -293,7 +294,7 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   for (const key of ['keep1mMs', 'keep15mMs'] as const) {
     if ((config[key] ?? Infinity) < config.correctionHorizonMs) found.push({ key, message: 'is shorter than correctionHorizonMs: a reading that may still correct a window would not find it' });
   }
-  found.push(...logContradictions(config));
+  found.push(...logContradictions(config), ...alertContradictions(config));
   if (config.kafkaMechanism !== 'none' && (config.kafkaUsername === null || config.kafkaPassword === null)) {
     found.push({ key: 'kafkaMechanism', message: 'a login needs kafkaUsername and kafkaPassword too' });
   }

@@ -1,9 +1,13 @@
 import { ACK_BUCKETS_MS, type IngestStatsSnapshot } from '../actors/ingest/ingest-stats.ts';
+import type { AlertsMetrics } from '../actors/alerts/actor.ts';
 import type { PartitionTotals } from '../actors/kafka-log/partition-host.ts';
+import type { NotificationFigures } from '../actors/notifications/notification-figures.ts';
 import { totalOf, type LaneTotals, type SinkFigures } from '../actors/sinks/figures.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { IngestServerStats } from '../http/ingest-server.ts';
-import { ANOMALY_KINDS, type AnomalyKind } from '../model/anomaly.ts';
+import { ALERT_TYPES, type AlertStatistics, type AlertType } from '../model/alert.ts';
+import { ANOMALY_KINDS, SEVERITIES, type AnomalyKind } from '../model/anomaly.ts';
+import { CHANNEL_NAMES } from '../model/contact.ts';
 import { GRANULARITIES, type Granularity } from '../model/window.ts';
 import { MAILBOX_BUCKETS_MS, type DurationSnapshot, type MailboxSnapshot } from '../runtime/mailbox-metrics.ts';
 import { MetricFamilies, type MetricDefinition, type MetricFamily } from '../runtime/metrics.ts';
@@ -67,6 +71,16 @@ export interface SinkThreadSnapshot extends ThreadSnapshotBase {
   sinks: readonly SinkFigures[];
 }
 
+export interface AlertThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'alerts';
+  alerts: AlertsMetrics;
+  active: AlertStatistics['active'];
+  /** Since the thread started. */
+  opened: Readonly<Record<AlertType, number>>;
+  notifications: NotificationFigures;
+  storeBytes: number;
+}
+
 /** Of a thread that folds partitions of the log in Kafka. */
 export interface PartitionThreadSnapshot extends ThreadSnapshotBase {
   kind: 'partitions';
@@ -108,7 +122,7 @@ export interface MainThreadSnapshot extends ThreadSnapshotBase {
   dataDiskFreeBytes: number;
 }
 
-export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | PartitionThreadSnapshot | KafkaLogThreadSnapshot | SinkThreadSnapshot | MainThreadSnapshot;
+export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | PartitionThreadSnapshot | KafkaLogThreadSnapshot | SinkThreadSnapshot | AlertThreadSnapshot | MainThreadSnapshot;
 
 const counter = (name: string, help: string): MetricDefinition => ({ name, help, type: 'counter' });
 const gauge = (name: string, help: string): MetricDefinition => ({ name, help, type: 'gauge' });
@@ -163,6 +177,20 @@ export const METRIC = {
   sinkBatches: counter('seg_sink_batches_total', 'Batches that the sink has taken.'),
   sinkSetAside: counter('seg_sink_set_aside_total', 'Rows that the sink can never take, left out with a line in the log.'),
   sinkFailures: counter('seg_sink_failures_total', 'Attempts to connect, read and write that failed.'),
+  alertsActive: gauge('seg_alerts_active', 'Alerts that are not resolved, by severity.'),
+  alertsAcknowledged: gauge('seg_alerts_acknowledged', 'Of those, ones that somebody has acknowledged.'),
+  alertsSuppressed: gauge('seg_alerts_suppressed', 'Of those, ones that nobody is told of: silenced, in maintenance, inhibited or flapping.'),
+  alertsOpened: counter('seg_alerts_opened_total', 'Alerts opened, by type.'),
+  alertsDropped: counter('seg_alerts_dropped_total', 'Signals and episodes left out because there were too many at once.'),
+  alertsStoreBytes: gauge('seg_alerts_store_bytes', 'Size of the store of alerts, notifications and people on disk.'),
+  notificationsSent: counter('seg_notifications_sent_total', 'Messages that a provider has taken, by channel.'),
+  notificationsFailed: counter('seg_notifications_failed_total', 'Messages that a provider has refused for good, by channel; the next channel is tried.'),
+  notificationsRetried: counter('seg_notifications_retried_total', 'Attempts that certainly did not go, and are made again.'),
+  notificationsUnknown: counter('seg_notifications_unknown_total', 'Attempts of which nobody knows whether they went, by channel.'),
+  notificationsUndelivered: counter('seg_notifications_undelivered_total', 'Notifications that reached their person on no channel.'),
+  notificationCircuitOpen: gauge('seg_notification_circuit_open', '1 while nothing is sent over the channel because its provider fails, else 0.'),
+  notificationQueue: gauge('seg_notification_queue', 'Notifications that wait for their turn, by channel.'),
+  notificationOldestAge: gauge('seg_notification_oldest_age_seconds', 'Age of the oldest notification that is due and has not gone; 0 without any.'),
   mailboxDepth: gauge('seg_mailbox_depth', 'Messages in an actor\'s mailbox, the one being handled included.'),
   mailboxRefused: counter('seg_mailbox_refused_total', 'Messages turned away by a full mailbox.'),
   mailboxWait: histogram('seg_mailbox_wait_seconds', 'Time a message waited before its actor took it up.'),
@@ -192,6 +220,9 @@ export function familiesOf(snapshot: ThreadSnapshot): MetricFamily[] {
       break;
     case 'sinks':
       addSinks(families, snapshot);
+      break;
+    case 'alerts':
+      addAlerts(families, snapshot);
       break;
     case 'main':
       addMain(families, snapshot);
@@ -288,6 +319,26 @@ function addSinks(families: MetricFamilies, { sinks }: SinkThreadSnapshot): void
     families.add(METRIC.sinkSetAside, { sink }, total('setAside'));
     families.add(METRIC.sinkFailures, { sink }, openFailures + total('failures'));
   }
+}
+
+function addAlerts(families: MetricFamilies, { alerts, active, opened, notifications, storeBytes }: AlertThreadSnapshot): void {
+  for (const severity of SEVERITIES) families.add(METRIC.alertsActive, { severity }, active.bySeverity[severity]);
+  families.add(METRIC.alertsAcknowledged, {}, active.acknowledged);
+  families.add(METRIC.alertsSuppressed, {}, active.suppressed);
+  for (const type of ALERT_TYPES) families.add(METRIC.alertsOpened, { type }, opened[type]);
+  families.add(METRIC.alertsDropped, {}, alerts.dropped);
+  families.add(METRIC.alertsStoreBytes, {}, storeBytes);
+  for (const channel of CHANNEL_NAMES) {
+    const figures = notifications.channels[channel];
+    families.add(METRIC.notificationsSent, { channel }, figures.sent);
+    families.add(METRIC.notificationsFailed, { channel }, figures.rejected);
+    families.add(METRIC.notificationsRetried, { channel }, figures.retried);
+    families.add(METRIC.notificationsUnknown, { channel }, figures.unknown);
+    families.add(METRIC.notificationCircuitOpen, { channel }, figures.circuit === 'closed' ? 0 : 1);
+    families.add(METRIC.notificationQueue, { channel }, figures.waiting);
+  }
+  families.add(METRIC.notificationsUndelivered, {}, notifications.deliveries.failed);
+  families.add(METRIC.notificationOldestAge, {}, notifications.oldestDueMs / 1_000);
 }
 
 function addMain(families: MetricFamilies, snapshot: MainThreadSnapshot): void {

@@ -5,7 +5,7 @@ import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
 import type { ChildStatus } from '../runtime/supervisor.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import { AckLatency } from './ack-latency.ts';
-import { familiesOf, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from './engine-metrics.ts';
+import { familiesOf, type AlertThreadSnapshot, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from './engine-metrics.ts';
 
 /** The figures of all threads: polled for the dashboard, gathered afresh for each scrape. */
 
@@ -93,6 +93,11 @@ export class EngineVitals {
     if (found === undefined) return { sink, state: 'down', lagMs: null, setAside: null, problem: 'its thread is being restarted' };
     const { state, lagMs, lastError } = found;
     return { sink, state, lagMs, setAside: totalOf(found, 'setAside'), problem: state === 'running' ? null : (lastError?.message ?? null) };
+  }
+
+  /** As of the last poll; null while their thread is away. */
+  alerts(): AlertThreadSnapshot | null {
+    return this.newest.find((snapshot): snapshot is AlertThreadSnapshot => snapshot.kind === 'alerts') ?? null;
   }
 
   /** Offsets that a partition of a log in Kafka has yet to fold, as of the last poll; null while it is not here. */

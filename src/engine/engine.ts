@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { PartitionState } from '../actors/kafka-log/partition-host.ts';
 import { RegionActor } from '../actors/region/actor.ts';
 import type { ShardReport } from '../actors/shard/protocol.ts';
 import type { Anomaly } from '../model/anomaly.ts';
-import type { EngineStatus } from '../http/engine-port.ts';
 import { startGateway, type Gateway } from '../http/gateway.ts';
-import type { EngineSnapshot, ShardState } from '../http/live-source.ts';
 import { registerLive, type LiveStream } from '../http/live-stream.ts';
 import { startOpsServer, type OpsServer } from '../http/ops-server.ts';
 import { loadStaticFiles } from '../http/static-files.ts';
@@ -16,15 +13,19 @@ import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus, type SupervisorOptions } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
+import { AlertOutboxLink } from './alert-outbox-link.ts';
+import { channelNames, planAlerts, type AlertPlan } from './alert-plan.ts';
 import type { ClusterBoard } from './cluster-board.ts';
 import { ClusterGateway } from './cluster-gateway.ts';
 import { ClusterThreads } from './cluster-threads.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
-import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
+import type { EngineConfig } from './engine-config.ts';
+import { EngineAlerts } from './engine-alerts.ts';
+import { EngineHealth } from './engine-health.ts';
 import { EngineQueries, type AskShard } from './engine-queries.ts';
 import { EngineVitals } from './engine-vitals.ts';
 import { FaultInjection } from './fault-injection.ts';
-import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
+import type { IngestThreadControl } from './ingest-thread.ts';
 import { HistoryLink } from './history-link.ts';
 import { planKafkaLog, type KafkaLogPlan } from './kafka-log-wiring.ts';
 import { LiveBoard } from './live-board.ts';
@@ -33,8 +34,8 @@ import { answerRegionParts } from './region-parts-link.ts';
 import { RegionSeeding } from './region-seeding.ts';
 import { ShardLinks } from './shard-links.ts';
 import { shardStateConfig } from './shard-state-config.ts';
-import type { ShardThreadOptions } from './shard-thread.ts';
-import { outboxOptions, sinkNames, sinkThreadOptions } from './sink-options.ts';
+import { sinkNames, sinkThreadOptions } from './sink-options.ts';
+import { ingestThreadOptions, shardThreadOptions } from './thread-options.ts';
 
 /** Wires one engine: threads under supervisors, ports between them, servers in front. Nothing else does. */
 
@@ -73,8 +74,9 @@ const QUERIES_PER_SHARD_MAX = 256;
  * `data_directory_in_use`, `storage_full`, `port_in_use`, or the reason why a shard did not start; with the log in Kafka also `unavailable`, `topic_settings` and what brokers refuse.
  */
 export async function startEngine(config: EngineConfig, modules: { log: Log; version: string }): Promise<Engine> {
-  const plan = config.log === 'kafka' ? await planKafkaLog(config, modules.log) : null;
-  const engine = new RunningEngine(config, modules.log, modules.version, plan);
+  const alerts = await planAlerts(config, { clock: systemClock, log: modules.log });
+  const kafka = config.log === 'kafka' ? await planKafkaLog(config, modules.log) : null;
+  const engine = new RunningEngine(config, modules.log, modules.version, { kafka, alerts });
   try {
     await engine.start();
   } catch (error) {
@@ -108,14 +110,20 @@ class RunningEngine implements Engine {
   private readonly links: ShardLinks;
   /** null without a database. */
   private readonly history: HistoryLink | null;
+  private readonly alertOutbox = new AlertOutboxLink();
   private readonly queries: EngineQueries;
   private readonly board: LiveBoard;
   private readonly vitals: EngineVitals;
+  private readonly health: EngineHealth;
   private readonly actors: Supervisor;
   private readonly shards: Supervisor;
   private readonly ingests: Supervisor;
   /** Of the thread that talks to Kafka as the log. */
   private readonly kafkaLog: Supervisor;
+  /** null when they are off. */
+  private readonly alerts: EngineAlerts | null;
+  /** Of their thread. */
+  private readonly alertThreads: Supervisor;
   /** Of a thread, when the settings name systems beside the engine. */
   private readonly sinks: Supervisor;
   private readonly threads = new Map<string, WorkerThread<object>>();
@@ -125,18 +133,15 @@ class RunningEngine implements Engine {
   private readonly clock: SharedClock;
   private readonly timers: TimerHandle[] = [];
   private readonly requestIdPrefix = randomBytes(4).toString('hex');
-  private readonly startedAt = systemClock.now();
-  private readonly version: string;
   private gateway: Gateway | null = null;
   private ops: OpsServer | null = null;
   private live: LiveStream | null = null;
-  private state: EngineSnapshot['state'] = 'starting';
   private fail!: (reason: OperationalError) => void;
 
-  constructor(config: EngineConfig, log: Log, version: string, plan: KafkaLogPlan | null) {
+  constructor(config: EngineConfig, log: Log, version: string, plans: { kafka: KafkaLogPlan | null; alerts: AlertPlan | null }) {
+    const plan = plans.kafka;
     this.config = config;
     this.log = log;
-    this.version = version;
     this.failed = new Promise((resolve) => (this.fail = resolve));
     this.faults = config.faultInjection ? new FaultInjection(this.threads, CONTROL_DEADLINE_MS) : null;
     this.clock = this.faults?.clock ?? systemClock;
@@ -162,17 +167,33 @@ class RunningEngine implements Engine {
       dataDiskFreeBytes: () => freeDiskBytes(config.dataDir),
       controlDeadlineMs: CONTROL_DEADLINE_MS,
     });
+    this.health = new EngineHealth({
+      config,
+      version,
+      partitionCount: this.partitionCount,
+      clock: this.clock,
+      vitals: this.vitals,
+      cluster: this.cluster,
+      nodes: this.nodes,
+      vitalChildren: () => this.vitalChildren(),
+      shards: () => this.shards.status(),
+      alerts: () => this.alertThreads.status()[0] ?? null,
+      channels: plans.alerts === null ? [] : channelNames(plans.alerts.channels),
+      ingestPort: () => this.ports.ingest,
+    });
     this.history = config.timescaleUrl === null ? null : new HistoryLink({ deadlineMs: config.queryDeadlineMs }, time);
     this.queries = new EngineQueries(
       { partitionCount: this.partitionCount, shardCount: this.askedCount, latenessMs: config.latenessMs, capacities: config.regionCapacities },
-      { ask, history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.status() },
+      { ask, history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.health.status() },
     );
-    this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.snapshot() });
+    this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.health.snapshot() });
+    this.alerts = plans.alerts === null ? null : this.makeAlerts(plans.alerts);
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
     this.shards = this.supervise('shards', this.shardSpecs(), { ...RESTARTS, together: true });
     this.ingests = this.supervise('ingest', this.ingestSpecs());
     this.kafkaLog = this.supervise('kafka-log', this.clusterThreads?.kafkaLogSpecs() ?? []);
     this.sinks = this.supervise('sinks', this.sinkSpecs(), SINK_RESTARTS);
+    this.alertThreads = this.supervise('alerts', this.alerts === null ? [] : [this.alerts.spec()], SINK_RESTARTS);
     this.shutdown = new Shutdown({ ...time, log });
     this.planShutdown();
   }
@@ -183,19 +204,32 @@ class RunningEngine implements Engine {
     // First, so that an orchestrator sees a long recovery as alive and not ready.
     this.ops = await startOpsServer(
       { host: config.host, port: config.opsPort, requestIdPrefix: this.requestIdPrefix },
-      { source: { notReady: () => this.notReady(), metrics: () => this.vitals.render(), injectFault: this.faults === null ? undefined : (request) => this.faults!.inject(request) }, ...time, log: this.log },
+      { source: { notReady: () => this.health.notReady(), metrics: () => this.vitals.render(), injectFault: this.faults === null ? undefined : (request) => this.faults!.inject(request) }, ...time, log: this.log },
     );
     this.ports.ops = this.ops.port;
     await this.orFailure(this.actors.start());
+    const alertsStarted = this.startAlerts();
     if (this.cluster === null) await this.startShards();
     else await this.startCluster(this.cluster);
+    // Sinks ask alerts as well as shards.
+    await this.orFailure(alertsStarted);
     await this.orFailure(this.sinks.start());
     if (this.gateway === null) await this.startGateway();
     this.timers.push(
       systemTimers.every(PICTURE_INTERVAL_MS, () => this.links.tellPicture({ kind: 'regionPicture', regions: this.region.state.picture() })),
       systemTimers.every(VITALS_INTERVAL_MS, () => void this.vitals.poll().then(() => this.board.tellEngine())),
     );
-    this.state = 'ready';
+    this.alerts?.start();
+    this.health.state = 'ready';
+  }
+
+  /** Beside the shards; without waiting for a second attempt, as alerts that are away do not keep an engine from starting. */
+  private startAlerts(): Promise<void> {
+    if (this.alerts === null) return Promise.resolve();
+    const started = Promise.race([this.alertThreads.start(), this.alerts.attempted]);
+    // Whoever waits for it hears of it; before, the engine may have failed otherwise.
+    started.catch(() => undefined);
+    return started;
   }
 
   private async startShards(): Promise<void> {
@@ -232,10 +266,11 @@ class RunningEngine implements Engine {
         queriesInFlightMax: config.queriesInFlightMax,
         requestIdPrefix: this.requestIdPrefix,
         staticFiles: loadStaticFiles(),
+        ownHosts: config.publicUrl === null ? [] : [new URL(config.publicUrl).host],
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
         extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log })),
       },
-      { engine: this.queries, clock: this.clock, timers: systemTimers, log: this.log },
+      { engine: this.queries, alerts: this.alerts?.link, clock: this.clock, timers: systemTimers, log: this.log },
     );
     this.ports.http = this.gateway.port;
   }
@@ -268,7 +303,8 @@ class RunningEngine implements Engine {
       name: `shard-${shard}`,
       stopTimeoutMs: this.config.shutdownDeadlineMs,
       start: async ({ epoch }: { epoch: number }) => {
-        const started = this.startThread<object>(`shard-${shard}`, new URL('./shard-thread.ts', import.meta.url), epoch, this.shardOptions(shard), SHARD_READY_TIMEOUT_MS);
+        const options = shardThreadOptions(this.config, { shard, partitionCount: this.partitionCount, directory: this.directory!.shardDirectory(shard), queriesMax: QUERIES_PER_SHARD_MAX });
+        const started = this.startThread<object>(`shard-${shard}`, new URL('./shard-thread.ts', import.meta.url), epoch, options, SHARD_READY_TIMEOUT_MS);
         const thread = await started.catch((error: unknown) => this.shardDidNotStart(shard, error));
         this.links.shardUp(shard, thread);
         return thread;
@@ -281,7 +317,9 @@ class RunningEngine implements Engine {
       name: `ingest-${index}`,
       stopTimeoutMs: this.config.shutdownDeadlineMs,
       start: async ({ epoch }: { epoch: number }) => {
-        const options = this.ingestOptions();
+        // A restarted thread listens where the one before it did.
+        const port = this.ports.ingest === 0 ? this.config.ingestPort : this.ports.ingest;
+        const options = ingestThreadOptions(this.config, { port, partitionCount: this.partitionCount });
         const thread = await this.startThread<IngestThreadControl>(`ingest-${index}`, new URL('./ingest-thread.ts', import.meta.url), epoch, options, INGEST_READY_TIMEOUT_MS);
         const client = thread as unknown as WorkerThread<object>;
         if (this.cluster === null) this.links.clientUp(`ingest-${index}`, 'ingest', client);
@@ -300,6 +338,7 @@ class RunningEngine implements Engine {
       if (this.nodes !== null) answerRegionParts(thread, this.partitionCount, { ask: this.nodes.ask, clock: this.clock, log: this.log });
       this.links.clientUp('sinks', 'sinks', thread);
       this.history?.up(thread);
+      this.alertOutbox.sinksUp(thread);
       return thread;
     };
     return [{ name: 'sinks', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
@@ -327,6 +366,27 @@ class RunningEngine implements Engine {
     });
   }
 
+  private makeAlerts(plan: AlertPlan): EngineAlerts {
+    return new EngineAlerts(this.config, {
+      plan,
+      outboxLink: this.alertOutbox,
+      clock: this.clock,
+      timers: systemTimers,
+      log: this.log,
+      board: this.board.alerts,
+      queries: this.queries,
+      regions: () => this.region.state,
+      partCount: this.askedCount,
+      children: () => this.children(),
+      sinks: () => sinkNames(this.config).map((sink) => this.vitals.sinkStatus(sink)),
+      withoutRoom: () => this.vitals.shardsWithoutRoom(),
+      cluster: () => this.health.partitionsNotReady(),
+      publish: (contactId, notification) => this.live?.publish(contactId, notification) ?? 0,
+      startThread: (name, module, epoch, options, readyTimeoutMs) => this.startThread(name, module, epoch, options, readyTimeoutMs),
+      refuse: (reason) => this.fail(reason),
+    });
+  }
+
   private async startThread<Control extends object>(name: string, module: URL, epoch: number, options: unknown, readyTimeoutMs: number): Promise<WorkerThread<Control>> {
     const thread = await WorkerThread.start<Control>(
       { name, module, options, epoch, readyTimeoutMs, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, logLevel: this.config.logLevel, faults: this.faults?.boot() },
@@ -351,7 +411,11 @@ class RunningEngine implements Engine {
   private onThreadDown(name: string): void {
     this.threads.delete(name);
     const [kind, index] = name.split('-');
-    if (kind === 'sinks') this.history?.down();
+    if (kind === 'sinks') {
+      this.history?.down();
+      this.alertOutbox.sinksDown();
+    }
+    if (kind === 'alerts') this.alerts?.threadDown();
     if (kind === 'ingest' || kind === 'sinks') {
       this.links.clientDown(name);
       this.cluster?.ingestDown(name);
@@ -367,49 +431,7 @@ class RunningEngine implements Engine {
   private partDown(shard: number): void {
     this.regionSeeding.shardDown(shard);
     this.region.tell({ kind: 'shardDown', shard });
-  }
-
-  private shardOptions(shard: number): ShardThreadOptions {
-    const { config } = this;
-    return {
-      shard,
-      shardCount: config.shards,
-      partitionCount: this.partitionCount,
-      directory: this.directory!.shardDirectory(shard),
-      latenessMs: config.latenessMs,
-      correctionHorizonMs: config.correctionHorizonMs,
-      metersMax: Math.ceil(config.meterLimit / config.shards),
-      regionsMax: config.regionLimit,
-      nominalVoltage: config.nominalVoltage,
-      darkPowerKw: config.darkPowerKw,
-      checkpointIntervalMs: config.checkpointIntervalMs,
-      journalBytesMax: config.journalBytesMax,
-      deadLettersMax: config.deadLetterRowsMax,
-      anomaliesMax: config.anomalyRowsMax,
-      outbox: outboxOptions(config),
-      keepMs: windowsKeptMs(config),
-      creditsMax: Math.max(config.shardCredits, QUERIES_PER_SHARD_MAX),
-    };
-  }
-
-  private ingestOptions(): IngestThreadOptions {
-    const { config } = this;
-    return {
-      host: config.host,
-      // A restarted thread listens where the one before it did.
-      port: this.ports.ingest === 0 ? config.ingestPort : this.ports.ingest,
-      exclusivePort: config.ingestThreads === 1,
-      log: this.plan === null ? 'shards' : 'kafka',
-      shardCount: config.shards,
-      partitionCount: this.partitionCount,
-      creditsMax: config.shardCredits,
-      queuedReadingsMax: config.queuedReadingsMax,
-      queuedBytesMax: config.queuedBytesMax,
-      bufferedBytesMax: config.bufferedBytesMax,
-      bodyDeadlineMs: config.bodyDeadlineMs,
-      appendDeadlineMs: config.appendDeadlineMs,
-      drainMs: Math.ceil(config.shutdownDeadlineMs / 3),
-    };
+    this.alerts?.partDown(shard);
   }
 
   /** What a supervisor's start waits for may never come when it has given up. */
@@ -439,6 +461,7 @@ class RunningEngine implements Engine {
 
   private onReport(report: ShardReport): void {
     for (const anomaly of report.anomalies) this.board.note(anomaly);
+    this.alerts?.reported(report);
     // A full mailbox costs the live picture a change; what is stored is asked of the shards.
     if (!this.region.tell(report)) this.log.warn({ shard: report.shard }, 'the region actor is behind; a report is left out');
     this.reported.add(report.shard);
@@ -447,7 +470,10 @@ class RunningEngine implements Engine {
   }
 
   private makeRegionActor(): RegionActor {
-    return new RegionActor(this.config.regionCapacities, { clock: this.clock, timers: systemTimers }, (change) => this.board.regionsChanged(change));
+    return new RegionActor(this.config.regionCapacities, { clock: this.clock, timers: systemTimers }, (change) => {
+      this.board.regionsChanged(change);
+      this.alerts?.regionsChanged(change);
+    });
   }
 
   private startRegionActor(epoch: number): RegionActor {
@@ -473,58 +499,12 @@ class RunningEngine implements Engine {
   }
 
   private children(): ChildStatus[] {
-    return [...this.vitalChildren(), ...this.sinks.status()];
+    return [...this.vitalChildren(), ...this.sinks.status(), ...this.alertThreads.status()];
   }
 
-  /** Without one of them readings or queries wait; sinks catch up by themselves. */
+  /** Without one of them readings or queries wait; sinks and alerts catch up by themselves. */
   private vitalChildren(): ChildStatus[] {
     return [...this.actors.status(), ...this.kafkaLog.status(), ...this.shards.status(), ...this.ingests.status()];
-  }
-
-  private notReady(): { part: string; state: string }[] {
-    if (this.state !== 'ready') return [{ part: 'engine', state: this.state }];
-    const away = this.vitalChildren().filter(({ state }) => state !== 'up');
-    const isAway = new Set(away.map(({ name }) => name));
-    const withoutRoom = this.vitals.shardsWithoutRoom().filter((name) => !isAway.has(name));
-    return [...away.map(({ name, state }) => ({ part: name, state })), ...withoutRoom.map((part) => ({ part, state: 'out of disk space' })), ...this.partitionsNotReady()];
-  }
-
-  private partitionsNotReady(): { part: string; state: string }[] {
-    const { cluster } = this;
-    if (cluster === null) return [];
-    if (!cluster.isAlive) return [{ part: 'group of nodes', state: 'out of reach' }];
-    return cluster.owned().filter((partition) => !cluster.ready(partition)).map((partition) => ({ part: `partition-${partition}`, state: stateName(cluster.stateOf(partition)) }));
-  }
-
-  private shardState({ state, epoch }: ChildStatus): ShardState {
-    if (state === 'up') return 'up';
-    if (state === 'stopping') return 'down';
-    return epoch <= 1 ? 'starting' : 'restarting';
-  }
-
-  private snapshot(): EngineSnapshot {
-    const shards = this.shards.status();
-    const degraded = this.state === 'ready' && shards.some(({ state }) => state !== 'up');
-    return {
-      state: degraded ? 'degraded' : this.state,
-      version: this.version,
-      startedAt: this.startedAt,
-      now: this.clock.now(),
-      shards: shards.map((status, shard) => ({ shard, state: this.shardState(status) })),
-      sinks: sinkNames(this.config).map((sink) => this.vitals.sinkStatus(sink)),
-      ...this.vitals.figures(),
-      ingestUrl: `http://${this.config.host}:${this.ports.ingest}/ingest`,
-    };
-  }
-
-  private status(): EngineStatus {
-    return {
-      ...this.snapshot(),
-      log: this.config.log,
-      partitions: this.partitionCount,
-      cluster: this.nodes?.status((partition) => this.vitals.partitionLag(partition)) ?? null,
-      shards: this.shards.status().map((status, shard) => ({ shard, state: this.shardState(status), restarts: status.restarts, ...this.vitals.shardFigures(shard) })),
-    };
   }
 
   // Shutdown ---------------------------------------------------------------------------------------------------------------
@@ -534,15 +514,20 @@ class RunningEngine implements Engine {
     const { shutdown, config } = this;
     const limitMs = config.shutdownDeadlineMs;
     shutdown.phase('ingest', limitMs, async () => {
-      this.state = 'stopping';
+      this.health.state = 'stopping';
       for (const timer of this.timers) timer.cancel();
+      this.alerts?.stop();
       await this.ingests.stop();
     });
     shutdown.phase('gateway', limitMs, async () => {
       this.live?.close();
       await this.gateway?.close(Math.ceil(limitMs / 3));
     });
-    shutdown.phase('sinks', limitMs, () => this.sinks.stop());
+    shutdown.phase('sinks', limitMs, async () => {
+      // What is written is acknowledged to the alerts, too.
+      await this.sinks.stop();
+      await this.alertThreads.stop();
+    });
     shutdown.phase('shards', limitMs, async () => {
       await this.shards.stop();
       await this.kafkaLog.stop();
@@ -557,10 +542,4 @@ class RunningEngine implements Engine {
       await this.ops?.close(Math.ceil(limitMs / 3));
     });
   }
-}
-
-/** For people. */
-function stateName(state: PartitionState | null): string {
-  if (state?.state !== 'refused') return state?.state ?? 'taking';
-  return state.code === 'storage_full' ? 'out of disk space' : `refused (${state.code})`;
 }

@@ -2,10 +2,12 @@ import type { RegionState } from '../actors/region/state.ts';
 import type { RegionChange } from '../actors/region/protocol.ts';
 import type { EnginePort } from '../http/engine-port.ts';
 import type { EngineSnapshot, LiveSource, MeterNow, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
+import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import { asMeterId } from '../model/ids.ts';
 import { GRANULARITIES, GRANULARITY_MS, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { AlertBoard } from './alert-board.ts';
 
 /** What the live stream shows, kept on the main thread from the shards' reports. */
 
@@ -24,6 +26,8 @@ export interface LiveBoardModules {
 }
 
 export class LiveBoard implements LiveSource {
+  /** Stays empty in an engine without alerts. */
+  readonly alerts = new AlertBoard();
   private readonly modules: LiveBoardModules;
   /** By id, oldest change first. */
   private readonly recent = new Map<string, Anomaly>();
@@ -87,6 +91,14 @@ export class LiveBoard implements LiveSource {
 
   onAnomaly(fn: (anomaly: Anomaly) => void): Unsubscribe {
     return subscribe(this.anomalyListeners, fn);
+  }
+
+  alertsActive(): Alert[] {
+    return this.alerts.newest();
+  }
+
+  onAlerts(fn: (changed: readonly Alert[]) => void): Unsubscribe {
+    return this.alerts.onAlerts(fn);
   }
 
   engine(): EngineSnapshot {

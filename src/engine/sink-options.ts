@@ -2,6 +2,7 @@ import type { OutboxOptions } from '../actors/shard/outbox.ts';
 import type { KafkaLogin } from '../actors/sinks/kafka/kafka-options.ts';
 import { REGIONS_CONSUMER, type SinkWriter } from '../actors/sinks/protocol.ts';
 import { RETENTION_DEFAULTS } from '../actors/sinks/timescale/hypertables.ts';
+import { areAlertsOn } from './alert-settings.ts';
 import type { EngineConfig } from './engine-config.ts';
 import type { SinkThreadOptions } from './sink-thread.ts';
 
@@ -28,6 +29,7 @@ export function sinkThreadOptions(config: EngineConfig, engineId: string): SinkT
     engineId,
     isShared: config.log === 'kafka',
     shardCount: config.shards,
+    hasAlerts: areAlertsOn(config),
     capacities: config.regionCapacities,
     latenessMs: config.latenessMs,
     timescale: timescaleOptions(config),

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import { AlertEffects, type AlertOutboxAnswer, type AlertOutboxQuestion } from '../actors/sinks/alert-effects.ts';
 import { joinFigures } from '../actors/sinks/figures.ts';
 import { kafkaWriter } from '../actors/sinks/kafka/kafka-writer.ts';
 import type { KafkaWriterOptions } from '../actors/sinks/kafka/kafka-options.ts';
@@ -17,6 +18,7 @@ import type { MeterWindow } from '../model/window.ts';
 import { Requester, Responder } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport, type Transport } from '../runtime/transport.ts';
+import { ALERT_OUTBOX_PORT, ALERT_OUTBOX_QUESTIONS_MAX, type AlertOutboxPortMeta } from './alert-outbox-link.ts';
 import type { SinkThreadSnapshot } from './engine-metrics.ts';
 import { HISTORY_PORT, HISTORY_QUESTIONS_MAX, type HistoryQuery } from './history-link.ts';
 import { REGION_PARTS_PORT, REGION_PARTS_QUESTIONS_MAX, type RegionPartsQuestion } from './region-parts-link.ts';
@@ -30,6 +32,8 @@ export interface SinkThreadOptions {
   isShared: boolean;
   /** Of an engine with a log of its own. */
   shardCount: number;
+  /** There is an alerts supervisor. */
+  hasAlerts: boolean;
   capacities: RegionCapacities;
   latenessMs: number;
   /** Null: not written to. */
@@ -63,6 +67,7 @@ runThread(async (context) => {
   const history = options.timescale === null ? null : new WindowHistory({ url: options.timescale.url, timeouts: { connectMs: options.askDeadlineMs * HISTORY_SHARE, queryMs: options.askDeadlineMs * HISTORY_SHARE } });
 
   let regionParts: Requester<RegionPartsQuestion, RegionPart[]> | null = null;
+  let alertOutbox: Requester<AlertOutboxQuestion, AlertOutboxAnswer> | null = null;
   const pumpsBySink = options.isShared ? sharedPumps() : ownPumps();
   const pumps = pumpsBySink.flat();
 
@@ -74,6 +79,12 @@ runThread(async (context) => {
     if (purpose === REGION_PARTS_PORT) {
       const { epoch } = meta as { epoch: number };
       regionParts = new Requester(portTransport(port), { name: 'main', creditsMax: REGION_PARTS_QUESTIONS_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch }, { clock, timers });
+      return;
+    }
+    if (purpose === ALERT_OUTBOX_PORT) {
+      const { epoch } = meta as AlertOutboxPortMeta;
+      alertOutbox?.close();
+      alertOutbox = new Requester(portTransport(port), { name: 'alerts', creditsMax: ALERT_OUTBOX_QUESTIONS_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch }, { clock, timers });
       return;
     }
     takeShard(port, meta as ShardPortMeta);
@@ -104,6 +115,11 @@ runThread(async (context) => {
     return requester.request(query, { deadlineMs: options.askDeadlineMs }) as Promise<ShardAnswers[K]>;
   }
 
+  async function askAlerts(question: AlertOutboxQuestion): Promise<AlertOutboxAnswer> {
+    if (alertOutbox === null) throw new OperationalError('unavailable', 'alerts are not connected yet; try again shortly', { retryable: true });
+    return alertOutbox.request(question, { deadlineMs: options.askDeadlineMs });
+  }
+
   function answerHistory(transport: Transport): void {
     new Responder<HistoryQuery, Page<MeterWindow>>(
       transport,
@@ -130,12 +146,12 @@ runThread(async (context) => {
 
   /** Pumps to the writers that are there, from all shards of this engine, and with them in the order of the sinks. */
   function ownPumps(): SinkPump[][] {
-    const { shardCount: shards } = options;
-    const source = new ShardEffects(options, { ask, regionParts: partsOf, clock });
-    return writersOf(shards, '').map((writer) => [new SinkPump({ shards }, { source, writer, ...pumpModules })]);
+    const { shardCount: shards, hasAlerts } = options;
+    const source = new AlertEffects(new ShardEffects(options, { ask, regionParts: partsOf, clock }), askAlerts);
+    return writersOf(hasAlerts ? shards + 1 : shards, '').map((writer) => [new SinkPump({ shards, hasAlerts }, { source, writer, ...pumpModules })]);
   }
 
-  /** The same from partitions: two for each sink, of which one has the regional windows, and cursors under a name of its own. */
+  /** The same from partitions: two for each sink, of which one has the regional windows and no alerts, and cursors under a name of its own. */
   function sharedPumps(): SinkPump[][] {
     const regionWriters = writersOf(SHARED_SLOTS, REGIONS_CONSUMER);
     return writersOf(SHARED_SLOTS, '').map((writer, i) => {
@@ -148,7 +164,7 @@ runThread(async (context) => {
       };
       const some = { shards: 0, slots: SHARED_SLOTS, idleMs: SHARED_IDLE_MS };
       return [
-        new SinkPump(some, { source, writer, ...pumpModules }),
+        new SinkPump({ ...some, hasAlerts: options.hasAlerts }, { source: new AlertEffects(source, askAlerts), writer, ...pumpModules }),
         new SinkPump({ ...some, hasRegionRevisions: true, windowsPerBatch: SHARED_REGION_WINDOWS }, { source: regionSource, writer: regionWriters[i], ...pumpModules }),
       ];
     });
@@ -170,6 +186,7 @@ runThread(async (context) => {
       await Promise.all(pumps.map((pump) => pump.stop(options.drainMs)));
       for (const requester of requesters.values()) requester.close();
       regionParts?.close();
+      alertOutbox?.close();
       await history?.close();
     },
     async metrics(): Promise<SinkThreadSnapshot> {

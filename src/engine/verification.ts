@@ -10,6 +10,7 @@ import { checkShardsAreThere, DATA_FILE, MANIFEST_FILE, readManifest, shardPath,
 import type { EngineConfig } from './engine-config.ts';
 import { dataFiles, openShardStore } from './open-shard-store.ts';
 import { shardStateConfig } from './shard-state-config.ts';
+import { verifyAlerts } from './verify-alerts.ts';
 
 export interface DirectoryReport {
   findings: Finding[];
@@ -19,6 +20,8 @@ export interface DirectoryReport {
   meters: number;
   windows: number;
   records: number;
+  /** Of the alerts' store; null: there is none. */
+  alertRecords: number | null;
 }
 
 /** The manifest of a directory that must have one. Throws OperationalError `data_directory`. */
@@ -30,11 +33,11 @@ export function requireManifest(path: string): Manifest {
 }
 
 /**
- * Verifies every shard of a directory that no engine runs on; changes nothing. `config` counts where a store does not hold the settings
+ * Verifies every shard of a directory that no engine runs on, and the alerts' store; changes nothing. `config` counts where a store does not hold the settings
  * of its log yet. `onProgress` hears of every step, so that the caller can show where it stands.
  */
-export async function verifyShards(path: string, manifest: Manifest, config: EngineConfig, onProgress: (shard: number, done: number, total: number) => void): Promise<DirectoryReport> {
-  const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0 };
+export async function verifyDirectory(path: string, manifest: Manifest, config: EngineConfig, onProgress: (shard: number, done: number, total: number) => void): Promise<DirectoryReport> {
+  const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0, alertRecords: null };
   for (let shard = 0; shard < manifest.shards; shard++) {
     const directory = shardPath(path, manifest.generation, shard);
     // It never ran.
@@ -46,6 +49,10 @@ export async function verifyShards(path: string, manifest: Manifest, config: Eng
     report.windows += windows;
     report.records += records;
   }
+  const alerts = await verifyAlerts(path);
+  for (const { where, problem } of alerts?.findings ?? []) report.findings.push({ where: `alerts: ${where}`, problem });
+  report.found += alerts?.found ?? 0;
+  report.alertRecords = alerts?.records ?? null;
   return report;
 }
 

@@ -7,7 +7,7 @@ import { OperationalError } from '../runtime/errors.ts';
 import { claimDirectory } from './directory-claim.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { loadSettings } from './start-command.ts';
-import { requireManifest, verifyShards, type DirectoryReport } from './verification.ts';
+import { requireManifest, verifyDirectory, type DirectoryReport } from './verification.ts';
 
 const HELP = `
 It reads everything and changes nothing; the engine must be stopped. The part of the log that no snapshot holds yet is replayed in memory, which
@@ -17,7 +17,7 @@ ${EXIT_CODES_HELP} Anything found wrong is a failure.`;
 /** Adds `seg verify`. */
 export function registerVerify(program: Command): void {
   addDirectory(endUsageFaultsWith2(program.command('verify')))
-    .description('check a data directory off line: checksums, rows, windows, log, regional sums')
+    .description('check a data directory off line: checksums, rows, windows, log, regional sums, alerts')
     .addHelpText('after', HELP)
     .action((flags: Record<string, unknown>) => runToEnd(() => verify(directorySettings(flags))));
 }
@@ -42,7 +42,7 @@ async function verify(config: EngineConfig): Promise<void> {
   const manifest = requireManifest(path);
   const claim = claimDirectory(path);
   try {
-    const report = await withProgress('verifying', manifest.shards, (onProgress) => verifyShards(path, manifest, config, onProgress));
+    const report = await withProgress('verifying', manifest.shards, (onProgress) => verifyDirectory(path, manifest, config, onProgress));
     process.stdout.write(describeReport(path, report));
     if (report.found > 0) process.exitCode = EXIT.failed;
   } finally {
@@ -65,8 +65,8 @@ export async function withProgress<T>(verb: string, shards: number, run: (onProg
 
 /** What was looked at, what is wrong with it, and what to do. */
 export function describeReport(path: string, report: DirectoryReport): string {
-  const { findings, found, shards, meters, windows, records } = report;
-  const looked = `${path}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, ${withThousands(meters)} meters, ${withThousands(windows)} windows, ${withThousands(records)} log records`;
+  const { findings, found, shards, meters, windows, records, alertRecords } = report;
+  const looked = `${path}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, ${withThousands(meters)} meters, ${withThousands(windows)} windows, ${withThousands(records)} log records${alertRecords === null ? '' : `, ${withThousands(alertRecords)} records of alerts`}`;
   if (found === 0) return `${looked}: sound\n`;
   const more = found > findings.length ? [`… and ${withThousands(found - findings.length)} more`] : [];
   const lines = [...findings.map(({ where, problem }) => `${where} ${problem}`), ...more];

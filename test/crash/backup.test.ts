@@ -128,10 +128,13 @@ describe('a backup of an engine under load', () => {
     expect(existsSync(restored)).toBe(false);
     bytes[bytes.length - 2_000] ^= 1;
     writeFileSync(file, bytes);
-    writeFileSync(join(backup, 'backup.json'), note.replace('"format": 2', '"format": 3'));
+    writeFileSync(join(backup, 'backup.json'), note.replace('"format": 3', '"format": 4'));
     const newer = await run('restore', '--from', backup, '--data-dir', restored);
-    expect([newer.code, newer.stderr]).toEqual([1, expect.stringContaining('has format 3, this engine reads 2')]);
-    writeFileSync(join(backup, 'backup.json'), note);
+    expect([newer.code, newer.stderr]).toEqual([1, expect.stringContaining('has format 4, this engine reads 3')]);
+    // As an engine without alerts made it.
+    const older = JSON.parse(note) as { format: number; files: { path: string }[] };
+    writeFileSync(join(backup, 'backup.json'), JSON.stringify({ ...older, format: 2, files: older.files.filter(({ path }) => path !== 'alerts/data.mdb') }));
+    expect(older.files.map(({ path }) => path)).toContain('alerts/data.mdb');
     // An empty directory is nothing that could be overwritten.
     mkdirSync(restored);
     const back = await run('restore', '--from', backup, '--data-dir', restored);
@@ -151,7 +154,7 @@ describe('seg verify', () => {
     expect([busy.code, busy.stderr]).toEqual([1, expect.stringContaining('is in use by the engine with process id')]);
     await engine.kill9();
     const sound = await run('verify', '--data-dir', dataDir);
-    expect([sound.code, sound.stdout], sound.stdout).toEqual([0, expect.stringMatching(/: 2 shards, 30 meters, [\d,]+ windows, \d+ log records: sound\n$/)]);
+    expect([sound.code, sound.stdout], sound.stdout).toEqual([0, expect.stringMatching(/: 2 shards, 30 meters, [\d,]+ windows, \d+ log records, \d+ records of alerts: sound\n$/)]);
     expect(readdirSync(dataDir).filter((name) => name.endsWith('.claim') && !name.includes(String(engine.pid)))).toEqual([]);
 
     expect(await flipStoredBytes(join(dataDir, 'gen-1/shard-0'), 'pages', () => 8)).toBeGreaterThan(0);

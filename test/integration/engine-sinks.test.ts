@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Granularity } from '../../src/model/window.ts';
 import { suiteWithKafka, suiteWithOwnPostgres } from '../services/service-suites.ts';
+import { commandAlert, overloadOf, shownAlerts, storedAlerts, withColumns, writeOverloadRules, type WireAlert } from '../support/alert-engine-api.ts';
 import { meterWindows, post, regionWindows, scrape, type WireReading, type WireWindow } from '../support/engine-api.ts';
-import { EngineProcess, eventually, type Settings } from '../support/engine-process.ts';
+import { EngineProcess, eventually, removeDirectory, temporaryDirectory, type Settings } from '../support/engine-process.ts';
 import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
 import { deleteTopics, kcatPrint } from '../support/kafka-records.ts';
 import { storedCursors, storedWindows } from '../support/sink-batches.ts';
@@ -35,6 +37,15 @@ async function closedWindows(engine: EngineProcess, granularity: Granularity): P
 /** All windows that the engine was sent readings for. */
 async function allClosed(engine: EngineProcess, minutes: number): Promise<WireWindow[]> {
   return eventually(() => closedWindows(engine, '1m'), (windows) => windows.length === minutes * METERS.length, WAIT_MS);
+}
+
+const byId = (alerts: Iterable<WireAlert>): WireAlert[] => [...alerts].sort((a, b) => (a.id < b.id ? -1 : 1));
+
+/** Alerts of these regions, as soon as they are over their capacity. */
+async function raise(engine: EngineProcess, regions: readonly string[]): Promise<WireAlert[]> {
+  for (const region of regions) await post(engine, overloadOf(region, 12));
+  const found = await eventually(() => shownAlerts(engine), (alerts) => regions.every((region) => alerts.some((alert) => alert.region === region)), WAIT_MS);
+  return found.filter(({ region }) => regions.includes(region as string));
 }
 
 suiteWithOwnPostgres('an engine and its database', {}, (postgres) => {
@@ -88,7 +99,8 @@ suiteWithOwnPostgres('an engine and its database', {}, (postgres) => {
     await expectAll(30);
     const metrics = await scrape(engine);
     expect([metrics.get('seg_sink_up{sink="timescale"}'), metrics.get('seg_sink_set_aside_total{sink="timescale"}')]).toEqual([1, 0]);
-    expect(Object.keys(await storedCursors(database)).length).toBe(2);
+    // Of two shards, and of the alerts, of which there are none.
+    expect(Object.keys(await storedCursors(database)).length).toBe(3);
     expect(await engine.stop()).toBe(0);
   });
 
@@ -160,8 +172,134 @@ suiteWithOwnPostgres('an engine and its database', {}, (postgres) => {
   });
 });
 
+suiteWithOwnPostgres('the alerts of an engine and its database', {}, (postgres) => {
+  let database: FreshDatabase;
+  let engine: EngineProcess;
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = temporaryDirectory();
+    database = await freshDatabase(postgres().url);
+    engine = await EngineProcess.start({ settings: settings() });
+  });
+
+  afterEach(async () => {
+    postgres().resume();
+    await engine.dispose();
+    await database.drop();
+    removeDirectory(directory);
+  });
+
+  function settings(): Settings {
+    return { ...IMPATIENT, TIMESCALE_URL: database.url, REGION_CAPACITIES: 'north=10,south=10', ALERT_RULES_FILE: writeOverloadRules(directory) };
+  }
+
+  async function restart(): Promise<void> {
+    engine = await EngineProcess.start({ dataDir: engine.dataDir, settings: settings() });
+  }
+
+  /** The database holds what the API shows, alert by alert. */
+  async function expectSame(states: readonly string[]): Promise<void> {
+    const both = async () => ({ shown: (await shownAlerts(engine)).map(withColumns), stored: await storedAlerts(database).catch(() => null) });
+    const { shown, stored } = await eventually(both, (found) => isDeepStrictEqual(found.shown, found.stored), WAIT_MS);
+    expect(stored).toEqual(shown);
+    expect(shown.map(({ state }) => state).sort()).toEqual(states);
+  }
+
+  it('agree on every alert, also over kill -9 and while the database was away', { timeout: 180_000 }, async () => {
+    const [north, south] = await raise(engine, ['north', 'south']);
+    await expectSame(['open', 'open']);
+    expect(await commandAlert(engine, north.id, 'acknowledge', { by: 'ada', why: 'on my way' })).toBe(200);
+    await expectSame(['acknowledged', 'open']);
+    await engine.kill9();
+    await restart();
+    await expectSame(['acknowledged', 'open']);
+    postgres().pause();
+    expect(await commandAlert(engine, south.id, 'acknowledge', { by: 'bo' })).toBe(200);
+    expect(await commandAlert(engine, north.id, 'resolve', { by: 'ada', why: "it's \\ over" })).toBe(200);
+    await engine.kill9();
+    await restart();
+    expect((await scrape(engine)).get('seg_sink_up{sink="timescale"}')).toBe(0);
+    postgres().resume();
+    await expectSame(['acknowledged', 'resolved']);
+    const [lag] = [await eventually(async () => (await scrape(engine)).get('seg_sink_lag_seconds{sink="timescale"}'), (seconds) => seconds === 0, WAIT_MS)];
+    expect([lag, (await scrape(engine)).get('seg_sink_set_aside_total{sink="timescale"}')]).toEqual([0, 0]);
+    expect(await engine.stop()).toBe(0);
+  });
+
+  it('agree again after the database lost everything, ended ones too', { timeout: 120_000 }, async () => {
+    const [north] = await raise(engine, ['north', 'south']);
+    expect(await commandAlert(engine, north.id, 'resolve', { by: 'ada', why: 'a switch was closed' })).toBe(200);
+    await expectSame(['open', 'resolved']);
+    await engine.stop();
+    await database.drop();
+    database = await freshDatabase(postgres().url);
+    await restart();
+    await expectSame(['open', 'resolved']);
+  });
+
+  it('do without each other: alerts that are killed come back to it, and without alerts there is no cursor of theirs', { timeout: 120_000 }, async () => {
+    await engine.stop();
+    engine = await EngineProcess.start({ dataDir: engine.dataDir, settings: { ...settings(), FAULT_INJECTION: 'on' } });
+    await raise(engine, ['north']);
+    await expectSame(['open']);
+    expect((await fetch(engine.opsUrl('/fault'), { method: 'POST', body: JSON.stringify({ thread: 'alerts', fault: 'exit' }) })).status).toBe(202);
+    await eventually(async () => (await fetch(engine.apiUrl('/api/v1/alerts'))).status, (status) => status === 200, WAIT_MS);
+    await raise(engine, ['south']);
+    await expectSame(['open', 'open']);
+    expect((await fetch(engine.opsUrl('/fault'), { method: 'POST', body: JSON.stringify({ thread: 'sinks', fault: 'exit' }) })).status).toBe(202);
+    const [north] = await shownAlerts(engine);
+    expect(await commandAlert(engine, north.id, 'acknowledge', { by: 'ada' })).toBe(200);
+    await expectSame(['acknowledged', 'open']);
+    await engine.stop();
+    await database.rows('DELETE FROM sink_cursors');
+    engine = await EngineProcess.start({ dataDir: engine.dataDir, settings: { ...settings(), ALERTS: 'off' } });
+    await eventually(() => storedCursors(database), (cursors) => Object.keys(cursors).length === 2, WAIT_MS);
+    await eventually(async () => (await scrape(engine)).get('seg_sink_lag_seconds{sink="timescale"}'), (seconds) => seconds === 0, WAIT_MS);
+    expect(Object.keys(await storedCursors(database)).map((name) => name.split('/').at(-1))).toEqual(['0', '1']);
+  });
+});
+
 suiteWithKafka('an engine and its cluster', (kafka) => {
   const prefix = 'engine-sinks.';
+
+  it('agree on every alert, also after kill -9', { timeout: 120_000 }, async () => {
+    const directory = temporaryDirectory();
+    const settings = { ...IMPATIENT, KAFKA_BROKERS: kafka().brokers, KAFKA_TOPIC_PREFIX: `${prefix}alerts.`, REGION_CAPACITIES: 'north=10,south=10', ALERT_RULES_FILE: writeOverloadRules(directory) };
+    let engine = await EngineProcess.start({ settings });
+    /** The newest of each key; a message may come twice. */
+    const sent = async (): Promise<WireAlert[]> => {
+      const lines = (await kcatPrint(kafka().brokers, `${prefix}alerts.alerts`, '%k %s\n').catch(() => Buffer.alloc(0))).toString().split('\n').filter((line) => line !== '');
+      const newest = new Map<string, WireAlert>();
+      for (const line of lines) {
+        const [key, value] = [line.slice(0, line.indexOf(' ')), JSON.parse(line.slice(line.indexOf(' '))) as WireAlert];
+        expect(value.id).toBe(key);
+        if ((newest.get(key)?.version ?? 0) <= value.version) newest.set(key, value);
+      }
+      return byId(newest.values());
+    };
+    const expectSame = async (states: readonly string[]): Promise<void> => {
+      const both = async () => ({ shown: await shownAlerts(engine), found: await sent() });
+      const { shown, found } = await eventually(both, (now) => isDeepStrictEqual(now.shown, now.found), WAIT_MS);
+      expect(found).toEqual(shown);
+      expect(found.map(({ state }) => state).sort()).toEqual(states);
+    };
+    try {
+      const [north] = await raise(engine, ['north', 'south']);
+      await expectSame(['open', 'open']);
+      expect(await commandAlert(engine, north.id, 'acknowledge', { by: 'ada', why: 'on my way' })).toBe(200);
+      await engine.kill9();
+      engine = await EngineProcess.start({ dataDir: engine.dataDir, settings });
+      await expectSame(['acknowledged', 'open']);
+      expect(await commandAlert(engine, north.id, 'resolve', { by: 'ada', why: 'it is over' })).toBe(200);
+      await expectSame(['open', 'resolved']);
+      expect(await engine.stop()).toBe(0);
+    } finally {
+      await engine.dispose();
+      await deleteTopics(kafka().brokers, `${prefix}alerts.`);
+      removeDirectory(directory);
+    }
+  });
 
   it('agree on every window and dead letter, also after kill -9', { timeout: 120_000 }, async () => {
     const settings = { ...IMPATIENT, KAFKA_BROKERS: kafka().brokers, KAFKA_TOPIC_PREFIX: prefix };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { areAlertsOn } from '../../src/engine/alert-settings.ts';
 import { DEMO_REGION_CAPACITIES_KW, ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engine/engine-config.ts';
 import { sinkNames } from '../../src/engine/sink-options.ts';
 import { describeConfig } from '../../src/runtime/config.ts';
@@ -62,6 +63,23 @@ describe('the engine settings', () => {
     expect(sinkNames(load({ SEG_LOG: 'kafka', SEG_KAFKA_BROKERS: 'a:9092', SEG_KAFKA_RESULTS: 'off' }))).toEqual([]);
     const config = load({ SEG_TIMESCALE_URL: 'postgres://seg:x@db/grid', SEG_KAFKA_BROKERS: 'a:9092, b:9093', SEG_TIMESCALE_RETENTION1M: 'forever' });
     expect([sinkNames(config), config.kafkaBrokers, config.timescaleRetention1mMs, config.timescaleRetention15mMs]).toEqual([['timescale', 'kafka'], ['a:9092', 'b:9093'], null, 365 * 86_400_000]);
+  });
+
+  test('have alerts on, and off where several engines share a log, unless they say otherwise', () => {
+    const kafka = { SEG_LOG: 'kafka', SEG_KAFKA_BROKERS: 'a:9092' };
+    expect([load(), load({ SEG_ALERTS: 'off' }), load(kafka), load({ ...kafka, SEG_ALERTS: 'on' })].map(areAlertsOn)).toEqual([true, false, false, true]);
+  });
+
+  test('have a way to people when all that it needs is there', () => {
+    const account = { SEG_TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}` };
+    expect(() => load(account)).toThrow('SEG_TWILIO_ACCOUNT_SID in the environment: SMS need twilioAuthToken and twilioFrom too');
+    expect(() => load({ ...account, SEG_TWILIO_AUTH_TOKEN: 't', SEG_TWILIO_FROM: '0791234567' })).toThrow('expected a number such as +41791234567');
+    expect(load({ ...account, SEG_TWILIO_AUTH_TOKEN: 't', SEG_TWILIO_FROM: '+41791234567' }).twilioBaseUrl).toBe('https://api.twilio.com');
+    expect(() => load({ SEG_SMTP_URL: 'smtp://u:geheim@mail' })).toThrow(/SEG_SMTP_URL in the environment: e-mails need smtpFrom too$/);
+    expect(() => load({ SEG_SMTP_URL: 'http://u:geheim@mail' })).toThrow(/expected a URL such as smtps:\/\/user:password@mail\.example\.org:465$/);
+    expect(() => load({ SEG_SMTP_URL: 'smtps://u:p@mail:465', SEG_SMTP_FROM: 'two@example.org, three@example.org' })).toThrow('SEG_SMTP_FROM in the environment: expected an address');
+    expect(load({ SEG_SMTP_URL: 'smtps://u:p@mail:465', SEG_SMTP_FROM: 'Grid <grid@example.org>', SEG_PUBLIC_URL: 'https://grid.example.org/' })).toMatchObject({ smtpFrom: 'Grid <grid@example.org>', publicUrl: 'https://grid.example.org' });
+    expect(() => load({ SEG_PUBLIC_URL: 'grid.example.org' })).toThrow('expected an address such as https://grid.example.org');
   });
 
   test('take region capacities from the environment', () => {

@@ -99,6 +99,28 @@ export class RegionState {
     });
   }
 
+  /** Starts of the region's windows in memory, in no order. */
+  recentStarts(region: string): number[] {
+    return [...(this.recent.get(region)?.keys() ?? [])];
+  }
+
+  /** One of recentWindows; null when it is not among them. */
+  recentWindow(region: string, start: number, nowMs: number, latenessMs: number): RegionWindow | null {
+    const parts = this.recent.get(region)?.get(start);
+    if (parts === undefined || start < Math.max(...this.knownFrom.values())) return null;
+    return mergeParts([...parts.values()], this.capacities, nowMs, latenessMs);
+  }
+
+  /** Regions with windows in memory. */
+  recentRegions(): string[] {
+    return [...this.recent.keys()];
+  }
+
+  /** Shards, or partitions, whose meters are in `regionsNow`. */
+  get reporting(): number {
+    return this.live.size;
+  }
+
   isKnown(region: string): boolean {
     return region in this.capacities || this.regionsNow().some((now) => now.region === region);
   }
@@ -160,9 +182,13 @@ export function mergeParts(parts: readonly RegionPart[], capacities: RegionCapac
     energyKwhSum: sumValue(energyHigh, energyLow),
     capacityKw,
     loadPercent: loadPercent(sumPowerKw, capacityKw),
-    // A meter that fell silent in the window's last moment closes it one lateness after the lateness; and a tick is 250 ms.
-    final: nowMs >= windowEnd + 2 * latenessMs + 1_000,
+    final: nowMs >= finalFrom(windowEnd, latenessMs),
   };
+}
+
+/** Epoch ms from when on no meter's window that ends then is open: one that fell silent in its last moment closes it one lateness after the lateness; and a tick is 250 ms. */
+export function finalFrom(windowEnd: number, latenessMs: number): number {
+  return windowEnd + 2 * latenessMs + 1_000;
 }
 
 function loadPercent(loadKw: number, capacityKw: number | null): number | null {

@@ -92,6 +92,7 @@ export class EffectReader {
       regionWindows: [...piece.regionWindows.values()],
       anomalies: [...piece.anomalies.values()],
       deadLetters: [...piece.deadLetters.values()],
+      alerts: [],
     };
   }
 

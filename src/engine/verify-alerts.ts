@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Findings, type Finding } from '../actors/shard/verify-findings.ts';
+import { checkDataFile } from '../runtime/lmdb-data-file.ts';
+import { placeOf, walkPages } from '../runtime/lmdb-pages.ts';
+import { openLmdbStore } from '../runtime/lmdb-store.ts';
+import { RecordTable } from '../runtime/record-table.ts';
+import { alertsDirectory, readAlertsMeta } from './open-alert-store.ts';
+import { DATA_FILE } from './data-manifest.ts';
+
+/** Reads everything of the alerts' store: pages, checksums, and whether each record is one. */
+
+export interface AlertsReport {
+  findings: Finding[];
+  found: number;
+  records: number;
+}
+
+/** Of a data directory that no engine runs on; changes nothing. null: there were never alerts in it. */
+export async function verifyAlerts(dataDir: string): Promise<AlertsReport | null> {
+  const directory = alertsDirectory(dataDir);
+  const file = join(directory, DATA_FILE);
+  if (!existsSync(file)) return null;
+  const findings = new Findings();
+  let records = 0;
+  findings.try('the store', () => checkDataFile(file, true));
+  for (const page of findings.count > 0 ? [] : walkPages(file)) findings.add(placeOf(page), page.problem);
+  // Opened, a damaged one might end this process.
+  if (findings.count > 0) return { findings: findings.kept, found: findings.count, records };
+  let store: ReturnType<typeof openLmdbStore> | null = null;
+  try {
+    store = openLmdbStore({ directory, readOnly: true });
+    const opened = store;
+    findings.try('the store', () => readAlertsMeta(opened, directory));
+    for (const name of opened.tableNames()) {
+      findings.try(`table "${name}"`, () => {
+        for (const _ of new RecordTable(opened, name).range()) records++;
+      });
+    }
+  } catch (error) {
+    findings.add('the store', `cannot be read: ${(error as Error).message}`);
+  } finally {
+    await store?.close();
+  }
+  return { findings: findings.kept, found: findings.count, records };
+}
