@@ -117,9 +117,13 @@ class Life {
         return;
       }
       case 'lose the database':
+        // What it takes away at this moment, as the database had it, would be lost with both.
+        while ((harness.actor as unknown as { checkpoint: { step: object | null } }).checkpoint.step !== null) await harness.advance(1);
         // What the shard has, it must be given again, and nothing may go meanwhile.
         for (const [key, { meterId, granularity, windowStart }] of database.written.windows) if (windowStart >= this.keptFrom(meterId, granularity)) database.written.windows.delete(key);
         database.written.cursor = BEGINNING;
+        // Its next question tells the shard; what went before that, nobody has.
+        if (this.setting.hasDatabase) database.read(1);
     }
   }
 
