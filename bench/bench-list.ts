@@ -6,6 +6,8 @@ import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/
 import { KAFKA_LOG_FULL, run as runKafkaLog } from './load/kafka-log.ts';
 import { run as runSinkKafka, SINK_KAFKA_FULL } from './load/sink-kafka.ts';
 import { run as runSinkTimescale, SINK_TIMESCALE_FULL } from './load/sink-timescale.ts';
+import { ALERT_CONDITIONS_FULL, run as runAlertConditions } from './micro/alert-conditions.ts';
+import { ALERT_LIST_FULL, run as runAlertList } from './micro/alert-list.ts';
 import { DECODE_FULL, run as runDecode, type DecodeEffort } from './micro/decode.ts';
 import { JOURNAL_FULL, run as runJournal } from './micro/journal.ts';
 import { QUERY_FULL, run as runQuery } from './micro/query.ts';
@@ -46,6 +48,8 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'shard-turn', run: async (effort) => runShardTurn(effort === 'full' ? SHARD_TURN_FULL : { meters: 1_000, rounds: 1 }) },
   { group: 'micro', name: 'journal', run: (effort) => runJournal(effort === 'full' ? JOURNAL_FULL : { recordsPerRound: 20, rounds: 1 }) },
   { group: 'micro', name: 'query', run: (effort) => runQuery(effort === 'full' ? QUERY_FULL : { meters: 10, queriesPerRound: 3, rounds: 1 }) },
+  { group: 'micro', name: 'alert-conditions', run: (effort) => runAlertConditions(effort === 'full' ? ALERT_CONDITIONS_FULL : { open: 1_000, observed: 1_000, rounds: 1 }) },
+  { group: 'micro', name: 'alert-list', run: (effort) => runAlertList(effort === 'full' ? ALERT_LIST_FULL : { alerts: 500, queriesPerRound: 2, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
   {
     group: 'load',
