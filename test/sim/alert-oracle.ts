@@ -127,9 +127,10 @@ export class AlertOracle {
     const { fail, now } = this.modules;
     if (notice.reason !== 'new' || this.toldGroups.has(notice.group) || this.jumped || this.rules.length > 1) return;
     const waitMs = Math.max(...this.rules[0].routes.map(({ groupWait }) => groupWait));
-    for (const { id } of notice.alerts) {
+    for (const { id, state } of notice.alerts) {
       const { kind } = this.alerts.get(id)!;
-      if (this.keptBack.has(id) || (kind !== 'outage' && kind !== 'system' && kind !== 'regional_load')) continue;
+      // Of what somebody took before anybody was told nobody need be told.
+      if (state !== 'open' || this.keptBack.has(id) || (kind !== 'outage' && kind !== 'system' && kind !== 'regional_load')) continue;
       const dueMs = Math.max(this.openedAt.get(id)! + waitMs, this.calmSince) + TELL_MS_MAX;
       if (now() > dueMs) fail(`notice ${notice.id} of ${id} is ${now() - dueMs} ms too late`);
     }
@@ -184,9 +185,8 @@ export class AlertOracle {
         return [0, 60_000].every((ms) => (windows.get(alert.startedAt + ms) ?? 0) >= 90) ? null : 'the load was below';
       }
       case 'system': {
-        const span = this.modules.grid.componentSpans.find(({ component, from }) => component === alert.component && from === alert.startedAt);
-        if (span === undefined) return 'it was well';
-        return this.lasted(span.from, span.to, 10_000) ? null : 'it did not last';
+        const spans = this.modules.grid.componentSpans.filter(({ component, from }) => component === alert.component && from === alert.startedAt);
+        return spans.some(({ from, to }) => this.lasted(from, to, 10_000)) ? null : 'it was well, or not away for long enough';
       }
       default:
         return this.whyNotEpisode(alert);
