@@ -5,13 +5,13 @@ import type { PeopleDirectory } from '../people/people-directory.ts';
 import { ATTEMPT_BACK_OFF, backOffMs } from './back-off.ts';
 import type { Channel, SendOutcome } from './channels/channel.ts';
 import { ChannelSlots, destinationOf, type Destination, type Slot } from './channel-slots.ts';
-import { Circuit, type CircuitState } from './circuit.ts';
 import { addReceipt, channelOf, failOver, finish, gather, isFinished, leaveMessage, makeDelivery, wait, type DeliveryRecord } from './deliveries.ts';
 import { isDueBefore, isMoreUrgent, OpenDelivery, TicketHeap, Waiters } from './delivery-queue.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import { DIGEST_NOTICES_MAX, digestAt } from './digests.ts';
 import { newChannelCounters, perChannel, type NotificationFigures } from './notification-figures.ts';
 import { inOrderOfMaking, OpenDeliveries } from './open-deliveries.ts';
+import { ProviderCircuits } from './provider-circuits.ts';
 import { quietUntil } from './quiet-hours.ts';
 import { RateLimits } from './rate-limits.ts';
 import { channelFault, routeNotice, type ChannelSet, type OwnCode } from './routing.ts';
@@ -38,8 +38,6 @@ const BLIND_UNKNOWNS_MAX = 2;
 const CLOCK_AHEAD_MS = 60_000;
 /** Deliveries that wait for a provider or a server and are looked at again at once. */
 const WAITERS_AT_ONCE = 64;
-/** A circuit that nobody has tried for so long is forgotten. */
-const CIRCUIT_KEPT_MS = 3_600_000;
 /** Tests under way at once: each is a person who waits for it. */
 export const TESTS_MAX = 8;
 
@@ -78,11 +76,9 @@ export class NotificationsState {
   private readonly ready = perChannel(() => new TicketHeap(isMoreUrgent));
   /** By person: something for them is under way that has to end first. */
   private readonly behindOthers = new Waiters<string>();
-  /** By provider or server: its circuit is open. */
-  private readonly behindCircuit = new Waiters<Destination>();
   /** By channel: their server has enough to do. */
   private readonly behindServer = new Waiters<ChannelName>();
-  private readonly circuits = new Map<Destination, Circuit>();
+  private readonly circuits: ProviderCircuits;
   private readonly slots = new ChannelSlots();
   private readonly rates = new RateLimits();
   private readonly changed = new Set<DeliveryRecord>();
@@ -94,6 +90,7 @@ export class NotificationsState {
 
   constructor(modules: NotificationsStateModules) {
     this.modules = modules;
+    this.circuits = new ProviderCircuits(modules.random);
   }
 
   /** Takes up what is in the store. What was being sent when the engine stopped may have gone. */
@@ -163,7 +160,7 @@ export class NotificationsState {
   /** What is to go now. Everything given is under way from here on, until `ended` or `lookedUp` is told what became of it. */
   start(nowMs: number): Attempt[] {
     const attempts: Attempt[] = [];
-    this.releaseProbes(nowMs);
+    for (const open of this.circuits.released(nowMs, WAITERS_AT_ONCE)) this.makeReady(open);
     do {
       for (let open = this.due.peek(); open !== undefined && open.record.dueAt! <= nowMs; open = this.due.peek()) {
         this.due.pop();
@@ -239,22 +236,19 @@ export class NotificationsState {
 
   /** When `start` may have something to give that it has not now; Infinity: when something ends or comes. */
   nextDueMs(): number {
-    let next = this.due.peek()?.record.dueAt ?? Infinity;
-    for (const name of this.behindCircuit.names()) if (this.behindCircuit.has(name)) next = Math.min(next, this.circuits.get(name)?.probeAtMs ?? -Infinity);
-    return next;
+    return Math.min(this.due.peek()?.record.dueAt ?? Infinity, this.circuits.nextProbeMs());
   }
 
   /** The clock was set back by so much: waits are as long as they were meant. */
   clockWentBack(byMs: number): void {
     this.due.clockMoved(-byMs);
-    for (const circuit of this.circuits.values()) circuit.clockMoved(-byMs);
+    this.circuits.clockMoved(-byMs);
   }
 
   /** Once in a while. */
   sweep(nowMs: number): void {
     this.rates.sweep(nowMs);
-    // A server that failed and that nobody has sent anything since.
-    for (const [destination, circuit] of this.circuits) if (nowMs > circuit.probeAtMs + CIRCUIT_KEPT_MS && !this.behindCircuit.has(destination)) this.circuits.delete(destination);
+    this.circuits.sweep(nowMs);
   }
 
   /** Queues what changed since the last call; those deliveries. */
@@ -277,7 +271,7 @@ export class NotificationsState {
       if (open.record.dueAt !== null) oldestDueAt = Math.min(oldestDueAt, open.record.dueAt);
     }
     return {
-      channels: perChannel((name) => ({ ...this.counters[name], circuit: this.circuitState(name), underWay: this.slots.underWay(name), waiting: waiting[name] })),
+      channels: perChannel((name) => ({ ...this.counters[name], circuit: this.circuits.stateOf(name), underWay: this.slots.underWay(name), waiting: waiting[name] })),
       deliveries: { ...this.totals },
       notices: this.notices,
       open: this.open.size,
@@ -370,21 +364,20 @@ export class NotificationsState {
     const isRepetition = record.messageId !== null;
     if (!isRepetition && (this.isNotWanted(open, nowMs) || this.isHeld(open, contact, channel, nowMs))) return null;
     const destination = destinationOf(channel, contact);
-    const circuit = this.circuits.get(destination);
-    if (circuit !== undefined && !circuit.wouldAdmit(nowMs)) {
+    if (!this.circuits.admits(destination, nowMs)) {
       this.avoid(members, channel, destination, contact, nowMs);
       return null;
     }
-    const slot = { channel, destination, isSuspect: circuit?.isSuspect ?? false, contactId: record.contactId };
+    const slot = { channel, destination, isSuspect: this.circuits.isSuspect(destination), contactId: record.contactId };
     if (this.slots.isCrowded(slot)) {
       this.behindServer.add(channel, open);
       return null;
     }
-    if (isRepetition && record.unknowns > 0 && channels.get(channel)!.repeats === 'lookup') return this.beginLookup(members, contact, slot, circuit?.begin(nowMs) === 'probe');
+    if (isRepetition && record.unknowns > 0 && channels.get(channel)!.repeats === 'lookup') return this.beginLookup(members, contact, slot, this.circuits.begin(destination, nowMs));
     if (record.onlyIfTold) this.toldAfterAll(record);
     const going = isRepetition || record.gatheredBy === null ? members : this.gathered(open, contact, nowMs);
     invariant(going.every((member) => !isFinished(member.record)), `a finished delivery is in message ${going[0].record.id}`);
-    return this.begin(going, contact, slot, circuit?.begin(nowMs) === 'probe', !isRepetition, nowMs);
+    return this.begin(going, contact, slot, this.circuits.begin(destination, nowMs), !isRepetition, nowMs);
   }
 
   /** That something is over is not told to who has not heard that it began. */
@@ -418,7 +411,7 @@ export class NotificationsState {
   /** The provider is in trouble: another channel, or until it is well. */
   private avoid(members: OpenDelivery[], channel: ChannelName, destination: Destination, contact: Contact, nowMs: number): void {
     const [first] = members;
-    const isWell = (name: ChannelName): boolean => this.circuits.get(destinationOf(name, contact))?.wouldAdmit(nowMs) ?? true;
+    const isWell = (name: ChannelName): boolean => this.circuits.admits(destinationOf(name, contact), nowMs);
     const positions = members.map(({ record }) => this.nextPosition(record, contact, isWell));
     if (positions.every((position) => position !== null)) {
       this.dissolve(members);
@@ -426,7 +419,7 @@ export class NotificationsState {
       return;
     }
     if (first.record.receipts.at(-1)?.code !== 'circuit_open') this.note(members, 'held', 'circuit_open', `${channel} is in trouble, and there is no other way: it waits.`, nowMs);
-    this.behindCircuit.add(destination, first);
+    this.circuits.wait(destination, first);
   }
 
   /** All of this person that is gathered and goes the same way, also what would go later: one message does for all. What was tried waits its time. */
@@ -488,16 +481,8 @@ export class NotificationsState {
   }
 
   private judgeProvider(attempt: Attempt, isTrouble: boolean, nowMs: number): void {
-    const { destination } = attempt;
-    let circuit = this.circuits.get(destination);
-    if (!isTrouble) {
-      if (circuit === undefined) return;
-      circuit.succeeded();
-      this.circuits.delete(destination);
-      return;
-    }
-    if (circuit === undefined) this.circuits.set(destination, (circuit = new Circuit()));
-    if (circuit.failed(attempt.isProbe && circuit.state === 'half_open', nowMs, this.modules.random)) this.counters[attempt.channel].circuitsOpened++;
+    if (!isTrouble) this.circuits.succeeded(attempt.destination);
+    else if (this.circuits.failed(attempt.destination, attempt.isProbe, nowMs)) this.counters[attempt.channel].circuitsOpened++;
   }
 
   private updateAddresses(attempt: Attempt, outcome: SendOutcome, nowMs: number): void {
@@ -622,13 +607,6 @@ export class NotificationsState {
     this.ready[channelOf(open.record)!].push(open);
   }
 
-  private releaseProbes(nowMs: number): void {
-    for (const name of this.behindCircuit.names()) {
-      if (!(this.circuits.get(name)?.wouldAdmit(nowMs) ?? true)) continue;
-      for (const open of this.behindCircuit.take(name, WAITERS_AT_ONCE)) this.makeReady(open);
-    }
-  }
-
   /** Nothing of it is under way, and no message that may have gone has it beside others. */
   private isReplaceable(open: OpenDelivery): boolean {
     return !open.isUnderWay && this.open.message(open).length === 1;
@@ -674,15 +652,6 @@ export class NotificationsState {
 
   private count({ state }: DeliveryRecord): void {
     if (state === 'sent' || state === 'failed' || state === 'suppressed') this.totals[state]++;
-  }
-
-  private circuitState(channel: ChannelName): CircuitState {
-    let worst: CircuitState = 'closed';
-    for (const [destination, { state }] of this.circuits) {
-      if (destination !== channel && !(channel === 'webhook' && destination.startsWith('webhook '))) continue;
-      if (state === 'open' || (state === 'half_open' && worst === 'closed')) worst = state;
-    }
-    return worst;
   }
 }
 
