@@ -214,7 +214,7 @@ describe('who is kept back', () => {
       'rule passed: rule meter-outage is met: Outage of m1',
       'deduplication passed: no alert of the same rule, kind and subject is active',
       'flapping passed: 1 of 4 openings within 900 s',
-      'silence held: maintenance-1 by ann holds until 2026-11-27T10:01:00.000Z: new cable',
+      'silence held: maintenance-1 by ann holds until 2026-11-27 10:01:00 UTC: new cable',
       'silence passed: nothing keeps it back any more: maintenance-1 does not',
     ]);
     expect(() => book.explain('nobody')).toThrow(expect.objectContaining({ code: 'unknown_alert' }));

@@ -1,5 +1,6 @@
 import type { Alert, Decision } from '../../model/alert.ts';
 import type { Notice, NoticeReason } from '../../model/notice.ts';
+import { utcText } from '../../model/utc-text.ts';
 import type { KeyedRecord } from '../../runtime/record-table.ts';
 import type { Store } from '../../runtime/store.ts';
 import type { AlertBook, AlertChange } from './alert-book.ts';
@@ -190,7 +191,7 @@ export class GroupBook {
     this.schedule(joined, nowMs);
     this.decide(alert.id, 'route', 'passed', `Route ${route.name} takes it${route.escalation === null ? ', for subscribers' : `, with escalation ${route.escalation}`}.`, nowMs);
     const due = joined.record.changeDueAt;
-    const when = due === null ? 'while it is kept back nobody is told' : `told at ${new Date(due).toISOString()}`;
+    const when = due === null ? 'while it is kept back nobody is told' : `told at ${utcText(due)}`;
     this.decide(alert.id, 'grouping', 'held', `It is in group ${joined.record.key} (${labels === '' ? 'all of the route' : labels}), of ${joined.members.size}; ${when}.`, nowMs);
     return joined;
   }

@@ -1,4 +1,5 @@
 import type { Suppression } from '../../model/alert.ts';
+import { utcText } from '../../model/utc-text.ts';
 import { isActive, type Entry } from './alert-entry.ts';
 import type { Flapping } from './flapping.ts';
 import type { Inhibitions } from './inhibitions.ts';
@@ -23,7 +24,7 @@ export function suppressionOf(entry: Entry, { silences, inhibitions, flapping }:
   const silence = silences.suppressorOf(alert);
   if (silence !== null) {
     const { endsAt, createdBy, comment } = silences.get(silence.id)!;
-    return { suppression: silence, reason: `${silence.id} by ${createdBy} holds until ${timeText(endsAt)}: ${comment}` };
+    return { suppression: silence, reason: `${silence.id} by ${createdBy} holds until ${utcText(endsAt)}: ${comment}` };
   }
   const keeper = inhibitions.keeperOf(entry);
   if (keeper !== null) return { suppression: { by: 'inhibition', id: keeper.id }, reason: `alert ${keeper.id} is active, and inhibition ${keeper.name} lets it speak for this one` };
@@ -33,9 +34,4 @@ export function suppressionOf(entry: Entry, { silences, inhibitions, flapping }:
 
 export function isSame(a: Suppression | null, b: Suppression | null): boolean {
   return a === b || (a !== null && b !== null && a.by === b.by && a.id === b.id);
-}
-
-/** Years that Date cannot write are a number. */
-function timeText(timeMs: number): string {
-  return Math.abs(timeMs) <= 8.64e15 ? new Date(timeMs).toISOString() : String(timeMs);
 }

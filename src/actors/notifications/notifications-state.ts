@@ -1,5 +1,6 @@
 import { CHANNEL_NAMES, type ChannelName, type Contact } from '../../model/contact.ts';
 import type { Notice } from '../../model/notice.ts';
+import { utcText } from '../../model/utc-text.ts';
 import { invariant, OperationalError } from '../../runtime/errors.ts';
 import type { PeopleDirectory } from '../people/people-directory.ts';
 import { ATTEMPT_BACK_OFF, backOffMs } from './back-off.ts';
@@ -330,13 +331,13 @@ export class NotificationsState {
       if (gatheredBy === 'digest' && attempts === 0 && position === 0 && dueAt! > nowMs) openDigestAt = Math.min(openDigestAt ?? Infinity, dueAt!);
     }
     const at = digestAt(contact.preferences, record.severity, openDigestAt, nowMs);
-    if (at !== null) gather(record, 'digest', at, `${contact.name} gets ${record.severity} ones gathered; the next message goes at ${timeText(at)}.`, nowMs);
+    if (at !== null) gather(record, 'digest', at, `${contact.name} gets ${record.severity} ones gathered; the next message goes at ${utcText(at)}.`, nowMs);
   }
 
   private holdForQuiet(record: DeliveryRecord, contact: Contact, nowMs: number): boolean {
     const until = quietUntil(contact, record.severity, nowMs);
     if (until === null) return false;
-    gather(record, 'quiet_hours', until, `${contact.name} has quiet hours (${contact.zone}) until ${timeText(until)}, except from ${contact.preferences.quietHours!.exceptFrom}.`, nowMs);
+    gather(record, 'quiet_hours', until, `${contact.name} has quiet hours (${contact.zone}) until ${utcText(until)}, except from ${contact.preferences.quietHours!.exceptFrom}.`, nowMs);
     return true;
   }
 
@@ -401,7 +402,7 @@ export class NotificationsState {
       const { perHourMax } = contact.preferences;
       const freeAt = this.rates.freeAt(contact.id, channel, record.severity, perHourMax, nowMs);
       if (freeAt <= nowMs) return false;
-      gather(record, 'rate_limit', freeAt, `${contact.name} got ${this.rates.count(contact.id, channel, nowMs)} messages by ${channel} in the last hour, of ${perHourMax}; it goes with others at ${timeText(freeAt)}.`, nowMs);
+      gather(record, 'rate_limit', freeAt, `${contact.name} got ${this.rates.count(contact.id, channel, nowMs)} messages by ${channel} in the last hour, of ${perHourMax}; it goes with others at ${utcText(freeAt)}.`, nowMs);
     }
     this.changed.add(record);
     this.schedule(open);
@@ -657,8 +658,4 @@ export class NotificationsState {
 
 function isOver({ alertCount, resolvedCount }: Notice): boolean {
   return resolvedCount >= alertCount;
-}
-
-function timeText(at: number): string {
-  return new Date(at).toISOString();
 }

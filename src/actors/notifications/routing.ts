@@ -1,6 +1,7 @@
 import { SEVERITIES, type Severity } from '../../model/anomaly.ts';
 import type { ChannelName, Contact } from '../../model/contact.ts';
 import type { Notice, Receipt } from '../../model/notice.ts';
+import { utcText } from '../../model/utc-text.ts';
 import type { Channel } from './channels/channel.ts';
 
 /** Which way a notice goes to a person: what they chose, and what can be used of it. */
@@ -35,7 +36,7 @@ export function channelFault(name: ChannelName, contact: Contact, channels: Chan
   const channel = channels.get(name);
   if (channel === undefined) return { code: 'channel_off', text: `The channel ${name} is not set up.` };
   const since = contact.unsubscribed[name];
-  if (since !== undefined) return { code: 'unsubscribed', text: `${contact.name} has stopped ${name} on ${new Date(since).toISOString()}.` };
+  if (since !== undefined) return { code: 'unsubscribed', text: `${contact.name} has stopped ${name} on ${utcText(since)}.` };
   const why = channel.unreachable(contact.addresses);
   return why === null ? null : { code: 'no_address', text: why };
 }
