@@ -1,9 +1,8 @@
 // @ts-check
 import { html, useEffect, useRef, useState } from './ui.js';
+import { SEVERITY_MARKS } from './alert-words.js';
 import { formatDuration, formatMoment, KIND_WORDS, SEVERITY_WORDS } from './format.js';
 import { sortedAnomalies } from './grid-state.js';
-
-const SEVERITY_MARKS = { INFO: '○', WARN: '▲', CRITICAL: '◆' };
 
 /**
  * What departs from the usual: open episodes first, newest first.

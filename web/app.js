@@ -1,29 +1,19 @@
 // @ts-check
 import { html, render, useEffect, useRef, useState } from './ui.js';
+import { useAllAlerts } from './alert-fill.js';
+import { AlertPanel } from './alert-panel.js';
+import { alertCounts, pageTitle } from './alert-state.js';
 import { AnomalyList } from './anomaly-list.js';
 import { EngineStrip, StaleBanner } from './engine-strip.js';
 import { FirstReading } from './first-reading.js';
 import { formatCount } from './format.js';
 import { GridLoad } from './grid-load.js';
-import { emptyState, overloaded, totals, withMessage, withMeter } from './grid-state.js';
+import { emptyState, overloaded, totals, withAlert, withAllAlerts, withMessage, withMeter } from './grid-state.js';
 import { LiveClient } from './live-client.js';
 import { MeterList } from './meter-list.js';
 import { MeterPanel } from './meter-panel.js';
 import { RegionBoard } from './region-board.js';
-
-/**
- * What is selected stands in the address, so that a link leads there and Back goes back: `#/region/meter`.
- * @returns {{ region: string | null, meterId: string | null }}
- */
-function readRoute() {
-  const [, region, meterId] = location.hash.split('/');
-  return { region: region ? decodeURIComponent(region) : null, meterId: meterId ? decodeURIComponent(meterId) : null };
-}
-
-/** @param {string} region @param {string} [meterId] */
-function goTo(region, meterId) {
-  location.hash = ['#', region, ...(meterId === undefined ? [] : [meterId])].map((part, i) => (i === 0 ? part : encodeURIComponent(part))).join('/');
-}
+import { goTo, openAlert, useRoute } from './route.js';
 
 /** The live stream as state: connects once, and watches the selected meter. @param {string | null} meterId */
 function useGrid(meterId) {
@@ -37,7 +27,7 @@ function useGrid(meterId) {
       setState((before) => withMessage(before, message, Date.now()));
     };
     client.current = new LiveClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/live`, receive, setConnection);
-    client.current.subscribe('regions', 'anomalies', 'engine');
+    client.current.subscribe('regions', 'anomalies', 'alerts', 'engine');
     client.current.connect();
   }, []);
   useEffect(() => {
@@ -46,7 +36,15 @@ function useGrid(meterId) {
     client.current?.subscribe(`meter:${meterId}`);
     return () => client.current?.unsubscribe(`meter:${meterId}`);
   }, [meterId]);
-  return { state, connection, lastMessageMs, retry: () => client.current?.retryNow() };
+  const known = useRef(state.alerts);
+  known.current = state.alerts;
+  useAllAlerts(
+    state.hasOlderAlerts && connection.status === 'live',
+    () => known.current,
+    (fetched, before) => setState((now) => withAllAlerts(now, fetched, before)),
+  );
+  const putAlert = (/** @type {import('./wire-types.js').Alert} */ alert) => setState((before) => withAlert(before, alert));
+  return { state, connection, lastMessageMs, putAlert, retry: () => client.current?.retryNow() };
 }
 
 /** This machine's clock, each second. */
@@ -57,16 +55,6 @@ function useSeconds() {
     return () => clearInterval(timer);
   }, []);
   return nowMs;
-}
-
-function useRoute() {
-  const [route, setRoute] = useState(readRoute);
-  useEffect(() => {
-    const changed = () => setRoute(readRoute());
-    addEventListener('hashchange', changed);
-    return () => removeEventListener('hashchange', changed);
-  }, []);
-  return route;
 }
 
 /** The region with the highest load when the page opened, until somebody chooses another. @param {import('./grid-state.js').GridState} state */
@@ -83,7 +71,7 @@ function useFullestRegion(state) {
 
 function App() {
   const route = useRoute();
-  const { state, connection, lastMessageMs, retry } = useGrid(route.meterId);
+  const { state, connection, lastMessageMs, putAlert, retry } = useGrid(route.meterId);
   const nowMs = useSeconds() + state.clockOffsetMs;
   const fullest = useFullestRegion(state);
   const selected = route.region ?? fullest;
@@ -91,12 +79,30 @@ function App() {
   const grid = totals(state, names);
   const over = overloaded(state);
   const empty = state.regions !== null && grid.meters === 0;
+  const pictureMs = lastMessageMs === null ? null : lastMessageMs + state.clockOffsetMs;
+  const incidents = alertCounts(state.alerts);
+  const title = pageTitle(incidents, connection.status !== 'live' && pictureMs !== null);
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
 
   return html`
-    <${EngineStrip} engine=${state.engine} connection=${connection} nowMs=${nowMs} />
-    <${StaleBanner} connection=${connection} pictureMs=${lastMessageMs === null ? null : lastMessageMs + state.clockOffsetMs} onRetry=${retry} />
+    <${EngineStrip} engine=${state.engine} incidents=${state.alerts === null ? null : incidents} connection=${connection} nowMs=${nowMs} />
+    <${StaleBanner} connection=${connection} pictureMs=${pictureMs} onRetry=${retry} />
     <main id="main" class=${connection.status === 'live' ? '' : 'not-live'}>
       ${empty && state.engine && html`<${FirstReading} ingestUrl=${state.engine.ingestUrl} nowMs=${nowMs} />`}
+      <section class="panel area-alerts" aria-labelledby="alerts-title">
+        <${AlertPanel}
+          state=${state}
+          isLive=${connection.status === 'live'}
+          pictureMs=${pictureMs}
+          alertId=${route.alertId}
+          nowMs=${nowMs}
+          onOpen=${openAlert}
+          onPlace=${goTo}
+          onChanged=${putAlert}
+        />
+      </section>
       <section class="panel area-load" aria-labelledby="load-title">
         <div class="panel-head">
           <h2 id="load-title">Grid load, last hour</h2>

@@ -10,19 +10,33 @@ const STATE_WORDS = { starting: 'Starting', ready: 'Ready', degraded: 'Degraded'
  *
  * @param {object} props
  * @param {import('./wire-types.js').Engine | null} props.engine
+ * @param {import('./alert-state.js').AlertCounts | null} props.incidents null while they are not known
  * @param {import('./wire-types.js').Connection} props.connection
  * @param {number} props.nowMs the engine's clock
  */
-export function EngineStrip({ engine, connection, nowMs }) {
+export function EngineStrip({ engine, incidents, connection, nowMs }) {
   const live = connection.status === 'live';
   return html`
     <header class=${`strip ${live ? '' : 'not-live'}`}>
       <h1><img src="/favicon.svg" alt="" width="22" height="22" /> Smart Energy Grid</h1>
+      ${engine?.alerts && incidents && html`<${Incidents} counts=${incidents} />`}
       ${engine && html`<${EngineFacts} engine=${engine} live=${live} nowMs=${nowMs} />`}
       <p class="clock"><time>${formatTime(nowMs)}</time> <abbr title=${`Times are in ${zoneId()}`}>${formatZone(nowMs)}</abbr></p>
       <p class=${`state connection-${connection.status}`} role="status">${connectionWord(connection)}</p>
     </header>
   `;
+}
+
+/** How many alerts nobody has acknowledged, from wherever the page is scrolled to: it leads to them. @param {{ counts: import('./alert-state.js').AlertCounts }} props */
+function Incidents({ counts: { open, critical } }) {
+  const level = critical > 0 ? 'critical' : open > 0 ? 'high' : 'normal';
+  const words = open === 0 ? 'No open alerts' : `${formatCount(open)} open ${open === 1 ? 'alert' : 'alerts'}${critical > 0 ? `, ${formatCount(critical)} critical` : ''}`;
+  const lead = () => {
+    const title = document.getElementById('alerts-title');
+    title?.scrollIntoView({ block: 'center' });
+    title?.focus({ preventScroll: true });
+  };
+  return html`<button type="button" class=${`incidents level-${level}`} onClick=${lead}>${open > 0 && html`<span aria-hidden="true">${critical > 0 ? '◆' : '▲'}</span> `}${words}</button>`;
 }
 
 /** @param {import('./wire-types.js').Connection} connection */

@@ -1,4 +1,6 @@
 // @ts-check
+import { ALERTS_IN_SNAPSHOT, withAlerts, withFetchedAlerts } from './alert-state.js';
+
 /**
  * What the page knows, as a value: each message of the live stream makes the next one. Pure; unchanged parts keep their
  * identity.
@@ -8,6 +10,8 @@
  * @property {ReadonlyMap<string, import('./wire-types.js').Region> | null} regions null until the first snapshot
  * @property {ReadonlyMap<string, ReadonlyMap<number, CurvePoint>>} curves by region, then by start of the minute (epoch ms)
  * @property {ReadonlyMap<string, import('./wire-types.js').Anomaly> | null} anomalies by id; null until the first snapshot
+ * @property {import('./alert-state.js').Alerts | null} alerts null until the first snapshot
+ * @property {boolean} hasOlderAlerts the stream left out older ones than it sent
  * @property {import('./wire-types.js').Engine | null} engine
  * @property {number} clockOffsetMs the engine's clock minus this machine's
  * @property {MeterView | null} meter the meter that is being watched
@@ -25,7 +29,7 @@ const MINUTE_MS = 60_000;
 const CLOSING_MS = 120_000;
 
 /** @type {GridState} */
-export const emptyState = { regions: null, curves: new Map(), anomalies: null, engine: null, clockOffsetMs: 0, meter: null };
+export const emptyState = { regions: null, curves: new Map(), anomalies: null, alerts: null, hasOlderAlerts: false, engine: null, clockOffsetMs: 0, meter: null };
 
 /**
  * @param {GridState} state
@@ -40,6 +44,7 @@ export function withMessage(state, message, nowMs) {
   const fresh = message.type === 'snapshot';
   if (channel === 'regions') return withRegions(state, message.data, fresh);
   if (channel === 'anomalies') return withAnomalies(state, message.data.anomalies, fresh);
+  if (channel === 'alerts') return withAlertMessage(state, message.data.alerts, fresh);
   if (channel === 'engine') return { ...state, engine: message.data, clockOffsetMs: Date.parse(message.data.now) - nowMs };
   if (channel === `meter:${state.meter?.meterId}`) {
     return { ...state, meter: { meterId: channel.slice('meter:'.length), now: message.data, error: null } };
@@ -107,6 +112,26 @@ function withAnomalies(state, changed, fresh) {
     return { ...state, anomalies: new Map(kept.map((anomaly) => [anomaly.id, anomaly])) };
   }
   return { ...state, anomalies };
+}
+
+/** @param {GridState} state @param {import('./wire-types.js').Alert[]} changed @param {boolean} fresh @returns {GridState} */
+function withAlertMessage(state, changed, fresh) {
+  return { ...state, alerts: withAlerts(state.alerts, changed, fresh), hasOlderAlerts: fresh ? changed.length >= ALERTS_IN_SNAPSHOT : state.hasOlderAlerts };
+}
+
+/** An alert as the gateway answered with it. @param {GridState} state @param {import('./wire-types.js').Alert} alert @returns {GridState} */
+export function withAlert(state, alert) {
+  return state.alerts === null ? state : { ...state, alerts: withAlerts(state.alerts, [alert], false) };
+}
+
+/**
+ * @param {GridState} state
+ * @param {import('./wire-types.js').Alert[]} fetched all that are active
+ * @param {import('./alert-state.js').Alerts} before what was known when they were asked for
+ * @returns {GridState}
+ */
+export function withAllAlerts(state, fetched, before) {
+  return state.alerts === null ? state : { ...state, alerts: withFetchedAlerts(state.alerts, fetched, before) };
 }
 
 /** Those that go on first, then newest first. @param {Iterable<import('./wire-types.js').Anomaly>} anomalies */

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Types of the JSON that the gateway and the live stream send (src/http/wire-shapes.ts, src/http/live-protocol.ts). Times
+ * Types of the JSON that the gateway and the live stream send (src/http/wire-shapes.ts, alert-shapes.ts, live-protocol.ts). Times
  * are ISO 8601 in UTC. Types only: nothing imports this file at run time.
  *
  * @typedef {object} Region
@@ -64,6 +64,38 @@
  * @property {string | null} problem
  * @property {{ bySeverity: Record<'INFO' | 'WARN' | 'CRITICAL', number>, suppressed: number } | null} active
  * @property {{ channel: 'email' | 'sms' | 'push' | 'webhook' | 'live', state: 'on' | 'off' | 'failing' }[]} channels
+ *
+ * @typedef {object} Alert
+ * @property {string} id
+ * @property {number} version
+ * @property {'METER_OUTAGE' | 'REGIONAL_OVERLOAD' | 'ANOMALY' | 'SYSTEM_FAILURE'} type
+ * @property {string} kind
+ * @property {'INFO' | 'WARN' | 'CRITICAL'} severity
+ * @property {'open' | 'acknowledged' | 'resolved'} state
+ * @property {string} rule
+ * @property {string} title
+ * @property {string} description
+ * @property {string | null} region
+ * @property {string | null} meterId
+ * @property {string | null} component
+ * @property {number | null} value
+ * @property {number | null} threshold
+ * @property {'kW' | 'V' | '%' | 'meters' | null} unit
+ * @property {string} startedAt
+ * @property {string} openedAt
+ * @property {Deed | null} acknowledged
+ * @property {Deed | null} resolved
+ * @property {number} affectedMeters
+ * @property {number} occurrences
+ * @property {boolean} isFlapping
+ * @property {Suppression | null} suppression
+ *
+ * @typedef {{ at: string, by: string | null, why: string | null }} Deed `by`: null for the engine itself
+ * @typedef {{ by: 'silence' | 'maintenance' | 'inhibition' | 'flapping', id: string }} Suppression
+ * @typedef {Deed & { sequence: number, kind: 'opened' | 'changed' | 'recurred' | 'acknowledged' | 'resolved' | 'suppressed' | 'unsuppressed' | 'notified' | 'escalated', text: string }} AlertEvent
+ * @typedef {Alert & { history: AlertEvent[] }} AlertDetail
+ * @typedef {{ at: string, step: string, outcome: 'passed' | 'held' | 'stopped', reason: string, contactId: string | null }} Decision
+ * @typedef {{ id: string, endsAt: string, createdBy: string, comment: string }} Silence
  *
  * @typedef {object} MeterSummary
  * @property {string} meterId

@@ -2,7 +2,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { AlertDesk } from '../support/alert-desk.ts';
 import { chromiumSuite, complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium.ts';
 import { startDashboard, type DashboardServer } from '../support/dashboard-server.ts';
 import { freePort } from '../support/engine-process.ts';
@@ -212,6 +213,175 @@ chromiumSuite(() => {
     expect(await sidewaysOverflow(page)).toBe(0);
     await page.screenshot({ path: join(shotDir, file), fullPage: true });
     expect(complaints).toEqual([]);
+  });
+
+  describe('alerts', () => {
+    let desk: AlertDesk;
+
+    beforeEach(async () => {
+      await server.close();
+      desk = new AlertDesk(grid);
+      server = await startDashboard(grid, 0, desk);
+    });
+
+    const overload = (region: string) => ({ rule: 'regional-overload', type: 'REGIONAL_OVERLOAD', kind: 'regional_load', severity: 'CRITICAL', region, title: `Region ${region} is at 97 % of its capacity`, description: 'It was above 95 % for 2 min.', value: 97, threshold: 95, unit: '%', affectedMeters: 0 }) as const;
+    const outage = (meterId: string) => ({ region: `region-${meterId.slice(6, 8)}`, meterId, title: `Meter ${meterId} has no power`, description: 'No reading for 6 min.' });
+    const rows = () => page.locator('.area-alerts .alert');
+    const row = (text: string) => rows().filter({ hasText: text });
+    const detail = () => page.locator('.alert-detail');
+    const focused = () => page.evaluate('document.activeElement.textContent || document.activeElement.name');
+    const tabTo = async (text: string) => {
+      for (let i = 0; i < 40 && (await focused()) !== text; i++) await page.keyboard.press('Tab');
+      expect(await focused()).toBe(text);
+    };
+
+    test('one appears live, is acknowledged with the keyboard alone, and shows its history and why who was told', async () => {
+      await openPage();
+      await page.getByText('No alert is open.').waitFor();
+      const [alert] = desk.raise(overload('region-08'));
+      desk.raise(outage('meter-0502'));
+      await row('region-08').waitFor();
+      await row('meter-0502').waitFor();
+      expect(await rows().allInnerTexts()).toEqual([expect.stringMatching(/Critical[\s\S]*region-08[\s\S]*open[\s\S]*since \d\d:\d\d · 1 min/), expect.stringMatching(/Warning[\s\S]*meter-0502[\s\S]*1 meter/)]);
+      await expect.poll(() => page.title()).toBe('(2, 1 critical) Smart Energy Grid');
+      await page.getByRole('button', { name: '2 open alerts, 1 critical' }).waitFor();
+      // What was there when the page opened is not told; this is news.
+      await expect.poll(() => page.locator('.area-alerts [aria-live=assertive]').innerText()).toContain('Region region-08 is at 97 %');
+
+      await tabTo('Region region-08 is at 97 % of its capacity');
+      await page.keyboard.press('Enter');
+      await detail().getByText('It was above 95 % for 2 min.').waitFor();
+      expect(await focused()).toBe('Region region-08 is at 97 % of its capacity');
+      await tabTo('Acknowledge');
+      await page.keyboard.press('Enter');
+      await detail().getByText('Say who you are').waitFor();
+      expect(await focused()).toBe('by');
+      await page.keyboard.type('Ada');
+      await page.keyboard.press('Tab');
+      await page.keyboard.type('on my way');
+      await page.keyboard.press('Enter');
+      await row('region-08').getByText('Ada has it').waitFor();
+      await detail().getByText('Acknowledged: it is not repeated').waitFor();
+      await detail().locator('.account li', { hasText: 'Acknowledged by Ada' }).waitFor();
+      await expect.poll(() => page.title()).toBe('(1) Smart Energy Grid');
+
+      desk.deliveryDecisions = [
+        { at: Date.now() + 1, step: 'quiet_hours', outcome: 'held', reason: 'Bob sleeps until 06:00.', contactId: 'c-bob' },
+        { at: Date.now() + 2, step: 'delivery', outcome: 'passed', reason: 'Sent by SMS.', contactId: 'c-ada' },
+      ];
+      await tabTo('Why was I paged, or not?');
+      await page.keyboard.press('Enter');
+      await detail().getByText('Bob sleeps until 06:00.').waitFor();
+      expect(await detail().locator('.account li').allInnerTexts()).toEqual(expect.arrayContaining([expect.stringMatching(/Acknowledgement[\s\S]*Ends here[\s\S]*Ada has it: on my way/), expect.stringMatching(/Quiet hours[\s\S]*Waits[\s\S]*c-bob/)]));
+      await detail().getByLabel('Whose decisions').selectOption('c-ada');
+      expect(await detail().getByText('Bob sleeps').count()).toBe(0);
+      await page.screenshot({ path: join(shotDir, 'alert.png') });
+
+      await page.keyboard.press('Escape');
+      await detail().waitFor({ state: 'detached' });
+      expect(await focused()).toBe('Region region-08 is at 97 % of its capacity');
+      desk.clear(alert);
+      await row('region-08').waitFor({ state: 'detached' });
+      expect(complaints).toEqual([]);
+    });
+
+    test('a link of a message leads to one, the name is remembered, resolving takes a reason, and a refusal is shown in its words', async () => {
+      const [alert] = desk.raise(overload('region-08'));
+      await openPage(`#alert=${alert.id}`);
+      await detail().getByLabel('Your name').fill('Ada');
+      await detail().getByRole('button', { name: 'Acknowledge' }).click();
+      await row('region-08').getByText('Ada has it').waitFor();
+      await page.reload();
+      expect(await detail().getByLabel('Your name').inputValue()).toBe('Ada');
+      await detail().getByRole('button', { name: 'Resolve' }).click();
+      await detail().getByText('Say why it is over').waitFor();
+      await detail().getByLabel('Reason').fill('the feeder was switched');
+      // Somebody changes it in the moment before: the page has not heard of it yet.
+      await page.route('**/resolve', async (route) => {
+        desk.raise({ ...overload('region-08'), startedAt: alert.startedAt, value: 99 });
+        await route.continue();
+      }, { times: 1 });
+      await detail().getByRole('button', { name: 'Resolve' }).click();
+      await detail().locator('.said.error').getByText('Read it again and decide anew.').waitFor();
+      await detail().getByText('99.0 %').waitFor();
+      await detail().getByRole('button', { name: 'Resolve' }).click();
+      await detail().getByText('by Ada: the feeder was switched').first().waitFor();
+      await page.getByText('No alert is open.').waitFor();
+      // Region and meter of an alert lead to their panels, and it stays open.
+      await detail().getByRole('button', { name: 'region-08' }).click();
+      await expect.poll(() => headingOfDetail().innerText()).toBe('region-08');
+      expect(await detail().count()).toBe(1);
+      expect(complaints.filter((text) => !/409|request failed/.test(text))).toEqual([]);
+    });
+
+    test('a silence made from one folds it, with the reason', async () => {
+      desk.raise(overload('region-08'), overload('region-03'));
+      await openPage();
+      await row('region-08').click();
+      await detail().getByLabel('Your name').fill('Ada');
+      await detail().getByLabel('Reason').fill('works on the line');
+      await detail().getByRole('button', { name: '4 h' }).click();
+      await page.getByText('1 held back: 1 silenced').waitFor();
+      await detail().getByText(/until .*, by Ada: works on the line/).waitFor();
+      expect(await page.locator('.alert-lists > .scroll .alert').allInnerTexts()).toEqual([expect.stringContaining('region-03')]);
+      await page.getByText('1 held back: 1 silenced').click();
+      await page.locator('.held-back').getByText('silenced', { exact: true }).waitFor();
+      await expect.poll(() => page.title()).toBe('(1, 1 critical) Smart Energy Grid');
+      await page.screenshot({ path: join(shotDir, 'alert-silenced.png') });
+      expect(complaints).toEqual([]);
+    });
+
+    test('a thousand are there, a page of them drawn, and filters narrow them', async () => {
+      desk.raise(overload('region-03'));
+      desk.raise(...Array.from({ length: 999 }, (_, i) => outage(`meter-${i % 2 === 0 ? '05' : '06'}${String(i).padStart(3, '0')}`)));
+      await openPage();
+      await page.getByText('1–20 of 1,000').waitFor();
+      expect(await rows().count()).toBe(20);
+      expect(await rows().first().innerText()).toContain('region-03');
+      await page.getByLabel('Region of alerts').selectOption('region-06');
+      await page.getByText('1–20 of 499').waitFor();
+      await page.getByLabel('Severity of alerts').selectOption('CRITICAL');
+      await page.getByText('No alert matches the filter.').waitFor();
+      await page.getByLabel('Region of alerts').selectOption('');
+      expect(await rows().count()).toBe(1);
+      expect(complaints).toEqual([]);
+    });
+
+    test('says when they are off, when their thread is away, and when the stream is', async () => {
+      desk.raise(overload('region-03'));
+      await openPage();
+      await row('region-03').waitFor();
+      grid.tellEngine({ alerts: { state: 'restarting', problem: 'Its disk is full.', active: null, channels: [] } });
+      await page.getByText('nobody is told of new ones until then. Its disk is full.').waitFor();
+      grid.tellEngine({ alerts: null });
+      await page.getByText('This engine raises no alerts').waitFor();
+      grid.tellEngine({ alerts: { state: 'up', problem: null, active: null, channels: [] } });
+      await row('region-03').waitFor();
+      await server.close();
+      await page.getByText('The stream is away: these are the alerts of').waitFor();
+      expect(await row('region-03').count()).toBe(1);
+      await expect.poll(() => page.title()).toBe('No connection – Smart Energy Grid');
+    });
+
+    test.each(['dark', 'light'] as const)('fit a phone 360 px wide and a desk, %s', async (colorScheme) => {
+      const long = 'x'.repeat(64);
+      const [alert] = desk.raise(overload('region-08'), { ...outage('meter-0502'), affectedMeters: 4_000 }, { region: long, meterId: 'm'.repeat(64), title: `Meter ${'m'.repeat(64)} has no power` });
+      desk.raise({ ...outage('meter-0101'), severity: 'INFO' });
+      for (const path of ['', `#alert=${alert.id}`]) {
+        await openPage(path, { width: 360, height: 740, colorScheme });
+        await (path === '' ? rows().nth(3) : detail().locator('.account li').first()).waitFor();
+        await page.locator('.meters').waitFor();
+        // A link leads to the alert, past the list.
+        if (path !== '') await expect.poll(() => detail().evaluate((element) => Math.round(element.getBoundingClientRect().top))).toBeLessThan(60);
+        for (const [width, height] of [[360, 740], [820, 1180], [1440, 900]]) {
+          await page.setViewportSize({ width, height });
+          expect([width, path, await sidewaysOverflow(page)]).toEqual([width, path, 0]);
+          await page.screenshot({ path: join(shotDir, `alerts-${colorScheme}-${width}${path === '' ? '' : '-detail'}.png`) });
+        }
+        expect(complaints).toEqual([]);
+        await page.close();
+      }
+    });
   });
 
   test('long names do not break the layout', async () => {

@@ -1,3 +1,4 @@
+import type { AlertsPort } from '../../src/http/alerts-port.ts';
 import type { EnginePort } from '../../src/http/engine-port.ts';
 import { startGateway } from '../../src/http/gateway.ts';
 import { registerLive, type LiveStream } from '../../src/http/live-stream.ts';
@@ -14,10 +15,10 @@ export interface DashboardServer {
   close(): Promise<void>;
 }
 
-/** `port` 0 picks a free one. */
-export async function startDashboard(grid: FakeGrid, port = 0): Promise<DashboardServer> {
+/** `port` 0 picks a free one; without `alerts` the engine runs without them. */
+export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPort): Promise<DashboardServer> {
   let live!: LiveStream;
-  const modules = { engine: engineOf(grid), clock: systemClock, timers: systemTimers, log: nullLog };
+  const modules = { engine: engineOf(grid), alerts, clock: systemClock, timers: systemTimers, log: nullLog };
   const gateway = await startGateway(
     {
       host: '127.0.0.1',
