@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
-import { MeterDirectory } from '../../src/actors/shard/meter-pages.ts';
+import { MeterDirectory, rowOffset } from '../../src/actors/shard/meter-pages.ts';
 import { decodePage, encodePage } from '../../src/actors/shard/page-codec.ts';
 import { ROW, ROW_BYTES, SLOT, SLOT_BYTES } from '../../src/actors/shard/page-layout.ts';
+import { meterTag } from '../../src/actors/shard/reading-ids.ts';
 import { NO_CHUNK, SampleIndex } from '../../src/actors/shard/sample-index.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
@@ -28,6 +29,19 @@ function filledState(): ShardState {
 }
 
 describe('a snapshot of a page', () => {
+  it('of an older engine, which has no tags, gives rows with theirs', () => {
+    const state = filledState();
+    const [page] = state.directory.pages;
+    for (let r = 0; r < page.rowCount; r++) page.u32[(rowOffset(page.rowAt(r)) + ROW.tag) >> 2] = 0;
+    const { directory } = newState();
+    const restored = directory.restorePage(page.partition, page.number);
+    decodePage(encodePage(page, state.book.samples, 7), restored, new SampleIndex());
+    directory.indexPage(restored);
+    const rows = Array.from({ length: restored.rowCount }, (_, r) => rowOffset(restored.rowAt(r)));
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.map((at) => restored.u32[(at + ROW.tag) >> 2])).toEqual(rows.map((at) => meterTag(restored.u8, at + ROW.id, restored.u8[at + ROW.idLength])));
+  });
+
   it('restores rows, open windows and the samples in them', () => {
     const state = filledState();
     const copy = newState();

@@ -59,16 +59,16 @@ it('what the alerts supervisor has is asked of it, a thousand at a time, and all
   const alerts = [exampleAlert()];
   const source = new AlertEffects(shards, async (question) => {
     asked.push(question);
-    return question.kind === 'read' ? { alerts, position: 'q', isLast: true } : null;
+    return question.kind === 'read' ? { alerts, position: 'q', isLast: question.position === null } : null;
   });
   const batch = await source.read(ALERTS_LANE, 'kafka', 'p', 5_000);
-  expect(batch).toMatchObject({ shard: ALERTS_LANE, position: 'q', isLast: true, alerts, windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [] });
+  expect(batch).toMatchObject({ shard: ALERTS_LANE, position: 'q', isLast: false, alerts, windowCount: 0, regionWindows: [], anomalies: [], deadLetters: [] });
   expect(openWindowBlock(batch.windows).count).toBe(0);
   source.acknowledge(ALERTS_LANE, 'kafka', 'q');
   await source.read(0, 'kafka', null, 5_000);
   source.acknowledge(0, 'kafka', 'r');
   await source.regionWindows([]);
-  await source.read(ALERTS_LANE, 'kafka', null, 10);
+  expect(await source.read(ALERTS_LANE, 'kafka', null, 10)).toMatchObject({ isLast: true });
   expect(asked).toEqual([
     { kind: 'read', consumer: 'kafka', position: 'p', max: ALERTS_PER_BATCH_MAX },
     { kind: 'acknowledge', consumer: 'kafka', position: 'q' },
