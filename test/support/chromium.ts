@@ -26,14 +26,20 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
 }
 
-/** What the page complains about from now on: console errors and warnings, uncaught exceptions, requests that failed. The list grows. */
+/**
+ * What the page complains about from now on: console errors and warnings, uncaught exceptions, requests that failed. The list grows.
+ * A question that the page itself gave up, as it does when the reader turns to something else before the answer is there, is none.
+ */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(String(error.stack)));
-  page.on('requestfailed', (request) => complaints.push(`request failed: ${request.url()}`));
+  page.on('requestfailed', (request) => {
+    const why = request.failure()?.errorText;
+    if (why !== 'net::ERR_ABORTED') complaints.push(`request failed: ${request.url()} ${why}`);
+  });
   return complaints;
 }
 
