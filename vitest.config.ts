@@ -6,6 +6,15 @@ import { LongestFirst } from './test/support/longest-first.ts';
 /** Each keeps two cores busy by itself for a minute, with millions of windows or ten times too many requests: beside another file it would gain nothing and stretch that one. */
 const ALONE = ['test/integration/real-data-edrp.test.ts', 'test/integration/real-data-swiss.test.ts', 'test/crash/overload.test.ts'];
 
+/** By default one less than there are cores. Two on two cores: most files wait for clocks, disks and servers now and then. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
+/**
+ * A browser shares two cores with another file and everything it starts, and is late now and then. What passes only when tried again is named at the end of the run. Nothing else is tried again:
+ * where readings, windows or money differ once, something is wrong.
+ */
+const BROWSER = ['test/browser/**/*.test.ts'];
+const BROWSER_RETRIES = 1;
+
 export default defineConfig({
   test: {
     // Native addons (lmdb, uWebSockets.js) crash vitest's thread pool.
@@ -13,7 +22,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Some two hundred engines are started, each of which compiles all it loads.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/seg-compiled') },
-    reporters: ['default', './test/support/left-out-suites.ts'],
+    reporters: ['default', './test/support/left-out-suites.ts', './test/support/second-tries.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
@@ -23,12 +32,12 @@ export default defineConfig({
         test: {
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: ALONE,
-          // By default one less than there are cores. Two on two cores: most files wait for clocks, disks and servers now and then.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          exclude: [...ALONE, ...BROWSER],
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 2 },
         },
       },
+      { extends: true, test: { name: 'browser', include: BROWSER, retry: BROWSER_RETRIES, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
     ],
   },
 });
