@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/model/notice.ts';
+import { Wording } from '../../src/actors/notifications/templates/wording.ts';
 import { GroupWorld, START_MS } from '../support/alert-groups.ts';
 import { raised } from '../support/alert-signals.ts';
 
@@ -409,5 +410,17 @@ describe('a clock', () => {
     world.nowMs += 30 * 24 * H;
     await world.tick();
     expect(world.notices.map(({ reason }) => reason)).toEqual(['new', 'repeated']);
+  });
+});
+
+describe('what a notice says of an alert', () => {
+  test('has the figures of which another language makes its own text', async () => {
+    const world = new GroupWorld();
+    await world.raise('m1');
+    const [{ alerts }] = await world.pass(M);
+    const [message] = alerts;
+    expect(message.facts).toEqual({ kind: 'outage', component: null, value: 0, threshold: null, unit: 'kW' });
+    const { texts, formats } = new Wording({ locale: 'de-DE', zone: 'Europe/Berlin' }, START_MS);
+    expect(texts.title(message, formats)).toBe('Zähler m1 ist ausgefallen');
   });
 });

@@ -46,6 +46,7 @@ function byWorst(a: Alert, b: Alert): number {
   );
 }
 
-function noticeAlert({ id, type, severity, state, title, description, region, meterId, affectedMeters, startedAt, resolved }: Alert): NoticeAlert {
-  return { id, type, severity, state, title, description, region, meterId, affectedMeters, startedAt, resolvedAt: resolved?.at ?? null };
+function noticeAlert({ id, type, severity, state, title, description, region, meterId, affectedMeters, startedAt, resolved, kind, component, value, threshold, unit }: Alert): NoticeAlert {
+  const facts = { kind, component, value, threshold, unit };
+  return { id, type, severity, state, title, description, region, meterId, affectedMeters, startedAt, resolvedAt: resolved?.at ?? null, facts };
 }
