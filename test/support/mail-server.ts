@@ -60,11 +60,15 @@ export class MailServer {
       onData: (stream, session, done) => {
         const during = this.failures.during.shift();
         if (during !== undefined) return during === 'hang' ? stream.pause() : this.cut();
-        void simpleParser(stream).then((parsed) => {
-          const { envelope, secure, user } = session;
-          if (this.failures.end.length === 0) this.mails.push({ from: envelope.mailFrom === false ? '' : envelope.mailFrom.address, to: envelope.rcptTo.map(({ address }) => address), isSecure: secure, user: user === undefined ? null : String(user), parsed });
-          this.step(this.failures.end.length > 0 ? 'end' : 'kept', done as (error?: Error | null) => void);
-        });
+        void simpleParser(stream).then(
+          (parsed) => {
+            const { envelope, secure, user } = session;
+            if (this.failures.end.length === 0) this.mails.push({ from: envelope.mailFrom === false ? '' : envelope.mailFrom.address, to: envelope.rcptTo.map(({ address }) => address), isSecure: secure, user: user === undefined ? null : String(user), parsed });
+            this.step(this.failures.end.length > 0 ? 'end' : 'kept', done as (error?: Error | null) => void);
+          },
+          // The sender went in the middle of it: there is no message.
+          () => {},
+        );
       },
     };
     this.server = new SMTPServer(options);

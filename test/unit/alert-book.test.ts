@@ -140,6 +140,17 @@ describe('people', () => {
     expect(() => book.resolveAll(Array.from({ length: 101 }, () => 'x'), 'ann', null, T + 2)).toThrow(expect.objectContaining({ code: 'too_many' }));
   });
 
+  it('list silences from the last one of the page before, and take no other cursor', () => {
+    const book = aBook();
+    const match = { types: [], severities: [], rules: [], regions: ['north'], meters: [], components: [] };
+    for (let i = 0; i < 3; i++) book.makeSilence({ kind: 'silence', match, startsAt: T, endsAt: T + MINUTE_MS, createdBy: 'ann', comment: 'test' }, T);
+    const page = (cursor: string | null) => book.silencesPage({ kind: null, withEnded: false, limit: 2, cursor });
+    const first = page(null);
+    expect(first.data.map(({ id }) => id)).toEqual(['silence-3', 'silence-2']);
+    expect(page(first.nextCursor)).toMatchObject({ data: [{ id: 'silence-1' }], nextCursor: null });
+    for (const cursor of ['junk', '-1', '0', '1e1', '4', ' 2', '9'.repeat(40)]) expect(() => page(cursor), cursor).toThrow(expect.objectContaining({ code: 'bad_cursor' }));
+  });
+
   it('are refused, and what the time did meanwhile is told with the next call', () => {
     const book = aBook();
     const { answer } = book.makeSilence({ kind: 'silence', match: { types: [], severities: [], rules: [], regions: [], meters: [], components: [] }, startsAt: T, endsAt: T + 10, createdBy: 'ann', comment: 'test' }, T);

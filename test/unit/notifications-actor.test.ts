@@ -479,6 +479,9 @@ describe('questions', () => {
       }
       expect(paged).toEqual(whole);
     }
+    for (const cursor of ['junk', 'ju nk', Buffer.from('00000000abc').toString('base64url'), Buffer.from('contacts/ann').toString('base64url')]) {
+      await expect(world.actor.ask({ kind: 'deliveries', query: { ...everything, cursor } }), cursor).rejects.toMatchObject({ code: 'bad_cursor' });
+    }
     expect(await world.actor.ask({ kind: 'delivery', id: 'g1/1/ann' })).toEqual(world.delivery('g1/1', 'ann'));
     expect(await world.actor.ask({ kind: 'delivery', id: 'g1/1/zoe' })).toBe(null);
   });

@@ -68,9 +68,9 @@ export class Silences {
     return this.known.get(id)?.silence ?? null;
   }
 
-  /** Newest first; the cursor is the number of the last that was looked at. Without ended ones those that will begin are in it. */
+  /** Newest first; the cursor is the number of the page's last. Without ended ones those that will begin are in it. Throws OperationalError `bad_cursor`. */
   page({ kind, withEnded, limit, cursor }: { kind: Silence['kind'] | null; withEnded: boolean; limit: number; cursor: string | null }): Page<Silence> {
-    const before = cursor === null ? Infinity : Number(cursor);
+    const before = cursor === null ? Infinity : this.sequenceAt(cursor);
     const wanted = [...this.known.values()].reverse().filter(({ silence, sequence }) => sequence < before && (kind === null || silence.kind === kind) && (withEnded || !this.hasEnded(silence)));
     const page = wanted.slice(0, limit);
     return { data: page.map(({ silence }) => silence), nextCursor: wanted.length > limit ? String(page[page.length - 1].sequence) : null };
@@ -153,6 +153,12 @@ export class Silences {
   private remember(silence: Silence, sequence: number): void {
     this.known.set(silence.id, { silence, sequence, matches: alertMatcher(silence.match), isActive: false });
     this.lastSequence = Math.max(this.lastSequence, sequence);
+  }
+
+  private sequenceAt(cursor: string): number {
+    const sequence = Number(cursor);
+    if (!/^[1-9]\d{0,14}$/.test(cursor) || sequence > this.lastSequence) throw new OperationalError('bad_cursor', 'the cursor is of no page of silences');
+    return sequence;
   }
 
   private openOne(id: string, version: number | null, nowMs: number): KnownSilence {

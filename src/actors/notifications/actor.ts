@@ -8,7 +8,7 @@ import type { PeopleDirectory } from '../people/people-directory.ts';
 import { answerPeople, isPeopleQuestion } from '../people/people-questions.ts';
 import type { Channel, OutgoingMessage, SendOutcome } from './channels/channel.ts';
 import { isFinished, plainDelivery } from './deliveries.ts';
-import { explainDeliveries, listDeliveries } from './delivery-questions.ts';
+import { explainDeliveries, listDeliveries, placeOf } from './delivery-questions.ts';
 import { DeliveryStore } from './delivery-store.ts';
 import type { NotificationFigures } from './notification-figures.ts';
 import { NOT_RENDERED, NotificationsState, type Attempt, type LookupAnswer } from './notifications-state.ts';
@@ -227,8 +227,10 @@ export class NotificationsActor {
           const answer = this.unsubscribe(question.token, nowMs);
           return () => resolve(answer);
         }
-        case 'deliveries':
-          return () => resolve(listDeliveries(this.store, question.query));
+        case 'deliveries': {
+          const place = placeOf(question.query);
+          return () => resolve(listDeliveries(this.store, question.query, place));
+        }
         case 'delivery':
           return () => {
             const record = this.store.delivery(question.id);

@@ -1,9 +1,10 @@
 import type { Decision } from '../../model/alert.ts';
 import type { Delivery, DeliveryListQuery, Notice, Receipt } from '../../model/notice.ts';
 import type { Page } from '../../model/queries.ts';
+import { OperationalError } from '../../runtime/errors.ts';
 import type { PeopleDirectory } from '../people/people-directory.ts';
 import { channelOf, plainDelivery, type DeliveryRecord } from './deliveries.ts';
-import { idOfOrderKey, timeKey, type DeliveryStore } from './delivery-store.ts';
+import { idOfOrderKey, isOrderKey, timeKey, type DeliveryStore } from './delivery-store.ts';
 
 /** What is asked about deliveries, answered from what is committed. */
 
@@ -12,9 +13,16 @@ export const SCANNED_PER_QUERY_MAX = 5_000;
 /** The newest deliveries of an alert that are explained. */
 export const EXPLAINED_MAX = 200;
 
-/** Newest first. The cursor is the key of the last delivery that was looked at. */
-export function listDeliveries(store: DeliveryStore, query: DeliveryListQuery): Page<Delivery> {
-  const to = query.cursor === null ? timeKey(query.to) : Buffer.from(query.cursor, 'base64url').toString();
+/** The key before which the page begins. Throws OperationalError `bad_cursor`. */
+export function placeOf({ to, cursor }: DeliveryListQuery): string {
+  if (cursor === null) return timeKey(to);
+  const key = Buffer.from(cursor, 'base64url').toString();
+  if (!isOrderKey(key) || cursorAt(key) !== cursor) throw new OperationalError('bad_cursor', 'the cursor is of no page of deliveries');
+  return key;
+}
+
+/** Newest first, from before `to`. The cursor is the key of the last delivery that was looked at. */
+export function listDeliveries(store: DeliveryStore, query: DeliveryListQuery, to = placeOf(query)): Page<Delivery> {
   const from = timeKey(query.from);
   const keys = query.alertId === null ? store.newest(query.contactId, to) : store.newestOfAlert(query.alertId, query.contactId, to);
   const data: Delivery[] = [];
@@ -22,13 +30,17 @@ export function listDeliveries(store: DeliveryStore, query: DeliveryListQuery): 
   let last = '';
   for (const key of keys) {
     if (key < from) break;
-    if (data.length === query.limit || scanned === SCANNED_PER_QUERY_MAX) return { data, nextCursor: Buffer.from(last).toString('base64url') };
+    if (data.length === query.limit || scanned === SCANNED_PER_QUERY_MAX) return { data, nextCursor: cursorAt(last) };
     scanned++;
     last = key;
     const record = store.delivery(idOfOrderKey(key));
     if (record !== null && isAskedFor(record, query)) data.push(plainDelivery(record));
   }
   return { data, nextCursor: null };
+}
+
+function cursorAt(key: string): string {
+  return Buffer.from(key).toString('base64url');
 }
 
 function isAskedFor(record: DeliveryRecord, { state, channel }: DeliveryListQuery): boolean {

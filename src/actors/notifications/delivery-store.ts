@@ -243,6 +243,11 @@ export function idOfOrderKey(key: string): string {
   return key.slice(TIME_LENGTH);
 }
 
+/** Whether it may be one: a time, and an id of a notice and a contact. */
+export function isOrderKey(text: string): boolean {
+  return /^[0-9a-z]{11}[^/]+(\/[^/]+)+$/.test(text);
+}
+
 export function timeKey(at: number): string {
   return sortableNumber(Math.max(0, Math.min(at, Number.MAX_SAFE_INTEGER)));
 }

@@ -30,8 +30,8 @@ export type NewId = () => string;
 export class PeopleDirectory {
   private readonly contactTable: RecordTable<Contact>;
   private readonly scheduleTable: RecordTable<Schedule>;
-  private readonly contactsById = new OrderedIds<Contact>();
-  private readonly schedulesById = new OrderedIds<Schedule>();
+  private readonly contactsById = new OrderedIds<Contact>('contacts');
+  private readonly schedulesById = new OrderedIds<Schedule>('schedules');
   private readonly subscriptions = new Subscriptions();
   private readonly changedContacts = new Set<string>();
   private readonly changedSchedules = new Set<string>();
