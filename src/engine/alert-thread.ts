@@ -53,7 +53,7 @@ const ID_BYTES = 9;
 
 /** Kinds of questions for the supervisor of notifications; all others are for that of alerts. */
 const NOTIFICATION_KINDS: Readonly<Record<NotificationQuestion['kind'], true>> = {
-  contacts: true, contact: true, makeContact: true, changeContact: true, removeContact: true, unsubscribe: true,
+  contacts: true, contact: true, makeContact: true, changeContact: true, removeContact: true, resumeChannel: true, subscription: true, unsubscribe: true, resubscribe: true,
   schedules: true, schedule: true, makeSchedule: true, changeSchedule: true, removeSchedule: true, override: true, removeOverride: true, onCall: true,
   deliveries: true, delivery: true, explainDeliveries: true, preview: true, sendTest: true,
 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newContactSchema } from '../actors/people/contact-rules.ts';
 import type { NewContact } from '../actors/notifications/protocol.ts';
-import type { Contact } from '../model/contact.ts';
+import { CHANNEL_NAMES, type Contact } from '../model/contact.ts';
 import { bodyFaults, invalidBody } from './body-fields.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
 import { isPlainObject, mergedJson } from './json-merge.ts';
@@ -48,6 +48,14 @@ export function addContactRoutes(routes: GatewayRoutes): void {
       return isProblem(contact) ? contact : shown(contact);
     }),
     DELETE: routes.remove(z.object({}), async ({ path: [id], version }) => ({ document: await alerts.ask({ kind: 'removeContact', id, version }) })),
+  });
+
+  // Of a channel that the person, or a provider in their name, has stopped.
+  routes.serve(`${BASE}/:id/unsubscribed/:channel`, {
+    DELETE: routes.remove(z.object({}), async ({ path: [id, name], version }) => {
+      const channel = CHANNEL_NAMES.find((known) => known === name);
+      return channel === undefined ? unknownThing('channel', name, `They are ${CHANNEL_NAMES.join(', ')}.`) : shown(await alerts.ask({ kind: 'resumeChannel', id, version, channel }));
+    }),
   });
 
   routes.serve(`${BASE}/:id/preferences`, {

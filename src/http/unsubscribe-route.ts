@@ -1,16 +1,16 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import { z } from 'zod';
-import type { ChannelName } from '../model/contact.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { AlertsPort } from './alerts-port.ts';
 import type { Exchange, HeaderFields } from './exchange.ts';
 import type { HttpFront } from './http-front.ts';
 import type { JsonIntake } from './json-intake.ts';
 import { isProblem, parseQuery } from './query-parameters.ts';
+import { brokenLinkPage, notAFormPage, pageHtml, questionPage, RESUME_FIELD, resumedPage, STOP_FIELD, stoppedPage, type Page } from './unsubscribe-page.ts';
 
 /**
  * /unsubscribe?token=…: the link at the end of a message. GET only asks, since scanners of mail follow every link; POST does it, from the page's button or at one click by the mail program (RFC 8058), which sends a
- * form and whatever Origin it has. So the two rules of other writes do not hold here: the token alone, which nobody can guess, says that it is right.
+ * form and whatever Origin it has. So the two rules of other writes do not hold here: the token alone, which nobody can guess, says that it is right. The page that follows has a button to take it back.
  */
 
 /** Of an HMAC over a contact and a channel. */
@@ -28,29 +28,53 @@ const PAGE_HEADERS: HeaderFields = [
 ];
 
 export function addUnsubscribeRoute(front: HttpFront, intake: JsonIntake, alerts: AlertsPort): void {
-  const post = (exchange: Exchange, head: HttpRequest): void => {
+  const answer = (exchange: Exchange, languages: string, ask: () => Promise<Page>): void => {
+    ask()
+      .catch((error: unknown) => {
+        const status = statusOf(error);
+        if (status === null) throw error;
+        reply(exchange, status, brokenLinkPage(languages));
+        return null;
+      })
+      .then((page) => page !== null && reply(exchange, 200, page))
+      .catch((error: unknown) => front.answerError(exchange, error));
+  };
+  const get = (exchange: Exchange, head: HttpRequest): void => {
     const token = tokenOf(head);
-    const mediaType = head.getHeader('content-type').split(';')[0].trim().toLowerCase();
-    if (token === null) return page(exchange, 400, BROKEN_LINK);
-    if (!FORM_TYPES.includes(mediaType)) return page(exchange, 415, NOT_A_FORM);
+    const languages = head.getHeader('accept-language');
+    if (token === null) return reply(exchange, 400, brokenLinkPage(languages));
     if (!intake.enter(exchange)) return;
-    intake.collectText(exchange, head, (text) => {
-      // Of a form of either type; nothing else that posts by itself says it.
-      if (!text.includes('List-Unsubscribe') || !text.includes('One-Click')) return page(exchange, 400, NOT_A_FORM);
-      void unsubscribe(exchange, alerts, token).catch((error: unknown) => front.answerError(exchange, error));
+    answer(exchange, languages, async () => {
+      const subscription = await alerts.ask({ kind: 'subscription', token });
+      return subscription.stoppedAt === null ? questionPage(subscription) : stoppedPage(subscription);
     });
   };
-  front.route('/unsubscribe', { GET: (exchange, head) => (tokenOf(head) === null ? page(exchange, 400, BROKEN_LINK) : page(exchange, 200, QUESTION)), POST: post });
+  const post = (exchange: Exchange, head: HttpRequest): void => {
+    const token = tokenOf(head);
+    const languages = head.getHeader('accept-language');
+    const mediaType = head.getHeader('content-type').split(';')[0].trim().toLowerCase();
+    if (token === null) return reply(exchange, 400, brokenLinkPage(languages));
+    if (!FORM_TYPES.includes(mediaType)) return reply(exchange, 415, notAFormPage(languages));
+    if (!intake.enter(exchange)) return;
+    intake.collectText(exchange, head, (text) => {
+      if (hasField(text, STOP_FIELD)) answer(exchange, languages, async () => stoppedPage(await alerts.ask({ kind: 'unsubscribe', token })));
+      else if (hasField(text, RESUME_FIELD)) answer(exchange, languages, async () => resumedPage(await alerts.ask({ kind: 'resubscribe', token })));
+      else reply(exchange, 400, notAFormPage(languages));
+    });
+  };
+  front.route('/unsubscribe', { GET: get, POST: post });
 }
 
-async function unsubscribe(exchange: Exchange, alerts: AlertsPort, token: string): Promise<void> {
-  try {
-    const { name, channel } = await alerts.ask({ kind: 'unsubscribe', token });
-    page(exchange, 200, { title: 'Unsubscribed', body: `<p>${escaped(name)} gets no more ${CHANNEL_NOUNS[channel]}. Whoever runs this grid can turn them on again.</p>` });
-  } catch (error) {
-    if (!(error instanceof OperationalError) || error.retryable || (error.code !== 'invalid_token' && error.code !== 'alerts_off' && error.code !== 'unknown_contact')) throw error;
-    page(exchange, error.code === 'invalid_token' ? 400 : 404, BROKEN_LINK);
-  }
+/** What an error says of the link; null: it is not the link's. */
+function statusOf(error: unknown): number | null {
+  if (!(error instanceof OperationalError) || error.retryable) return null;
+  if (error.code === 'invalid_token') return 400;
+  return error.code === 'alerts_off' || error.code === 'unknown_contact' ? 404 : null;
+}
+
+/** In a form of either type; nothing else that posts by itself says it. */
+function hasField(text: string, { name, value }: { name: string; value: string }): boolean {
+  return text.includes(name) && text.includes(value);
 }
 
 /** The token in the query; null when there is none, or something else. */
@@ -59,26 +83,6 @@ function tokenOf(head: HttpRequest): string | null {
   return isProblem(query) ? null : query.token;
 }
 
-const CHANNEL_NOUNS: Readonly<Record<ChannelName, string>> = { email: 'e-mails', sms: 'text messages', push: 'push messages', webhook: 'webhook calls', live: 'messages on the dashboard' };
-
-interface Page {
-  title: string;
-  /** HTML. */
-  body: string;
-}
-
-const QUESTION: Page = {
-  title: 'No more of these messages?',
-  body: '<form method="post"><input type="hidden" name="List-Unsubscribe" value="One-Click"><p>You would not be told of alerts this way any more.</p><p><button>Unsubscribe</button></p></form>',
-};
-const BROKEN_LINK: Page = { title: 'This link does not work', body: '<p>It may have been cut off on its way. Take the one from a newer message, or ask whoever runs this grid.</p>' };
-const NOT_A_FORM: Page = { title: 'Not understood', body: '<p>Open the link in a browser and press its button; a program posts the form <code>List-Unsubscribe=One-Click</code>.</p>' };
-
-function page(exchange: Exchange, status: number, { title, body }: Page): void {
-  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>${title}</title><h1>${title}</h1>${body}</html>\n`;
-  exchange.reply(status, 'text/html; charset=utf-8', html, PAGE_HEADERS);
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+function reply(exchange: Exchange, status: number, page: Page): void {
+  exchange.reply(status, 'text/html; charset=utf-8', pageHtml(page), PAGE_HEADERS);
 }

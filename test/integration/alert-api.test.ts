@@ -7,7 +7,7 @@ import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { apiClient, type ApiReply } from '../support/api-client.ts';
-import { ALERT, CONTACT, DELIVERY, fakeAlerts, PUSH_TOKEN, SCHEDULE, SECRET, SILENCE, type FakeAlerts } from '../support/fake-alerts.ts';
+import { ALERT, CONTACT, DELIVERY, fakeAlerts, PUSH_TOKEN, SCHEDULE, SECRET, SILENCE, SUBSCRIPTION, type FakeAlerts } from '../support/fake-alerts.ts';
 import { ANOMALY, AT, fakeEngine, REGION, type FakeEngine } from '../support/fake-engine.ts';
 
 const NOW = AT + 1_000;
@@ -563,7 +563,42 @@ describe('unsubscribing', () => {
     expect([status, headers['content-type'], headers['cache-control']]).toEqual([200, 'text/html; charset=utf-8', 'no-store']);
     expect(body).toContain('<form method="post">');
     expect(headers['content-security-policy']).toContain("default-src 'none'");
-    expect(alerts.asked).toEqual([]);
+    expect(alerts.asked).toEqual([{ kind: 'subscription', token: 'abc.DEF+1=' }]);
+  });
+
+  test('is in the language of whose link it is; of a link that is nobody\'s, in the browser\'s', async () => {
+    expect((await get(path)).body).toMatch(/<html lang="en">.*No more of these messages\?.*by e-mails any more/);
+    alerts.answers.subscription = () => ({ ...SUBSCRIPTION, locale: 'de-CH', stoppedAt: null });
+    alerts.answers.unsubscribe = () => ({ ...SUBSCRIPTION, locale: 'de' });
+    alerts.answers.resubscribe = () => ({ ...SUBSCRIPTION, locale: 'de', stoppedAt: null });
+    expect((await get(path)).body).toMatch(/<html lang="de">.*Keine solchen Nachrichten mehr\?.*keine E-Mails mehr.*Abbestellen/);
+    expect((await call('POST', path, { body: oneClick, headers: form })).body).toContain('Ada &#60;b&#62; bekommt keine E-Mails mehr.');
+    expect((await call('POST', path, { body: 'Resubscribe=Yes', headers: form })).body).toContain('Ada &#60;b&#62; bekommt wieder E-Mails.');
+    for (const [language, words] of [['de-DE,de;q=0.9,en;q=0.8', 'Dieser Link funktioniert nicht'], ['en', 'This link does not work'], ['den', 'This link does not work']]) {
+      expect((await call('GET', '/unsubscribe', { headers: { 'accept-language': language } })).body).toContain(words);
+    }
+  });
+
+  test('is taken back by the page that follows, also when the link is opened again', async () => {
+    const { body } = await call('POST', path, { body: oneClick, headers: form });
+    expect(body).toContain('<input type="hidden" name="Resubscribe" value="Yes">');
+    alerts.answers.subscription = () => SUBSCRIPTION;
+    expect((await get(path)).body).toContain('<input type="hidden" name="Resubscribe" value="Yes">');
+    const { status, body: after } = await call('POST', path, { body: 'Resubscribe=Yes', headers: form });
+    expect(alerts.asked.at(-1)).toEqual({ kind: 'resubscribe', token: 'abc.DEF+1=' });
+    expect([status, after.includes('Ada &#60;b&#62; gets e-mails again.')]).toEqual([200, true]);
+  });
+
+  test('is taken back by who runs the grid', async () => {
+    const at = '/api/v1/contacts/c-ada/unsubscribed/email';
+    const { status, headers, body } = await call('DELETE', at, { headers: { 'if-match': '"4"' } });
+    expect(asked()).toEqual({ kind: 'resumeChannel', id: 'c-ada', version: 4, channel: 'email' });
+    expect([status, headers.etag, body.unsubscribed]).toEqual([200, '"5"', {}]);
+    expect((await call('DELETE', '/api/v1/contacts/c-ada/unsubscribed/fax')).body).toMatchObject({ status: 404 });
+    for (const [code, expected] of [['unknown_contact', 404], ['stale_version', 409]] as const) {
+      refuse('resumeChannel', code);
+      expect((await call('DELETE', at)).body).toMatchObject({ status: expected, code });
+    }
   });
 
   test.each([form, { ...form, origin: 'null' }, { ...form, origin: 'https://mail.example.com' }])('happens at one click, whoever posts it: %j', async (headers) => {
@@ -592,6 +627,8 @@ describe('unsubscribing', () => {
     expect(alerts.asked).toEqual([]);
     refuse('unsubscribe', 'invalid_token');
     expect((await call('POST', path, { body: oneClick, headers: form })).status).toBe(400);
+    refuse('subscription', 'invalid_token');
+    expect((await get(path)).status).toBe(400);
     refuse('unsubscribe', 'unavailable', { retryable: true });
     expect((await call('POST', path, { body: oneClick, headers: form })).status).toBe(503);
   });
@@ -612,6 +649,7 @@ const WRITES: [method: string, path: string, body: unknown][] = [
   ['POST', '/api/v1/contacts', { name: 'Eve' }],
   ['PATCH', '/api/v1/contacts/c-ada', {}],
   ['DELETE', '/api/v1/contacts/c-ada', undefined],
+  ['DELETE', '/api/v1/contacts/c-ada/unsubscribed/email', undefined],
   ['PUT', '/api/v1/contacts/c-ada/preferences', {}],
   ['POST', '/api/v1/schedules', { name: 'Day', zone: 'UTC', layers: SCHEDULE.layers }],
   ['PATCH', '/api/v1/schedules/s-night', {}],

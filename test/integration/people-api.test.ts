@@ -22,7 +22,7 @@ const port = {
     return rest.ask(question);
   },
 } as unknown as AlertsPort;
-const PEOPLE = Object.fromEntries(['contacts', 'contact', 'makeContact', 'changeContact', 'removeContact', 'schedules', 'schedule', 'makeSchedule', 'changeSchedule', 'removeSchedule', 'override', 'removeOverride', 'onCall'].map((kind) => [kind, true]));
+const PEOPLE = Object.fromEntries(['contacts', 'contact', 'makeContact', 'changeContact', 'removeContact', 'resumeChannel', 'schedules', 'schedule', 'makeSchedule', 'changeSchedule', 'removeSchedule', 'override', 'removeOverride', 'onCall'].map((kind) => [kind, true]));
 
 const engine = fakeEngine();
 let gateway: Gateway;

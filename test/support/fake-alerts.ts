@@ -1,5 +1,6 @@
 import type { AlertsPort, SupervisorAnswers, SupervisorQuestion } from '../../src/http/alerts-port.ts';
 import { DEFAULT_RULES } from '../../src/actors/alerts/rules.ts';
+import type { Subscription } from '../../src/actors/notifications/protocol.ts';
 import type { Contact, Schedule } from '../../src/model/contact.ts';
 import type { Delivery } from '../../src/model/notice.ts';
 import { exampleAlert, exampleSilence } from './example-alerts.ts';
@@ -24,6 +25,8 @@ export const CONTACT: Contact = {
   },
   unsubscribed: { email: AT }, createdAt: AT, changedAt: AT,
 };
+
+export const SUBSCRIPTION: Subscription = { contactId: CONTACT.id, name: 'Ada <b>', locale: 'en', channel: 'email', stoppedAt: AT };
 
 export const SCHEDULE: Schedule = {
   id: 's-night', version: 2, name: 'Night', zone: 'Europe/Zurich',
@@ -77,7 +80,10 @@ export function fakeAlerts(): FakeAlerts {
     makeContact: ({ contact }) => ({ ...CONTACT, ...contact, id: 'c-new', version: 1, unsubscribed: {} }),
     changeContact: ({ change }) => ({ ...CONTACT, ...change, version: 5 }),
     removeContact: () => null,
-    unsubscribe: () => ({ contactId: CONTACT.id, name: 'Ada <b>', channel: 'email' }),
+    resumeChannel: () => ({ ...CONTACT, version: 5, unsubscribed: {} }),
+    subscription: () => ({ ...SUBSCRIPTION, stoppedAt: null }),
+    unsubscribe: () => SUBSCRIPTION,
+    resubscribe: () => ({ ...SUBSCRIPTION, stoppedAt: null }),
     schedules: () => page(SCHEDULE),
     schedule: ({ id }) => (id === SCHEDULE.id ? SCHEDULE : null),
     makeSchedule: ({ schedule }) => ({ ...SCHEDULE, ...schedule, id: 's-new', version: 1, overrides: [] }),

@@ -539,10 +539,27 @@ describe('questions', () => {
     const made = await world.actor.ask({ kind: 'makeContact', contact: { name: 'New', zone: 'UTC', locale: 'en', addresses: contactOf('x', []).addresses, preferences: { ...rest, channels: contactOf('x', ['email']).preferences.channels } } });
     expect(await world.actor.ask({ kind: 'contact', id: made.id })).toEqual(made);
     await expect(world.actor.ask({ kind: 'changeContact', id: made.id, version: 7, change: { name: 'Other' } })).rejects.toMatchObject({ code: 'stale_version' });
-    expect(await world.actor.ask({ kind: 'unsubscribe', token: 'ok:ann' })).toEqual({ contactId: 'ann', name: 'Person ann', channel: 'email' });
-    await expect(world.actor.ask({ kind: 'unsubscribe', token: 'forged' })).rejects.toMatchObject({ code: 'invalid_token' });
+    const subscription = { contactId: 'ann', name: 'Person ann', locale: world.people.contact('ann')!.locale, channel: 'email', stoppedAt: null };
+    expect(await world.actor.ask({ kind: 'subscription', token: 'ok:ann' })).toEqual(subscription);
+    expect(await world.actor.ask({ kind: 'unsubscribe', token: 'ok:ann' })).toEqual({ ...subscription, stoppedAt: NOON });
+    for (const kind of ['subscription', 'unsubscribe', 'resubscribe'] as const) await expect(world.actor.ask({ kind, token: 'forged' })).rejects.toMatchObject({ code: 'invalid_token' });
     world.restart();
     expect(world.people.contact('ann')!.unsubscribed.email).toBe(NOON);
+    expect(await world.actor.ask({ kind: 'subscription', token: 'ok:ann' })).toEqual({ ...subscription, stoppedAt: NOON });
+  });
+
+  test('a channel that was stopped is turned on again by the same link, or by who runs the grid', async () => {
+    const world = await worldWith(contactOf('ann', ['email'], {}, { unsubscribed: { email: NOON, sms: NOON } }));
+    expect(await world.actor.ask({ kind: 'resubscribe', token: 'ok:ann' })).toMatchObject({ channel: 'email', stoppedAt: null });
+    const { version, unsubscribed } = world.people.contact('ann')!;
+    expect(unsubscribed).toEqual({ sms: NOON });
+    await expect(world.actor.ask({ kind: 'resumeChannel', id: 'ann', version: version - 1, channel: 'sms' })).rejects.toMatchObject({ code: 'stale_version' });
+    expect(await world.actor.ask({ kind: 'resumeChannel', id: 'ann', version, channel: 'sms' })).toMatchObject({ version: version + 1, unsubscribed: {} });
+    // One that is on stays as it is.
+    expect(await world.actor.ask({ kind: 'resumeChannel', id: 'ann', version: null, channel: 'push' })).toMatchObject({ version: version + 1 });
+    world.restart();
+    await world.tell(noticeOf('g', 1, ['ann']));
+    expect(world.delivery('g/1', 'ann').state).toBe('sent');
   });
 
   test('a preview is a message that is not sent', async () => {

@@ -12,7 +12,7 @@ import { explainDeliveries, listDeliveries, placeOf } from './delivery-questions
 import { DeliveryStore } from './delivery-store.ts';
 import type { NotificationFigures } from './notification-figures.ts';
 import { NOT_RENDERED, NotificationsState, type Attempt, type LookupAnswer } from './notifications-state.ts';
-import type { NotificationAnswers, NotificationQuestion } from './protocol.ts';
+import type { NotificationAnswers, NotificationQuestion, Subscription } from './protocol.ts';
 import { sampleNotice, testNotice } from './templates/sample-notices.ts';
 
 /**
@@ -223,8 +223,10 @@ export class NotificationsActor {
         return () => resolve(answer);
       }
       switch (question.kind) {
-        case 'unsubscribe': {
-          const answer = this.unsubscribe(question.token, nowMs);
+        case 'subscription':
+        case 'unsubscribe':
+        case 'resubscribe': {
+          const answer = this.ofLink(question, nowMs);
           return () => resolve(answer);
         }
         case 'deliveries': {
@@ -253,11 +255,14 @@ export class NotificationsActor {
     }
   }
 
-  private unsubscribe(token: string, nowMs: number): NotificationAnswers['unsubscribe'] {
+  private ofLink({ kind, token }: Extract<NotificationQuestion, { token: string }>, nowMs: number): Subscription {
+    const { people } = this.modules;
     const whose = this.modules.readUnsubscribeToken(token);
-    if (whose === null || this.modules.people.contact(whose.contactId) === null) throw new OperationalError('invalid_token', 'this link is not one of ours, or its contact is no longer there');
-    const { name } = this.modules.people.unsubscribe(whose.contactId, whose.channel, nowMs);
-    return { contactId: whose.contactId, name, channel: whose.channel };
+    const contact = whose === null ? null : people.contact(whose.contactId);
+    if (whose === null || contact === null) throw new OperationalError('invalid_token', 'this link is not one of ours, or its contact is no longer there');
+    const { contactId, channel } = whose;
+    const { name, locale, unsubscribed } = kind === 'subscription' ? contact : kind === 'unsubscribe' ? people.unsubscribe(contactId, channel, nowMs) : people.resubscribe(contactId, null, channel, nowMs);
+    return { contactId, name, locale, channel, stoppedAt: unsubscribed[channel] ?? null };
   }
 
   private sendTest({ contactId, channel }: Extract<NotificationQuestion, { kind: 'sendTest' }>, nowMs: number): ReturnType<NotificationsState['test']> {

@@ -18,8 +18,12 @@ export type NotificationQuestion =
   | { kind: 'changeContact'; id: string; version: number | null; change: Partial<NewContact> }
   /** `unknown_contact`, `stale_version`, `in_use` (a schedule names it). */
   | { kind: 'removeContact'; id: string; version: number | null }
-  /** Of a link in a message: `invalid_token`. */
+  /** Turns a channel on that the person, or a provider in their name, has stopped; one that is on stays so. `unknown_contact`, `stale_version`. */
+  | { kind: 'resumeChannel'; id: string; version: number | null; channel: ChannelName }
+  /** Of a link in a message: what it is about, that its channel is stopped, that it is turned on again. `invalid_token`. */
+  | { kind: 'subscription'; token: string }
   | { kind: 'unsubscribe'; token: string }
+  | { kind: 'resubscribe'; token: string }
   | { kind: 'schedules'; limit: number; cursor: string | null }
   | { kind: 'schedule'; id: string }
   /** `unknown_contact`: a layer names somebody who is not there. */
@@ -51,6 +55,16 @@ export interface OnCallTurn {
   source: string | null;
 }
 
+/** What the link in a message is about. */
+export interface Subscription {
+  contactId: string;
+  name: string;
+  locale: string;
+  channel: ChannelName;
+  /** null: the channel is on. */
+  stoppedAt: number | null;
+}
+
 export interface NotificationAnswers {
   /** In order of id. */
   contacts: Page<Contact>;
@@ -58,7 +72,10 @@ export interface NotificationAnswers {
   makeContact: Contact;
   changeContact: Contact;
   removeContact: null;
-  unsubscribe: { contactId: string; name: string; channel: ChannelName };
+  resumeChannel: Contact;
+  subscription: Subscription;
+  unsubscribe: Subscription;
+  resubscribe: Subscription;
   schedules: Page<Schedule>;
   schedule: Schedule | null;
   makeSchedule: Schedule;

@@ -5,7 +5,7 @@ import { invariant } from '../../runtime/errors.ts';
 
 /**
  * The token in a message's unsubscribe link: who, and which channel, signed (HMAC-SHA256), so that nobody unsubscribes another. It does not expire: a mail that is years old must still get its reader out,
- * and all it can do is to stop a channel.
+ * and all it can do is to stop a channel, and to turn it on again.
  */
 
 /** As long as what HMAC-SHA256 gives: a shorter key would be the weakest part. */

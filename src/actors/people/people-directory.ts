@@ -108,6 +108,14 @@ export class PeopleDirectory {
     return this.putContact(changedContact(contact, { unsubscribed: { ...contact.unsubscribed, [channel]: nowMs } }, nowMs));
   }
 
+  /** A channel that was stopped is on again; one that is on stays so. Throws `unknown_contact`, `stale_version`. */
+  resubscribe(id: string, version: number | null, channel: ChannelName, nowMs: number): Contact {
+    const contact = this.wantedContact(id, version);
+    if (contact.unsubscribed[channel] === undefined) return contact;
+    const { [channel]: _stopped, ...unsubscribed } = contact.unsubscribed;
+    return this.putContact(changedContact(contact, { unsubscribed }, nowMs));
+  }
+
   /** Addresses that are no good any more: registration tokens, or the one address of another channel. Those that are not theirs are skipped. Throws `unknown_contact`. */
   removeAddresses(id: string, channel: ChannelName, gone: readonly string[], nowMs: number): Contact {
     const contact = this.wantedContact(id, null);

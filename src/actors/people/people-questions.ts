@@ -9,6 +9,7 @@ const PEOPLE_QUESTIONS = [
   'makeContact',
   'changeContact',
   'removeContact',
+  'resumeChannel',
   'schedules',
   'schedule',
   'makeSchedule',
@@ -40,6 +41,8 @@ export function answerPeople(people: PeopleDirectory, question: PeopleQuestion, 
     case 'removeContact':
       people.removeContact(question.id, question.version, nowMs);
       return null;
+    case 'resumeChannel':
+      return people.resubscribe(question.id, question.version, question.channel, nowMs);
     case 'schedules':
       return people.schedulesPage(question.limit, question.cursor);
     case 'schedule':
