@@ -26,6 +26,8 @@ export interface NoticeAlert {
 
 /** Most alerts that a message names; the rest are counted. */
 export const NOTICE_ALERTS_MAX = 20;
+/** Alerts of one notice of which it is known afterwards that it told of them, the first in the group, beside those it names: a hundred thousand would hold the thread for seconds. */
+export const NOTICE_MEMBERS_MAX = 1_000;
 
 /** One thing to tell some people. */
 export interface Notice {
@@ -40,6 +42,8 @@ export interface Notice {
   regions: string[];
   /** Worst first, NOTICE_ALERTS_MAX at most. */
   alerts: NoticeAlert[];
+  /** Ids of those of the first NOTICE_MEMBERS_MAX that it does not name; absent where it names all. */
+  others?: string[];
   /** All of them, of which so many are resolved. */
   alertCount: number;
   resolvedCount: number;

@@ -414,6 +414,20 @@ describe('a clock', () => {
 });
 
 describe('what a notice says of an alert', () => {
+  test('names the worst, and knows of the others by their ids, a thousand in all', async () => {
+    const world = new GroupWorld();
+    for (let i = 0; i < 1_010; i++) await world.raise(`m${i}`);
+    const [{ alerts, others, alertCount }] = await world.pass(M);
+    expect([alerts.length, alertCount]).toEqual([20, 1_010]);
+    const known = new Set([...alerts.map(({ id }) => id), ...others!]);
+    expect(known.size).toBe(alerts.length + others!.length);
+    expect(known.size).toBeGreaterThanOrEqual(1_000);
+    expect(known.size).toBeLessThanOrEqual(1_020);
+    const small = new GroupWorld();
+    await small.raise('m1');
+    expect((await small.pass(M))[0]).not.toHaveProperty('others');
+  });
+
   test('has the figures of which another language makes its own text', async () => {
     const world = new GroupWorld();
     await world.raise('m1');

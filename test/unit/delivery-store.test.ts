@@ -77,6 +77,20 @@ describe('what is kept', () => {
     expect([store.notice('g/1'), [...store.noticesOf('alert-g')]]).toEqual([null, []]);
   });
 
+  test('a notice is known by all alerts that it tells of, and forgotten by all', async () => {
+    const { memory, store } = await filled(0, () => true, () => NOW);
+    const others = Array.from({ length: 980 }, (_, i) => `other-${i}`);
+    for (let i = 1; i <= 12; i++) store.putNotice({ ...noticeOf('g', i, []), others, alertCount: 981 }, NOW + i);
+    await memory.commit();
+    for (const id of ['alert-g', 'other-0', 'other-979']) expect([...store.noticesOf(id)].length).toBe(12);
+    let steps = 1;
+    for (; store.removeOld(NOW + DELIVERY_KEPT_MS + 100); steps++) await memory.commit();
+    await memory.commit();
+    expect(['alert-g', 'other-0', 'other-979'].flatMap((id) => [...store.noticesOf(id)])).toEqual([]);
+    // Not all at once: each step is a few milliseconds.
+    expect(steps).toBeGreaterThan(2);
+  });
+
   test('who was told is known before it is committed, by group, whatever others are called', async () => {
     const memory = new MemoryStore({ takeCommit: async () => {} });
     const store = new DeliveryStore(memory);

@@ -482,6 +482,9 @@ describe('questions', () => {
     for (const cursor of ['junk', 'ju nk', Buffer.from('00000000abc').toString('base64url'), Buffer.from('contacts/ann').toString('base64url')]) {
       await expect(world.actor.ask({ kind: 'deliveries', query: { ...everything, cursor } }), cursor).rejects.toMatchObject({ code: 'bad_cursor' });
     }
+    await world.tell({ ...noticeOf('many', 1, ['ann']), others: ['unnamed-1', 'unnamed-2'], alertCount: 3 });
+    expect(await ids({ alertId: 'unnamed-2' })).toEqual(['many/1/ann']);
+    expect((await world.actor.ask({ kind: 'explainDeliveries', alertId: 'unnamed-2', contactId: null })).at(-1)).toMatchObject({ step: 'delivery', outcome: 'passed', contactId: 'ann' });
     expect(await world.actor.ask({ kind: 'delivery', id: 'g1/1/ann' })).toEqual(world.delivery('g1/1', 'ann'));
     expect(await world.actor.ask({ kind: 'delivery', id: 'g1/1/zoe' })).toBe(null);
   });

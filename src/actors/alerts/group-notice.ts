@@ -1,14 +1,14 @@
 import type { Alert } from '../../model/alert.ts';
 import type { Severity } from '../../model/anomaly.ts';
-import { NOTICE_ALERTS_MAX, type Notice, type NoticeAlert } from '../../model/notice.ts';
+import { NOTICE_ALERTS_MAX, NOTICE_MEMBERS_MAX, type Notice, type NoticeAlert } from '../../model/notice.ts';
 import { rank } from './group.ts';
 
 /** What a notice says of its alerts. */
 
-export type NoticeContents = Pick<Notice, 'severity' | 'regions' | 'alerts' | 'alertCount' | 'resolvedCount'>;
+export type NoticeContents = Pick<Notice, 'severity' | 'regions' | 'alerts' | 'others' | 'alertCount' | 'resolvedCount'>;
 
 /** One alert at least. Keeps the worst in view, however many there are. */
-export function noticeContents(alerts: Iterable<Alert>): NoticeContents {
+export function noticeContents(alerts: readonly Alert[]): NoticeContents {
   const worst: Alert[] = [];
   const regions = new Set<string>();
   let alertCount = 0;
@@ -23,7 +23,14 @@ export function noticeContents(alerts: Iterable<Alert>): NoticeContents {
     else if (severityGoingOn === null || rank(alert.severity) > rank(severityGoingOn)) severityGoingOn = alert.severity;
     insertWorst(worst, alert);
   }
-  return { severity: severityGoingOn ?? severity, regions: [...regions].sort(), alerts: worst.map(noticeAlert), alertCount, resolvedCount };
+  return { severity: severityGoingOn ?? severity, regions: [...regions].sort(), alerts: worst.map(noticeAlert), ...othersOf(alerts, worst), alertCount, resolvedCount };
+}
+
+function othersOf(alerts: readonly Alert[], named: readonly Alert[]): Pick<Notice, 'others'> {
+  if (alerts.length <= named.length) return {};
+  const names = new Set(named.map(({ id }) => id));
+  const others = alerts.slice(0, NOTICE_MEMBERS_MAX).map(({ id }) => id);
+  return { others: others.filter((id) => !names.has(id)) };
 }
 
 function insertWorst(worst: Alert[], alert: Alert): void {

@@ -1,5 +1,5 @@
 import type { Alert, Decision } from '../../model/alert.ts';
-import type { Notice, NoticeReason } from '../../model/notice.ts';
+import { NOTICE_MEMBERS_MAX, type Notice, type NoticeReason } from '../../model/notice.ts';
 import { utcText } from '../../model/utc-text.ts';
 import type { KeyedRecord } from '../../runtime/record-table.ts';
 import type { Store } from '../../runtime/store.ts';
@@ -14,8 +14,6 @@ import type { AlertRoute, AlertRules } from './rules.ts';
 
 /** Notices of one tick at most, a second's work for who makes deliveries of them; the rest are due at once again. */
 const TICK_NOTICES_MAX = 500;
-/** Alerts of one notice whose history says so, the first in the group: a hundred thousand would hold the thread for seconds. */
-const NOTED_ALERTS_MAX = 1_000;
 /** However often the rules want it: a person who is told every minute looks away. */
 const REPEAT_MS_MIN = 60_000;
 /** Contacts that a group remembers: ten levels of twenty, over some weeks of turns. */
@@ -335,7 +333,7 @@ export class GroupBook {
     const step = reason === 'escalated' ? 'escalation' : 'grouping';
     const who = [...audience.contacts.map((id) => this.people.contact(id)?.name ?? id), ...(audience.subscribers ? ['subscribers'] : [])].join(', ');
     const what = reason === 'escalated' ? `level ${level + 1}` : reason;
-    for (const { id } of alerts.slice(0, NOTED_ALERTS_MAX)) {
+    for (const { id } of alerts.slice(0, NOTICE_MEMBERS_MAX)) {
       for (const decision of audience.decisions) this.alerts.decide(id, { at: nowMs, ...decision });
       if (noticeId === null) {
         this.decide(id, step, 'stopped', `There is nobody to tell (${what}).`, nowMs);

@@ -24,6 +24,8 @@ import { sampleNotice, testNotice } from './templates/sample-notices.ts';
 const NOTICES_PER_TURN = 200;
 /** Deliveries made in one turn, about: some ten milliseconds of work. */
 const MADE_PER_TURN = 2_000;
+/** Alerts that the notices of one turn tell of, each a row of an index: some hundredth of a second. */
+const ALERTS_PER_TURN = 5_000;
 /** Deliveries in memory, of about 2 KB. Past it notices stay in their table until others are finished: later, and not forgotten. */
 const OPEN_MAX = 200_000;
 /** A channel ends by itself; one that does not is given up after this. */
@@ -204,11 +206,13 @@ export class NotificationsActor {
     if (!this.mayHaveNotices || this.state.openCount >= this.options.openMax) return;
     let made = 0;
     let taken = 0;
+    let alerts = 0;
     for (const { key, record } of this.store.incoming.range({ limit: NOTICES_PER_TURN })) {
       made += this.state.take(record, nowMs);
       this.store.incoming.remove(key);
       taken++;
-      if (made >= MADE_PER_TURN || this.state.openCount >= this.options.openMax) break;
+      alerts += record.alerts.length + (record.others?.length ?? 0);
+      if (made >= MADE_PER_TURN || alerts >= ALERTS_PER_TURN || this.state.openCount >= this.options.openMax) break;
     }
     this.mayHaveNotices = taken > 0;
     if (taken > 0) this.isWoken = true;

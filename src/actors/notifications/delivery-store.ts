@@ -13,6 +13,9 @@ export const DELIVERIES_KEPT_MAX = 500_000;
 /** Deliveries removed in one commit: a few milliseconds of work. */
 export const REMOVED_PER_STEP = 500;
 
+/** Rows of the index of alerts that go with notices, about: the last one of a step may have a thousand. */
+const INDEX_ROWS_REMOVED_PER_STEP = 5_000;
+
 export interface KeptNotice {
   notice: Notice;
   /** When its deliveries were made. */
@@ -105,7 +108,7 @@ export class DeliveryStore {
     this.queuedNotices.set(notice.id, notice);
     this.notices.put(notice.id, { notice, at });
     this.noticeOrder.put(sortableNumber(at) + notice.id, null);
-    for (const { id } of notice.alerts) this.ofAlert.put(alertKey(id, at, notice.id), null);
+    for (const id of alertsOf(notice)) this.ofAlert.put(alertKey(id, at, notice.id), null);
   }
 
   hasNotice(id: string): boolean {
@@ -214,21 +217,25 @@ export class DeliveryStore {
       surplus--;
     }
     if (looked === REMOVED_PER_STEP && removed > 0) return true;
-    return this.removeNotices(isCrowded ? Math.min(oldestKept, nowMs) : Math.min(oldestKept, nowMs - DELIVERY_KEPT_MS)) === REMOVED_PER_STEP;
+    return this.removeNotices(isCrowded ? Math.min(oldestKept, nowMs) : Math.min(oldestKept, nowMs - DELIVERY_KEPT_MS));
   }
 
-  /** Those made before: their deliveries are gone. */
-  private removeNotices(before: number): number {
+  /** Those made before: their deliveries are gone. True: there may be more. */
+  private removeNotices(before: number): boolean {
     let removed = 0;
+    let rows = 0;
     for (const { key } of this.noticeOrder.range({ to: sortableNumber(Math.max(0, before)), limit: REMOVED_PER_STEP })) {
       const id = key.slice(TIME_LENGTH);
       const kept = this.notices.get(id);
       this.noticeOrder.remove(key);
       this.notices.remove(id);
-      for (const alert of kept?.notice.alerts ?? []) this.ofAlert.remove(alertKey(alert.id, kept!.at, id));
+      const alerts = kept === null ? [] : alertsOf(kept.notice);
+      for (const alert of alerts) this.ofAlert.remove(alertKey(alert, kept!.at, id));
       removed++;
+      rows += alerts.length;
+      if (rows >= INDEX_ROWS_REMOVED_PER_STEP) return true;
     }
-    return removed;
+    return removed === REMOVED_PER_STEP;
   }
 }
 
@@ -254,6 +261,11 @@ export function timeKey(at: number): string {
 
 function alertKey(alertId: string, at: number, noticeId: string): string {
   return alertId + PART + sortableNumber(at) + noticeId;
+}
+
+/** Ids of all alerts that it tells of, as far as that is known. */
+function alertsOf({ alerts, others = [] }: Notice): string[] {
+  return [...alerts.map(({ id }) => id), ...others];
 }
 
 /** The rest of the key is a contact's id, which has no slash. */
