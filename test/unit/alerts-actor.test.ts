@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { dryRun } from '../../src/actors/alerts/dry-run.ts';
 import { RECONCILE_EVERY_MS } from '../../src/actors/alerts/episode-reconciliation.ts';
 import { DEFAULT_RULES } from '../../src/actors/alerts/rules.ts';
 import type { RegionNow } from '../../src/model/queries.ts';
@@ -28,6 +29,31 @@ function slowDisk() {
     },
   };
 }
+
+describe('a dry run', () => {
+  const day = (rows: number) => ({ from: START_MS, to: START_MS + 86_400_000, anomalies: Array.from({ length: rows }, (_, i) => episodeOf(`m${i}`, { kind: 'outage', startedAt: START_MS + i * 1_000 })), regionWindows: [], regionMeters: { north: 1_000_000 } });
+
+  test('lets what comes meanwhile go before its end, and finds what it finds at once', async () => {
+    const engine = await AlertsEngine.start();
+    const order: string[] = [];
+    const history = day(5_000);
+    const run = engine.actor.ask({ kind: 'dryRun', rules: DEFAULT_RULES, history });
+    void run.then(() => order.push('dry run'));
+    void engine.observe({ anomalies: [episodeOf('m1')] }).then(() => order.push('observation'));
+    void engine.actor.ask({ kind: 'rules' }).then(() => order.push('question'));
+    await engine.pass(1);
+    expect(order).toEqual(['observation', 'question', 'dry run']);
+    expect(await run).toEqual(dryRun(DEFAULT_RULES, history));
+  });
+
+  test('ends with the supervisor', async () => {
+    const engine = await AlertsEngine.start();
+    const run = engine.actor.ask({ kind: 'dryRun', rules: DEFAULT_RULES, history: day(5_000) });
+    void engine.actor.stop();
+    await expect(run).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    await expect(engine.actor.ask({ kind: 'dryRun', rules: DEFAULT_RULES, history: day(1) })).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
 
 describe('the alerts actor', () => {
   test('lets nothing out before it is on disk', async () => {

@@ -13,6 +13,7 @@ import type { EpisodeId } from './conditions/episodes.ts';
 import { EpisodeReconciliation } from './episode-reconciliation.ts';
 import type { AlertAnswers, AlertQuestion, Observation } from './protocol.ts';
 import type { AlertRules } from './rules.ts';
+import { SlicedDryRuns } from './sliced-dry-runs.ts';
 
 /**
  * The alerts supervisor. A turn applies all that waits to memory, queues what changed, and commits it; only then do answers, changes and notices get out. Where that fails memory is ahead of the disk: the actor says so
@@ -73,6 +74,7 @@ export class AlertsActor {
   private readonly modules: AlertsModules;
   private readonly state: AlertsState;
   private readonly reconciliation: EpisodeReconciliation;
+  private readonly dryRuns: SlicedDryRuns;
   private phase: 'new' | 'running' | 'stopping' | 'ended' = 'new';
   private waiting: Work[] = [];
   private readonly waitingOf = { observations: 0, questions: 0 };
@@ -89,6 +91,7 @@ export class AlertsActor {
     this.modules = modules;
     this.state = new AlertsState(rules, info, book, modules);
     const { timers, log, askEpisode } = modules;
+    this.dryRuns = new SlicedDryRuns(timers);
     this.reconciliation = new EpisodeReconciliation({
       timers,
       log,
@@ -114,7 +117,14 @@ export class AlertsActor {
 
   /** Rejects as protocol.ts says, or as `observe`. */
   ask<Question extends AlertQuestion>(question: Question): Promise<AlertAnswers[Question['kind']]> {
-    return this.enqueue('questions', (nowMs) => this.state.answer(question, nowMs) as AlertAnswers[Question['kind']]);
+    type Answer = AlertAnswers[Question['kind']];
+    const asked: AlertQuestion = question;
+    if (asked.kind === 'dryRun') return this.dryRun(asked) as Promise<Answer>;
+    return this.enqueue('questions', (nowMs) => this.state.answer(asked, nowMs) as Answer);
+  }
+
+  private dryRun({ rules, history }: Extract<AlertQuestion, { kind: 'dryRun' }>): Promise<AlertAnswers['dryRun']> {
+    return this.phase === 'running' ? this.dryRuns.run(rules, history) : Promise.reject(unavailable('the alerts supervisor is not running'));
   }
 
   /** `rules` null: those in force stay, and `info` says why. */
@@ -143,6 +153,7 @@ export class AlertsActor {
     if (this.phase !== 'running') return;
     this.phase = 'stopping';
     this.reconciliation.stop();
+    this.dryRuns.stop();
     if (this.isTurning || this.waiting.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
     this.end();
   }
@@ -242,6 +253,7 @@ export class AlertsActor {
     this.phase = 'ended';
     this.timer?.cancel();
     this.reconciliation.stop();
+    this.dryRuns.stop();
     const left = [...this.underWay, ...this.waiting];
     this.underWay = [];
     this.waiting = [];

@@ -5,7 +5,6 @@ import type { Store } from '../../runtime/store.ts';
 import { AlertBook, type AlertBookOptions, type AlertChange, type CommandOutcome } from './alert-book.ts';
 import { Conditions } from './conditions/conditions.ts';
 import type { EpisodeId } from './conditions/episodes.ts';
-import { dryRun } from './dry-run.ts';
 import type { People } from './escalation.ts';
 import { alertId, fingerprintOf } from './fingerprint.ts';
 import { GroupBook } from './groups.ts';
@@ -94,7 +93,7 @@ export class AlertsState {
   }
 
   /** Answers, or does what is asked. Throws OperationalError as protocol.ts says. */
-  answer(question: AlertQuestion, nowMs: number): AlertAnswers[AlertQuestion['kind']] {
+  answer(question: Exclude<AlertQuestion, { kind: 'dryRun' }>, nowMs: number): AlertAnswers[AlertQuestion['kind']] {
     const { book } = this;
     switch (question.kind) {
       case 'alerts':
@@ -121,8 +120,6 @@ export class AlertsState {
         return this.done(book.endSilence(question.id, question.version, question.by, question.why, nowMs), nowMs);
       case 'rules':
         return this.inForce;
-      case 'dryRun':
-        return dryRun(question.rules, question.history);
       case 'explainAlert':
         return book.explain(question.id);
       case 'explainAnomaly':

@@ -11,6 +11,15 @@ import type { Signal } from './signal.ts';
  * figures that they had in the end; nothing is delayed by the way from the meter, and nothing is history. Regions have the meters that they have today.
  */
 export function dryRun(rules: AlertRules, history: DryRunHistory): DryRunResult {
+  const run = dryRunInSteps(rules, history);
+  for (;;) {
+    const step = run.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same, moment by moment; gives how many rows of the history, or alerts, each had. */
+export function* dryRunInSteps(rules: AlertRules, history: DryRunHistory): Generator<number, DryRunResult> {
   const conditions = new Conditions(rules);
   const alerts = new RaisedAlerts(history.from, history.to);
   const regions = Object.entries(history.regionMeters).map(([region, meters]) => regionOf(region, meters));
@@ -19,17 +28,22 @@ export function dryRun(rules: AlertRules, history: DryRunHistory): DryRunResult 
   alerts.take(conditions.observe({ ...NOTHING, regions }, startMs), startMs);
   for (const { atMs, observation } of steps) {
     if (atMs >= history.to) break;
-    tickUntil(conditions, atMs, alerts);
+    yield* tickUntil(conditions, atMs, alerts);
     alerts.take(conditions.observe(observation, atMs), atMs);
+    yield observation.anomalies.length + observation.regionWindows.length;
   }
-  tickUntil(conditions, history.to, alerts);
+  yield* tickUntil(conditions, history.to, alerts);
   return alerts.result();
 }
 
 const NOTHING: Observation = { anomalies: [], regionWindows: [], regions: null, components: null };
 
-function tickUntil(conditions: Conditions, untilMs: number, alerts: RaisedAlerts): void {
-  for (let due = conditions.nextDueMs(); due < untilMs; due = conditions.nextDueMs()) alerts.take(conditions.tick(due), due);
+function* tickUntil(conditions: Conditions, untilMs: number, alerts: RaisedAlerts): Generator<number, void> {
+  for (let due = conditions.nextDueMs(); due < untilMs; due = conditions.nextDueMs()) {
+    const signals = conditions.tick(due);
+    alerts.take(signals, due);
+    yield Math.max(1, signals.length);
+  }
 }
 
 interface Step {
