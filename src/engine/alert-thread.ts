@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { AlertsActor } from '../actors/alerts/actor.ts';
 import type { RulesInForce } from '../actors/alerts/protocol.ts';
-import { NotificationsActor } from '../actors/notifications/actor.ts';
+import { NotificationsActor, type RenderModule } from '../actors/notifications/actor.ts';
 import type { NotificationQuestion } from '../actors/notifications/protocol.ts';
 import { readUnsubscribeToken } from '../actors/notifications/unsubscribe-token.ts';
 import { PeopleDirectory } from '../actors/people/people-directory.ts';
@@ -30,7 +30,7 @@ import {
 } from './alert-ports.ts';
 import { openAlertStore } from './open-alert-store.ts';
 import type { AlertThreadSnapshot } from './engine-metrics.ts';
-import { MessageRenderer } from './message-renderer.ts';
+import type { MessageRendererModules } from './message-renderer.ts';
 
 /** A worker thread with the supervisors of alerts and notifications, and the people they know, on one LMDB environment: what they say to each other is in one transaction. */
 
@@ -72,7 +72,7 @@ runThread(async (context) => {
   const people = new PeopleDirectory(store);
   people.load();
   const channels = await alertChannels(options.channels, { clock, timers, publish: (contactId, notification) => ask<'publish'>({ kind: 'publish', contactId, notification }) });
-  const render = new MessageRenderer({ clock, publicUrl: options.publicUrl, linkSecret, ask });
+  const render = lazyRenderer(() => ({ clock, publicUrl: options.publicUrl, linkSecret, ask }));
   const notifications = new NotificationsActor(
     {},
     { store, people, channels, render, readUnsubscribeToken: (token) => readUnsubscribeToken(linkSecret, token), newId, clock, timers, random: Math.random, log, onDelivery: () => {}, onFailure },
@@ -170,6 +170,17 @@ runThread(async (context) => {
     },
   };
 });
+
+/** Loaded with the first message: an engine at rest has none. */
+function lazyRenderer(modules: () => MessageRendererModules): RenderModule {
+  let renderer: Promise<RenderModule> | null = null;
+  return {
+    async render(...message) {
+      renderer ??= import('./message-renderer.ts').then(({ MessageRenderer }) => new MessageRenderer(modules()));
+      return (await renderer).render(...message);
+    },
+  };
+}
 
 function isForNotifications(question: SupervisorQuestion): question is NotificationQuestion {
   return question.kind in NOTIFICATION_KINDS;

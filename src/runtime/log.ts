@@ -1,6 +1,6 @@
+import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import { pino, type Logger } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 
 /**
  * The log: one JSON object a line on stdout, or the same in colours when stdout is a terminal. Lines are written
@@ -31,6 +31,9 @@ export interface LogOptions {
   /** Takes whole lines; stdout when absent. */
   destination?: { write(line: string): void };
 }
+
+/** Loaded where somebody reads along: every thread has a log. */
+const require = createRequire(import.meta.url);
 
 export const REDACTED = '[redacted]';
 const SECRET_KEY = /pass(?:word|wd|phrase)|secret|token|authorization|api[-_]?key|credential|cookie/i;
@@ -103,6 +106,7 @@ function openDestination(options: LogOptions): { write(line: string): void } {
   const lines = options.destination ?? pino.destination({ dest: 1, sync: true });
   if (!pretty) return lines;
   // In this thread, not as a pino transport: a transport is a worker of its own, and loses lines when the process dies.
+  const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
   const prettify = prettyFactory({
     colorize: options.destination === undefined && isatty(1),
     translateTime: 'SYS:HH:MM:ss.l',

@@ -1,7 +1,7 @@
-import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { ClientRequest, Agent as HttpAgent, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import { rootCertificates } from 'node:tls';
 import type { TimerHandle, Timers } from '../../../runtime/clock.ts';
 
 /**
@@ -41,37 +41,50 @@ const CONNECTIONS_PER_HOST = 16;
 /** A connection that is kept for the next request is closed after this time: before the other side does (5 s is the shortest common time there), as a request written into a closing one may or may not have arrived. */
 const IDLE_MS_MAX = 3_000;
 
+const require = createRequire(import.meta.url);
+
+/** Node's own client, loaded with the first request: with TLS and its certificates it is some megabytes, and most of the time there is nothing to send. */
+interface NodeClient {
+  http: typeof import('node:http');
+  https: typeof import('node:https');
+  plain: HttpAgent;
+  secure: HttpsAgent;
+}
+
 export class HttpClient {
   private readonly options: HttpClientOptions;
   private readonly timers: Timers;
-  private readonly plain: HttpAgent;
-  private readonly secure: HttpsAgent;
+  private node: NodeClient | null = null;
 
   constructor(options: HttpClientOptions, timers: Timers) {
     this.options = options;
     this.timers = timers;
-    const keep = { keepAlive: true, timeout: IDLE_MS_MAX, maxSockets: CONNECTIONS_PER_HOST, maxFreeSockets: 4 };
-    this.plain = new HttpAgent(keep);
-    this.secure = new HttpsAgent({ ...keep, ...(options.ca === null ? {} : { ca: [...rootCertificates, options.ca] }) });
   }
 
   /** Never rejects. */
   exchange(request: HttpRequest): Promise<HttpExchange> {
-    return new Promise<HttpExchange>((resolve) => new Exchange(request, { ...this.options, plain: this.plain, secure: this.secure, timers: this.timers }, resolve)).catch(
+    return new Promise<HttpExchange>((resolve) => new Exchange(request, { ...this.options, node: (this.node ??= nodeClient(this.options)), timers: this.timers }, resolve)).catch(
       // Node makes no request of some addresses, as with half a %XX in a password.
       (error: Error) => ({ kind: 'not_sent', code: codeOf(error), text: 'no request can be made of the address' }),
     );
   }
 
   close(): void {
-    this.plain.destroy();
-    this.secure.destroy();
+    this.node?.plain.destroy();
+    this.node?.secure.destroy();
   }
 }
 
+function nodeClient({ ca }: HttpClientOptions): NodeClient {
+  const http = require('node:http') as NodeClient['http'];
+  const https = require('node:https') as NodeClient['https'];
+  const keep = { keepAlive: true, timeout: IDLE_MS_MAX, maxSockets: CONNECTIONS_PER_HOST, maxFreeSockets: 4 };
+  const known = ca === null ? {} : { ca: [...(require('node:tls') as typeof import('node:tls')).rootCertificates, ca] };
+  return { http, https, plain: new http.Agent(keep), secure: new https.Agent({ ...keep, ...known }) };
+}
+
 interface ExchangeModules extends HttpClientOptions {
-  plain: HttpAgent;
-  secure: HttpsAgent;
+  node: NodeClient;
   timers: Timers;
 }
 
@@ -95,7 +108,8 @@ class Exchange {
     const isSecure = url.protocol === 'https:';
     const length = body === null ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     const options = { method, headers: { 'user-agent': 'smart-energy-grid', 'accept-encoding': 'identity', ...headers, ...length } };
-    this.request = isSecure ? httpsRequest(url, { ...options, agent: modules.secure }) : httpRequest(url, { ...options, agent: modules.plain });
+    const { http, https, plain, secure } = modules.node;
+    this.request = isSecure ? https.request(url, { ...options, agent: secure }) : http.request(url, { ...options, agent: plain });
     this.deadline = modules.timers.after(modules.connectTimeoutMs, () => this.fail('timeout', `no connection within ${modules.connectTimeoutMs} ms`));
     this.request.on('socket', (socket) => {
       // One that another request left stands already.
