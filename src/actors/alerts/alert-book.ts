@@ -1,4 +1,4 @@
-import type { Alert, AlertDetail, AlertEvent, AlertEventKind, AlertListQuery, AlertStatistics, Decision, Deed, Silence, Suppression } from '../../model/alert.ts';
+import type { Alert, AlertDetail, AlertEvent, AlertEventKind, AlertListQuery, AlertStatistics, Decision, Deed, Silence } from '../../model/alert.ts';
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Store } from '../../runtime/store.ts';
@@ -9,13 +9,13 @@ import { AlertStore } from './alert-store.ts';
 import { alertId, fingerprintOf } from './fingerprint.ts';
 import { Flapping } from './flapping.ts';
 import { Inhibitions } from './inhibitions.ts';
+import { KeptBack } from './kept-back.ts';
 import { BULK_MAX, type AlertAnswers, type NewSilence } from './protocol.ts';
 import { Reappearances } from './reappearances.ts';
 import type { AlertRules } from './rules.ts';
 import type { ClearedSignal, RaisedSignal, Signal } from './signal.ts';
-import { narrowest, Silences, type SilenceTurn } from './silences.ts';
+import { Silences } from './silences.ts';
 import { AlertCounts } from './statistics.ts';
-import { isSame, suppressionOf, type FoundSuppression, type Keepers } from './suppressions.ts';
 
 /** Alerts that may stand at once: 100,000 that a grid may have (210 MB), and some in which to say so. What comes past it is counted and dropped. */
 export const STANDING_MAX = 120_000;
@@ -62,9 +62,7 @@ export class AlertBook {
   private readonly flapping: Flapping;
   private readonly reappearances = new Reappearances();
   private readonly standingMax: number;
-  private readonly keepers: Keepers;
-  /** Alerts that somebody may keep back now who did not, or the other way round. */
-  private readonly touched = new Set<Entry>();
+  private readonly keptBack: KeptBack;
   /** What the time did in a call that failed: the next call gives it. */
   private carried: AlertChange[] = [];
   private isFull = false;
@@ -79,7 +77,8 @@ export class AlertBook {
     this.silences = new Silences(store);
     this.inhibitions = new Inhibitions(rules.inhibitions);
     this.flapping = new Flapping(rules.flapping, store);
-    this.keepers = { silences: this.silences, inhibitions: this.inhibitions, flapping: this.flapping };
+    const { alerts, silences, inhibitions, flapping } = this;
+    this.keptBack = new KeptBack({ alerts, silences, inhibitions, flapping, replace: (entry, change) => this.replace(entry, change), addEvent: (entry, line) => this.addEvent(entry, line) });
     this.outbox = new AlertOutbox(store, this.alerts, outbox);
   }
 
@@ -332,12 +331,12 @@ export class AlertBook {
     say('flapping', isFlapping ? 'held' : 'passed', text);
     this.inhibitions.add(entry);
     // So that nobody sees it without what keeps it back.
-    const found = suppressionOf(entry, this.keepers);
+    const found = this.keptBack.find(entry);
     if (found !== null) this.alerts.change(entry, { alert: { ...entry.alert, suppression: found.suppression } });
     changes.push({ alert: entry.alert, event: this.addEvent(entry, { what: 'opened', text: `${signal.title}${openings > 1 ? ` (${text})` : ''}`, deed: { at, by: null, why: null } }), what: 'opened' });
     if (found !== null) {
       this.counts.changedFrom(alert, entry.alert);
-      this.saidSuppression(entry, null, found, changes);
+      this.keptBack.said(entry, null, found, at, changes);
     } else {
       say('silence', 'passed', 'no silence or maintenance window takes it');
       say('inhibition', 'passed', 'no active alert speaks for it');
@@ -401,7 +400,7 @@ export class AlertBook {
     this.advance(nowMs, changes);
     try {
       const answer = work(changes);
-      this.settle(changes);
+      this.keptBack.settle(nowMs, changes);
       return { answer, changes };
     } catch (error) {
       this.carried = changes;
@@ -417,7 +416,7 @@ export class AlertBook {
     this.nowMs = nowMs;
     for (let entry = this.flapping.steadyOne(nowMs); entry !== null; entry = this.flapping.steadyOne(nowMs)) this.steady(entry, changes);
     for (const { fingerprint, signal } of this.reappearances.due(nowMs)) this.reopened(fingerprint, signal, changes);
-    this.settle(changes);
+    this.keptBack.settle(nowMs, changes);
   }
 
   /** Flapping is over: it has been well for long enough, or has held for as long, which is no flapping either. */
@@ -449,53 +448,6 @@ export class AlertBook {
     if (isFlapping) this.flapping.turned(entry);
   }
 
-  // Who is kept back -------------------------------------------------------------------------------------------------------
-
-  private settle(changes: AlertChange[]): void {
-    this.touchSilenced(this.silences.advance(this.nowMs));
-    // After a restart these are all that are active.
-    for (const entry of this.inhibitions.takeTouched()) this.touched.add(entry);
-    for (const entry of this.touched) {
-      const found = suppressionOf(entry, this.keepers);
-      const { suppression } = entry.alert;
-      if (isSame(suppression, found?.suppression ?? null)) continue;
-      this.replace(entry, { suppression: found?.suppression ?? null });
-      this.saidSuppression(entry, suppression, found, changes);
-    }
-    this.touched.clear();
-  }
-
-  private touchSilenced(turns: readonly SilenceTurn[]): void {
-    const { index } = this.alerts;
-    const broad: SilenceTurn[] = [];
-    for (const turn of turns) {
-      const narrow = narrowest(turn.match);
-      if (narrow === null) {
-        broad.push(turn);
-        continue;
-      }
-      for (const name of narrow.names) {
-        const entries = narrow.by === 'meterId' ? index.ofMeter(name) : narrow.by === 'component' ? index.ofComponent(name) : index.ofRegion(name);
-        for (const entry of entries) if (turn.matches(entry.alert)) this.touched.add(entry);
-      }
-    }
-    if (broad.length === 0) return;
-    for (const entry of this.activeEntries()) if (broad.some(({ matches }) => matches(entry.alert))) this.touched.add(entry);
-  }
-
-  /** Its suppression was `before` and is what was found: a decision, a line where it is another kind of keeper, and a change. */
-  private saidSuppression(entry: Entry, before: Suppression | null, found: FoundSuppression | null, changes: AlertChange[]): void {
-    const { id, suppression } = entry.alert;
-    const at = this.nowMs;
-    this.inhibitions.said(entry, before, suppression);
-    const step = stepOf(found?.suppression ?? before!);
-    this.alerts.addDecision(entry, { at, step, outcome: found === null ? 'passed' : 'held', reason: found?.reason ?? `nothing keeps it back any more: ${before!.by === 'flapping' ? 'it does not flap' : `${before!.id} does not`}`, contactId: null });
-    const what = found === null ? 'unsuppressed' : 'suppressed';
-    const text = found === null ? 'Not kept back any more' : `Kept back: ${found.reason}`;
-    const event = before?.by === suppression?.by ? null : this.addEvent(entry, { what, text, deed: { at, by: null, why: null } });
-    changes.push({ alert: this.alerts.find(id)!.alert, event, what });
-  }
-
   // Entries ----------------------------------------------------------------------------------------------------------------
 
   private change(entry: Entry, alert: Partial<Alert>, line: { what: AlertEventKind; text: string | null; deed: Deed }, changes: AlertChange[], record: Partial<AlertRecord> = {}): void {
@@ -513,7 +465,7 @@ export class AlertBook {
     if (isMatchedAnew) this.inhibitions.remove(entry);
     this.alerts.change(entry, { ...record, alert });
     if (isMatchedAnew) this.inhibitions.add(entry);
-    if (before.isFlapping !== alert.isFlapping) this.touched.add(entry);
+    if (before.isFlapping !== alert.isFlapping) this.keptBack.touch(entry);
     this.counts.changedFrom(before, alert);
   }
 
@@ -571,10 +523,6 @@ export class AlertBook {
 
 function figuresOf({ region, severity, title, description, value, threshold, unit, affectedMeters }: RaisedSignal): Pick<Alert, 'region' | 'severity' | 'title' | 'description' | 'value' | 'threshold' | 'unit' | 'affectedMeters'> {
   return { region, severity, title, description, value, threshold, unit, affectedMeters };
-}
-
-function stepOf({ by }: Suppression): Decision['step'] {
-  return by === 'maintenance' ? 'silence' : by;
 }
 
 /** More alerts than there may be. */
