@@ -140,6 +140,17 @@ describe('people', () => {
     expect(() => book.resolveAll(Array.from({ length: 101 }, () => 'x'), 'ann', null, T + 2)).toThrow(expect.objectContaining({ code: 'too_many' }));
   });
 
+  it('have no line in their history for figures alone, where no meters are counted', () => {
+    const book = aBook();
+    const load = { rule: 'load', type: 'REGIONAL_OVERLOAD', kind: 'regional_load', affectedMeters: 0, startedAt: T } as const;
+    const [{ alert }] = book.apply(raised({ ...load, value: 95 }), T);
+    book.apply(raised({ ...load, value: 97 }), T + 1);
+    expect(book.get(alert.id)).toMatchObject({ value: 97, version: alert.version + 1 });
+    expect(book.detail(alert.id)!.history.map(({ text }) => text)).toHaveLength(1);
+    book.apply(raised({ ...load, value: 97, affectedMeters: 3 }), T + 2);
+    expect(book.detail(alert.id)!.history.map(({ text }) => text).at(-1)).toBe('Affected meters: 3, after 0');
+  });
+
   it('list silences from the last one of the page before, and take no other cursor', () => {
     const book = aBook();
     const match = { types: [], severities: [], rules: [], regions: ['north'], meters: [], components: [] };

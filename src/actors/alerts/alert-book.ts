@@ -370,7 +370,8 @@ export class AlertBook {
     if (alert.severity !== figures.severity) said.push(`Severity is ${figures.severity} and was ${alert.severity}`);
     if (alert.region !== figures.region) said.push(`It is in ${figures.region} and was in ${alert.region}`);
     const { affectedMeters } = figures;
-    if (affectedMeters >= saidMeters * METERS_FACTOR || affectedMeters * METERS_FACTOR <= saidMeters) said.push(`Affected meters: ${affectedMeters}, after ${saidMeters}`);
+    const isNews = affectedMeters >= saidMeters * METERS_FACTOR || affectedMeters * METERS_FACTOR <= saidMeters;
+    if (isNews && affectedMeters !== saidMeters) said.push(`Affected meters: ${affectedMeters}, after ${saidMeters}`);
     const event = said.length === 0 ? null : { text: said.join('. '), deed: { at: this.nowMs, by: null, why: null } };
     this.change(entry, figures, { what: 'changed', text: event?.text ?? null, deed: { at: this.nowMs, by: null, why: null } }, changes, event === null ? {} : { saidMeters: affectedMeters });
   }
