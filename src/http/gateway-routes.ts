@@ -11,6 +11,7 @@ import { mayWrite } from './own-pages.ts';
 import type { Problem } from './problem-details.ts';
 import { invalidQuery, isProblem, parseQuery } from './query-parameters.ts';
 import { problemOfRefusal } from './supervisor-refusals.ts';
+import type { TariffsPort } from './tariffs-port.ts';
 
 /** What every route of the gateway does: check where a write comes from, the query, the body; take a slot; ask the engine; answer. */
 
@@ -29,7 +30,7 @@ export interface RouteRequest<Query> {
 
 export interface WriteRequest<Query, Body> extends RouteRequest<Query> {
   body: Body;
-  /** Of If-Match: the version that the client has seen; null when it did not say. */
+  /** Of If-Match: the version that the client has seen; 0 of `If-None-Match: *`, which wants none to be there; null when it did not say. */
   version: number | null;
 }
 
@@ -42,6 +43,19 @@ export interface Answer {
   version?: number;
   /** Path of what was made: 201. */
   location?: string;
+  /** In the place of a document. */
+  file?: AnswerFile;
+}
+
+/** What a browser saves and other programs read. */
+export interface AnswerFile {
+  /** Media type. */
+  type: string;
+  /** Name it is saved as: letters, digits, `.`, `_` and `-`. */
+  name: string;
+  content: string | Uint8Array;
+  /** Of a list in parts, the cursor of the next: sent as x-next-cursor. */
+  nextCursor?: string | null;
 }
 
 /** What one method of a path does; its parameters are decoded. */
@@ -62,17 +76,19 @@ export interface GatewayRoutesOptions {
 export class GatewayRoutes {
   readonly engine: EnginePort;
   readonly alerts: AlertsPort;
+  readonly tariffs: TariffsPort;
   private readonly front: HttpFront;
   private readonly intake: JsonIntake;
   private readonly options: GatewayRoutesOptions;
   private queriesInFlight = 0;
   private refused = 0;
 
-  constructor(modules: { front: HttpFront; intake: JsonIntake; engine: EnginePort; alerts: AlertsPort }, options: GatewayRoutesOptions) {
+  constructor(modules: { front: HttpFront; intake: JsonIntake; engine: EnginePort; alerts: AlertsPort; tariffs: TariffsPort }, options: GatewayRoutesOptions) {
     this.front = modules.front;
     this.intake = modules.intake;
     this.engine = modules.engine;
     this.alerts = modules.alerts;
+    this.tariffs = modules.tariffs;
     this.options = options;
   }
 
@@ -104,8 +120,13 @@ export class GatewayRoutes {
 
   /** A method that changes something and has a JSON body. */
   write<Body>(schema: z.ZodType<Body>, answer: (request: WriteRequest<object, Body>) => Promise<RouteAnswer> | RouteAnswer): RouteMethod {
+    return this.writeWith(NO_QUERY, schema, answer);
+  }
+
+  /** The same where the body is a document of its own, and what else is to be said stands in the query. */
+  writeWith<Schema extends z.ZodObject, Body>(querySchema: Schema, schema: z.ZodType<Body>, answer: (request: WriteRequest<z.output<Schema>, Body>) => Promise<RouteAnswer> | RouteAnswer): RouteMethod {
     return (exchange, head, path) => {
-      const begun = this.beginWrite(exchange, head, NO_QUERY);
+      const begun = this.beginWrite(exchange, head, querySchema);
       if (begun === null || !this.intake.enter(exchange)) return;
       this.intake.collectJson(exchange, head, (value) => {
         const parsed = schema.safeParse(value);
@@ -135,7 +156,7 @@ export class GatewayRoutes {
       exchange.problem(query);
       return null;
     }
-    const version = versionOfIfMatch(head.getHeader('if-match'));
+    const version = head.getHeader('if-none-match').trim() === '*' ? 0 : versionOfIfMatch(head.getHeader('if-match'));
     if (version === 'invalid') {
       exchange.problem(INVALID_IF_MATCH);
       return null;
@@ -166,11 +187,15 @@ export class GatewayRoutes {
 
 function sendAnswer(exchange: Exchange, answered: RouteAnswer): void {
   if (isProblem(answered)) return exchange.problem(answered);
-  const { document, version, location } = answered;
+  const { document, version, location, file } = answered;
   const headers = [...ANSWER_HEADERS];
   if (version !== undefined) headers.push(['etag', `"${version}"`]);
   if (location !== undefined) headers.push(['location', location]);
-  if (document === null) exchange.empty(204, headers);
+  if (file !== undefined) {
+    headers.push(['content-disposition', `attachment; filename="${file.name}"`]);
+    if (typeof file.nextCursor === 'string') headers.push(['x-next-cursor', file.nextCursor]);
+    exchange.reply(200, file.type, file.content, headers);
+  } else if (document === null) exchange.empty(204, headers);
   else exchange.json(location === undefined ? 200 : 201, document, headers);
 }
 

@@ -1,26 +1,34 @@
 import type { TemplatedApp } from 'uWebSockets.js';
 import type { Clock, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { addAgreementRoutes } from './agreement-routes.ts';
 import { addAlertRoutes } from './alert-routes.ts';
 import { addAlertRuleRoutes } from './alert-rule-routes.ts';
 import { ALERTS_OFF, type AlertsPort } from './alerts-port.ts';
 import { addAnomalyRoutes } from './anomaly-routes.ts';
+import { addBillingRunRoutes } from './billing-run-routes.ts';
 import { addContactRoutes } from './contact-routes.ts';
+import { addCostRoutes } from './cost-routes.ts';
 import { addDeadLetterRoutes } from './dead-letter-routes.ts';
 import { addDeliveryRoutes } from './delivery-routes.ts';
+import { addDisputeRoutes } from './dispute-routes.ts';
 import type { EnginePort } from './engine-port.ts';
 import { addEngineRoutes } from './engine-routes.ts';
 import { addExplainRoutes } from './explain-routes.ts';
 import { GatewayRoutes } from './gateway-routes.ts';
 import { HttpFront, type HttpFrontStats } from './http-front.ts';
+import { addInvoiceRoutes } from './invoice-routes.ts';
 import { JsonIntake } from './json-intake.ts';
 import { addMeterRoutes } from './meter-routes.ts';
 import type { NodePort } from './node-port.ts';
 import { addNodeRoutes } from './node-routes.ts';
+import { addPriceRoutes } from './price-routes.ts';
 import { addRegionRoutes } from './region-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
 import { addSilenceRoutes } from './silence-routes.ts';
 import { addStaticRoutes, type StaticFile } from './static-files.ts';
+import { addTariffRoutes } from './tariff-routes.ts';
+import { BILLING_OFF, type TariffsPort } from './tariffs-port.ts';
 import { addUnsubscribeRoute } from './unsubscribe-route.ts';
 
 /** The gateway: REST under /api/v1, the dashboard's files, and what `extend` adds (the live stream). */
@@ -55,6 +63,8 @@ export interface GatewayModules {
   engine: EnginePort;
   /** Absent in an engine that runs without alerts. */
   alerts?: AlertsPort;
+  /** Absent in an engine that runs without tariffs and bills. */
+  tariffs?: TariffsPort;
   clock: Clock;
   timers: Timers;
   log: Log;
@@ -74,7 +84,8 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
     modules,
   );
   const intake = new JsonIntake(modules);
-  const routes = new GatewayRoutes({ front, intake, engine: modules.engine, alerts: modules.alerts ?? ALERTS_OFF }, { now: () => clock.now(), queriesInFlightMax, ownHosts });
+  const supervisors = { alerts: modules.alerts ?? ALERTS_OFF, tariffs: modules.tariffs ?? BILLING_OFF };
+  const routes = new GatewayRoutes({ front, intake, engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts });
   addApi(routes);
   addUnsubscribeRoute(front, intake, routes.alerts);
   const nodeRoutes = nodes === undefined ? null : addNodeRoutes(front, nodes.port, { secret: nodes.secret, requestsInFlightMax: queriesInFlightMax }, modules);
@@ -116,7 +127,14 @@ function addApi(routes: GatewayRoutes): void {
   addContactRoutes(routes);
   addScheduleRoutes(routes);
   addDeliveryRoutes(routes);
+  addTariffRoutes(routes);
+  addAgreementRoutes(routes);
+  addCostRoutes(routes);
+  addInvoiceRoutes(routes);
+  addDisputeRoutes(routes);
+  addBillingRunRoutes(routes);
+  addPriceRoutes(routes);
 }
 
 const API_HINT =
-  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries; readings are posted to the ingest port.';
+  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides; readings are posted to the ingest port.';

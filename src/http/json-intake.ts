@@ -6,11 +6,11 @@ import type { Problem } from './problem-details.ts';
 
 /** Bodies of writes: one JSON value each, small and soon there. One per listening server. */
 
-/** A document of alert rules is the largest: two hundred rules with a few selectors each. */
-export const JSON_BYTES_MAX = 64 * 1024;
-/** Writes whose bodies are awaited or that are being answered; past it 503. People and a few programs write, and as many bodies are 4 MiB. */
+/** A tariff is the largest: four hundred rules of a schedule, and the holidays of fifty years. */
+export const JSON_BYTES_MAX = 256 * 1024;
+/** Writes whose bodies are awaited or that are being answered; past it 503. People and a few programs write, and as many bodies are 16 MiB. */
 export const WRITES_IN_FLIGHT_MAX = 64;
-/** From head to last byte: 9 KiB/s for a full body. uWebSockets cuts a slower one itself after 8–12 s, without an answer. */
+/** From head to last byte: 37 KiB/s for a full body. uWebSockets cuts a slower one itself after 8–12 s, without an answer. */
 const BODY_DEADLINE_MS = 7_000;
 
 export class JsonIntake {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { asMeterId } from '../model/ids.ts';
 import { GRANULARITIES } from '../model/window.ts';
 import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import type { Problem } from './problem-details.ts';
 import { choiceParameter, cursorParameter, idParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
 import { meterShape, meterSummaryShape, pageShape, windowShape } from './wire-shapes.ts';
 
@@ -26,6 +27,10 @@ const meterListQuery = z.object({
 
 const HINT = 'GET /api/v1/meters lists those that have sent a reading.';
 
+export function unknownMeter(name: string): Problem {
+  return unknownThing('meter', name, HINT);
+}
+
 /** /api/v1/meters and what lies below. */
 export function addMeterRoutes(routes: GatewayRoutes): void {
   const { engine } = routes;
@@ -38,7 +43,7 @@ export function addMeterRoutes(routes: GatewayRoutes): void {
   routes.get('/api/v1/meters/:meterId', z.object({}), async ({ path }) => {
     const meterId = asMeterId(path[0]);
     const meter = meterId === null ? null : await engine.meter(meterId);
-    return meter === null ? unknownThing('meter', path[0], HINT) : { document: meterShape(meter) };
+    return meter === null ? unknownMeter(path[0]) : { document: meterShape(meter) };
   });
 
   routes.get('/api/v1/meters/:meterId/aggregates', windowQuery, async ({ path, query, nowMs }) => {
@@ -47,6 +52,6 @@ export function addMeterRoutes(routes: GatewayRoutes): void {
     const meterId = asMeterId(path[0]);
     const { granularity, limit, cursor = null } = query;
     const page = meterId === null ? null : await engine.meterWindows(meterId, { granularity, ...range, limit, cursor });
-    return page === null ? unknownThing('meter', path[0], HINT) : { document: pageShape(page, windowShape) };
+    return page === null ? unknownMeter(path[0]) : { document: pageShape(page, windowShape) };
   });
 }

@@ -27,6 +27,22 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   no_address: { status: 409, advice: 'Give the contact one first.' },
   channel_off: { status: 409, advice: 'The engine has to be configured for it first.' },
   invalid_token: { status: 400, advice: '' },
+  billing_off: { status: 404, advice: 'Start it with SEG_BILLING=on, or ask another.' },
+  unknown_meter: { status: 404, advice: 'GET /api/v1/meters lists those that have sent a reading.' },
+  unknown_tariff: { status: 404, advice: 'GET /api/v1/tariffs lists them.' },
+  // Of a meter at a time, where nothing else is wrong with the question.
+  no_tariff: { status: 404, advice: 'Give the meter an agreement with a tariff, or a tariff that applies to its region or class.' },
+  unknown_agreement: { status: 404, advice: 'GET /api/v1/agreements lists them.' },
+  unknown_invoice: { status: 404, advice: 'GET /api/v1/invoices lists them.' },
+  unknown_dispute: { status: 404, advice: 'GET /api/v1/disputes lists them.' },
+  unknown_run: { status: 404, advice: 'GET /api/v1/billing-runs lists them.' },
+  agreement_overlaps: { status: 409, advice: 'End that one first.' },
+  override_overlaps: { status: 409, advice: 'End that one first, or begin after it.' },
+  already_billed: { status: 409, advice: '' },
+  month_not_over: { status: 409, advice: '' },
+  run_under_way: { status: 409, advice: 'GET /api/v1/billing-runs shows how far it is.' },
+  overpaid: { status: 409, advice: '' },
+  period_too_long: { status: 422, advice: '' },
 };
 
 /** The answer to a refusal of a supervisor; null for any other error. */

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { isId } from '../model/ids.ts';
+import { dateField, tariffIdField } from './billing-fields.ts';
+import { billShape, comparedShape, cycleShape, tariffVersionShape } from './billing-shapes.ts';
+import type { GatewayRoutes, RouteAnswer, RouteRequest } from './gateway-routes.ts';
+import { unknownMeter } from './meter-routes.ts';
+import { invalidQuery, timeParameter } from './query-parameters.ts';
+
+/** Tariffs that are compared at once: each rates all months anew. */
+const COMPARED_MAX = 20;
+
+const noQuery = z.object({});
+const atQuery = z.object({ at: timeParameter.optional() });
+const days = { from: dateField, to: dateField };
+const estimateQuery = z.object({ ...days, tariff: tariffIdField.optional() });
+const compareQuery = z.object({
+  ...days,
+  tariffs: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(tariffIdField).min(1).max(COMPARED_MAX, `expected ${COMPARED_MAX} tariffs at most`)),
+});
+
+/** Which tariff counts for a meter, and what it costs, as its intervals are now: nothing is stored, and nothing is rounded that a bill would not round. */
+export function addCostRoutes(routes: GatewayRoutes): void {
+  const { tariffs } = routes;
+
+  function ofMeter<Schema extends z.ZodObject>(path: string, schema: Schema, answer: (meterId: string, request: RouteRequest<z.output<Schema>>) => Promise<RouteAnswer>): void {
+    routes.get(`/api/v1/meters/:meterId/${path}`, schema, (request) => {
+      const [meterId] = request.path;
+      return isId(meterId) ? answer(meterId, request) : unknownMeter(meterId);
+    });
+  }
+
+  ofMeter('tariff', atQuery, async (meterId, { query: { at }, nowMs }) => {
+    const { agreementId, ...tariff } = await tariffs.ask({ kind: 'tariffOf', meterId, at: at ?? nowMs });
+    return { document: { ...tariffVersionShape(tariff), agreementId } };
+  });
+
+  ofMeter('estimate', estimateQuery, async (meterId, { query: { from, to, tariff: tariffId = null } }) => {
+    if (to <= from) return END_NOT_AFTER;
+    return { document: billShape(await tariffs.ask({ kind: 'estimate', meterId, from, to, tariffId })) };
+  });
+
+  ofMeter('cycle', noQuery, async (meterId) => ({ document: cycleShape(await tariffs.ask({ kind: 'cycle', meterId })) }));
+
+  ofMeter('projection', noQuery, async (meterId) => ({ document: billShape((await tariffs.ask({ kind: 'cycle', meterId })).projected) }));
+
+  ofMeter('compare', compareQuery, async (meterId, { query: { from, to, tariffs: tariffIds } }) => {
+    if (to <= from) return END_NOT_AFTER;
+    return { document: comparedShape(await tariffs.ask({ kind: 'compare', meterId, from, to, tariffIds: [...new Set(tariffIds)] })) };
+  });
+}
+
+const END_NOT_AFTER = invalidQuery([{ parameter: 'to', message: 'must be a day after "from": the first that is not included' }]);

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import type { InvoiceQuery } from '../actors/tariffs/protocol.ts';
+import { INVOICE_STATES, type Invoice } from '../model/billing.ts';
+import { amountField, methodField, monthField, referenceField } from './billing-fields.ts';
+import { explainedShape, invoiceShape, invoiceSummaryShape, paymentShape } from './billing-shapes.ts';
+import { byField, idField, timeField } from './body-fields.ts';
+import type { Answer, GatewayRoutes } from './gateway-routes.ts';
+import { LIST_LIMITS } from './meter-routes.ts';
+import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
+import { BILL_LANGUAGES } from './tariffs-port.ts';
+import { pageShape } from './wire-shapes.ts';
+
+const BASE = '/api/v1/invoices';
+
+const listParameters = {
+  agreement: idField.optional(),
+  meterId: idParameter.optional(),
+  state: choiceParameter(INVOICE_STATES).optional(),
+  run: idField.optional(),
+  cursor: cursorParameter.optional(),
+};
+const listQuery = z.object({ ...listParameters, limit: limitParameter(LIST_LIMITS) });
+/** With the lines of each: 1 MB of JSON. */
+const EXPORT_LIMITS = { default: 100, max: 200 };
+const exportQuery = z.object({ ...listParameters, limit: limitParameter(EXPORT_LIMITS) });
+const draftQuery = z.object({ month: monthField });
+const pdfQuery = z.object({ language: choiceParameter(BILL_LANGUAGES).default('en') });
+
+const payment = z.strictObject({ amount: amountField, method: methodField, reference: referenceField, receivedAt: timeField.optional(), by: byField });
+
+type ListParameters = Omit<z.output<typeof listQuery>, 'limit'>;
+
+/** /api/v1/invoices: bills and credit notes, as lists, documents and files, and what was paid of them. */
+export function addInvoiceRoutes(routes: GatewayRoutes): void {
+  const { tariffs } = routes;
+  const find = (query: ListParameters & { limit: number }) => tariffs.ask({ kind: 'invoices', query: invoiceQuery(query) });
+
+  routes.get(BASE, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
+
+  routes.get(`${BASE}/export`, exportQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceShape) }));
+
+  routes.get(`${BASE}/:id`, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'invoice', id })));
+
+  routes.get(`${BASE}/:id/pdf`, pdfQuery, async ({ path: [id], query: { language } }) => {
+    const invoice = await tariffs.ask({ kind: 'invoice', id });
+    return { document: null, file: { type: 'application/pdf', name: `${fileName(invoice)}.pdf`, content: await tariffs.print(invoice, language) } };
+  });
+
+  // From the intervals as they are now.
+  routes.get(`${BASE}/:id/explain`, z.object({}), async ({ path: [id] }) => ({ document: explainedShape(await tariffs.ask({ kind: 'explainInvoice', id })) }));
+
+  routes.get('/api/v1/agreements/:id/draft', draftQuery, async ({ path: [agreementId], query: { month } }) => ({ document: invoiceShape(await tariffs.ask({ kind: 'draft', agreementId, month })) }));
+
+  routes.serve(`${BASE}/:id/payments`, {
+    GET: routes.read(z.object({}), async ({ path: [invoiceId] }) => ({ document: { data: (await tariffs.ask({ kind: 'payments', invoiceId })).map(paymentShape), nextCursor: null } })),
+    // The same reference again is the same payment, so a client that heard nothing sends it again.
+    POST: routes.write(payment, async ({ path: [invoiceId], body: { receivedAt, ...paid }, nowMs }) => {
+      const { payment, invoice } = await tariffs.ask({ kind: 'pay', invoiceId, ...paid, receivedAt: receivedAt ?? nowMs });
+      return { document: { payment: paymentShape(payment), invoice: invoiceShape(invoice) } };
+    }),
+  });
+}
+
+function invoiceQuery(parameters: ListParameters & { limit: number }): InvoiceQuery {
+  const { agreement: agreementId = null, meterId = null, state = null, run = null, limit, cursor = null } = parameters;
+  return { agreementId, meterId, state, run, limit, cursor };
+}
+
+function shown(invoice: Invoice): Answer {
+  return { document: invoiceShape(invoice), version: invoice.version };
+}
+
+/** A draft has no number. */
+function fileName({ number, kind, from }: Invoice): string {
+  return number ?? `${kind}-draft-${from}`;
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { isId } from '../model/ids.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import { priceField, reasonField } from './billing-fields.ts';
+import { priceOverrideShape, priceShape } from './billing-shapes.ts';
+import { byField, invalidBody, timeField } from './body-fields.ts';
+import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import { LIST_LIMITS } from './meter-routes.ts';
+import { cursorParameter, flagParameter, idParameter, isProblem, limitParameter, openTimeRange, rangeParameters } from './query-parameters.ts';
+import { pageShape } from './wire-shapes.ts';
+
+const OVERRIDES = '/api/v1/price-overrides';
+/** One that nobody remembers would hold for ever. */
+const OVERRIDE_MAX_MS = 366 * 86_400_000;
+
+const pageParameters = { limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() };
+const historyQuery = z.object({ ...rangeParameters, ...pageParameters });
+const overridesQuery = z.object({ region: idParameter.optional(), ended: flagParameter.default(false), ...pageParameters });
+const endQuery = z.object({ by: byField, reason: reasonField });
+const newOverride = z.strictObject({
+  region: z.string().refine(isId, 'expected 1–64 characters of A–Z a–z 0–9 . _ : -'),
+  price: priceField,
+  from: timeField.optional(),
+  until: timeField,
+  by: byField,
+  reason: reasonField,
+});
+
+/** /api/v1/prices: what a kWh costs by the load of its region, and what operators made of it. */
+export function addPriceRoutes(routes: GatewayRoutes): void {
+  const { tariffs } = routes;
+
+  routes.get('/api/v1/prices', z.object({}), async () => ({ document: { data: (await tariffs.ask({ kind: 'prices' })).map(priceShape), nextCursor: null } }));
+
+  routes.get('/api/v1/prices/:region', z.object({}), async ({ path: [region] }) => {
+    const price = (await tariffs.ask({ kind: 'prices' })).find((one) => one.region === region);
+    return price === undefined ? unknownThing('price', region, 'GET /api/v1/prices lists those there are: of regions with a configured capacity.') : { document: priceShape(price) };
+  });
+
+  routes.get('/api/v1/prices/:region/history', historyQuery, async ({ path: [region], query: { limit, cursor = null, ...given }, nowMs }) => {
+    const range = openTimeRange(given, nowMs);
+    if (isProblem(range)) return range;
+    return { document: pageShape(await tariffs.ask({ kind: 'priceHistory', region, ...range, limit, cursor }), priceShape) };
+  });
+
+  routes.serve(OVERRIDES, {
+    GET: routes.read(overridesQuery, async ({ query: { region = null, ended: withEnded, limit, cursor = null } }) => ({
+      document: pageShape(await tariffs.ask({ kind: 'overrides', region, withEnded, limit, cursor }), priceOverrideShape),
+    })),
+    POST: routes.write(newOverride, async ({ body: { from: givenFrom, until, ...rest }, nowMs }) => {
+      const from = givenFrom ?? nowMs;
+      if (from < nowMs - CLOCKS_APART_MS) return invalidBody([{ path: 'from', message: 'expected now or later: what was published stays as it was' }]);
+      if (until <= from) return invalidBody([{ path: 'until', message: 'expected a time after "from", which is now unless given' }]);
+      if (until - from > OVERRIDE_MAX_MS) return invalidBody([{ path: 'until', message: 'expected a year after "from" at most' }]);
+      const override = await tariffs.ask({ kind: 'makeOverride', from, until, ...rest });
+      return { document: priceOverrideShape(override), location: `${OVERRIDES}/${encodeURIComponent(override.id)}` };
+    }),
+  });
+
+  routes.serve(`${OVERRIDES}/:id`, {
+    // The record stays.
+    DELETE: routes.remove(endQuery, async ({ path: [id], query: { by, reason } }) => {
+      try {
+        return { document: priceOverrideShape(await tariffs.ask({ kind: 'endOverride', id, by, reason })) };
+      } catch (error) {
+        // Stand-ins of rotas have the same code.
+        if (!(error instanceof OperationalError) || error.code !== 'unknown_override') throw error;
+        return unknownThing('override', id, `GET ${OVERRIDES}?ended=true lists them.`);
+      }
+    }),
+  });
+}
+
+/** What a client's "now" may be behind. */
+const CLOCKS_APART_MS = 60_000;

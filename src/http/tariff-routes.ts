@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { tariffSchema, type TariffDocument, type TariffFault } from '../actors/tariffs/tariff-document.ts';
+import { bodyFaults, byField, invalidBody, type BodyFault } from './body-fields.ts';
+import { tariffSummaryShape, tariffVersionShape } from './billing-shapes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
+import { LIST_LIMITS } from './meter-routes.ts';
+import { cursorParameter, limitParameter, timeParameter } from './query-parameters.ts';
+import { pageShape } from './wire-shapes.ts';
+
+const BASE = '/api/v1/tariffs';
+const listQuery = z.object({ limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() });
+const versionParameter = z.string().regex(/^[1-9]\d{0,8}$/, 'expected the number of a version').transform(Number);
+const oneQuery = z.object({ version: versionParameter.optional() });
+const atQuery = z.object({ at: timeParameter.optional() });
+const putQuery = z.object({ by: byField });
+/** The document itself, judged by what it says. */
+const anything = z.unknown();
+
+/** /api/v1/tariffs: their documents by version, and which one counts for whom. */
+export function addTariffRoutes(routes: GatewayRoutes): void {
+  const { tariffs } = routes;
+
+  routes.get(BASE, listQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await tariffs.ask({ kind: 'tariffs', limit, cursor }), tariffSummaryShape) }));
+
+  // Whether a document is right is what is asked here, so one that is wrong is no failed request.
+  routes.serve(`${BASE}/check`, {
+    POST: routes.write(anything, ({ body }) => {
+      const { document, faults } = judged(body);
+      return { document: { valid: faults.length === 0, faults, document: faults.length === 0 ? document : null } };
+    }),
+  });
+
+  routes.serve(`${BASE}/:id`, {
+    GET: routes.read(oneQuery, async ({ path: [id], query: { version = null } }) => {
+      const tariff = await tariffs.ask({ kind: 'tariff', id, version });
+      return { document: tariffVersionShape(tariff), version: tariff.version };
+    }),
+    // The whole document, which becomes a version of its own: who has the one before keeps it in what was billed.
+    PUT: routes.writeWith(putQuery, anything, async ({ path: [id], query: { by }, body, version: expectedVersion }) => {
+      const { document, faults } = judged(body);
+      if (document !== null && document.id !== id) faults.push({ path: 'id', message: `expected ${JSON.stringify(id.slice(0, 64))}, as in the address` });
+      if (document === null || faults.length > 0) return { ...invalidBody(faults), code: 'invalid_tariff' };
+      const tariff = await tariffs.ask({ kind: 'putTariff', document, expectedVersion, by });
+      return { document: tariffVersionShape(tariff), version: tariff.version, location: `${BASE}/${encodeURIComponent(id)}?version=${tariff.version}` };
+    }),
+  });
+
+  routes.get(`${BASE}/:id/versions`, z.object({}), async ({ path: [id] }) => ({ document: { data: (await tariffs.ask({ kind: 'tariffVersions', id })).map(tariffSummaryShape), nextCursor: null } }));
+
+  routes.get('/api/v1/regions/:region/tariffs', atQuery, async ({ path: [region], query: { at }, nowMs }) => ({
+    document: { data: (await tariffs.ask({ kind: 'tariffsOfRegion', region, at: at ?? nowMs })).map(tariffSummaryShape), nextCursor: null },
+  }));
+}
+
+function judged(body: unknown): { document: TariffDocument | null; faults: (BodyFault | TariffFault)[] } {
+  const parsed = tariffSchema.safeParse(body);
+  return parsed.success ? { document: parsed.data, faults: [] } : { document: null, faults: bodyFaults(parsed.error) };
+}
