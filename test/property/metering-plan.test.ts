@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const SEED = 20261127;
 
-/** Zones, and days about which their clocks change: by an hour, by half of one, at midnight, back over midnight, by a whole day, not at all, and never by quarter-hours. */
+/** Zones, and days about which their clocks change: by an hour, by half of one, at midnight, over midnight and back, by a whole day, not at all, and never by quarter-hours. */
 const CHANGES: readonly (readonly [zone: string, day: string])[] = [
   ['Europe/Berlin', '2026-03-29'],
   ['Europe/Berlin', '2026-10-25'],
@@ -23,6 +23,7 @@ const CHANGES: readonly (readonly [zone: string, day: string])[] = [
   ['America/Havana', '2026-03-08'],
   ['America/Havana', '2026-11-01'],
   ['America/St_Johns', '2006-10-29'],
+  ['America/Toronto', '1919-03-31'],
   ['Pacific/Apia', '2011-12-30'],
   ['Asia/Kathmandu', '2024-02-29'],
   ['+05:07', '2024-02-29'],
