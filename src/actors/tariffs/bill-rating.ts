@@ -1,27 +1,21 @@
-import type { Bill } from '../../model/billing.ts';
-import type { Determinants } from '../../model/energy.ts';
+import type { Bill, BillPart, InvoiceLine } from '../../model/billing.ts';
+import { AMOUNT_DIGITS, parseDecimal, PRICE_DIGITS, roundTo, type Amount } from '../../model/decimal.ts';
+import { QUARTER_MS, type Determinants, type IntervalQuality } from '../../model/energy.ts';
+import { dayAfter } from './rating/billing-days.ts';
+import { settleCredit } from './rating/credit-settlement.ts';
+import { highestDemand, measuredDemand, type MonthDemand } from './rating/demand-charges.ts';
+import { amountText, priceText, quantityText, sumOf, type RatedLine } from './rating/rated-line.ts';
+import { rateStretch, stretchState, yearMinimumsCarried, type RatedTariff, type StretchInput } from './rating/stretch-rating.ts';
 import type { TariffPlan } from './tariff-plan.ts';
-import type { TariffVersion } from './protocol.ts';
+
+export type { MonthDemand, RatedTariff, StretchInput };
 
 /**
  * Bills from determinants and tariffs. All of it is pure: the same stretches give the same bill, whenever and wherever it is worked out.
  *
- * A bill is made of stretches: days of one calendar month of the zone under one version of one tariff. A month in which the tariff changes has two of them; an estimate over half a year has one at
- * least for each month.
+ * A bill is made of stretches: days of one calendar month of the zone under one version of one tariff. A month in which the tariff changes has two of them; an estimate over half a year has at least one
+ * for each month. Stretches without a change of tariff between them belong together: cut, each would be rounded and have its peaks for itself.
  */
-
-/** A version of a tariff, as far as rating needs it. */
-export type RatedTariff = Pick<TariffVersion, 'id' | 'version' | 'document'>;
-
-export interface StretchInput {
-  tariff: RatedTariff;
-  /** Of days within one month. Its moments: the quarter-hour of the region's peak of the month, where the tariff asks for it (`needsRegionPeak`), it is known and within these days; else none. */
-  plan: TariffPlan;
-  determinants: Determinants;
-  /** Of months before, for ratchets: as `demandOf` gives it, in any order. As many as `lookbackMonths` says and there are. Empty where nothing is looked back at. */
-  pastDemand: readonly MonthDemand[];
-}
-
 export interface BillInput {
   agreementId: string;
   meterId: string;
@@ -46,19 +40,11 @@ export interface CarriedOver {
   creditKwh: Record<string, string>;
   /** What the customer is owed, 0 or more. */
   creditAmount: string;
-  /** By `tariff/charge` of a yearly minimum: what the charges that it covers came to in the year so far, and what its share of the year was. */
+  /** By name of a yearly minimum: what the charges that it covers came to in the year so far, and what was due of it. */
   yearMinimums: Record<string, { covered: string; due: string }>;
 }
 
 export const NOTHING_CARRIED: CarriedOver = { creditKwh: {}, creditAmount: '0', yearMinimums: {} };
-
-/** Demand of the meter in a month, or a stretch of it, that a ratchet looks back at. */
-export interface MonthDemand {
-  /** `2026-07` */
-  month: string;
-  /** By `charge/period` (`*` where the charge has no periods), microKw. */
-  microKw: Record<string, number>;
-}
 
 /** How many months before a bill's a tariff's ratchets look at; 0: none. */
 export function lookbackMonths({ document }: Pick<RatedTariff, 'document'>): number {
@@ -69,7 +55,123 @@ export function lookbackMonths({ document }: Pick<RatedTariff, 'document'>): num
 export function needsRegionPeak({ document }: Pick<RatedTariff, 'document'>): boolean {
   return document.charges.some((charge) => charge.kind === 'demand' && charge.measure === 'coincident');
 }
-// First signatures; see below in this file's next version:
-// demandOf(tariff: RatedTariff, plan: TariffPlan, determinants: Determinants): MonthDemand
-// makeBill(input: BillInput): RatedBill
-// explainLine(line: InvoiceLine, currency: string): string (bill-line-text.ts)
+
+/** What later months look back at. `plan` is of a month, or days of one, under the same tariff. */
+export function demandOf({ document }: Pick<RatedTariff, 'document'>, plan: TariffPlan, determinants: Determinants): MonthDemand {
+  return { month: plan.from.slice(0, 7), microKw: measuredDemand(document, plan, determinants) };
+}
+
+/** Throws RangeError where stretches do not make a bill. */
+export function makeBill({ agreementId, meterId, region, stretches, carried, isLast }: BillInput): RatedBill {
+  checkStretches(stretches);
+  const state = stretchState(carried.creditKwh, carried.yearMinimums);
+  const rated = stretches.map((stretch, index) => rateStretch(stretch, state, isLast && index === stretches.length - 1));
+  const { tariff: lastTariff, plan: lastPlan } = stretches[stretches.length - 1];
+  const { document } = lastTariff;
+  const ofStretches = rated.flatMap(({ lines }) => lines);
+  const credit = settleCredit(document, ofStretches, parseDecimal(carried.creditAmount, AMOUNT_DIGITS), isLast ? 'agreement' : rated[rated.length - 1].endsYear ? 'year' : null);
+  const ofBill = [...credit.lines, ...roundingLine(document.rounding.totalStep, sumOf(ofStretches) + sumOf(credit.lines))];
+
+  const from = stretches[0].plan.from;
+  const to = lastPlan.to;
+  const lines = rated.flatMap((stretch, index) => stretch.lines.map((line) => ({ line, ...stretches[index].tariff, from: stretch.days.from, to: stretch.days.to })));
+  lines.push(...ofBill.map((line) => ({ line, ...lastTariff, from, to })));
+  const tax = sumOf(ofStretches.filter(({ kind }) => kind === 'tax'));
+  const total = sumOf(ofStretches) + sumOf(ofBill);
+  const digits = Math.max(...stretches.map(({ tariff }) => tariff.document.rounding.digits));
+  const creditKwh = state.credits.asCarried();
+  return {
+    bill: {
+      agreementId,
+      meterId,
+      region,
+      currency: document.currency,
+      zone: document.zone,
+      from,
+      to,
+      parts: stretches.map(partOf),
+      lines: lines.map((entry, index) => invoiceLine(index + 1, entry)),
+      net: amountText(total - tax, digits),
+      tax: amountText(tax, digits),
+      total: amountText(total, digits),
+      importKwh: kwhOf(stretches.flatMap(({ determinants }) => determinants.importMicroKwh)),
+      exportKwh: kwhOf(stretches.flatMap(({ determinants }) => determinants.exportMicroKwh)),
+      dailyKwh: stretches.flatMap(dailyOf),
+      quality: stretches.map(({ determinants }) => determinants.quality).reduce(addQuality),
+      creditKwh,
+    },
+    carried: { creditKwh, creditAmount: amountText(credit.carried, 0), yearMinimums: yearMinimumsCarried(state) },
+  };
+}
+
+function checkStretches(stretches: readonly StretchInput[]): void {
+  if (stretches.length === 0) throw new RangeError('a bill has one stretch at least');
+  const [first] = stretches;
+  stretches.forEach(({ tariff: { document }, plan }, index) => {
+    if (document.currency !== first.tariff.document.currency) throw new RangeError(`a bill has one currency, not ${first.tariff.document.currency} and ${document.currency}`);
+    if (document.zone !== first.tariff.document.zone) throw new RangeError(`a bill has one time zone, not ${first.tariff.document.zone} and ${document.zone}`);
+    if (index > 0 && plan.from !== stretches[index - 1].plan.to) throw new RangeError(`stretches follow each other: after ${stretches[index - 1].plan.to} came ${plan.from}`);
+  });
+}
+
+/** Where there are no smaller coins. */
+function roundingLine(totalStep: string | null, total: Amount): RatedLine[] {
+  if (totalStep === null) return [];
+  const step = parseDecimal(totalStep, AMOUNT_DIGITS);
+  const difference = step === 0n ? 0n : roundTo(total, step, 'halfUp') - total;
+  if (difference === 0n) return [];
+  const unitPrice = difference / 10n ** BigInt(AMOUNT_DIGITS - PRICE_DIGITS);
+  return [{ kind: 'rounding', charge: 'Rounding', text: `Rounding to ${totalStep}`, period: null, tier: null, quantity: 1_000_000n, unit: 'once', unitPrice, amount: difference }];
+}
+
+interface PlacedLine extends Pick<BillPart, 'from' | 'to'>, RatedTariff {
+  line: RatedLine;
+}
+
+function invoiceLine(number: number, { line, id, version, document, from, to }: PlacedLine): InvoiceLine {
+  const { digits } = document.rounding;
+  return {
+    number,
+    kind: line.kind,
+    charge: line.charge,
+    text: line.text,
+    tariffId: id,
+    tariffVersion: version,
+    from,
+    to,
+    period: line.period,
+    tier: line.tier,
+    quantity: quantityText(line.quantity),
+    unit: line.unit,
+    unitPrice: priceText(line.unitPrice, line.unit === '%' ? 0 : digits),
+    amount: amountText(line.amount, digits),
+  };
+}
+
+function partOf({ tariff, plan, determinants }: StretchInput): BillPart {
+  const highest = highestDemand(determinants);
+  const bucket = determinants.peakMicroKw.indexOf(highest);
+  const quarter = bucket < 0 ? -1 : determinants.peakQuarter[bucket];
+  return {
+    tariffId: tariff.id,
+    tariffVersion: tariff.version,
+    from: plan.from,
+    to: plan.to,
+    quality: determinants.quality,
+    digest: determinants.digest,
+    peakKw: plan.plan.demandBucketCount === 0 ? null : quantityText(BigInt(highest)),
+    peakAt: quarter < 0 ? null : quarter * QUARTER_MS,
+  };
+}
+
+function dailyOf({ plan, determinants: { dayImportMicroKwh, dayExportMicroKwh } }: StretchInput): Bill['dailyKwh'] {
+  return dayImportMicroKwh.map((microKwh, day) => ({ date: dayAfter(plan.from, day), importKwh: quantityText(BigInt(microKwh)), exportKwh: quantityText(BigInt(dayExportMicroKwh[day])) }));
+}
+
+function kwhOf(microKwh: readonly number[]): string {
+  return quantityText(microKwh.reduce((sum, value) => sum + BigInt(value), 0n));
+}
+
+function addQuality(a: IntervalQuality, b: IntervalQuality): IntervalQuality {
+  return { measured: a.measured + b.measured, estimated: a.estimated + b.estimated, missing: a.missing + b.missing };
+}

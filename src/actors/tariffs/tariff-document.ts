@@ -67,7 +67,7 @@ export const TIER_UNITS = ['kWh', 'kWh/day', 'kWh/kW', 'kWh/kW/day'] as const;
 
 /** Tiers follow each other; only the last has no end. */
 const energyTier = z.strictObject({
-  /** End of the tier in the month: kWh; kWh for each day of it; kWh for each kW of the highest demand of the month; both. */
+  /** End of the tier in the month: kWh; kWh for each day of it; kWh for each kW of the highest demand of the month (as demand charges of measure `max` count it, where there are some); both. */
   upTo: z.strictObject({ value: quantity, unit: z.enum(TIER_UNITS) }).nullable().default(null),
   /** For each kWh. */
   price,
@@ -175,9 +175,13 @@ const metering = z
     method: z.enum(['netBilling', 'netMetering', 'netMeteringMoney']).default('netBilling'),
     /** What becomes of a credit at a month's end: paid with the bill, or kept for the next. */
     carryOver: z.boolean().default(true),
-    /** Month of the year after whose end credits in kWh are settled at `yearEndPrice` and begin anew; null: they last. */
+    /** Month of the year after whose end credits in kWh are settled at `yearEndPrice`, those in money as `yearEndCredit` says, and begin anew; null: they last. */
     yearEndMonth: z.int().min(1).max(12).nullable().default(12),
     yearEndPrice: notNegative(price).default('0'),
+    /** A credit in money counts from the bill on that it comes of, or from the next one on. */
+    creditFrom: z.enum(['thisBill', 'nextBill']).default('thisBill'),
+    /** What becomes of credits in money when the year ends: they are paid out, or lapse. */
+    yearEndCredit: z.enum(['paid', 'lapses']).default('paid'),
   })
   .prefault({});
 

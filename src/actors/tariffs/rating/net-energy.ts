@@ -1,0 +1,124 @@
+import { parseDecimal } from '../../../model/decimal.ts';
+import type { Determinants } from '../../../model/energy.ts';
+import type { TariffDocument } from '../tariff-document.ts';
+import type { TariffPlan } from '../tariff-plan.ts';
+import { QUANTITY_DIGITS, quantityText } from './rated-line.ts';
+
+/** Energy by period of a schedule, microKwh, after what the metering method takes off. Periods without any are left out. */
+export interface NetEnergy {
+  /** To be charged. */
+  charged: Map<string, bigint>;
+  /** Given to the grid and to be credited. */
+  credited: Map<string, bigint>;
+  /** Taken off what was imported by credits of earlier months. */
+  applied: bigint;
+}
+
+/** Credits in kWh of the months before, by schedule and period, microKwh. A schedule has its own account of them: each counts the same energy in other periods. */
+export class CreditAccounts {
+  readonly #accounts: Map<string, Map<string, bigint>>;
+
+  /** As `CarriedOver.creditKwh`. */
+  constructor(creditKwh: Readonly<Record<string, string>>) {
+    this.#accounts = new Map();
+    for (const [key, kwh] of Object.entries(creditKwh)) {
+      const slash = key.indexOf('/');
+      const schedule = key.slice(0, slash);
+      const account = this.#accounts.get(schedule) ?? new Map<string, bigint>();
+      this.#accounts.set(schedule, account.set(key.slice(slash + 1), parseDecimal(kwh, QUANTITY_DIGITS)));
+    }
+  }
+
+  /** That of a schedule, for good. Where another tariff's schedules have other names, a new account begins with all that the customer has, for any period. */
+  of(schedule: string): Map<string, bigint> {
+    let account = this.#accounts.get(schedule);
+    if (account === undefined) {
+      const total = this.total();
+      this.#accounts.set(schedule, (account = new Map(total > 0n ? [[ANY_PERIOD, total]] : [])));
+    }
+    return account;
+  }
+
+  /** Of one schedule: the accounts are the same energy seen several times. */
+  total(): bigint {
+    for (const account of this.#accounts.values()) return totalOf(account);
+    return 0n;
+  }
+
+  /** Only the accounts of these schedules are kept. */
+  keep(schedules: readonly string[]): void {
+    for (const schedule of this.#accounts.keys()) if (!schedules.includes(schedule)) this.#accounts.delete(schedule);
+  }
+
+  clear(): void {
+    this.#accounts.clear();
+  }
+
+  asCarried(): Record<string, string> {
+    const carried: Record<string, string> = {};
+    for (const [schedule, account] of this.#accounts) for (const [period, microKwh] of account) if (microKwh > 0n) carried[`${schedule}/${period}`] = quantityText(microKwh);
+    return carried;
+  }
+}
+
+/** Credit of an account that is of no period of its schedule. */
+const ANY_PERIOD = '*';
+
+/** What a schedule's periods have to be charged and credited for. Under `netMetering` credits of before are used up first, and what is left over goes to `credits`. */
+export function netEnergy(document: TariffDocument, schedule: string, plan: TariffPlan, determinants: Determinants, credits: CreditAccounts): NetEnergy {
+  const imported = byPeriod(plan, schedule, determinants.importMicroKwh);
+  const exported = byPeriod(plan, schedule, determinants.exportMicroKwh);
+  if (document.metering.method === 'netBilling') return { charged: imported, credited: exported, applied: 0n };
+  const charged = new Map<string, bigint>();
+  const credited = new Map<string, bigint>();
+  for (const period of new Set([...imported.keys(), ...exported.keys()])) {
+    const net = (imported.get(period) ?? 0n) - (exported.get(period) ?? 0n);
+    if (net > 0n) charged.set(period, net);
+    if (net < 0n) credited.set(period, -net);
+  }
+  if (document.metering.method === 'netMeteringMoney') return { charged, credited, applied: 0n };
+  const account = credits.of(schedule);
+  const applied = applyCredits(account, charged, new Set(plan.energyPeriods.map((periods) => periods[schedule])));
+  for (const [period, microKwh] of credited) account.set(period, (account.get(period) ?? 0n) + microKwh);
+  return { charged, credited: new Map(), applied };
+}
+
+export function totalOf(energy: ReadonlyMap<string, bigint>): bigint {
+  let total = 0n;
+  for (const microKwh of energy.values()) total += microKwh;
+  return total;
+}
+
+/**
+ * Takes credits off what is to be charged: those of the same period, and then those of periods that these days do not have, as of another season: they would otherwise have to wait for months. What is left
+ * stays. Gives how much was taken off.
+ */
+function applyCredits(account: Map<string, bigint>, charged: Map<string, bigint>, periodsOfDays: ReadonlySet<string>): bigint {
+  let applied = 0n;
+  const apply = (from: string, to: string): void => {
+    const credit = account.get(from) ?? 0n;
+    const use = charged.get(to) ?? 0n;
+    const taken = credit < use ? credit : use;
+    if (taken === 0n) return;
+    applied += taken;
+    setOrDelete(account, from, credit - taken);
+    setOrDelete(charged, to, use - taken);
+  };
+  for (const period of [...charged.keys()]) apply(period, period);
+  const others = [...account.keys()].filter((period) => !periodsOfDays.has(period));
+  for (const from of others) for (const to of [...charged.keys()]) apply(from, to);
+  return applied;
+}
+
+function setOrDelete(energy: Map<string, bigint>, period: string, microKwh: bigint): void {
+  if (microKwh > 0n) energy.set(period, microKwh);
+  else energy.delete(period);
+}
+
+function byPeriod(plan: TariffPlan, schedule: string, microKwh: readonly number[]): Map<string, bigint> {
+  const sums = new Map<string, bigint>();
+  plan.energyPeriods.forEach((periods, bucket) => {
+    if (microKwh[bucket] !== 0) sums.set(periods[schedule], (sums.get(periods[schedule]) ?? 0n) + BigInt(microKwh[bucket]));
+  });
+  return sums;
+}
