@@ -18,6 +18,7 @@ import { portTransport } from '../runtime/transport.ts';
 import { TurnShare } from '../runtime/turn-share.ts';
 import { HOST_PORT, LOG_PORT, type OwnPartitions, type PartitionNews } from './cluster-ports.ts';
 import { dataFiles } from './open-shard-store.ts';
+import { answerStepwise } from './stepwise-answer.ts';
 import type { PartitionThreadSnapshot } from './engine-metrics.ts';
 import type { GatewayChannelAnswer } from './shard-thread.ts';
 import type { ShardPortMeta } from './shard-links.ts';
@@ -122,24 +123,36 @@ runThread(async (context) => {
   const questions = new TurnShare(QUESTIONS_MS_PER_TURN, { clock, nextTurn: setImmediate });
 
   function answer(partition: number, query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
-    questions.run(() => answerNow(partition, query, reply));
+    if (query.kind !== 'determinants') {
+      questions.run(() => answerNow(partition, query, reply));
+      return;
+    }
+    const actor = host.actorOf(partition);
+    const answer = actor?.queries.energy.determinants(query);
+    const step = (): ShardAnswers['determinants'] | null => {
+      // It may go between two steps, and its store with it.
+      if (answer === undefined || host.actorOf(partition) !== actor) throw moving(partition);
+      return answer.step();
+    };
+    answerStepwise(step, questions, (found) => reply.ok(found), (error) => refuse(query, reply, error));
   }
 
   function answerNow(partition: number, query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
-    const actor = host.actorOf(partition);
-    if (actor === null) {
-      reply.fail(new OperationalError('unavailable', `partition ${partition} is moving; try again shortly`, { retryable: true }));
-      return;
-    }
     try {
+      const actor = host.actorOf(partition);
+      if (actor === null) throw moving(partition);
       const found = actor.ask(query);
       reply.ok(found, query.kind === 'effects' ? [(found as ShardAnswers['effects']).windows] : []);
     } catch (error) {
-      // A question changes nothing, so a failed one must not cost the partition; only its asker hears.
-      if (!(error instanceof OperationalError && error.retryable)) log.error({ err: error, query: query.kind }, 'a query failed');
-      const isSaid = error instanceof OperationalError && (error.code === 'corrupt' || error.retryable);
-      reply.fail(isSaid ? error : new OperationalError('query_failed', 'the partition could not answer this query', { cause: error }));
+      refuse(query, reply, error);
     }
+  }
+
+  /** A question changes nothing, so a failed one must not cost the partition; only its asker hears. */
+  function refuse(query: ShardQuery, reply: Reply<GatewayChannelAnswer>, error: unknown): void {
+    if (!(error instanceof OperationalError && error.retryable)) log.error({ err: error, query: query.kind }, 'a query failed');
+    const isSaid = error instanceof OperationalError && (error.code === 'corrupt' || error.retryable);
+    reply.fail(isSaid ? error : new OperationalError('query_failed', 'the partition could not answer this query', { cause: error }));
   }
 
   return {
@@ -151,6 +164,10 @@ runThread(async (context) => {
     },
   };
 });
+
+function moving(partition: number): OperationalError {
+  return new OperationalError('unavailable', `partition ${partition} is moving; try again shortly`, { retryable: true });
+}
 
 function isSound(directory: string): boolean {
   try {

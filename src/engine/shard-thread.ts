@@ -11,6 +11,7 @@ import { portTransport } from '../runtime/transport.ts';
 import { TurnShare } from '../runtime/turn-share.ts';
 import type { ShardThreadSnapshot } from './engine-metrics.ts';
 import { openShardStore } from './open-shard-store.ts';
+import { answerStepwise } from './stepwise-answer.ts';
 
 /** A worker thread with one shard actor on its own LMDB environment. */
 
@@ -97,7 +98,12 @@ runThread(async (context) => {
   const questions = new TurnShare(QUESTIONS_MS_PER_TURN, { clock, nextTurn: setImmediate });
 
   function answer(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
-    questions.run(() => answerNow(query, reply));
+    if (query.kind !== 'determinants') {
+      questions.run(() => answerNow(query, reply));
+      return;
+    }
+    const answer = actor.queries.energy.determinants(query);
+    answerStepwise(() => answer.step(), questions, (found) => reply.ok(found), (error) => refuse(query, reply, error));
   }
 
   function answerNow(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
@@ -105,11 +111,15 @@ runThread(async (context) => {
       const found = actor.ask(query);
       reply.ok(found, query.kind === 'effects' ? [(found as ShardAnswers['effects']).windows] : []);
     } catch (error) {
-      // A question changes nothing, so a failed one must not cost the shard; only its asker hears.
-      log.error({ err: error, query: query.kind }, 'a query failed');
-      const isDamage = error instanceof OperationalError && error.code === 'corrupt';
-      reply.fail(isDamage ? error : new OperationalError('query_failed', 'the shard could not answer this query', { cause: error }));
+      refuse(query, reply, error);
     }
+  }
+
+  /** A question changes nothing, so a failed one must not cost the shard; only its asker hears. */
+  function refuse(query: ShardQuery, reply: Reply<GatewayChannelAnswer>, error: unknown): void {
+    log.error({ err: error, query: query.kind }, 'a query failed');
+    const isDamage = error instanceof OperationalError && error.code === 'corrupt';
+    reply.fail(isDamage ? error : new OperationalError('query_failed', 'the shard could not answer this query', { cause: error }));
   }
 
   const started = clock.monotonic();

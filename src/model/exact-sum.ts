@@ -41,3 +41,33 @@ export function sumUnits(high: number, low: number): number {
   const carry = Math.floor(low / LOW_RANGE);
   return (high + carry) * LOW_RANGE + (low - carry * LOW_RANGE);
 }
+
+const UNITS_PER_MILLIONTH = 1_000;
+
+/** The sum in millionths, a whole number; halves go to the even one. */
+export function sumMillionths(high: number, low: number): number {
+  const units = sumUnits(high, low);
+  if (Math.abs(units) < Number.MAX_SAFE_INTEGER) return toMillionths(units);
+  const exact = BigInt(high) * BigInt(LOW_RANGE) + BigInt(low);
+  const thousand = BigInt(UNITS_PER_MILLIONTH);
+  const rest = ((exact % thousand) + thousand) % thousand;
+  const whole = (exact - rest) / thousand;
+  return Number(whole) + roundUp(Number(rest), (whole & 1n) === 1n);
+}
+
+/** Whole billionths as whole millionths; |units| < 2^53. Halves go to the even one. */
+export function toMillionths(units: number): number {
+  let whole = Math.floor(units / UNITS_PER_MILLIONTH);
+  let rest = units - whole * UNITS_PER_MILLIONTH;
+  // The quotient of a large number may have been rounded up to the next whole one.
+  if (rest < 0) {
+    whole--;
+    rest += UNITS_PER_MILLIONTH;
+  }
+  // Not −0.
+  return whole + roundUp(rest, whole % 2 !== 0);
+}
+
+function roundUp(rest: number, isOdd: boolean): number {
+  return rest > UNITS_PER_MILLIONTH / 2 || (rest === UNITS_PER_MILLIONTH / 2 && isOdd) ? 1 : 0;
+}

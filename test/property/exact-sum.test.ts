@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { highOf, lowOf, meanValue, sumUnits, sumValue, toUnits } from '../../src/model/exact-sum.ts';
+import { highOf, lowOf, meanValue, sumMillionths, sumUnits, sumValue, toUnits } from '../../src/model/exact-sum.ts';
 import { billionths } from '../oracle/window-oracle.ts';
 
 /** A measurement with at most nine decimals. */
@@ -34,6 +34,24 @@ describe('an exact sum', () => {
         const reversed = summed([...values].reverse());
         expect([reversed.high, reversed.low]).toEqual([high, low]);
       }),
+    );
+  });
+
+  it('is a whole number of millionths, halves going to the even one', () => {
+    const millionths = (units: bigint): number => {
+      const rest = ((units % 1000n) + 1000n) % 1000n;
+      const whole = (units - rest) / 1000n;
+      return Number(rest > 500n || (rest === 500n && whole % 2n !== 0n) ? whole + 1n : whole);
+    };
+    const half = fc.integer({ min: -1e6, max: 1e6 }).map((n) => (n * 1000 + 500) / 1e9);
+    fc.assert(
+      fc.property(fc.oneof(fc.array(measurement, { maxLength: 200 }), fc.array(half, { minLength: 1, maxLength: 3 })), fc.constantFrom(1, 1, 1_000, 100_000), (values, times) => {
+        const { high, low } = summed(values);
+        const found = sumMillionths(high * times, low * times);
+        expect(found).toBe(millionths(total(values) * BigInt(times)));
+        expect(Object.is(found, -0)).toBe(false);
+      }),
+      { numRuns: 500 },
     );
   });
 

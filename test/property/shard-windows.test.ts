@@ -56,8 +56,10 @@ describe('a shard through any life', () => {
         expectations.checkWindows(10_000, true);
         expectations.checkRegions();
         expectations.checkMeters();
+        expectations.checkEnergy();
         await harness.restart();
         expectations.checkWindows(10_000, true);
+        expectations.checkEnergy();
         expectations.checkRegions();
         expectations.checkMeters();
         expectations.checkDeadLetters(limit);
@@ -86,6 +88,7 @@ async function take(step: Step, harness: ShardHarness, teller: LifeTeller, expec
       await harness.drain();
       expectations.checkWindows(step.limit, false);
       expectations.checkMeters();
+      expectations.checkEnergy();
   }
 }
 

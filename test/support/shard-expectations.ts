@@ -1,9 +1,11 @@
 import { expect } from 'vitest';
 import { OUTCOME } from '../../src/model/reading.ts';
 import type { RegionPart, ShardAnswers } from '../../src/actors/shard/protocol.ts';
+import { PLAN_QUARTERS_MAX, QUARTER_MS, type EnergyQuarter, type MeteringPlan } from '../../src/model/energy.ts';
 import { GRANULARITIES, type MeterWindow } from '../../src/model/window.ts';
 import { AcceptedReadings } from '../oracle/accepted-readings.ts';
 import { regionWindowsOf } from '../oracle/region-oracle.ts';
+import { expectEnergy } from './expected-energy.ts';
 import { windowsOf, type OracleWindow } from '../oracle/window-oracle.ts';
 import type { SentBatch, ShardHarness } from './shard-harness.ts';
 
@@ -64,6 +66,29 @@ export class ShardExpectations {
       expectWindows(actual, expected);
       if (areFinal) expect(actual.filter(({ final }) => !final)).toEqual([]);
     }
+  }
+
+  /** Energy of quarter-hours that are over, which is what their windows say, and what the two ways of asking for it agree on. */
+  checkEnergy(): void {
+    for (const meterId of this.accepted.meters()) {
+      const final = new Set(this.harness.windowsOf(meterId, '15m', 10_000).filter((window) => window.final).map(({ windowStart }) => windowStart));
+      const windows = windowsOf(this.accepted.all().filter((reading) => reading.meterId === meterId), '15m').filter(({ windowStart }) => final.has(windowStart));
+      expectEnergy(windows, (from, to) => this.harness.ask<'energyQuarters'>({ kind: 'energyQuarters', meterId, from, to })!);
+      const quarters = windows.map(({ windowStart }) => windowStart / QUARTER_MS);
+      if (quarters.length > 0) this.checkDeterminants(meterId, Math.max(quarters[0], quarters.at(-1)! - PLAN_QUARTERS_MAX + 1), quarters.at(-1)! + 1);
+    }
+  }
+
+  private checkDeterminants(meterId: string, from: number, to: number): void {
+    const energyBuckets = new Uint8Array(to - from);
+    const plan: MeteringPlan = { firstQuarter: from, energyBuckets, energyBucketCount: 1, demandBuckets: energyBuckets, demandBucketCount: 1, demandQuarters: 1, splits: [], moments: [], dayStarts: [] };
+    const [found, none] = this.harness.ask<'determinants'>({ kind: 'determinants', meterIds: [meterId, 'nobody'], planOf: Uint8Array.of(0, 0), plans: [plan] });
+    const quarters = this.harness.ask<'energyQuarters'>({ kind: 'energyQuarters', meterId, from, to })!;
+    const sum = quarters.reduce((total, { microKwh }) => total + BigInt(microKwh), 0n);
+    const count = (quality: EnergyQuarter['quality']): number => quarters.filter((quarter) => quarter.quality === quality).length;
+    expect(found!.quality).toEqual({ measured: count('measured'), estimated: count('estimated'), missing: count('missing') });
+    if (Number.isSafeInteger(found!.importMicroKwh[0] + found!.exportMicroKwh[0])) expect(BigInt(found!.importMicroKwh[0]) - BigInt(found!.exportMicroKwh[0])).toBe(sum);
+    expect(none).toBeNull();
   }
 
   /** Regional parts, as asked for and as reported; right only once all windows are closed. */

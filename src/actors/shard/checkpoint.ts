@@ -6,6 +6,7 @@ import type { PendingDeadLetter } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
 import type { Outbox } from './outbox.ts';
 import { OutboxRecordBuilder } from './outbox-record.ts';
+import { writeEnergy } from './energy-pages.ts';
 import { encodePage } from './page-codec.ts';
 import { encodeProfiles } from './page-profiles.ts';
 import { PendingWindows, pendingKeyParts } from './pending-windows.ts';
@@ -273,5 +274,6 @@ export class Checkpoint {
       const { granularity, windowNumber, rowInPage } = pendingKeyParts(windows.keyAt(i));
       store.windows.put(windowKey(page.partition, page.number, granularity, windowNumber, rowInPage), windows.recordAt(i));
     }
+    writeEnergy(page, windows, store, allocate);
   }
 }

@@ -1,3 +1,4 @@
+import { murmur2 } from '../../model/ids.ts';
 import { TouchedMemory } from '../../runtime/touched-memory.ts';
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
@@ -135,6 +136,12 @@ export class MeterDirectory {
       if (this.isAt(tag - 1, hash, bytes, start, length)) return tag - 1;
       slot = (slot + 1) & mask;
     }
+  }
+
+  /** The row of the meter, or NO_ROW. */
+  rowOf(meterId: string): number {
+    const bytes = Buffer.from(meterId, 'latin1');
+    return this.find(murmur2(bytes, 0, bytes.length), bytes, 0, bytes.length);
   }
 
   /** The row that the index names first for the hash, or NO_ROW: mostly that of its meter. */

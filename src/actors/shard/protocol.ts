@@ -1,4 +1,5 @@
 import type { Anomaly } from '../../model/anomaly.ts';
+import type { Determinants, EnergyQuarter, MeteringPlan } from '../../model/energy.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
 import type { Granularity, MeterWindow } from '../../model/window.ts';
 import type { EffectBatch, RegionWindowKey } from '../sinks/protocol.ts';
@@ -38,9 +39,31 @@ export type ShardQuery =
   | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number; withOpen: boolean }
   /** Of these closed windows, the parts that there are. */
   | { kind: 'regionPartsByKey'; keys: readonly RegionWindowKey[] }
+  /** Meters at and after a place, in the order of places. */
+  | { kind: 'energyMeters'; from: EnergyPlace; limit: number }
+  | { kind: 'meterRegion'; meterId: string }
+  /** What plans make of meters' energy; `planOf` of each meter is an index into `plans`. */
+  | { kind: 'determinants'; meterIds: readonly string[]; planOf: Uint8Array; plans: readonly MeteringPlan[] }
+  /** Quarter-hours `from` ≤ number < `to` of a meter. */
+  | { kind: 'energyQuarters'; meterId: string; from: number; to: number }
   /** As EffectSource.read and .acknowledge (sinks/protocol.ts). `windowsMax` bounds how long the shard is held up. */
   | { kind: 'effects'; consumer: string; position: string | null; windowsMax: number }
   | { kind: 'acknowledgeEffects'; consumer: string; position: string };
+
+/**
+ * Where a meter lies. Places order the meters of all shards, in an order that no number of shards changes: by page in their partition first, so that those that follow each other are of one page, and pages that do
+ * of several shards. A meter keeps its place for good.
+ */
+export interface EnergyPlace {
+  page: number;
+  partition: number;
+  row: number;
+}
+
+export interface PlacedMeter extends EnergyPlace {
+  meterId: string;
+  region: string;
+}
 
 /** A page of a meter's windows as its shard has them. */
 export interface ShardWindowsPage extends Page<MeterWindow> {
@@ -62,6 +85,13 @@ export interface ShardAnswers {
   regionParts: RegionPart[];
   /** In order of the keys. */
   regionPartsByKey: RegionPart[];
+  energyMeters: PlacedMeter[];
+  /** null: no such meter. */
+  meterRegion: string | null;
+  /** null: no such meter. */
+  determinants: (Determinants | null)[];
+  /** null: no such meter. */
+  energyQuarters: EnergyQuarter[] | null;
   /** `windows` is transferred. */
   effects: EffectBatch;
   acknowledgeEffects: null;

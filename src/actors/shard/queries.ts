@@ -1,6 +1,5 @@
 import type { Anomaly } from '../../model/anomaly.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterHealth, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
-import { murmur2 } from '../../model/ids.ts';
 import { READING_FLAG } from '../../model/reading.ts';
 import { GRANULARITIES, GRANULARITY_MS, type MeterWindow } from '../../model/window.ts';
 import type { RegionWindowKey } from '../sinks/protocol.ts';
@@ -8,6 +7,7 @@ import type { DetectionConfig } from './detection/detection-config.ts';
 import { baselineOf } from './detection/detection.ts';
 import { openKinds } from './detection/episodes.ts';
 import { unknownConsumer, type EffectReader } from './effect-reader.ts';
+import { EnergyQueries } from './energy-queries.ts';
 import { NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { LIVE, ROW, SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
 import type { Outbox } from './outbox.ts';
@@ -33,12 +33,14 @@ export class ShardQueries {
   /** null while the shard has no outbox. */
   effects: { reader: EffectReader; outbox: Outbox } | null = null;
   private readonly profile: MeterProfile;
+  readonly energy: EnergyQueries;
 
   constructor(state: ShardState, store: ShardStore, detection: DetectionConfig) {
     this.state = state;
     this.store = store;
     this.detection = detection;
     this.profile = new MeterProfile(store, { keeps: false });
+    this.energy = new EnergyQueries(state, store);
   }
 
   answer<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K];
@@ -58,6 +60,14 @@ export class ShardQueries {
         return this.regionParts(query);
       case 'regionPartsByKey':
         return this.regionPartsByKey(query.keys);
+      case 'energyMeters':
+        return this.energy.meters(query.from, query.limit);
+      case 'meterRegion':
+        return this.energy.region(query.meterId);
+      case 'determinants':
+        return this.energy.determinants(query).finish();
+      case 'energyQuarters':
+        return this.energy.quarters(query.meterId, query.from, query.to);
       case 'effects':
         if (this.effects === null) throw unknownConsumer(query.consumer);
         return this.effects.reader.read(query.consumer, query.position, query.windowsMax);
@@ -68,8 +78,7 @@ export class ShardQueries {
   }
 
   private rowOf(meterId: string): number {
-    const bytes = Buffer.from(meterId, 'latin1');
-    return this.state.directory.find(murmur2(bytes, 0, bytes.length), bytes, 0, bytes.length);
+    return this.state.directory.rowOf(meterId);
   }
 
   // Windows ----------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import { decodeRemovedWindows, type RemovedWindows } from './removed-windows.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, outboxKey, pageKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
+import { anomalyKey, deadLetterKey, energyKey, meterAnomalyKey, outboxKey, pageKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
 /**
@@ -70,6 +70,8 @@ export class ShardStore implements WindowSource {
   readonly profiles: Table;
   readonly windows: Table;
   readonly samples: Table;
+  /** By page and UTC day, the energy of quarter-hours (energy-block.ts). */
+  readonly energy: Table;
   /** By page, what retention has taken of its windows. */
   readonly removed: Table;
   readonly parts: Table;
@@ -92,6 +94,7 @@ export class ShardStore implements WindowSource {
     this.profiles = store.table('profiles');
     this.windows = store.table('windows');
     this.samples = store.table('samples');
+    this.energy = store.table('energy');
     this.regions = store.table('regions');
     this.removed = store.table('removed');
     this.parts = store.table('parts');
@@ -127,8 +130,8 @@ export class ShardStore implements WindowSource {
 
   /** Every table by its name. */
   tables(): [string, Table][] {
-    const { meta, pages, profiles, windows, samples, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
-    return Object.entries({ meta, pages, profiles, windows, samples, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
+    const { meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
+    return Object.entries({ meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
   }
 
   /** What the store says of itself; null when it is new. */
@@ -265,6 +268,11 @@ export class ShardStore implements WindowSource {
 
   profileHour(page: MeterPage, hourOfDay: number): Uint8Array | undefined {
     return this.profiles.get(profileKey(page.partition, page.number, hourOfDay));
+  }
+
+  /** Borrowed. */
+  energyBlock(page: MeterPage, day: number): Uint8Array | undefined {
+    return this.energy.get(energyKey(page.partition, page.number, day));
   }
 
   putRemovedWindows(page: MeterPage, removed: RemovedWindows): void {

@@ -29,6 +29,19 @@ export function windowKey(partition: number, page: number, granularity: number, 
   return key;
 }
 
+/** [partition u16][page u32][UTC day u32]: a page's days lie one after another. */
+export function energyKey(partition: number, page: number, day: number): Buffer {
+  const key = Buffer.allocUnsafe(10);
+  key.writeUInt16BE(partition, 0);
+  key.writeUInt32BE(page, 2);
+  key.writeUInt32BE(day, 6);
+  return key;
+}
+
+export function energyKeyDay(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset, key.length).getUint32(6);
+}
+
 /** [partition u16][page u32][minute u32][sequence u48]: the blocks of a page's minute lie side by side. */
 export function samplesKey(partition: number, page: number, windowNumber: number, sequence: number): Buffer {
   const key = Buffer.allocUnsafe(10 + U48);

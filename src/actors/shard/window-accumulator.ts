@@ -1,4 +1,5 @@
-import { highOf, lowOf, meanValue, sumUnits, sumValue, toUnits } from '../../model/exact-sum.ts';
+import { QUARTER_QUALITY } from '../../model/determinants.ts';
+import { highOf, lowOf, meanValue, sumMillionths, sumUnits, sumValue, toMillionths, toUnits } from '../../model/exact-sum.ts';
 import { GRANULARITIES, GRANULARITY_MS, type MeterWindow } from '../../model/window.ts';
 import { SLOT, SLOT_BYTES } from './page-layout.ts';
 import type { Contribution } from './region-ledger.ts';
@@ -7,6 +8,8 @@ import type { Contribution } from './region-ledger.ts';
  * Arithmetic of one window: a slot of SLOT_BYTES, in a page while the window is open, in a stored record afterwards. A record is the
  * slot followed by those of its samples that lie in no block (u32 fingerprints, then as many u16 offsets; see sample-index.ts).
  */
+
+const QUARTER_HOUR = GRANULARITIES.indexOf('15m');
 
 /** Typed arrays over the buffer that holds a slot. */
 export interface SlotCells {
@@ -86,6 +89,18 @@ function slotEnergyUnits(cells: SlotCells, at: number, granularity: number): num
   if (cells.u32[(at + SLOT.energyCount) >> 2] > 0) return sumUnits(cells.f64[d + (SLOT.energyHigh >> 3)], cells.f64[d + (SLOT.energyLow >> 3)]);
   const hours = GRANULARITY_MS[GRANULARITIES[granularity]] / 3_600_000;
   return toUnits(slotAvgPowerKw(cells, at) * hours);
+}
+
+/** Energy of a quarter-hour's slot with count > 0, as bills count it: whole microKwh. */
+export function slotMicroKwh(cells: SlotCells, at: number): number {
+  const d = at >> 3;
+  if (cells.u32[(at + SLOT.energyCount) >> 2] > 0) return sumMillionths(cells.f64[d + (SLOT.energyHigh >> 3)], cells.f64[d + (SLOT.energyLow >> 3)]);
+  return toMillionths(slotEnergyUnits(cells, at, QUARTER_HOUR));
+}
+
+/** How that is known: QUARTER_QUALITY. */
+export function slotQuality(cells: SlotCells, at: number): number {
+  return cells.u32[(at + SLOT.energyCount) >> 2] > 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
 }
 
 /** What a slot with count > 0 adds to its region's window. */

@@ -1,0 +1,190 @@
+import { QUARTER_QUALITY } from '../../model/determinants.ts';
+import { QUARTER_MS } from '../../model/energy.ts';
+import { OperationalError } from '../../runtime/errors.ts';
+import { ROWS_PER_PAGE } from './page-layout.ts';
+
+/**
+ * The energy of a page's meters on one UTC day, as bills need it: of each quarter-hour net microKwh and whether the meter counted it. It stays when windows go.
+ *
+ * A block: version u8, rows u8, the end of each row from the block's start u16 (little endian), then the rows. A row without a quarter-hour is empty; others are a head byte, which quarter-hours there
+ * are (first and number u8 of a run, or 12 bytes of bits), which of them are measured (12 bytes of bits where it is some of them), and their energy as zigzag varints in units of 10^scale microKwh: most meters
+ * count watt-hours, which makes two bytes of three.
+ */
+
+export const QUARTERS_PER_DAY = 96;
+export const DAY_MS = QUARTERS_PER_DAY * QUARTER_MS;
+
+const VERSION = 1;
+const HEAD_BYTES = 2;
+const BITS_BYTES = QUARTERS_PER_DAY / 8;
+/** Bits 0 to 2 are the scale. */
+const ROW_HEAD = { scaleMask: 7, uniform: 8, measured: 16, run: 32 } as const;
+const SCALE_MAX = 6;
+const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+/** A varint's, of 2^53. */
+const VALUE_BYTES_MAX = 8;
+const ROW_BYTES_MAX = 1 + 2 * BITS_BYTES + QUARTERS_PER_DAY * VALUE_BYTES_MAX;
+const BLOCK_BYTES_MAX = HEAD_BYTES + ROWS_PER_PAGE * (2 + ROW_BYTES_MAX);
+const WHOLE_INT32 = 2 ** 31;
+
+/** Rows that a block has. Throws OperationalError `corrupt` or `format` when it is none. */
+export function energyRows(block: Uint8Array): number {
+  if (block.length < HEAD_BYTES || block[1] > ROWS_PER_PAGE || block.length !== rowStart(block, block[1])) throw new OperationalError('corrupt', 'a block of energy is damaged');
+  if (block[0] !== VERSION) throw new OperationalError('format', `a block of energy has format ${block[0]}, this engine reads ${VERSION}`);
+  return block[1];
+}
+
+/**
+ * Writes the row's quarter-hours `from` ≤ number in the day < `to` into `microKwh` and `quality`, where `at` is the place of the day's first; those that there are none of stay as they are. `block` is one
+ * that `energyRows` has passed.
+ */
+export function readEnergyRow(block: Uint8Array, row: number, from: number, to: number, at: number, microKwh: Float64Array, quality: Uint8Array): void {
+  if (row >= block[1]) return;
+  let p = rowStart(block, row);
+  if (p === rowStart(block, row + 1)) return;
+  const head = block[p++];
+  const scale = POWERS[head & ROW_HEAD.scaleMask];
+  const isRun = (head & ROW_HEAD.run) !== 0;
+  const present = p;
+  p += isRun ? 2 : BITS_BYTES;
+  const isUniform = (head & ROW_HEAD.uniform) !== 0;
+  const measured = p;
+  if (!isUniform) p += BITS_BYTES;
+  const known = (head & ROW_HEAD.measured) !== 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
+  const first = isRun ? block[present] : 0;
+  const end = Math.min(to, isRun ? first + block[present + 1] : QUARTERS_PER_DAY);
+  for (let quarter = first; quarter < end; quarter++) {
+    if (!isRun && (block[present + (quarter >> 3)] & (1 << (quarter & 7))) === 0) continue;
+    let byte = block[p++];
+    let zigzag = byte & 0x7f;
+    if (byte >= 0x80) {
+      byte = block[p++];
+      zigzag |= (byte & 0x7f) << 7;
+      if (byte >= 0x80) {
+        byte = block[p++];
+        zigzag |= (byte & 0x7f) << 14;
+        for (let unit = 2 ** 21; byte >= 0x80; unit *= 0x80) {
+          byte = block[p++];
+          zigzag += (byte & 0x7f) * unit;
+        }
+      }
+    }
+    if (quarter < from) continue;
+    const odd = zigzag % 2;
+    microKwh[at + quarter] = (odd === 0 ? zigzag / 2 : -(zigzag + 1) / 2) * scale;
+    quality[at + quarter] = isUniform ? known : (block[measured + (quarter >> 3)] & (1 << (quarter & 7))) !== 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
+  }
+}
+
+/** Changes quarter-hours of a block. Reused; rows that nothing was changed in are copied as they are. */
+export class EnergyBlockEditor {
+  private readonly microKwh = new Float64Array(ROWS_PER_PAGE * QUARTERS_PER_DAY);
+  private readonly quality = new Uint8Array(ROWS_PER_PAGE * QUARTERS_PER_DAY);
+  private readonly isLoaded = new Uint8Array(ROWS_PER_PAGE);
+  private readonly bytes = new Uint8Array(BLOCK_BYTES_MAX);
+  private block: Uint8Array = EMPTY_BLOCK;
+  private rows = 0;
+
+  /** Begins with a block, or with none. It is borrowed until `encode`. */
+  load(block: Uint8Array | undefined): void {
+    this.block = block ?? EMPTY_BLOCK;
+    this.rows = energyRows(this.block);
+    this.isLoaded.fill(0);
+  }
+
+  /** `quality`: QUARTER_QUALITY estimated or measured. */
+  set(row: number, quarterOfDay: number, microKwh: number, quality: number): void {
+    const at = row * QUARTERS_PER_DAY;
+    if (this.isLoaded[row] === 0) {
+      this.isLoaded[row] = 1;
+      this.microKwh.fill(0, at, at + QUARTERS_PER_DAY);
+      this.quality.fill(QUARTER_QUALITY.missing, at, at + QUARTERS_PER_DAY);
+      readEnergyRow(this.block, row, 0, QUARTERS_PER_DAY, at, this.microKwh, this.quality);
+      this.rows = Math.max(this.rows, row + 1);
+    }
+    this.microKwh[at + quarterOfDay] = microKwh;
+    this.quality[at + quarterOfDay] = quality;
+  }
+
+  /** The block as it is now, in memory that `allocate` gives. */
+  encode(allocate: (length: number) => Uint8Array): Uint8Array {
+    const { bytes, block, rows } = this;
+    bytes[0] = VERSION;
+    bytes[1] = rows;
+    let p = HEAD_BYTES + 2 * rows;
+    for (let row = 0; row < rows; row++) {
+      if (this.isLoaded[row] !== 0) p = this.encodeRow(row * QUARTERS_PER_DAY, p);
+      else if (row < block[1]) {
+        const [start, end] = [rowStart(block, row), rowStart(block, row + 1)];
+        bytes.set(block.subarray(start, end), p);
+        p += end - start;
+      }
+      bytes[HEAD_BYTES + 2 * row] = p & 0xff;
+      bytes[HEAD_BYTES + 2 * row + 1] = p >> 8;
+    }
+    const encoded = allocate(p);
+    encoded.set(bytes.subarray(0, p));
+    return encoded;
+  }
+
+  private encodeRow(at: number, start: number): number {
+    const { bytes, microKwh, quality } = this;
+    let first = -1;
+    let last = -1;
+    let count = 0;
+    let measured = 0;
+    let scale = SCALE_MAX;
+    for (let quarter = 0; quarter < QUARTERS_PER_DAY; quarter++) {
+      const known = quality[at + quarter];
+      if (known === QUARTER_QUALITY.missing) continue;
+      if (first < 0) first = quarter;
+      last = quarter;
+      count++;
+      if (known === QUARTER_QUALITY.measured) measured++;
+      while (scale > 0 && !isWhole(microKwh[at + quarter] / POWERS[scale])) scale--;
+    }
+    const isRun = last - first + 1 === count;
+    const isUniform = measured === 0 || measured === count;
+    bytes[start] = scale | (isUniform ? ROW_HEAD.uniform : 0) | (isUniform && measured > 0 ? ROW_HEAD.measured : 0) | (isRun ? ROW_HEAD.run : 0);
+    let p = start + 1;
+    if (isRun) {
+      bytes[p++] = first;
+      bytes[p++] = count;
+    } else p = this.encodeBits(at, p, QUARTER_QUALITY.estimated);
+    if (!isUniform) p = this.encodeBits(at, p, QUARTER_QUALITY.measured);
+    for (let quarter = first; quarter <= last; quarter++) {
+      if (quality[at + quarter] === QUARTER_QUALITY.missing) continue;
+      const units = microKwh[at + quarter] / POWERS[scale];
+      let zigzag = units < 0 ? -2 * units - 1 : 2 * units;
+      for (; zigzag >= WHOLE_INT32; zigzag = Math.floor(zigzag / 0x80)) bytes[p++] = (zigzag % 0x80) | 0x80;
+      for (; zigzag >= 0x80; zigzag >>>= 7) bytes[p++] = (zigzag & 0x7f) | 0x80;
+      bytes[p++] = zigzag;
+    }
+    return p;
+  }
+
+  /** Those that are known at least so well. */
+  private encodeBits(at: number, start: number, qualityMin: number): number {
+    const { bytes, quality } = this;
+    for (let i = 0; i < BITS_BYTES; i++) {
+      let bits = 0;
+      for (let k = 0; k < 8; k++) if (quality[at + i * 8 + k] >= qualityMin) bits |= 1 << k;
+      bytes[start + i] = bits;
+    }
+    return start + BITS_BYTES;
+  }
+}
+
+/** Exact for quotients of whole numbers up to 1e15 by up to 1e6: a rest is at least a millionth. */
+function isWhole(quotient: number): boolean {
+  return Math.floor(quotient) === quotient;
+}
+
+const EMPTY_BLOCK = Uint8Array.of(VERSION, 0);
+
+/** Where the row begins; of the number of rows, where the block ends. */
+function rowStart(block: Uint8Array, row: number): number {
+  if (row === 0) return HEAD_BYTES + 2 * block[1];
+  const at = HEAD_BYTES + 2 * (row - 1);
+  return block[at] | (block[at + 1] << 8);
+}

@@ -1,0 +1,116 @@
+import type { EnergyPlace, PlacedMeter, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
+import { METERS_PER_QUESTION_MAX, type EnergySource } from '../actors/tariffs/energy-source.ts';
+import type { MeterPlace } from '../actors/tariffs/protocol.ts';
+import { QUARTER_MS, type Determinants, type EnergyQuarter, type MeteringPlan } from '../model/energy.ts';
+import { sumUnits } from '../model/exact-sum.ts';
+import { partitionOf, shardOfPartition } from '../model/ids.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import type { AskShard } from './engine-queries.ts';
+
+/** Regional windows that are asked for at once: a month of them. */
+const REGION_WINDOWS_PER_QUESTION = 31 * 96;
+
+export interface EnergyLinkOptions {
+  partitionCount: number;
+  shardCount: number;
+}
+
+/** The energy of all meters, asked of the shards that keep it. */
+export class EnergyLink implements EnergySource {
+  private readonly options: EnergyLinkOptions;
+  private readonly ask: AskShard;
+
+  constructor(options: EnergyLinkOptions, ask: AskShard) {
+    this.options = options;
+    this.ask = ask;
+  }
+
+  async meters(after: string | null, limit: number): Promise<{ meters: MeterPlace[]; next: string | null }> {
+    const from = after === null ? { page: 0, partition: 0, row: 0 } : placeAfter(after);
+    const found = (await this.askAll({ kind: 'energyMeters', from, limit })).flat().sort(byPlace);
+    // What a shard has behind its `limit` meters comes after all of those.
+    const taken = found.slice(0, limit);
+    const meters = taken.map(({ meterId, region }) => ({ meterId, region }));
+    return { meters, next: taken.length < limit ? null : cursorAt(taken[limit - 1]) };
+  }
+
+  async place(meterId: string): Promise<MeterPlace | null> {
+    const region = await this.ask<'meterRegion'>(this.ownerOf(meterId), { kind: 'meterRegion', meterId });
+    return region === null ? null : { meterId, region };
+  }
+
+  async determinants(meterIds: readonly string[], planOf: Uint8Array, plans: readonly MeteringPlan[]): Promise<(Determinants | null)[]> {
+    if (meterIds.length > METERS_PER_QUESTION_MAX) throw new RangeError(`${meterIds.length} meters are more than ${METERS_PER_QUESTION_MAX}`);
+    const positionsOf = new Map<number, number[]>();
+    meterIds.forEach((meterId, position) => {
+      const shard = this.ownerOf(meterId);
+      const positions = positionsOf.get(shard);
+      if (positions === undefined) positionsOf.set(shard, [position]);
+      else positions.push(position);
+    });
+    const determinants: (Determinants | null)[] = new Array(meterIds.length).fill(null);
+    const asked = [...positionsOf].map(async ([shard, positions]) => {
+      const query = { kind: 'determinants', meterIds: positions.map((position) => meterIds[position]), planOf: Uint8Array.from(positions, (position) => planOf[position]), plans } as const;
+      const found = await this.ask<'determinants'>(shard, query);
+      positions.forEach((position, i) => (determinants[position] = found[i]));
+    });
+    await Promise.all(asked);
+    return determinants;
+  }
+
+  quarters(meterId: string, from: number, to: number): Promise<EnergyQuarter[] | null> {
+    return this.ask<'energyQuarters'>(this.ownerOf(meterId), { kind: 'energyQuarters', meterId, from, to });
+  }
+
+  async regionPeak(region: string, from: number, to: number): Promise<number | null> {
+    let peak: { quarter: number; units: number } | null = null;
+    for (let first = from; first < to; first += REGION_WINDOWS_PER_QUESTION) {
+      const last = Math.min(to, first + REGION_WINDOWS_PER_QUESTION);
+      const parts = await this.askAll({ kind: 'regionParts', region, granularity: '15m', from: first * QUARTER_MS, to: last * QUARTER_MS, limit: last - first, withOpen: false });
+      for (const [quarter, units] of powerByQuarter(parts.flat())) {
+        if (peak === null || units > peak.units || (units === peak.units && quarter < peak.quarter)) peak = { quarter, units };
+      }
+    }
+    return peak === null ? null : peak.quarter;
+  }
+
+  private ownerOf(meterId: string): number {
+    return shardOfPartition(partitionOf(meterId, this.options.partitionCount), this.options.shardCount);
+  }
+
+  private askAll<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): Promise<ShardAnswers[K][]> {
+    return Promise.all(Array.from({ length: this.options.shardCount }, (_, shard) => this.ask<K>(shard, query)));
+  }
+}
+
+/** Of each quarter-hour the sum of its meters' mean power, in billionths of a kW. */
+function powerByQuarter(parts: readonly ShardAnswers['regionParts'][number][]): Map<number, number> {
+  const sums = new Map<number, { high: number; low: number }>();
+  for (const { windowStart, meters, powerHigh, powerLow } of parts) {
+    if (meters === 0) continue;
+    const sum = sums.get(windowStart / QUARTER_MS);
+    if (sum === undefined) sums.set(windowStart / QUARTER_MS, { high: powerHigh, low: powerLow });
+    else {
+      sum.high += powerHigh;
+      sum.low += powerLow;
+    }
+  }
+  return new Map([...sums].map(([quarter, { high, low }]) => [quarter, sumUnits(high, low)]));
+}
+
+function byPlace(a: PlacedMeter, b: PlacedMeter): number {
+  return a.page - b.page || a.partition - b.partition || a.row - b.row;
+}
+
+/** Page, partition and row. */
+const CURSOR = /^(\d{1,10})\.(\d{1,5})\.(\d{1,2})$/;
+
+function cursorAt({ page, partition, row }: EnergyPlace): string {
+  return `${page}.${partition}.${row}`;
+}
+
+function placeAfter(cursor: string): EnergyPlace {
+  const match = CURSOR.exec(cursor);
+  if (match === null) throw new OperationalError('invalid_cursor', 'the cursor is not one that was given; start again without it');
+  return { page: Number(match[1]), partition: Number(match[2]), row: Number(match[3]) + 1 };
+}

@@ -1,0 +1,19 @@
+import type { Determinants } from '../model/energy.ts';
+import type { TurnShare } from '../runtime/turn-share.ts';
+
+/**
+ * Answers in steps, each in the share of a turn that questions have: a thousand meters at once would hold readings up for some 50 ms. `step` returns the answer with the last one; what it throws ends them, and
+ * `refuse` hears of it.
+ */
+export function answerStepwise(step: () => (Determinants | null)[] | null, questions: TurnShare, reply: (answer: (Determinants | null)[]) => void, refuse: (error: unknown) => void): void {
+  const run = (): void => {
+    try {
+      const answer = step();
+      if (answer === null) questions.run(run);
+      else reply(answer);
+    } catch (error) {
+      refuse(error);
+    }
+  };
+  questions.run(run);
+}
