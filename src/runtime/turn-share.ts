@@ -18,6 +18,7 @@ export class TurnShare {
   private readonly waiting: (() => void)[] = [];
   private spentMs = 0;
   private turnEndAsked = false;
+  private isRunning = false;
 
   /** `msMax`: no job begins in a turn that has spent this much; at least one runs in each. */
   constructor(msMax: number, deps: TurnShareDeps) {
@@ -25,9 +26,9 @@ export class TurnShare {
     this.deps = deps;
   }
 
-  /** A job must not throw: the next ones would be lost with it. */
+  /** A job must not throw: the next ones would be lost with it. One that a job gives waits until that has ended and been counted. */
   run(job: () => void): void {
-    if (this.waiting.length > 0 || this.spentMs >= this.msMax) this.waiting.push(job);
+    if (this.isRunning || this.waiting.length > 0 || this.spentMs >= this.msMax) this.waiting.push(job);
     else this.runNow(job);
   }
 
@@ -38,7 +39,9 @@ export class TurnShare {
       nextTurn(() => this.turn());
     }
     const startedMs = clock.monotonic();
+    this.isRunning = true;
     job();
+    this.isRunning = false;
     this.spentMs += clock.monotonic() - startedMs;
   }
 

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { EnergyBlockEditor, QUARTERS_PER_DAY, readEnergyRow } from '../../src/actors/shard/energy-block.ts';
 import { MeterDirectory } from '../../src/actors/shard/meter-pages.ts';
 import { decodePage, encodePage } from '../../src/actors/shard/page-codec.ts';
 import { ROW, ROW_BYTES, SLOT, SLOT_BYTES } from '../../src/actors/shard/page-layout.ts';
@@ -115,6 +116,13 @@ describe('a store that was changed', () => {
     ['a block of samples that is gone', /misses \d+ samples of .* in the blocks/, (table) => table('samples').remove(entry(table('samples'), 0).key)],
     ['a sample in a block', /^a block of samples of page .* remembers a reading twice, or one of another time/, (table) => patch(table('samples'), 0, (value, view) => view.setUint16(value.length - 2, 60_001, true))],
     ['a block of samples of no page', /^the blocks of samples hold 1 that belong to no page/, (table) => moveFirst(table('samples'), (key) => (key[5] = 99))],
+    ['energy of a quarter-hour', /^the energy of .* says \d+ microKwh \(1\), its window \d+ \(1\)/, (table) => editEnergy(table('energy'), (editor, quarter) => editor.set(0, quarter, 123, 1))],
+    ['what is known of energy', /^the energy of .* says \d+ microKwh \(2\), its window \d+ \(1\)/, (table) => editEnergy(table('energy'), (editor, quarter, microKwh) => editor.set(0, quarter, microKwh, 2))],
+    ['energy without a window', /^the energy of .* has no window, and none was removed/, (table) => editEnergy(table('energy'), (editor) => editor.set(0, 3, 5, 1))],
+    ['energy that is gone', /^the energy of page .* misses \d+ quarter-hours that have windows/, (table) => table('energy').remove(entry(table('energy'), 0).key)],
+    ['energy of no row', /^the energy of day .* has 64 rows, its page/, (table) => editEnergy(table('energy'), (editor, quarter) => editor.set(63, quarter, 5, 1))],
+    ['energy of no page', /^the blocks of energy hold \d+ that belong to no page/, (table) => moveFirst(table('energy'), (key) => (key[5] = 99))],
+    ['a block of energy cut short', /^the energy of day .* a block of energy is damaged/, (table) => table('energy').put(entry(table('energy'), 0).key, entry(table('energy'), 0).value.subarray(0, 9))],
     ['a window of no row', /belongs to no row/, (table) => moveFirst(table('windows'), (key) => (key[11] = 63))],
     ['a regional part', /of region r\d says .* its meters' windows say/, (table) => patch(table('parts'), 0, (_, view) => view.setFloat64(0, 7, true))],
     ['a regional part that is gone', /of region r\d is missing/, (table) => table('parts').remove(entry(table('parts'), 0).key)],
@@ -141,6 +149,19 @@ describe('a store that was changed', () => {
     expect(await findings(() => {})).toEqual([]);
   });
 });
+
+/** Edits the first block. `edit` is given the first quarter-hour of its first row, and what that has. */
+function editEnergy(table: Table, edit: (editor: EnergyBlockEditor, quarter: number, microKwh: number) => void): void {
+  const { key, value } = entry(table, 0);
+  const microKwh = new Float64Array(QUARTERS_PER_DAY);
+  const quality = new Uint8Array(QUARTERS_PER_DAY);
+  readEnergyRow(value, 0, 0, QUARTERS_PER_DAY, 0, microKwh, quality);
+  const quarter = quality.findIndex((known) => known > 0);
+  const editor = new EnergyBlockEditor();
+  editor.load(value);
+  edit(editor, quarter, microKwh[quarter]);
+  table.put(key, editor.encode((length) => new Uint8Array(length)));
+}
 
 function moveFirst(table: Table, change: (key: Buffer) => void): void {
   const { key, value } = entry(table, 0);

@@ -5,6 +5,7 @@ import { GRANULARITIES } from '../../src/model/window.ts';
 import { AcceptedReadings } from '../oracle/accepted-readings.ts';
 import { regionWindowsOf } from '../oracle/region-oracle.ts';
 import { windowsOf } from '../oracle/window-oracle.ts';
+import { energyProblem } from '../oracle/energy-oracle.ts';
 import { expectParts, expectWindows } from '../support/shard-expectations.ts';
 import { ShardFleet, type FleetOptions } from '../support/shard-fleet.ts';
 import { LIFE_START_MS, LifeTeller, propertyRuns, readingOf, readingSpec, type ReadingSpec } from '../support/shard-lives.ts';
@@ -89,6 +90,7 @@ describe('shards that become another number of shards, again and again', () => {
           const windows = windowsOf(readings, granularity);
           expectWindows(accepted.meters().flatMap((meterId) => fleet.windowsOf(meterId, granularity)), windows);
           expectParts([...fleet.parts(granularity).values()], regionWindowsOf(windows));
+          if (granularity === '15m') for (const meterId of accepted.meters()) expect(energyProblem(windows.filter((window) => window.meterId === meterId), (from, to) => fleet.energyOf(meterId, from, to))).toBeNull();
         }
         const letters = fleet.answers().deadLetters as { raw: string }[];
         expect(letters).toHaveLength(seenRejected.get(accepted) ?? 0);

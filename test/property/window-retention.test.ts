@@ -146,6 +146,8 @@ class Life {
     expectations.checkRegions();
     expectations.checkMeters();
     for (const granularity of GRANULARITIES) this.checkWindows(granularity, seen);
+    // That of windows that are gone is still there.
+    expectations.checkEnergy();
     const store = memoryShardStore(harness.disk);
     expect(verifyShard(store, { shard: 0, shardCount: 1, state: store.settings()! }).findings).toEqual([]);
   }

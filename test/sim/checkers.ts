@@ -1,8 +1,10 @@
 import type { Anomaly } from '../../src/model/anomaly.ts';
+import { PLAN_QUARTERS_MAX, QUARTER_MS, type EnergyQuarter } from '../../src/model/energy.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { ShardActor } from '../../src/actors/shard/actor.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import { partitionOf, shardOfPartition } from '../../src/model/ids.ts';
+import { energyProblem } from '../oracle/energy-oracle.ts';
 import { regionWindowsOf, type OracleRegionWindow } from '../oracle/region-oracle.ts';
 import { windowsOf, type OracleWindow } from '../oracle/window-oracle.ts';
 import type { ClientRequest } from './client.ts';
@@ -38,6 +40,7 @@ export function checkStep(world: World): void {
   }
   world.unwritten.look(world);
   world.revisions.look(world);
+  world.energy.look(world);
   world.effects?.look(world);
 }
 
@@ -82,11 +85,34 @@ export class RevisionWatch {
   }
 }
 
+/** A meter's energy is at any time that of its windows that are final, be they on disk, on their way there or in memory. Windows that are gone are missed at the end. */
+export class EnergyWatch {
+  private turn = 0;
+
+  /** Looks at one meter now and then. */
+  look(world: World): void {
+    if (this.turn++ % 7 !== 0) return;
+    const meters = world.oracle.accepted.meters();
+    if (meters.length === 0) return;
+    const meterId = meters[(this.turn / 7) % meters.length | 0];
+    const windows = windowsAt(world, meterId, '15m')?.filter(({ final }) => final) ?? [];
+    if (windows.length === 0) return;
+    const byQuarter = new Map(windows.map((window) => [window.windowStart / QUARTER_MS, window]));
+    const from = windows[0].windowStart / QUARTER_MS;
+    for (const { quarter, microKwh, quality } of energyAt(world, meterId, from, Math.min(from + PLAN_QUARTERS_MAX, windows.at(-1)!.windowStart / QUARTER_MS + 1))) {
+      const window = byQuarter.get(quarter);
+      // One that was removed has no window, and its energy still.
+      if (window !== undefined && (quality !== window.energySource || Math.abs(microKwh - window.energyKwhSum * 1e6) > 0.6)) world.fail(`quarter-hour ${quarter} of ${meterId} has ${microKwh} microKwh (${quality}), its window ${window.energyKwhSum} kWh (${window.energySource})`);
+    }
+  }
+}
+
 /** Faults have stopped, everything is answered and all windows are due. */
 export async function checkEnd(world: World): Promise<void> {
   checkLinks(world);
   for (const request of world.clients.requests) checkAnswer(world, request);
   checkWindows(world);
+  checkEnergy(world);
   checkRegions(world);
   checkMeters(world);
   checkDeadLetters(world);
@@ -168,6 +194,15 @@ function checkWindows(world: World): void {
     if (problem !== null) world.fail(problem);
     const open = actual.find(({ final }) => !final);
     if (open !== undefined) world.fail(`a window was never closed: ${JSON.stringify(open)}`);
+  }
+}
+
+/** Of all windows that ever were. */
+function checkEnergy(world: World): void {
+  const windows = windowsOf(world.oracle.accepted.all(), '15m');
+  for (const meterId of world.oracle.accepted.meters()) {
+    const problem = energyProblem(windows.filter((window) => window.meterId === meterId), (from, to) => energyAt(world, meterId, from, to));
+    if (problem !== null) world.fail(`energy of ${meterId}: ${problem}`);
   }
 }
 
@@ -381,6 +416,10 @@ function windowQuery(meterId: string, granularity: Granularity): Extract<ShardQu
 
 function windowsAt(world: World, meterId: string, granularity: Granularity): MeterWindow[] | undefined {
   return askOwner<'meterWindows'>(world, meterId, windowQuery(meterId, granularity))?.data;
+}
+
+function energyAt(world: World, meterId: string, from: number, to: number): EnergyQuarter[] {
+  return askOwner<'energyQuarters'>(world, meterId, { kind: 'energyQuarters', meterId, from, to }) ?? [];
 }
 
 function ownerOf(world: World, meterId: string): number {

@@ -6,7 +6,7 @@ import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
-import { checkEnd, checkStep, RevisionWatch, UnwrittenWatch } from './checkers.ts';
+import { checkEnd, checkStep, EnergyWatch, RevisionWatch, UnwrittenWatch } from './checkers.ts';
 import { Clients } from './client.ts';
 import { openJournal, SimDisk } from './disk.ts';
 import { EffectWatch, outboxOf } from './effect-watch.ts';
@@ -89,6 +89,7 @@ export class World {
   readonly state: ShardStateConfig;
   readonly retention: RetentionOptions;
   readonly revisions = new RevisionWatch();
+  readonly energy = new EnergyWatch();
   readonly unwritten = new UnwrittenWatch();
   /** null in a run without an outbox. */
   readonly effects: EffectWatch | null;

@@ -1,3 +1,4 @@
+import { QUARTER_MS } from '../../src/model/energy.ts';
 import { LogLink, type LogAnswer, type LogQuestion, type Taken } from '../../src/actors/kafka-log/log-channel.ts';
 import type { LogPiece } from '../../src/actors/kafka-log/kafka/log-reader.ts';
 import { unpack } from 'msgpackr';
@@ -290,9 +291,12 @@ export class LogNode {
 /** Everything that can be asked of the partition. */
 export function allAnswers(actor: PartitionActor, meters: readonly string[], regions: readonly string[]) {
   const range = { from: 0, to: FAR_MS, limit: 10_000 };
+  const newestMs = Math.max(0, ...meters.map((meterId) => actor.ask<'meter'>({ kind: 'meter', meterId })?.newestTimestamp ?? 0));
+  const energyFrom = Math.floor(newestMs / QUARTER_MS) - 96;
   return {
     meters: meters.map((meterId) => actor.ask<'meter'>({ kind: 'meter', meterId })),
     windows: meters.flatMap((meterId) => GRANULARITIES.map((granularity) => actor.ask<'meterWindows'>({ kind: 'meterWindows', meterId, query: { ...range, granularity, cursor: null } }))),
+    energy: meters.map((meterId) => actor.ask<'energyQuarters'>({ kind: 'energyQuarters', meterId, from: energyFrom, to: energyFrom + 2 * 96 })),
     regions: regions.flatMap((region) => GRANULARITIES.map((granularity) => actor.ask<'regionParts'>({ kind: 'regionParts', region, granularity, ...range, withOpen: true }))),
     anomalies: actor.ask<'anomalies'>({ kind: 'anomalies', query: { ...range, meterId: null, region: null, kind: null, severity: null, open: false, cursor: null } }),
     deadLetters: actor.ask<'deadLetters'>({ kind: 'deadLetters', query: { from: 0, to: FAR_MS, code: null, meterId: null, limit: 10_000, cursor: null } as never }),

@@ -8,6 +8,7 @@ import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import type { ShardStateConfig } from '../../src/actors/shard/state.ts';
 import type { Finding } from '../../src/actors/shard/verify-findings.ts';
 import { verifyShard } from '../../src/actors/shard/verify.ts';
+import { QUARTER_MS, type EnergyQuarter } from '../../src/model/energy.ts';
 import { partitionOf, shardOfPartition } from '../../src/model/ids.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { Log } from '../../src/runtime/log.ts';
@@ -170,6 +171,7 @@ export class ShardFleet {
       meters: meters.sort(byText),
       states: meters.map(({ meterId }) => this.ask('meter', meterId, { kind: 'meter', meterId })),
       windows: meters.flatMap(({ meterId }) => GRANULARITIES.map((granularity) => this.windowsOf(meterId, granularity))),
+      energy: meters.map(({ meterId }) => this.energyOf(meterId, this.options.startMs / QUARTER_MS - 960, this.options.startMs / QUARTER_MS + 960)),
       parts: GRANULARITIES.map((granularity) => [...this.parts(granularity).values()].map(toComparable).sort(byText)),
       live: this.live(),
       anomalies: this.all('anomalies', { kind: 'anomalies', query: ANOMALIES }).flatMap(({ data }) => data).sort(byText),
@@ -181,6 +183,10 @@ export class ShardFleet {
 
   windowsOf(meterId: string, granularity: Granularity): MeterWindow[] {
     return this.ask('meterWindows', meterId, { kind: 'meterWindows', meterId, query: { granularity, from: 0, to: FOREVER_MS, limit: MANY, cursor: null } })?.data ?? [];
+  }
+
+  energyOf(meterId: string, from: number, to: number): EnergyQuarter[] {
+    return this.ask('energyQuarters', meterId, { kind: 'energyQuarters', meterId, from, to }) ?? [];
   }
 
   /** Regional windows over all shards, by region and start. */

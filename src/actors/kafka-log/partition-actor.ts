@@ -128,9 +128,10 @@ export class PartitionActor {
    * this is not the log it was made from, and those of ShardStore.identify, of reads and of commits.
    */
   async start(bounds: LogBounds): Promise<void> {
-    const { store, clock, timers } = this.modules;
+    const { store, clock, timers, log } = this.modules;
     const { partition, partitionCount } = this.options;
-    await store.identify({ partitionCount, shardCount: partitionCount, shard: partition });
+    const upgrade = await store.identify({ partitionCount, shardCount: partitionCount, shard: partition });
+    if (upgrade !== null) log.info(upgrade, `the state of partition ${partition} was brought up to date; the energy of windows that were removed before is not in it`);
     this.checkBounds(bounds);
     await settleOutbox(store, this.options.outbox?.consumers ?? [], `${partition}-${this.modules.life}`);
     await this.settleSettings(bounds);

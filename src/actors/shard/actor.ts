@@ -129,9 +129,10 @@ export class ShardActor {
 
   /** Recovers from the store, then starts to listen to the clock. Throws OperationalError `format`, `wrong_shard` or `corrupt`. */
   async start(): Promise<RecoveryReport> {
-    const { store, clock, timers } = this.modules;
+    const { store, clock, timers, log } = this.modules;
     const { shard, shardCount, state } = this.options;
-    await store.identify({ partitionCount: state.partitionCount, shardCount, shard });
+    const upgrade = await store.identify({ partitionCount: state.partitionCount, shardCount, shard });
+    if (upgrade !== null) log.info(upgrade, `the store of shard ${shard} was brought up to date; the energy of windows that were removed before is not in it`);
     await this.startOutbox();
     await settleSettings(store, state);
     this.openEffects();

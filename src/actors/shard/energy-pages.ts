@@ -25,7 +25,7 @@ export function writeEnergy(page: MeterPage, windows: PendingWindows, store: Sha
     editor.load(store.energyBlock(page, day));
     for (const position of positions) {
       const { windowNumber, rowInPage } = pendingKeyParts(windows.keyAt(position));
-      edit(windowNumber, rowInPage, windows.recordAt(position));
+      edit(editor, record, windowNumber, rowInPage, windows.recordAt(position));
     }
     store.energy.put(energyKey(page.partition, page.number, day), editor.encode(allocate));
   }
@@ -45,7 +45,7 @@ function quarterHoursByDay(windows: PendingWindows): Map<number, number[]> {
   return byDay;
 }
 
-function edit(windowNumber: number, rowInPage: number, bytes: Uint8Array): void {
+function edit(editor: EnergyBlockEditor, record: WindowRecord, windowNumber: number, rowInPage: number, bytes: Uint8Array): void {
   record.load(bytes);
   editor.set(rowInPage, windowNumber - dayOf(windowNumber) * QUARTERS_PER_DAY, slotMicroKwh(record, 0), slotQuality(record, 0));
 }
@@ -57,6 +57,9 @@ function dayOf(windowNumber: number): number {
 /** Makes the blocks of all the windows that there are, for a store of an engine that kept none; may be broken off and begun again. Resolves with how many it made. */
 export async function buildEnergy(store: ShardStore): Promise<number> {
   let blocks = 0;
+  // Of its own: other partitions of the thread may be at it, too.
+  const editor = new EnergyBlockEditor();
+  const record = new WindowRecord();
   for (const key of [...store.pages.keys(Buffer.alloc(1), Buffer.alloc(8, 255))]) {
     const name = Buffer.from(key);
     const [partition, page] = [name.readUInt16BE(0), name.readUInt32BE(2)];
@@ -72,10 +75,11 @@ export async function buildEnergy(store: ShardStore): Promise<number> {
         if (dayOf(windowNumber) !== day) {
           put();
           day = dayOf(windowNumber);
-          editor.load(undefined);
+          // One that is there may hold more than the windows do: an engine that kept no energy may have removed some since.
+          editor.load(store.energy.get(energyKey(partition, page, day))?.slice());
           if (blocks % BLOCKS_PER_STEP === 0) await store.commit();
         }
-        edit(windowNumber, rowInPage, value);
+        edit(editor, record, windowNumber, rowInPage, value);
       }
     }
     put();

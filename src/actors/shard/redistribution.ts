@@ -188,6 +188,7 @@ class OldShard {
     await this.copy(store.profiles, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.profiles.put(key, value));
     await this.copy(store.windows, WINDOWS_PER_STEP, ({ key, value }) => this.window(key, value));
     await this.copy(store.samples, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.samples.put(key, value));
+    await this.copy(store.energy, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.energy.put(key, value));
     await this.copy(store.removed, PAGES_PER_STEP, ({ key, value }) => this.byPartition(key).store.removed.put(key, value));
     await this.copy(store.settled, WINDOWS_PER_STEP, ({ key, value }) => this.settledPart(key, value));
     await this.copy(store.meters, WINDOWS_PER_STEP, ({ key }) => {
@@ -212,8 +213,8 @@ class OldShard {
   }
 
   private get total(): number {
-    const { pages, profiles, windows, samples, removed, settled, meters, anomalies, deadLetters } = this.store;
-    return [pages, profiles, windows, samples, removed, settled, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
+    const { pages, profiles, windows, samples, energy, removed, settled, meters, anomalies, deadLetters } = this.store;
+    return [pages, profiles, windows, samples, energy, removed, settled, meters, anomalies, deadLetters].reduce((sum, table) => sum + table.count(), 0);
   }
 
   private async copy(table: Table, entriesPerStep: number, put: (entry: Entry) => void): Promise<void> {

@@ -7,6 +7,7 @@ import type { Journal, JournalRecord } from '../../runtime/journal.ts';
 import type { Store, Table } from '../../runtime/store.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
 import { REJECTED_EARLIER } from './dead-letters.ts';
+import { buildEnergy } from './energy-pages.ts';
 import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
@@ -21,15 +22,25 @@ import type { WindowSource } from './window-book.ts';
  */
 
 /** Raised when keys or values change their meaning; an engine refuses other numbers. */
-export const STORE_FORMAT = 8;
-/** The oldest that it takes over: what 7 adds is that windows may have been removed, 8 that regional parts count their changes. */
+export const STORE_FORMAT = 9;
+/** The oldest that it takes over: what 7 adds is that windows may have been removed, 8 that regional parts count their changes, 9 the energy of quarter-hours. */
 export const STORE_FORMAT_OLDEST = 6;
+/** From this one on there is energy for every window of 15 minutes. */
+export const ENERGY_FORMAT = 9;
 
 /** Which part of the fleet this store holds. Written when it is made, checked whenever it is opened. */
 export interface ShardIdentity {
   partitionCount: number;
   shardCount: number;
   shard: number;
+}
+
+/** A store of an older engine was taken over. */
+export interface StoreUpgrade {
+  /** Its format. */
+  from: number;
+  /** Days of pages whose energy was added up from their windows. */
+  energyBlocks: number;
 }
 
 /** Up to where what is stored stands for the log. */
@@ -140,8 +151,8 @@ export class ShardStore implements WindowSource {
     return found === undefined ? null : (unpackr.unpack(found) as ShardIdentity & { format: number });
   }
 
-  /** Checks that the store is this shard's, or makes it so when it is new. Throws OperationalError `format`, `wrong_shard`, or `corrupt` when the log is gone. */
-  async identify(identity: ShardIdentity): Promise<void> {
+  /** Checks that the store is this shard's, or makes it so when it is new, and brings one of an older engine up to date; says what that took. Throws OperationalError `format`, `wrong_shard`, or `corrupt` when the log is gone. */
+  async identify(identity: ShardIdentity): Promise<StoreUpgrade | null> {
     // By its key an entry whose key is damaged would only be missing, and a store without an applied position counts everything again.
     for (const entry of this.meta.range(Buffer.alloc(1), Buffer.alloc(80, 255))) void entry;
     const stored = this.identity();
@@ -150,7 +161,7 @@ export class ShardStore implements WindowSource {
       await this.journal.start();
       this.meta.put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, ...identity }));
       await this.commit();
-      return;
+      return null;
     }
     if (!isReadable(stored.format)) {
       throw new OperationalError('format', `the store of shard ${identity.shard} has format ${stored.format}, this engine reads ${STORE_FORMAT}; use the engine that wrote it`);
@@ -162,9 +173,11 @@ export class ShardStore implements WindowSource {
         `the store of shard ${identity.shard} holds shard ${stored.shard} of ${stored.shardCount} with ${stored.partitionCount} partitions, not of ${identity.shardCount} with ${identity.partitionCount}: its files were moved; bring them back, or restore a backup with seg restore`,
       );
     }
-    if (stored.format === STORE_FORMAT) return;
+    if (stored.format === STORE_FORMAT) return null;
+    const energyBlocks = stored.format < ENERGY_FORMAT ? await buildEnergy(this) : 0;
     this.meta.put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, ...identity }));
     await this.commit();
+    return { from: stored.format, energyBlocks };
   }
 
   /** How what is in the log counts; null before the first start. */

@@ -9,7 +9,8 @@ import { offsetsInBlock } from './sample-blocks.ts';
 import { SampleIndex } from './sample-index.ts';
 import { PROFILE_BYTES, profileCells } from './detection/seasonal-profile.ts';
 import { replayConfig } from './settled-settings.ts';
-import { isReadable, STORE_FORMAT, type ShardStore } from './shard-store.ts';
+import { verifyEnergy } from './verify-energy.ts';
+import { ENERGY_FORMAT, isReadable, STORE_FORMAT, type ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, samplesKey, samplesKeyMinute, windowKey, windowKeyParts } from './store-keys.ts';
 import { recover } from './recovery.ts';
@@ -69,16 +70,19 @@ class Verification {
   private meters = 0;
   private windowsSeen = 0;
   private blocksSeen = 0;
+  private energySeen = 0;
+  /** An older engine has kept none. */
+  private hasEnergy = false;
 
   constructor(store: ShardStore, options: VerifyOptions, onProgress: (done: number, total: number) => void) {
     this.store = store;
     this.options = options;
     this.onProgress = onProgress;
     this.shape = { partitionCount: options.state.partitionCount, regionCount: store.regionNames().length };
-    const { pages, profiles, windows, samples, removed, parts, settled, meters, anomalies, deadLetters, outbox } = store;
+    const { pages, profiles, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, outbox } = store;
     this.records = Math.max(0, store.lastSequence() - Math.max(store.logFrom(), store.journal.first ?? 1) + 1);
     const all = store.tables().map(([, table]) => table);
-    this.total = [...all, pages, profiles, windows, windows, samples, removed, parts, settled, meters, anomalies, deadLetters, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
+    this.total = [...all, pages, profiles, windows, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
   }
 
   run(): VerifyReport {
@@ -125,7 +129,10 @@ class Verification {
     if (!isReadable(found.format)) this.findings.add('the store', `has format ${found.format}, this engine reads ${STORE_FORMAT}`);
     else if (found.shard !== shard || found.shardCount !== shardCount || found.partitionCount !== state.partitionCount) {
       this.findings.add('the store', `holds shard ${found.shard} of ${found.shardCount} with ${found.partitionCount} partitions; its files were moved`);
-    } else return true;
+    } else {
+      this.hasEnergy = found.format >= ENERGY_FORMAT;
+      return true;
+    }
     return false;
   }
 
@@ -180,6 +187,8 @@ class Verification {
     if (orphans > 0) this.findings.add('the windows', `hold ${orphans} that belong to no page that could be read`);
     const strays = this.store.samples.count() - this.blocksSeen;
     if (strays > 0) this.findings.add('the blocks of samples', `hold ${strays} that belong to no page that could be read`);
+    const lost = this.store.energy.count() - this.energySeen;
+    if (this.hasEnergy && lost > 0) this.findings.add('the blocks of energy', `hold ${lost} that belong to no page that could be read`);
   }
 
   private page(page: MeterPage, value: Uint8Array, where: string): void {
@@ -195,6 +204,11 @@ class Verification {
     }
     this.windows(page, where, counts);
     this.sampleBlocks(page, where, counts);
+    if (this.hasEnergy) {
+      const blocks = verifyEnergy(page, this.store, where, this.findings);
+      this.energySeen += blocks;
+      this.step(blocks);
+    }
     for (let r = 0; r < page.rowCount; r++) {
       const readings = page.f64[(rowOffset(page.rowAt(r)) + ROW.readings) >> 3];
       const remembered = counts.samples[r] + (page.removed?.samplesOf(r) ?? 0);
