@@ -1,0 +1,57 @@
+import type { Agreement } from '../../model/billing.ts';
+import { dayNumber } from '../people/local-time.ts';
+import { dateOf } from './calendar.ts';
+import type { TariffStretch } from './tariff-book.ts';
+
+/** Days and months as texts: 2026-07-01, 2026-07. */
+
+export interface Days {
+  from: string;
+  /** Not included. */
+  to: string;
+}
+
+const MONTH = /^\d{4}-(0[1-9]|1[0-2])$/;
+
+export function isMonth(text: string): boolean {
+  return MONTH.test(text);
+}
+
+/** The month so many months later, or before. */
+export function monthAfter(month: string, months: number): string {
+  const number = Number(month.slice(0, 4)) * 12 + Number(month.slice(5)) - 1 + months;
+  return `${String(Math.floor(number / 12)).padStart(4, '0')}-${String((number % 12) + 1).padStart(2, '0')}`;
+}
+
+export function daysOfMonth(month: string): Days {
+  return { from: `${month}-01`, to: `${monthAfter(month, 1)}-01` };
+}
+
+/** Days of the month in which the agreement holds; null: it does in none. */
+export function billedDays({ movedIn, movedOut }: Agreement, month: string): Days | null {
+  const { from, to } = daysOfMonth(month);
+  const days = { from: movedIn > from ? movedIn : from, to: movedOut !== null && movedOut < to ? movedOut : to };
+  return days.from < days.to ? days : null;
+}
+
+export function dayAfter(date: string): string {
+  return dateOf(dayNumber(date) + 1);
+}
+
+export function daysBetween({ from, to }: Days): number {
+  return dayNumber(to) - dayNumber(from);
+}
+
+/** The same days, cut where months begin. */
+export function cutAtMonths(stretches: readonly TariffStretch[]): TariffStretch[] {
+  return stretches.flatMap((stretch) => {
+    const cut: TariffStretch[] = [];
+    for (let { from } = stretch; from < stretch.to; ) {
+      const { to: monthEnd } = daysOfMonth(from.slice(0, 7));
+      const to = monthEnd < stretch.to ? monthEnd : stretch.to;
+      cut.push({ ...stretch, from, to });
+      from = to;
+    }
+    return cut;
+  });
+}

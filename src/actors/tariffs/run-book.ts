@@ -1,0 +1,64 @@
+import type { BillingRun } from '../../model/billing.ts';
+import type { Page } from '../../model/queries.ts';
+import { OperationalError } from '../../runtime/errors.ts';
+import { pageOf } from './record-page.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
+
+/** Faults of a run that are kept; `failed` counts all. */
+export const RUN_FAULTS_MAX = 1_000;
+
+/** Monthly runs: one for a month. Those under way are few and in memory. */
+export class RunBook {
+  private readonly table: StagedTable<BillingRun>;
+  private readonly open = new Map<string, BillingRun>();
+
+  constructor(staged: StagedStore) {
+    this.table = staged.table('runs');
+  }
+
+  load(): void {
+    for (const { record } of this.table.range({ from: '', to: afterPrefix('') })) if (isOpen(record)) this.open.set(record.id, record);
+  }
+
+  /** Those under way, the oldest month first. */
+  underWay(): BillingRun[] {
+    return [...this.open.values()].sort((a, b) => (a.month < b.month ? -1 : 1));
+  }
+
+  /** Throws `unknown_run`. */
+  get(id: string): BillingRun {
+    const found = this.table.get(id);
+    if (found === null) throw new OperationalError('unknown_run', `there is no run ${id}`);
+    return found;
+  }
+
+  /** The newest month first, from after `cursor`. */
+  page(limit: number, cursor: string | null): Page<BillingRun> {
+    return pageOf(this.table.range({ from: '', to: cursor ?? afterPrefix(''), reverse: true }), limit, ({ record }) => record, ({ id }) => id);
+  }
+
+  /** The one of the month, which goes on; one that has ended looks for agreements without an invoice anew. Throws `run_under_way` while one of another month is. */
+  start(month: string, by: string, nowMs: number): BillingRun {
+    const id = `run-${month}`;
+    const known = this.table.get(id);
+    if (known !== null && isOpen(known)) return known;
+    const [other] = this.open.values();
+    if (other !== undefined) throw new OperationalError('run_under_way', `the run of ${other.month} is under way; start that of ${month} when it is done`);
+    const run: BillingRun = {
+      ...{ id, month, state: 'running', startedAt: nowMs, startedBy: by, endedAt: null },
+      ...{ agreements: 0, done: 0, issued: known?.issued ?? 0, faults: [], failed: 0, after: null },
+    };
+    this.put(run);
+    return run;
+  }
+
+  put(run: BillingRun): void {
+    this.table.put(run.id, run);
+    if (isOpen(run)) this.open.set(run.id, run);
+    else this.open.delete(run.id);
+  }
+}
+
+export function isOpen({ state }: BillingRun): boolean {
+  return state === 'running' || state === 'paused';
+}
