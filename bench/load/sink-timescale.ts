@@ -127,7 +127,7 @@ class SinkBench {
   }
 
   private batch(windows: ArrayBuffer, windowCount: number): SinkBatch {
-    return { shard: 0, position: `${++this.position}`, windows, windowCount, regionWindows: [], anomalies: [], deadLetters: [], alerts: [] };
+    return { shard: 0, position: `${++this.position}`, windows, windowCount, regionWindows: [], anomalies: [], deadLetters: [], alerts: [], billing: [] };
   }
 
   private async timePsql(input: string): Promise<number> {

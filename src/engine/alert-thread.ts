@@ -14,7 +14,6 @@ import { Requester, Responder, type Reply } from '../runtime/request-channel.ts'
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
 import { alertChannels, type ChannelSettings } from './alert-channels.ts';
-import { ALERT_OUTBOX_PORT, answerAlertOutbox } from './alert-outbox-link.ts';
 import {
   ALERT_QUESTIONS_MAX,
   ALERTS_PER_EVENT_MAX,
@@ -29,6 +28,7 @@ import {
   type EngineReply,
 } from './alert-ports.ts';
 import { openAlertStore } from './open-alert-store.ts';
+import { ALERT_OUTBOX_PORT, answerOutbox } from './outbox-link.ts';
 import type { AlertThreadSnapshot } from './engine-metrics.ts';
 import type { MessageRendererModules } from './message-renderer.ts';
 
@@ -94,7 +94,7 @@ runThread(async (context) => {
 
   context.onPort((purpose, port) => {
     if (purpose === ALERTS_PORT) main = answerMain(port);
-    else if (purpose === ALERT_OUTBOX_PORT) answerAlertOutbox(port, alerts, { name: context.name, epoch: context.epoch, onFailure }, { clock, metrics: effects });
+    else if (purpose === ALERT_OUTBOX_PORT) answerOutbox(port, alerts, { name: context.name, epoch: context.epoch, onFailure }, { clock, metrics: effects });
     else if (purpose === ENGINE_PORT) engine = new Requester(portTransport(port), { name: 'main', creditsMax: ENGINE_QUESTIONS_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch: context.epoch }, { clock, timers });
   });
 

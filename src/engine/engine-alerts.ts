@@ -13,13 +13,13 @@ import type { WorkerThread } from '../runtime/worker-thread.ts';
 import type { AlertBoard } from './alert-board.ts';
 import { AlertFeed } from './alert-feed.ts';
 import { AlertLink } from './alert-link.ts';
-import type { AlertOutboxLink } from './alert-outbox-link.ts';
 import type { AlertPlan } from './alert-plan.ts';
 import type { AlertsEvent, EngineQuestion, EngineReply } from './alert-ports.ts';
 import { alertsDirectory } from './open-alert-store.ts';
 import type { AlertThreadOptions } from './alert-thread.ts';
 import { ComponentWatch, type ComponentWatchModules } from './component-watch.ts';
 import type { EngineConfig } from './engine-config.ts';
+import type { OutboxLink } from './outbox-link.ts';
 import { sinkNames } from './sink-options.ts';
 
 /** Everything that an engine with alerts has on its main thread: their thread, what it is told of, what it asks, and who asks it. */
@@ -41,7 +41,7 @@ export interface EngineAlertsModules extends Pick<ComponentWatchModules, 'childr
   log: Log;
   plan: AlertPlan;
   /** By which the sink thread asks the alerts'. */
-  outboxLink: AlertOutboxLink;
+  outboxLink: OutboxLink;
   board: AlertBoard;
   queries: EnginePort;
   regions(): RegionState;
@@ -91,7 +91,7 @@ export class EngineAlerts {
     const start = async ({ epoch }: { epoch: number }): Promise<WorkerThread<object>> => {
       const thread = await startThread(THREAD, new URL('./alert-thread.ts', import.meta.url), epoch, this.threadOptions(), READY_TIMEOUT_MS).catch((error: unknown) => this.didNotStart(error));
       this.link.up(thread);
-      this.modules.outboxLink.alertsUp(thread);
+      this.modules.outboxLink.supervisorUp(thread);
       this.wasUp = true;
       this.settleAttempted();
       if (this.isFeeding) this.feed.up();
@@ -126,7 +126,7 @@ export class EngineAlerts {
   threadDown(): void {
     this.feed.down();
     this.link.down();
-    this.modules.outboxLink.alertsDown();
+    this.modules.outboxLink.supervisorDown();
   }
 
   reported({ shard, anomalies }: ShardReport): void {

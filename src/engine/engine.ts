@@ -13,7 +13,6 @@ import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus, type SupervisorOptions } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
-import { AlertOutboxLink } from './alert-outbox-link.ts';
 import { channelNames, planAlerts, type AlertPlan } from './alert-plan.ts';
 import type { ClusterBoard } from './cluster-board.ts';
 import { ClusterGateway } from './cluster-gateway.ts';
@@ -29,6 +28,7 @@ import type { IngestThreadControl } from './ingest-thread.ts';
 import { HistoryLink } from './history-link.ts';
 import { planKafkaLog, type KafkaLogPlan } from './kafka-log-wiring.ts';
 import { LiveBoard } from './live-board.ts';
+import { ALERT_OUTBOX_PORT, OutboxLink } from './outbox-link.ts';
 import { redistributeDirectory } from './redistribution.ts';
 import { answerRegionParts } from './region-parts-link.ts';
 import { RegionSeeding } from './region-seeding.ts';
@@ -110,7 +110,7 @@ class RunningEngine implements Engine {
   private readonly links: ShardLinks;
   /** null without a database. */
   private readonly history: HistoryLink | null;
-  private readonly alertOutbox = new AlertOutboxLink();
+  private readonly alertOutbox = new OutboxLink(ALERT_OUTBOX_PORT);
   private readonly queries: EngineQueries;
   private readonly board: LiveBoard;
   private readonly vitals: EngineVitals;

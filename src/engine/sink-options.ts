@@ -30,6 +30,7 @@ export function sinkThreadOptions(config: EngineConfig, engineId: string): SinkT
     isShared: config.log === 'kafka',
     shardCount: config.shards,
     hasAlerts: areAlertsOn(config),
+    hasBilling: false,
     capacities: config.regionCapacities,
     latenessMs: config.latenessMs,
     timescale: timescaleOptions(config),

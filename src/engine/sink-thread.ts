@@ -1,12 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
-import { AlertEffects, type AlertOutboxAnswer, type AlertOutboxQuestion } from '../actors/sinks/alert-effects.ts';
 import { joinFigures } from '../actors/sinks/figures.ts';
 import { kafkaWriter } from '../actors/sinks/kafka/kafka-writer.ts';
 import type { KafkaWriterOptions } from '../actors/sinks/kafka/kafka-options.ts';
-import { REGIONS_CONSUMER, type EffectSource, type RegionWindowKey, type SinkWriter } from '../actors/sinks/protocol.ts';
+import type { AlertPiece } from '../actors/alerts/alert-outbox.ts';
+import { ALERTS_LANE, BILLING_LANE, REGIONS_CONSUMER, type EffectSource, type RegionWindowKey, type SinkWriter } from '../actors/sinks/protocol.ts';
 import { SinkPump } from '../actors/sinks/pump.ts';
 import { RegionPartsGather } from '../actors/sinks/region-parts-gather.ts';
 import { ShardEffects } from '../actors/sinks/shard-effects.ts';
+import { SupervisorEffects, type AskOutbox, type BillingPiece, type OutboxQuestion } from '../actors/sinks/supervisor-effects.ts';
 import type { RetentionOptions } from '../actors/sinks/timescale/hypertables.ts';
 import { timescaleWriter } from '../actors/sinks/timescale/timescale-writer.ts';
 import { WindowHistory } from '../actors/sinks/timescale/window-history.ts';
@@ -18,9 +19,9 @@ import type { MeterWindow } from '../model/window.ts';
 import { Requester, Responder } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport, type Transport } from '../runtime/transport.ts';
-import { ALERT_OUTBOX_PORT, ALERT_OUTBOX_QUESTIONS_MAX, type AlertOutboxPortMeta } from './alert-outbox-link.ts';
 import type { SinkThreadSnapshot } from './engine-metrics.ts';
 import { HISTORY_PORT, HISTORY_QUESTIONS_MAX, type HistoryQuery } from './history-link.ts';
+import { ALERT_OUTBOX_PORT, BILLING_OUTBOX_PORT, OUTBOX_QUESTIONS_MAX, type OutboxPort, type OutboxPortMeta } from './outbox-link.ts';
 import { REGION_PARTS_PORT, REGION_PARTS_QUESTIONS_MAX, type RegionPartsQuestion } from './region-parts-link.ts';
 import type { ShardPortMeta } from './shard-links.ts';
 
@@ -34,6 +35,8 @@ export interface SinkThreadOptions {
   shardCount: number;
   /** There is an alerts supervisor. */
   hasAlerts: boolean;
+  /** There is a tariff supervisor. */
+  hasBilling: boolean;
   capacities: RegionCapacities;
   latenessMs: number;
   /** Null: not written to. */
@@ -55,6 +58,7 @@ const SHARED_IDLE_MS = 1_000;
 const SHARED_REGION_WINDOWS = 500;
 /** Of the time that the gateway waits, for the database: the rest is the way there and back. */
 const HISTORY_SHARE = 0.8;
+const OUTBOX_OWNERS: Readonly<Record<OutboxPort, string>> = { [ALERT_OUTBOX_PORT]: 'alerts', [BILLING_OUTBOX_PORT]: 'tariffs' };
 /** Answers are bounded by the pump's batches. */
 const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;
 
@@ -67,7 +71,8 @@ runThread(async (context) => {
   const history = options.timescale === null ? null : new WindowHistory({ url: options.timescale.url, timeouts: { connectMs: options.askDeadlineMs * HISTORY_SHARE, queryMs: options.askDeadlineMs * HISTORY_SHARE } });
 
   let regionParts: Requester<RegionPartsQuestion, RegionPart[]> | null = null;
-  let alertOutbox: Requester<AlertOutboxQuestion, AlertOutboxAnswer> | null = null;
+  const outboxes = new Map<OutboxPort, Requester<OutboxQuestion, unknown>>();
+  const supervisors = [...(options.hasAlerts ? [ALERTS_LANE] : []), ...(options.hasBilling ? [BILLING_LANE] : [])];
   const pumpsBySink = options.isShared ? sharedPumps() : ownPumps();
   const pumps = pumpsBySink.flat();
 
@@ -81,10 +86,10 @@ runThread(async (context) => {
       regionParts = new Requester(portTransport(port), { name: 'main', creditsMax: REGION_PARTS_QUESTIONS_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch }, { clock, timers });
       return;
     }
-    if (purpose === ALERT_OUTBOX_PORT) {
-      const { epoch } = meta as AlertOutboxPortMeta;
-      alertOutbox?.close();
-      alertOutbox = new Requester(portTransport(port), { name: 'alerts', creditsMax: ALERT_OUTBOX_QUESTIONS_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch }, { clock, timers });
+    if (purpose === ALERT_OUTBOX_PORT || purpose === BILLING_OUTBOX_PORT) {
+      const { epoch } = meta as OutboxPortMeta;
+      outboxes.get(purpose)?.close();
+      outboxes.set(purpose, new Requester(portTransport(port), { name: OUTBOX_OWNERS[purpose], creditsMax: OUTBOX_QUESTIONS_MAX, bytesInFlightMax: BYTES_UNCOUNTED, epoch }, { clock, timers }));
       return;
     }
     takeShard(port, meta as ShardPortMeta);
@@ -115,9 +120,12 @@ runThread(async (context) => {
     return requester.request(query, { deadlineMs: options.askDeadlineMs }) as Promise<ShardAnswers[K]>;
   }
 
-  async function askAlerts(question: AlertOutboxQuestion): Promise<AlertOutboxAnswer> {
-    if (alertOutbox === null) throw new OperationalError('unavailable', 'alerts are not connected yet; try again shortly', { retryable: true });
-    return alertOutbox.request(question, { deadlineMs: options.askDeadlineMs });
+  function outbox<Piece>(port: OutboxPort): AskOutbox<Piece> {
+    return async (question) => {
+      const requester = outboxes.get(port);
+      if (requester === undefined) throw new OperationalError('unavailable', `${OUTBOX_OWNERS[port]} are not connected yet; try again shortly`, { retryable: true });
+      return requester.request(question, { deadlineMs: options.askDeadlineMs }) as Promise<Piece | null>;
+    };
   }
 
   function answerHistory(transport: Transport): void {
@@ -144,14 +152,18 @@ runThread(async (context) => {
     return answers.flat();
   }
 
-  /** Pumps to the writers that are there, from all shards of this engine, and with them in the order of the sinks. */
-  function ownPumps(): SinkPump[][] {
-    const { shardCount: shards, hasAlerts } = options;
-    const source = new AlertEffects(new ShardEffects(options, { ask, regionParts: partsOf, clock }), askAlerts);
-    return writersOf(hasAlerts ? shards + 1 : shards, '').map((writer) => [new SinkPump({ shards, hasAlerts }, { source, writer, ...pumpModules })]);
+  function withSupervisors(shards: EffectSource): EffectSource {
+    return new SupervisorEffects(shards, { alerts: outbox<AlertPiece>(ALERT_OUTBOX_PORT), billing: outbox<BillingPiece>(BILLING_OUTBOX_PORT) });
   }
 
-  /** The same from partitions: two for each sink, of which one has the regional windows and no alerts, and cursors under a name of its own. */
+  /** Pumps to the writers that are there, from all shards of this engine, and with them in the order of the sinks. */
+  function ownPumps(): SinkPump[][] {
+    const { shardCount: shards } = options;
+    const source = withSupervisors(new ShardEffects(options, { ask, regionParts: partsOf, clock }));
+    return writersOf(shards + supervisors.length, '').map((writer) => [new SinkPump({ shards, supervisors }, { source, writer, ...pumpModules })]);
+  }
+
+  /** The same from partitions: two for each sink, of which one has the regional windows and no supervisors, and cursors under a name of its own. */
   function sharedPumps(): SinkPump[][] {
     const regionWriters = writersOf(SHARED_SLOTS, REGIONS_CONSUMER);
     return writersOf(SHARED_SLOTS, '').map((writer, i) => {
@@ -164,7 +176,7 @@ runThread(async (context) => {
       };
       const some = { shards: 0, slots: SHARED_SLOTS, idleMs: SHARED_IDLE_MS };
       return [
-        new SinkPump({ ...some, hasAlerts: options.hasAlerts }, { source: new AlertEffects(source, askAlerts), writer, ...pumpModules }),
+        new SinkPump({ ...some, supervisors }, { source: withSupervisors(source), writer, ...pumpModules }),
         new SinkPump({ ...some, hasRegionRevisions: true, windowsPerBatch: SHARED_REGION_WINDOWS }, { source: regionSource, writer: regionWriters[i], ...pumpModules }),
       ];
     });
@@ -186,7 +198,7 @@ runThread(async (context) => {
       await Promise.all(pumps.map((pump) => pump.stop(options.drainMs)));
       for (const requester of requesters.values()) requester.close();
       regionParts?.close();
-      alertOutbox?.close();
+      for (const requester of outboxes.values()) requester.close();
       await history?.close();
     },
     async metrics(): Promise<SinkThreadSnapshot> {

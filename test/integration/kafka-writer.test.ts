@@ -5,12 +5,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { SinkWriter } from '../../src/actors/sinks/protocol.ts';
 import type { KafkaWriterOptions } from '../../src/actors/sinks/kafka/kafka-options.ts';
 import { alertShape } from '../../src/http/alert-shapes.ts';
+import { disputeShape, invoiceShape, paymentShape, priceShape } from '../../src/http/billing-shapes.ts';
 import { anomalyShape, deadLetterShape, windowShape } from '../../src/http/wire-shapes.ts';
 import { partitionOf } from '../../src/model/ids.ts';
 import { createLog, nullLog, type Log } from '../../src/runtime/log.ts';
 import { KCAT_HOW_TO, kcatAvailable, kcatConsume, kcatProduce } from '../services/kcat.ts';
 import { suiteWithKafka } from '../services/service-suites.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
+import { disputeEvent, exampleDispute, exampleInvoice, examplePayment, examplePrice, invoiceEvent, paymentEvent, priceEvent } from '../support/example-bills.ts';
 import { changeTopic, deleteTopics, kcatPrint, makeTopic, makeTopics, recordsOf, writerTo } from '../support/kafka-records.ts';
 import { meterWindow } from '../support/meter-windows.ts';
 import { suite } from '../support/required-suites.ts';
@@ -63,9 +65,14 @@ suiteWithKafka('the Kafka writer', (kafka) => {
 
       const raised = exampleAlert({ acknowledged: { at: START, by: 'ada', why: 'on my way' } });
 
-      const report = await writer.write(sinkBatch({ windows: [...minutes, quarter], regionWindows: regions, anomalies: [outage], alerts: [raised], deadLetters: [letter] }));
+      const price = examplePrice();
+      const invoice = exampleInvoice();
+      const payment = examplePayment();
+      const dispute = exampleDispute();
 
-      expect(report).toEqual({ written: 46, setAside: [] });
+      const report = await writer.write(sinkBatch({ windows: [...minutes, quarter], regionWindows: regions, anomalies: [outage], alerts: [raised], deadLetters: [letter], billing: [priceEvent(price), invoiceEvent(invoice), paymentEvent(payment, invoice), disputeEvent(dispute)] }));
+
+      expect(report).toEqual({ written: 50, setAside: [] });
       const written = await read('aggregates_1m');
       expect(new Map(written.map(({ key, value }) => [key, value]))).toEqual(new Map(minutes.map((window) => [window.meterId, windowShape(window)])));
       expect(written).toHaveLength(40);
@@ -73,7 +80,7 @@ suiteWithKafka('the Kafka writer', (kafka) => {
       expect(new Set(written.map(({ partition }) => partition)).size).toBe(3);
       const [{ headers }] = written;
       expect(headers).toEqual({ schema: 'meter-window/1', contentType: 'application/json', traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/), engine: 'engine-1' });
-      const rest = await Promise.all(['aggregates_15m', 'aggregates_1m_regional', 'aggregates_15m_regional', 'anomalies', 'alerts', 'dead_letter'].map(read));
+      const rest = await Promise.all(['aggregates_15m', 'aggregates_1m_regional', 'aggregates_15m_regional', 'anomalies', 'alerts', 'dead_letter', 'tariff_updates', 'billing_updates', 'payment_updates', 'dispute_updates'].map(read));
       expect(rest.map((records) => records.map(({ key, value }) => ({ key, value })))).toEqual([
         [{ key: 'meter-1', value: windowShape(quarter) }],
         [{ key: 'north', value: withoutFinal(windowShape(regions[0])) }],
@@ -81,6 +88,10 @@ suiteWithKafka('the Kafka writer', (kafka) => {
         [{ key: outage.id, value: { type: 'METER_OUTAGE', ...anomalyShape(outage) } }],
         [{ key: raised.id, value: alertShape(raised) }],
         [{ key: letter.id, value: deadLetterShape(letter) }],
+        [{ key: 'north', value: priceShape(price) }],
+        [{ key: invoice.id, value: invoiceShape(invoice) }],
+        [{ key: payment.id, value: expect.objectContaining(paymentShape(payment)) }],
+        [{ key: dispute.id, value: disputeShape(dispute) }],
       ]);
       // All of a batch are of one trace.
       expect(new Set(rest.flat().map((record) => record.headers.traceparent))).toEqual(new Set([headers.traceparent]));
@@ -186,7 +197,7 @@ suiteWithKafka('the Kafka writer', (kafka) => {
       const { log, lines } = captured();
       const writer = await opened({ topics: { partitions: 3, retentionMs: 86_400_000 } }, log);
       const [report, fewer, ...others] = lines().filter(({ level }) => level !== 'debug');
-      expect(report.msg).toBe("Kafka's topics are ready: 6 made, 1 found");
+      expect(report.msg).toBe("Kafka's topics are ready: 10 made, 1 found");
       expect(report.topics).toEqual([
         { topic: `${prefix}aggregates_1m`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'delete', batchBytesMax: 1_048_588 },
         { topic: `${prefix}aggregates_15m`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'delete', batchBytesMax: 1_048_588 },
@@ -195,6 +206,10 @@ suiteWithKafka('the Kafka writer', (kafka) => {
         { topic: `${prefix}anomalies`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'compact,delete', batchBytesMax: 1_048_588 },
         { topic: `${prefix}alerts`, state: 'found', partitions: 2, copies: 1, cleanupPolicy: 'compact', batchBytesMax: 500_000 },
         { topic: `${prefix}dead_letter`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'delete', batchBytesMax: 1_048_588 },
+        { topic: `${prefix}tariff_updates`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'delete', batchBytesMax: 1_048_588 },
+        { topic: `${prefix}billing_updates`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'compact,delete', batchBytesMax: 1_048_588 },
+        { topic: `${prefix}payment_updates`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'compact,delete', batchBytesMax: 1_048_588 },
+        { topic: `${prefix}dispute_updates`, state: 'created', partitions: 3, copies: 1, cleanupPolicy: 'compact,delete', batchBytesMax: 1_048_588 },
       ]);
       expect(fewer).toMatchObject({ level: 'warn', topic: `${prefix}alerts`, partitions: 2, wanted: 3 });
       expect(fewer.msg).toContain(`kafka-topics.sh --bootstrap-server ${kafka().brokers} --alter --topic ${prefix}alerts --partitions 3`);
@@ -207,7 +222,7 @@ suiteWithKafka('the Kafka writer', (kafka) => {
       const logs = [captured(), captured()];
       await Promise.all(logs.map(({ log }) => opened({}, log)));
       const states = logs.map(({ lines }) => (lines().find(({ level }) => level === 'info')!.topics as { state: string }[]).map(({ state }) => state));
-      expect(states[0].map((state, topic) => [state, states[1][topic]].sort())).toEqual(Array.from({ length: 7 }, () => ['created', 'found']));
+      expect(states[0].map((state, topic) => [state, states[1][topic]].sort())).toEqual(Array.from({ length: 11 }, () => ['created', 'found']));
     });
 
     test('lists the missing topics with commands where it is not to make them', async () => {
@@ -216,7 +231,7 @@ suiteWithKafka('the Kafka writer', (kafka) => {
       const refusal = await writer.open().then(() => null, (error: Error) => error);
       expect(refusal).toMatchObject({ code: 'topics_missing', retryable: false });
       const lines = refusal!.message.split('\n');
-      expect(lines).toHaveLength(7);
+      expect(lines).toHaveLength(11);
       expect(lines[1]).toBe(`  kafka-topics.sh --bootstrap-server ${kafka().brokers} --create --topic ${prefix}aggregates_1m --partitions 4 --replication-factor 1 --config cleanup.policy=delete`);
       expect(refusal!.message).not.toContain(`${prefix}alerts`);
     });

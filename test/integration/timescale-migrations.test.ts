@@ -40,7 +40,7 @@ suiteWithPostgres('the steps to the tables of the sink', (postgres) => {
   test('are numbered without a gap, and applied once', async () => {
     expect(MIGRATIONS.map(({ number }) => number)).toEqual(MIGRATIONS.map((_, i) => i + 1));
     expect(await migrate(await newSession())).toEqual(MIGRATIONS.map(({ number }) => number));
-    expect(await tables()).toEqual(['aggregates_15m', 'aggregates_1m', 'alerts', 'anomalies', 'dead_letter', 'regional_aggregates_15m', 'regional_aggregates_1m', 'sink_cursors', 'sink_migrations', 'sink_set_aside']);
+    expect(await tables()).toEqual(['aggregates_15m', 'aggregates_1m', 'alerts', 'anomalies', 'dead_letter', 'invoice_lines', 'invoices', 'payments', 'regional_aggregates_15m', 'regional_aggregates_1m', 'sink_cursors', 'sink_migrations', 'sink_set_aside']);
     expect(await migrate(await newSession())).toEqual([]);
   });
 
@@ -51,7 +51,7 @@ suiteWithPostgres('the steps to the tables of the sink', (postgres) => {
     );
     await database.rows("INSERT INTO sink_cursors (engine_id, shard, position) VALUES ('engine-1', 0, 'p')");
     const before = await database.rows('SELECT * FROM alerts ORDER BY id');
-    expect(await migrate(await newSession())).toEqual([4]);
+    expect(await migrate(await newSession())).toEqual([4, 5]);
     expect(await database.rows('SELECT * FROM anomalies ORDER BY id')).toEqual(before);
     expect(await database.rows('SELECT count(*)::int AS n FROM alerts')).toEqual([{ n: 0 }]);
     const indexes = await database.rows<{ name: string }>("SELECT indexname AS name FROM pg_indexes WHERE tablename IN ('alerts', 'anomalies') ORDER BY 1");

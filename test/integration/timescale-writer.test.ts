@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ALERTS_LANE, BEGINNING, type SinkBatch } from '../../src/actors/sinks/protocol.ts';
+import { ALERTS_LANE, BEGINNING, BILLING_LANE, type SinkBatch } from '../../src/actors/sinks/protocol.ts';
+import type { BillingEvent } from '../../src/actors/tariffs/protocol.ts';
 import { timescaleWriter } from '../../src/actors/sinks/timescale/timescale-writer.ts';
 import type { Alert } from '../../src/model/alert.ts';
+import type { Invoice } from '../../src/model/billing.ts';
 import type { MeterWindow } from '../../src/model/window.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { suiteWithPostgres } from '../services/service-suites.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
+import { disputeEvent, exampleDispute, exampleInvoice, exampleLine, examplePayment, examplePrice, invoiceEvent, paymentEvent, priceEvent } from '../support/example-bills.ts';
 import { freshDatabase } from '../support/fresh-database.ts';
 import { aMeterWindow, meterWindow } from '../support/meter-windows.ts';
 import { anomaly, byMeterAndTime, deadLetter, regionWindow, sinkBatch, storedCursors, storedWindows } from '../support/sink-batches.ts';
@@ -178,6 +181,81 @@ suiteWithPostgres('the TimescaleDB writer', (postgres) => {
       expect(await alertRows()).toMatchObject([{ version: 2, occurrences: 2, state: 'open' }]);
       expect(await write('4', of(3, { state: 'acknowledged' }))).toBe(1);
       expect(await alertRows()).toMatchObject([{ version: 3, occurrences: 3, state: 'acknowledged' }]);
+    });
+  });
+
+  describe('with bills', () => {
+    // As the database writes numbers and days.
+    const invoices = (): Promise<object[]> => database().rows("SELECT *, to_char(period_from, 'YYYY-MM-DD') AS period_from, to_char(period_to, 'YYYY-MM-DD') AS period_to, to_char(due_date, 'YYYY-MM-DD') AS due_date FROM invoices ORDER BY id");
+    const lines = (): Promise<object[]> => database().rows("SELECT *, to_char(period_from, 'YYYY-MM-DD') AS period_from, to_char(period_to, 'YYYY-MM-DD') AS period_to FROM invoice_lines ORDER BY invoice_id, number");
+    const payments = (): Promise<object[]> => database().rows('SELECT * FROM payments ORDER BY id');
+    const batch = (position: string, ...billing: BillingEvent[]): SinkBatch => sinkBatch({ shard: BILLING_LANE, position, billing });
+
+    test('writes what was issued and paid, to the last unit, and nothing of drafts, prices and disputes', async () => {
+      const writer = await openWriter();
+      const invoice = exampleInvoice({ run: null, customer: { ...exampleInvoice().customer, name: 'Ada\0 Lovelace' } });
+      const credit = exampleInvoice({ id: 'credit-1', number: 'CN-2026-000001', kind: 'creditNote', region: null, total: '-39.55', outstanding: '0', dueDate: null, corrects: 'invoice-1', lines: [exampleLine({ quantity: '-0.00000001', unitPrice: '123456789012345.12345678901234', amount: '-39.55' })] });
+      const draft = exampleInvoice({ id: 'draft', number: null, state: 'draft', issuedAt: null });
+      const payment = examplePayment({ reference: "it's \0 \\ odd" });
+      const events = [invoiceEvent(invoice), invoiceEvent(credit), invoiceEvent(draft), paymentEvent(payment, invoice), priceEvent(examplePrice()), disputeEvent(exampleDispute())];
+      expect(await writer.write(batch('1', ...events), 0)).toEqual({ written: 6, setAside: [] });
+      const same = {
+        version: 1, state: 'issued', agreement_id: 'agreement-1', meter_id: 'meter-1', currency: 'GBP', zone: 'Europe/London', period_from: '2026-07-01', period_to: '2026-08-01', net: '32.96', tax: '6.59', paid: '0',
+        import_kwh: '120.5', export_kwh: '0', intervals_measured: 2_970, intervals_estimated: 4, intervals_missing: 2, issued_at: new Date(invoice.issuedAt!),
+      };
+      expect(await invoices()).toEqual([
+        { ...same, id: 'credit-1', number: 'CN-2026-000001', kind: 'creditNote', region: null, customer_name: 'Ada Lovelace', total: '-39.55', outstanding: '0', due_date: null, corrects: 'invoice-1', run: '2026-07' },
+        { ...same, id: 'invoice-1', number: 'INV-2026-000001', kind: 'invoice', region: 'north', customer_name: 'Ada\ufffd Lovelace', total: '39.55', outstanding: '39.55', due_date: '2026-08-24', corrects: null, run: null },
+      ]);
+      const line = { tariff_id: 'home', tariff_version: 2, period_from: '2026-07-01', period_to: '2026-08-01' };
+      const energy = { ...line, number: 1, kind: 'energy', charge: 'Energy', text: 'Energy, peak, tier 1', period: 'peak', tier: 1, unit: 'kWh' };
+      expect(await lines()).toEqual([
+        { ...energy, invoice_id: 'credit-1', quantity: '-0.00000001', unit_price: '123456789012345.12345678901234', amount: '-39.55' },
+        { ...energy, invoice_id: 'invoice-1', quantity: '120.5', unit_price: '0.2735', amount: '32.96' },
+        { ...line, invoice_id: 'invoice-1', number: 2, kind: 'tax', charge: 'VAT', text: 'VAT, 20 %', period: null, tier: null, quantity: '32.96', unit: '%', unit_price: '20', amount: '6.59' },
+      ]);
+      expect(await payments()).toEqual([{ id: 'payment-1', invoice_id: 'invoice-1', amount: '20.00', currency: 'GBP', received_at: new Date(payment.receivedAt), method: 'transfer', reference: "it's \ufffd \\ odd" }]);
+      expect(await storedCursors(database())).toEqual({ 'engine-1/-2': '1' });
+    });
+
+    test('lets the higher version of an invoice win, and has its lines and payments once however often they come', async () => {
+      const writer = await openWriter();
+      const of = (version: number, over: Partial<Invoice> = {}): BillingEvent => invoiceEvent(exampleInvoice({ version, ...over }));
+      const write = async (position: string, ...events: BillingEvent[]): Promise<number> => (await writer.write(batch(position, ...events), 0)).written;
+      const paid = { state: 'paid', paid: '39.55', outstanding: '0.00' } as const;
+      const payment = paymentEvent(examplePayment(), exampleInvoice());
+      expect([await write('1', of(2, paid), payment), await write('2', of(1)), await write('3', of(2, { state: 'disputed' }), payment)]).toEqual([4, 0, 0]);
+      expect(await invoices()).toMatchObject([{ version: 2, ...paid }]);
+      expect(await write('4', of(3, { state: 'credited' }))).toBe(1);
+      expect(await invoices()).toMatchObject([{ version: 3, state: 'credited', paid: '0' }]);
+      expect([await lines(), await payments()]).toMatchObject([[{ number: 1 }, { number: 2 }], [{ id: 'payment-1' }]]);
+    });
+
+    test('holds every decimal as it is', async () => {
+      const writer = await openWriter();
+      const decimal = fc.tuple(fc.boolean(), fc.bigInt({ min: 0n, max: 999_999_999_999_999n }), fc.option(fc.stringMatching(/^\d{1,14}$/), { nil: '' })).map(([negative, whole, fraction]) => `${negative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`);
+      let position = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(decimal, { minLength: 1, maxLength: 60 }), async (amounts) => {
+          await database().rows('TRUNCATE payments');
+          await writer.write(batch(`${++position}`, ...amounts.map((amount, i) => paymentEvent(examplePayment({ id: `${1_000 + i}`, amount }), exampleInvoice()))), 0);
+          const stored = (await payments()) as { amount: string }[];
+          expect(stored.map(({ amount }) => amount)).toEqual(amounts.map((amount) => (/^-0*(\.0*)?$/.test(amount) ? amount.slice(1) : amount)));
+        }),
+        { numRuns: 60 },
+      );
+    });
+
+    test('sets aside what no column can hold, and writes the rest', async () => {
+      const writer = await openWriter();
+      const odd = exampleInvoice({ id: 'odd', number: 'INV-2026-000002', total: 'twelve' });
+      const report = await writer.write(batch('1', invoiceEvent(odd), invoiceEvent(exampleInvoice()), paymentEvent(examplePayment({ amount: '1e3' }), odd)), 0);
+      expect(report.written).toBe(5);
+      expect(report.setAside).toEqual([
+        { what: 'invoice INV-2026-000002', reason: 'total is twelve, which is no decimal number' },
+        { what: 'payment payment-1', reason: 'amount is 1e3, which is no decimal number' },
+      ]);
+      expect(await invoices()).toMatchObject([{ id: 'invoice-1' }]);
     });
   });
 

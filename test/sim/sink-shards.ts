@@ -133,7 +133,7 @@ export class SimShards {
       regionWindows: [...regionKeys.values()],
       anomalies: keys.filter((key) => key.startsWith('anomaly')).map((key) => anomaly(key, this.version(key))),
       deadLetters: keys.filter((key) => key.startsWith('deadLetter')).map(deadLetter),
-      alerts: [],
+      alerts: [], billing: [],
     };
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SinkBatch, SinkWriter, WriteReport } from '../../src/actors/sinks/protocol.ts';
+import type { BillingEvent } from '../../src/actors/tariffs/protocol.ts';
 import type { RetentionOptions } from '../../src/actors/sinks/timescale/hypertables.ts';
 import type { Alert } from '../../src/model/alert.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
@@ -27,12 +28,13 @@ export interface BatchContents {
   anomalies?: Anomaly[];
   deadLetters?: DeadLetter[];
   alerts?: Alert[];
+  billing?: BillingEvent[];
 }
 
-export function sinkBatch({ shard = 0, position = '1', windows = [], regionWindows = [], anomalies = [], deadLetters = [], alerts = [] }: BatchContents): SinkBatch {
+export function sinkBatch({ shard = 0, position = '1', windows = [], regionWindows = [], anomalies = [], deadLetters = [], alerts = [], billing = [] }: BatchContents): SinkBatch {
   const builder = new WindowBlockBuilder();
   for (const window of windows) builder.add(window);
-  return { shard, position, windows: builder.finish(), windowCount: windows.length, regionWindows: regionWindows.map((window) => ({ revision: null, ...window })), anomalies, deadLetters, alerts };
+  return { shard, position, windows: builder.finish(), windowCount: windows.length, regionWindows: regionWindows.map((window) => ({ revision: null, ...window })), anomalies, deadLetters, alerts, billing };
 }
 
 /** As the pump does: the same batch until it passes. With `opening` the writer is opened before each try; one to a database takes that only while no other shard writes. */

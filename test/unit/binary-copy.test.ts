@@ -49,6 +49,25 @@ describe('rows in the binary COPY format', () => {
     for (const value of [0.5, NaN, 1e300]) expect(() => copy.timestamptz(value, 'window_start')).toThrow(ValueRefused);
   });
 
+  it('hold decimals digit by digit, in groups of four from the point', () => {
+    const numeric = (text: string) => written((copy) => copy.numeric(text, 'c'));
+    // Length; number of groups, weight of the first, sign, decimal places; groups.
+    expect(numeric('0')).toBe('0000000a' + '0001' + '0000' + '0000' + '0000' + '0000');
+    expect(numeric('1')).toBe('0000000a' + '0001' + '0000' + '0000' + '0000' + '0001');
+    expect(numeric('-12345.678')).toBe('0000000e' + '0003' + '0001' + '4000' + '0003' + '0001' + '0929' + '1a7c');
+    expect(numeric('0.00000001')).toBe('0000000e' + '0003' + '0000' + '0000' + '0008' + '0000' + '0000' + '0001');
+    for (const text of ['', '.5', '1.', '1e3', 'NaN', '1'.repeat(16), `0.${'1'.repeat(15)}`, '١']) expect(() => numeric(text)).toThrow(ValueRefused);
+  });
+
+  it('count days from the year 2000', () => {
+    const date = (text: string) => written((copy) => copy.date(text, 'c'));
+    expect(date('2000-01-01')).toBe('00000004' + '00000000');
+    expect(date('1999-12-31')).toBe('00000004' + 'ffffffff');
+    expect(date('2026-07-01')).toBe('00000004' + (Date.UTC(2026, 6, 1) / 86_400_000 - 10_957).toString(16).padStart(8, '0'));
+    expect(written((copy) => copy.dateOrNull(null, 'c'))).toBe('ffffffff');
+    for (const text of ['', '2026-7-1', '2026-13-01', '2026-02-30T00', '2026-07-01T00:00']) expect(() => date(text)).toThrow(ValueRefused);
+  });
+
   it('may be more than a buffer held so far, and begin anew', () => {
     const copy = new BinaryCopy();
     const long = 'é'.repeat(100_000);

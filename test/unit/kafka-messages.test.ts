@@ -7,9 +7,11 @@ import type { MessageFormat } from '../../src/actors/sinks/kafka/kafka-options.t
 import { ValueEncoder } from '../../src/actors/sinks/kafka/message-values.ts';
 import type { SinkBatch } from '../../src/actors/sinks/protocol.ts';
 import { alertShape } from '../../src/http/alert-shapes.ts';
+import { disputeShape, invoiceShape, paymentShape, priceShape } from '../../src/http/billing-shapes.ts';
 import { anomalyShape, deadLetterShape, windowShape } from '../../src/http/wire-shapes.ts';
 import { partitionOf } from '../../src/model/ids.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
+import { disputeEvent, exampleDispute, exampleInvoice, examplePayment, examplePrice, invoiceEvent, paymentEvent, priceEvent } from '../support/example-bills.ts';
 import { aMeterWindow, meterWindow } from '../support/meter-windows.ts';
 import { anomaly, deadLetter, regionWindow, sinkBatch, withoutFinal } from '../support/sink-batches.ts';
 
@@ -35,7 +37,13 @@ describe('messages for Kafka', () => {
   const letter = deadLetter({ id: '5-1-0', raw: '{"meterId":"grün"}' });
   const raised = exampleAlert({ id: 'a-1' });
   const over = exampleAlert({ id: 'a-2', version: 4, state: 'resolved', acknowledged: { at: 1_767_225_661_000, by: 'ada', why: null }, resolved: { at: 1_767_225_662_000, by: null, why: 'it is over' }, suppression: { by: 'silence', id: 's-1' } });
-  const batch = sinkBatch({ windows: [minute, quarter], regionWindows: [region, regionQuarter], anomalies: [open, outage], alerts: [raised, over], deadLetters: [letter] });
+  const price = examplePrice();
+  const invoice = exampleInvoice({ paid: '20.00', outstanding: '19.55', version: 2 });
+  const draft = exampleInvoice({ id: 'invoice-2', number: null, state: 'draft', issuedAt: null, dueDate: null, parts: [{ ...invoice.parts[0], peakKw: null, peakAt: null }] });
+  const payment = examplePayment();
+  const disputes = [exampleDispute(), exampleDispute({ id: 'dispute-2', resolvedAt: 1_767_225_661_000, resolvedBy: 'Ben', outcome: 'rejected', resolution: 'it is' })];
+  const billing = [priceEvent(price), invoiceEvent(invoice), invoiceEvent(draft), paymentEvent(payment, invoice), ...disputes.map(disputeEvent)];
+  const batch = sinkBatch({ windows: [minute, quarter], regionWindows: [region, regionQuarter], anomalies: [open, outage], alerts: [raised, over], deadLetters: [letter], billing });
   const shown = {
     aggregates_1m: { 'meter-1': windowShape(minute) },
     aggregates_15m: { 'meter-1': windowShape(quarter) },
@@ -44,6 +52,10 @@ describe('messages for Kafka', () => {
     anomalies: { 'meter-1/spike/1': { type: 'ANOMALY', ...anomalyShape(open) }, 'meter-2/outage/2': { type: 'METER_OUTAGE', ...anomalyShape(outage) } },
     alerts: { 'a-1': alertShape(raised), 'a-2': alertShape(over) },
     dead_letter: { '5-1-0': deadLetterShape(letter) },
+    tariff_updates: { north: priceShape(price) },
+    billing_updates: { 'invoice-1': invoiceShape(invoice), 'invoice-2': invoiceShape(draft) },
+    payment_updates: { 'payment-1': { ...paymentShape(payment), invoice: { number: 'INV-2026-000001', state: 'issued', currency: 'GBP', total: '39.55', paid: '20.00', outstanding: '19.55' } } },
+    dispute_updates: { 'dispute-1': disputeShape(disputes[0]), 'dispute-2': disputeShape(disputes[1]) },
   };
 
   test('of regional windows carry a revision where several engines send them', () => {
@@ -74,7 +86,7 @@ describe('messages for Kafka', () => {
       Object.fromEntries(messagesOf(batch, format).map(({ topic, messages }) => [topic, Object.fromEntries(Object.entries(messages[0].headers).map(([name, value]) => [name, value.toString()]))]));
     expect(headersOf('json').aggregates_1m).toEqual({ schema: 'meter-window/1', contentType: 'application/json', traceparent: TRACEPARENT, engine: 'engine-1' });
     expect(headersOf('msgpack').dead_letter).toEqual({ schema: 'dead-letter/1', contentType: 'application/msgpack', traceparent: TRACEPARENT, engine: 'engine-1' });
-    expect(Object.values(headersOf('json')).map((headers) => (headers as { schema: string }).schema)).toEqual(['meter-window/1', 'meter-window/1', 'region-window/2', 'region-window/2', 'anomaly/1', 'alert/2', 'dead-letter/1']);
+    expect(Object.values(headersOf('json')).map((headers) => (headers as { schema: string }).schema)).toEqual(['meter-window/1', 'meter-window/1', 'region-window/2', 'region-window/2', 'anomaly/1', 'alert/2', 'dead-letter/1', 'dynamic-price/1', 'invoice/1', 'payment/1', 'dispute/1']);
   });
 
   test('are named in words', () => {
@@ -86,6 +98,10 @@ describe('messages for Kafka', () => {
       'anomaly meter-1/spike/1',
       'alert a-1',
       'dead letter 5-1-0',
+      'price of region north',
+      'invoice invoice-1',
+      'payment payment-1',
+      'dispute dispute-1',
     ]);
   });
 

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { ALERTS_LANE, type EffectBatch, type EffectSource, type RegionWindowKey, type SentRegionWindow, type SinkBatch, type SinkWriter, type WriteReport } from '../../src/actors/sinks/protocol.ts';
+import { ALERTS_LANE, BILLING_LANE, type EffectBatch, type EffectSource, type RegionWindowKey, type SentRegionWindow, type SinkBatch, type SinkWriter, type WriteReport } from '../../src/actors/sinks/protocol.ts';
 import { SinkPump, type SinkPumpOptions } from '../../src/actors/sinks/pump.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
+import { examplePrice, priceEvent } from '../support/example-bills.ts';
 
 const AWAY = new OperationalError('unavailable', 'connection refused', { retryable: true });
 const DENIED = new OperationalError('permission_denied', 'GRANT INSERT ON aggregates_1m TO the user of SEG_TIMESCALE_URL');
@@ -110,7 +111,7 @@ function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5) {
 }
 
 function batchOf(batch: Partial<EffectBatch> & { position: string }): EffectBatch {
-  return { shard: 0, isLast: false, windows: new ArrayBuffer(8), windowCount: 10, regionWindows: [], anomalies: [], deadLetters: [], alerts: [], ...batch };
+  return { shard: 0, isLast: false, windows: new ArrayBuffer(8), windowCount: 10, regionWindows: [], anomalies: [], deadLetters: [], alerts: [], billing: [], ...batch };
 }
 
 function regionWindow(sumPowerKw: number): SentRegionWindow {
@@ -242,7 +243,7 @@ describe('a pump with alerts', () => {
   const alerts = [exampleAlert()];
 
   it('asks for them from their own cursor, and writes them beside the shards in the slot behind theirs', async () => {
-    const { start, give, written, writing, writes, readingFrom, slots, acknowledged } = pumpOf({ shards: 2, hasAlerts: true });
+    const { start, give, written, writing, writes, readingFrom, slots, acknowledged } = pumpOf({ shards: 2, supervisors: [ALERTS_LANE] });
     await start('a');
     expect(readingFrom()).toEqual(['0:a', '1:a', '-1:a']);
     await give({ shard: 1, position: 'b' });
@@ -253,8 +254,32 @@ describe('a pump with alerts', () => {
     expect(acknowledged).toEqual(['-1:c']);
   });
 
+  it('has a lane and a slot for each supervisor', async () => {
+    const { start, give, written, writing, writes, readingFrom, slots, acknowledged } = pumpOf({ shards: 1, supervisors: [BILLING_LANE] });
+    await start('a');
+    expect(readingFrom()).toEqual(['0:a', '-2:a']);
+    const billing = [priceEvent(examplePrice())];
+    await give({ shard: BILLING_LANE, ...nothingNew('c'), billing });
+    expect(writes.open[0].args).toMatchObject({ shard: BILLING_LANE, billing, alerts: [] });
+    await written(BILLING_LANE, { written: 1 });
+    expect(acknowledged).toEqual(['-2:c']);
+    const both = pumpOf({ shards: 1, supervisors: [ALERTS_LANE, BILLING_LANE] });
+    await both.start('a');
+    await both.give({ shard: BILLING_LANE, ...nothingNew('c'), billing });
+    await both.give({ shard: ALERTS_LANE, ...nothingNew('c'), alerts });
+    await both.give({ position: 'b' });
+    expect([writing(), slots, both.writing(), both.slots]).toEqual([[], [1], ['-2:c', '-1:c', '0:b'], [2, 1, 0]]);
+  });
+
+  it('does not give bills up that stay at the same position', async () => {
+    const { start, give, failures } = pumpOf({ shards: 0, supervisors: [BILLING_LANE] });
+    await start('a');
+    await give({ shard: BILLING_LANE, ...nothingNew('a'), billing: [priceEvent(examplePrice())] });
+    expect(failures).toMatchObject([{ message: expect.stringContaining('the tariff supervisor gives effects and stays at the same position') }]);
+  });
+
   it('is caught up when nothing changes, and behind while something is not written', async () => {
-    const { start, give, written, pump, time } = pumpOf({ shards: 1, hasAlerts: true });
+    const { start, give, written, pump, time } = pumpOf({ shards: 1, supervisors: [ALERTS_LANE] });
     await start('a');
     await give(nothingNew('a'));
     await time.advanceSettled(1_000);
@@ -270,7 +295,7 @@ describe('a pump with alerts', () => {
   });
 
   it('goes on with the shards while the alerts are away, and with the alerts afterwards', async () => {
-    const { start, give, written, writing, reads, settle, time, lines } = pumpOf({ shards: 1, hasAlerts: true });
+    const { start, give, written, writing, reads, settle, time, lines } = pumpOf({ shards: 1, supervisors: [ALERTS_LANE] });
     await start('a');
     reads.open.find(({ args }) => args.shard === ALERTS_LANE)!.fail(AWAY);
     await settle();
@@ -284,14 +309,14 @@ describe('a pump with alerts', () => {
   });
 
   it('does not give effects up that stay at the same position', async () => {
-    const { start, give, failures } = pumpOf({ shards: 0, hasAlerts: true });
+    const { start, give, failures } = pumpOf({ shards: 0, supervisors: [ALERTS_LANE] });
     await start('a');
     await give({ shard: ALERTS_LANE, ...nothingNew('a'), alerts });
     expect(failures).toMatchObject([{ message: expect.stringContaining('the alerts supervisor gives effects and stays at the same position') }]);
   });
 
   it('stands in line with partitions where all share some slots', async () => {
-    const { start, give, written, writing, pump, opens, settle, time } = pumpOf({ shards: 0, hasAlerts: true, slots: 1 });
+    const { start, give, written, writing, pump, opens, settle, time } = pumpOf({ shards: 0, supervisors: [ALERTS_LANE], slots: 1 });
     await start('a');
     pump.shardUp(7);
     await time.advanceSettled(0);

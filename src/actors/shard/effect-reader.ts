@@ -93,6 +93,7 @@ export class EffectReader {
       anomalies: [...piece.anomalies.values()],
       deadLetters: [...piece.deadLetters.values()],
       alerts: [],
+      billing: [],
     };
   }
 

@@ -4,7 +4,7 @@ import { worstOf, type LaneFigures, type SinkState } from './figures.ts';
 import { laneName, type EffectBatch, type WriteReport } from './protocol.ts';
 import { Trouble } from './trouble.ts';
 
-/** What the pump knows of one shard, or of the alerts, and decides about it, without clock, timers or I/O. Times are milliseconds of a clock that never jumps. */
+/** What the pump knows of one shard, or of a supervisor, and decides about it, without clock, timers or I/O. Times are milliseconds of a clock that never jumps. */
 
 /** A busy shard hears this often at most up to where it may forget: each time costs it a write. */
 export const ACKNOWLEDGE_INTERVAL_MS = 500;
@@ -269,6 +269,6 @@ export class SinkLane {
 }
 
 /** Things in a batch; what a writer makes of them may be more or fewer rows. */
-export function rowsOf({ windowCount, regionWindows, anomalies, deadLetters, alerts }: EffectBatch): number {
-  return windowCount + regionWindows.length + anomalies.length + deadLetters.length + alerts.length;
+export function rowsOf({ windowCount, regionWindows, anomalies, deadLetters, alerts, billing }: EffectBatch): number {
+  return windowCount + regionWindows.length + anomalies.length + deadLetters.length + alerts.length + billing.length;
 }

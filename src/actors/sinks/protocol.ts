@@ -2,9 +2,10 @@ import type { Alert } from '../../model/alert.ts';
 import type { Anomaly } from '../../model/anomaly.ts';
 import type { DeadLetter } from '../../model/queries.ts';
 import type { Granularity, RegionWindow } from '../../model/window.ts';
+import type { BillingEvent } from '../tariffs/protocol.ts';
 
 /**
- * What flows out of the shards, and of the alerts supervisor, to the systems beside the engine. An outbox says what changed, in order; what it holds is the newest state of each thing
+ * What flows out of the shards, and of the supervisors of alerts and of tariffs, to the systems beside the engine. An outbox says what changed, in order; what it holds is the newest state of each thing
  * when it is read, so reading a piece twice is harmless, and a thing that changed often is sent as it is now.
  */
 
@@ -33,15 +34,18 @@ export const BEGINNING = 'beginning';
 
 /** The alerts supervisor has an outbox too, and stands among the shards under this number, which none of them has. */
 export const ALERTS_LANE = -1;
+/** The same of the tariff supervisor. */
+export const BILLING_LANE = -2;
 
 /** Who is asked, in words. */
 export function laneName(shard: number): string {
-  return shard === ALERTS_LANE ? 'the alerts supervisor' : `shard ${shard}`;
+  if (shard === ALERTS_LANE) return 'the alerts supervisor';
+  return shard === BILLING_LANE ? 'the tariff supervisor' : `shard ${shard}`;
 }
 
-/** A piece of one shard's outbox, or of the alerts'. */
+/** A piece of one shard's outbox, or of a supervisor's. */
 export interface EffectBatch {
-  /** ALERTS_LANE: of the alerts supervisor. */
+  /** ALERTS_LANE, BILLING_LANE: of a supervisor. */
   shard: number;
   /** Where the next piece begins: what a consumer keeps as its cursor. Opaque, at most 200 characters. */
   position: string;
@@ -56,6 +60,8 @@ export interface EffectBatch {
   deadLetters: DeadLetter[];
   /** Alerts that opened, changed or ended; none from a shard. One occurs once at most. */
   alerts: Alert[];
+  /** Of the tariff supervisor: what changed in prices, invoices, payments and disputes. Of a topic an id occurs once at most. */
+  billing: BillingEvent[];
 }
 
 /** What a consumer is given to write. */
@@ -77,7 +83,7 @@ export interface WriteReport {
 }
 
 /**
- * A system beside the engine, behind its adapter. `write` is called for one batch of a shard (or of the alerts) at a time; those of several go side by side, each in a slot of its own (the shard's number when absent).
+ * A system beside the engine, behind its adapter. `write` is called for one batch of a shard (or of a supervisor) at a time; those of several go side by side, each in a slot of its own (the shard's number when absent).
  */
 export interface SinkWriter {
   readonly name: 'timescale' | 'kafka';
@@ -94,7 +100,7 @@ export interface SinkWriter {
   close(): Promise<void>;
 }
 
-/** The side of the shards and the alerts, as the sink thread sees it. Rejects with OperationalError `unavailable` (retryable) while a shard is away. */
+/** The side of the shards and the supervisors, as the sink thread sees it. Rejects with OperationalError `unavailable` (retryable) while a shard is away. */
 export interface EffectSource {
   /** The piece that begins at `position` (null: at what the shard itself remembers of this consumer, else at the beginning of all), with about `windowsMax` windows at most. */
   read(shard: number, consumer: string, position: string | null, windowsMax: number): Promise<EffectBatch>;

@@ -4,13 +4,13 @@ import type { Log } from '../../runtime/log.ts';
 import { Backoff, FAILED_RETRY_MS, isRetryable } from './backoff.ts';
 import { describeError, LANE_TOTALS, worstOf, type LaneTotals, type SinkError, type SinkFigures, type SinkState } from './figures.ts';
 import { SinkLane, type HeldBatch } from './lane.ts';
-import { ALERTS_LANE, type EffectBatch, type EffectSource, type SentRegionWindow, type SinkWriter, type WriteReport } from './protocol.ts';
+import type { EffectBatch, EffectSource, SentRegionWindow, SinkWriter, WriteReport } from './protocol.ts';
 import { RegionTurns } from './region-turns.ts';
 import { LineQuota, SET_ASIDE_SPAN_MS, Trouble } from './trouble.ts';
 import { WriteSlots } from './write-slots.ts';
 
 /**
- * Moves effects from the shards, and from the alerts supervisor, to one writer. Each has its own lane: one batch is written while the next is read. After a writer's error nothing new is
+ * Moves effects from the shards, and from the supervisors, to one writer. Each has its own lane: one batch is written while the next is read. After a writer's error nothing new is
  * written until the writes under way have ended and the writer has been opened again: its cursor says what became of the batch that failed.
  *
  * Shards may come and go (partitions of a log that several engines share): one that comes has the writer opened again, since its cursor is where another engine left it. What that engine still
@@ -27,9 +27,9 @@ const BACK_REPORT_MS = 60_000;
 export interface SinkPumpOptions {
   /** Those that are there from the start, numbered from 0. */
   shards: number;
-  /** There is an alerts supervisor too, on a lane of its own (ALERTS_LANE); default false. */
-  hasAlerts?: boolean;
-  /** Writes that may go side by side; default one for each shard, and one more for the alerts. */
+  /** Lanes of supervisors (ALERTS_LANE, BILLING_LANE); default none. */
+  supervisors?: readonly number[];
+  /** Writes that may go side by side; default one for each shard and supervisor. */
   slots?: number;
   /** Regional windows carry a revision, so those of several shards may be asked for and written in any order; default false. */
   hasRegionRevisions?: boolean;
@@ -58,7 +58,7 @@ export interface SinkPumpModules {
 type Connection = 'closed' | 'opening' | 'open';
 
 export class SinkPump {
-  private readonly options: Required<Omit<SinkPumpOptions, 'shards' | 'hasAlerts' | 'slots'>>;
+  private readonly options: Required<Omit<SinkPumpOptions, 'shards' | 'supervisors' | 'slots'>>;
   private readonly modules: SinkPumpModules;
   private readonly lanes = new Map<number, SinkLane>();
   private readonly laneTimers = new Map<number, TimerHandle>();
@@ -86,14 +86,14 @@ export class SinkPump {
   private onQuiet: (() => void) | null = null;
 
   constructor(options: SinkPumpOptions, modules: SinkPumpModules) {
-    const { shards, hasAlerts = false, slots = null, hasRegionRevisions = false, windowsPerBatch = WINDOWS_PER_BATCH, idleMs = IDLE_MS, backoffMinMs = BACKOFF_MIN_MS, backoffMaxMs = BACKOFF_MAX_MS } = options;
+    const { shards, supervisors = [], slots = null, hasRegionRevisions = false, windowsPerBatch = WINDOWS_PER_BATCH, idleMs = IDLE_MS, backoffMinMs = BACKOFF_MIN_MS, backoffMaxMs = BACKOFF_MAX_MS } = options;
     invariant(shards >= 0 && windowsPerBatch > 0 && idleMs > 0 && backoffMinMs > 0 && backoffMaxMs >= backoffMinMs, 'a sink needs batches and times above 0');
     this.options = { hasRegionRevisions, windowsPerBatch, idleMs, backoffMinMs, backoffMaxMs };
     this.modules = modules;
     this.openBackoff = new Backoff(this.options, modules.random);
-    this.slots = new WriteSlots(slots, shards);
+    this.slots = new WriteSlots(slots, shards, supervisors);
     for (let shard = 0; shard < shards; shard++) this.lanes.set(shard, this.newLane(shard));
-    if (hasAlerts) this.lanes.set(ALERTS_LANE, this.newLane(ALERTS_LANE));
+    for (const lane of supervisors) this.lanes.set(lane, this.newLane(lane));
   }
 
   private newLane(shard: number): SinkLane {
@@ -296,11 +296,11 @@ export class SinkPump {
   }
 
   private async write(lane: SinkLane, held: HeldBatch, regionWindows: SentRegionWindow[]): Promise<void> {
-    const { shard, position, windows, windowCount, anomalies, deadLetters, alerts } = held.batch;
+    const { shard, position, windows, windowCount, anomalies, deadLetters, alerts, billing } = held.batch;
     lane.writeBegins(held);
     let report: WriteReport;
     try {
-      report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters, alerts }, this.slots.take(shard)!);
+      report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters, alerts, billing }, this.slots.take(shard)!);
     } catch (error) {
       this.carryOn(() => this.writeFailed(lane, error));
       return;

@@ -1,7 +1,5 @@
-import { ALERTS_LANE } from './protocol.ts';
-
 /**
- * Which shards may be at the writer. Where shards are few each has a slot of its own, under its own number, and the alerts the one behind the last; where they are partitions, that come and go, they share some, and wait for one in
+ * Which shards may be at the writer. Where shards are few each has a slot of its own, under its own number, and the supervisors those behind the last; where they are partitions, that come and go, they share some, and wait for one in
  * order of asking.
  */
 export class WriteSlots {
@@ -12,10 +10,12 @@ export class WriteSlots {
   private readonly waiting = new Set<number>();
 
   private readonly shards: number;
+  private readonly supervisors: readonly number[];
 
-  /** `shards`: how many there are where each has a slot of its own. */
-  constructor(slots: number | null, shards: number) {
+  /** `shards`: how many there are where each has a slot of its own; `supervisors`: numbers of their lanes. */
+  constructor(slots: number | null, shards: number, supervisors: readonly number[]) {
     this.shards = shards;
+    this.supervisors = supervisors;
     this.free = slots === null ? null : Array.from({ length: slots }, (_, i) => slots - 1 - i);
   }
 
@@ -51,6 +51,6 @@ export class WriteSlots {
   }
 
   private ownSlot(shard: number): number {
-    return shard === ALERTS_LANE ? this.shards : shard;
+    return shard < 0 ? this.shards + this.supervisors.indexOf(shard) : shard;
   }
 }

@@ -40,7 +40,7 @@ export interface PriceHistoryQuery {
 
 /**
  * What a kWh costs by region, from its load and what operators set. A price is a line of history that is written once: every other one is a new line. Memory is ahead of the store until what `flush` queued is
- * committed, which has to be before the next flush. Every call that has `nowMs` also does what the time asks for.
+ * committed, and nothing may be asked in between. Every call that has `nowMs` also does what the time asks for.
  */
 export class PriceBook {
   readonly overrides: PriceOverrides;
@@ -50,9 +50,8 @@ export class PriceBook {
   /** Those with a capacity, of which there is a load, and those that somebody set a price for. */
   private readonly regions = new Map<string, RegionPrice>();
   private readonly changed = new Set<string>();
+  /** Not in the store's queue yet. */
   private published: PublishedPrice[] = [];
-  /** Queued by the last flush, so perhaps not readable yet. */
-  private flushed: PublishedPrice[] = [];
 
   constructor(rules: PriceRulesDocument, store: Store) {
     this.rules = new PriceRules(rules);
@@ -134,11 +133,10 @@ export class PriceBook {
     if (first < end) {
       for (const { key, record } of this.lines.range({ from: `${region}/${first}`, to: `${region}/${end}`, limit: limit + 1 })) found.push({ price: record, sequence: Number.parseInt(key.slice(key.lastIndexOf('/') + 1), 36) });
     }
-    // What is not readable yet comes after all that is.
-    const last = found.at(-1)?.sequence ?? 0;
-    for (const line of [...this.flushed, ...this.published]) {
+    // What is not in the store comes after all that is.
+    for (const line of this.published) {
       const place = placeOf(line);
-      if (line.price.region === region && line.sequence > last && first <= place && place < end) found.push(line);
+      if (line.price.region === region && first <= place && place < end) found.push(line);
     }
     const page = found.slice(0, limit);
     return { data: page.map(({ price }) => price), nextCursor: found.length > limit ? placeOf(page[page.length - 1]) : null };
@@ -166,9 +164,9 @@ export class PriceBook {
     for (const region of this.changed) this.table.put(region, this.regions.get(region)!);
     this.changed.clear();
     for (const line of this.published) this.lines.put(`${line.price.region}/${placeOf(line)}`, line.price);
-    this.flushed = this.published;
+    const { published } = this;
     this.published = [];
-    return this.flushed.map(({ price, sequence }) => ({ topic: 'tariff_updates', id: `price-${price.region}-${sequence}`, at: price.since, price }));
+    return published.map(({ price, sequence }) => ({ topic: 'tariff_updates', id: `price-${price.region}-${sequence}`, at: price.since, price }));
   }
 
   private settleAll(nowMs: number): void {
@@ -193,8 +191,7 @@ export class PriceBook {
 
   private isWorthTelling(current: DynamicPrice, due: Omit<DynamicPrice, 'since'>): boolean {
     if (current.override !== due.override || current.currency !== due.currency) return true;
-    // One that a person set is what it is.
-    return due.override === null && this.rules.differs(parseDecimal(current.price, AMOUNT_DIGITS), parseDecimal(due.price, AMOUNT_DIGITS));
+    return this.rules.differs(parseDecimal(current.price, AMOUNT_DIGITS), parseDecimal(due.price, AMOUNT_DIGITS));
   }
 
   private byLoad(region: string, load: RegionPrice['load']): Omit<DynamicPrice, 'since'> {

@@ -23,7 +23,7 @@ interface OverrideRow {
 
 /**
  * Prices that operators set. Those that may still come to hold are in memory; all that were ever made are in the store, as the history of a price is not to be understood without them. Memory is ahead of the store
- * until what `flush` queued is committed, which has to be before the next flush.
+ * until what `flush` queued is committed, and nothing may be asked in between.
  */
 export class PriceOverrides {
   private readonly all: RecordTable<PriceOverride>;
@@ -34,9 +34,8 @@ export class PriceOverrides {
   /** Not ended, by region. */
   private readonly open = new Map<string, OverrideRow[]>();
   private openCount = 0;
-  private changed = new Map<number, PriceOverride>();
-  /** Queued by the last flush, so perhaps not readable yet. */
-  private flushed = new Map<number, PriceOverride>();
+  /** Not in the store's queue yet. */
+  private readonly changed = new Map<number, PriceOverride>();
   private lastSequence = 0;
   private nowMs = -Infinity;
   private nextMs = Infinity;
@@ -144,18 +143,15 @@ export class PriceOverrides {
       if (override.endedAt === null) this.byEnd.put(endKey, sequence);
       else this.byEnd.remove(endKey);
     }
-    this.flushed = this.changed;
-    this.changed = new Map();
+    this.changed.clear();
   }
 
   private find(sequence: number): PriceOverride | null {
-    return this.changed.get(sequence) ?? this.flushed.get(sequence) ?? this.all.get(sortableNumber(sequence));
+    return this.changed.get(sequence) ?? this.all.get(sortableNumber(sequence));
   }
 
-  /** Those of a turn that is not committed are the highest: they have no gaps, so the store is asked for the rest alone. */
   private sequencesBefore(region: string | null, before: number, max: number): number[] {
-    const unread = [...new Set([...this.flushed.keys(), ...this.changed.keys()])].filter((sequence) => sequence < before && (region === null || this.find(sequence)!.region === region));
-    const sequences = new Set(unread);
+    const sequences = new Set([...this.changed].filter(([sequence, override]) => sequence < before && (region === null || override.region === region)).map(([sequence]) => sequence));
     const range = region === null ? this.all.range({ to: sortableNumber(before), reverse: true, limit: max }) : this.ofRegion.range({ from: `${region}/`, to: `${region}/${sortableNumber(before)}`, reverse: true, limit: max });
     for (const { key } of range) sequences.add(Number.parseInt(key.slice(key.lastIndexOf('/') + 1), 36));
     return [...sequences].sort((a, b) => b - a).slice(0, max);
@@ -163,7 +159,7 @@ export class PriceOverrides {
 
   private openSequencesBefore(region: string | null, before: number): number[] {
     const rows = region === null ? [...this.open.values()].flat() : (this.open.get(region) ?? []);
-    const sequences = rows.filter(({ sequence, override }) => sequence < before && this.nowMs < override.until).map(({ sequence }) => sequence);
+    const sequences = rows.map(({ sequence }) => sequence).filter((sequence) => sequence < before);
     return sequences.sort((a, b) => b - a);
   }
 
@@ -171,7 +167,7 @@ export class PriceOverrides {
     this.nowMs = nowMs;
     this.open.clear();
     this.openCount = 0;
-    const sequences = new Set([...this.flushed.keys(), ...this.changed.keys()]);
+    const sequences = new Set(this.changed.keys());
     for (const { record } of this.byEnd.range({ from: sortableNumber(Math.max(0, nowMs)) })) sequences.add(record);
     for (const sequence of [...sequences].sort((a, b) => a - b)) {
       const override = this.find(sequence)!;

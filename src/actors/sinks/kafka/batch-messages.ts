@@ -1,6 +1,7 @@
 import { openWindowBlock } from '../../../model/window-block.ts';
+import type { BillingEvent } from '../../tariffs/protocol.ts';
 import type { SinkBatch } from '../protocol.ts';
-import { alertValue, anomalyValue, CONTENT_TYPES, deadLetterValue, IsoTimes, regionWindowValue, windowValue, type ValueEncoder } from './message-values.ts';
+import { alertValue, anomalyValue, CONTENT_TYPES, deadLetterValue, disputeValue, invoiceValue, IsoTimes, paymentValue, priceValue, regionWindowValue, windowValue, type ValueEncoder } from './message-values.ts';
 import type { MessageFormat } from './kafka-options.ts';
 import { REGION_TOPICS, TOPIC_PLANS, TOPICS, WINDOW_TOPICS, type Topic } from './topics.ts';
 
@@ -50,7 +51,24 @@ export function batchMessages(batch: SinkBatch, stamp: MessageStamp, encoder: Va
   for (const anomaly of batch.anomalies) lists.get('anomalies')!.add(anomaly.id, anomalyValue(anomaly, times), null);
   for (const alert of batch.alerts) lists.get('alerts')!.add(alert.id, alertValue(alert, times), null);
   for (const letter of batch.deadLetters) lists.get('dead_letter')!.add(letter.id, deadLetterValue(letter, times), null);
+  for (const event of batch.billing) {
+    const { key, value } = billingMessage(event, times);
+    lists.get(event.topic)!.add(key, value, null);
+  }
   return [...lists.values()].filter(({ messages }) => messages.length > 0);
+}
+
+function billingMessage(event: BillingEvent, times: IsoTimes): { key: string; value: object } {
+  switch (event.topic) {
+    case 'tariff_updates':
+      return { key: event.price.region, value: priceValue(event.price, times) };
+    case 'billing_updates':
+      return { key: event.invoice.id, value: invoiceValue(event.invoice, times) };
+    case 'payment_updates':
+      return { key: event.payment.id, value: paymentValue(event.payment, event.invoice, times) };
+    case 'dispute_updates':
+      return { key: event.dispute.id, value: disputeValue(event.dispute, times) };
+  }
 }
 
 /** A new trace context (https://www.w3.org/TR/trace-context/): version 00, sampled. `random` gives so many random bytes. */

@@ -1,6 +1,7 @@
 import { Packr } from 'msgpackr';
 import type { Alert, Deed } from '../../../model/alert.ts';
 import type { Anomaly } from '../../../model/anomaly.ts';
+import type { DynamicPrice, Dispute, Invoice, Payment } from '../../../model/billing.ts';
 import type { DeadLetter } from '../../../model/queries.ts';
 import type { SentRegionWindow } from '../protocol.ts';
 import type { MessageFormat } from './kafka-options.ts';
@@ -60,6 +61,28 @@ export function alertValue(alert: Alert, times: IsoTimes): object {
   const { startedAt, openedAt, changedAt, acknowledged, resolved } = alert;
   const deed = (done: Deed | null): object | null => (done === null ? null : { ...done, at: times.of(done.at) });
   return { ...alert, startedAt: times.of(startedAt), openedAt: times.of(openedAt), changedAt: times.of(changedAt), acknowledged: deed(acknowledged), resolved: deed(resolved) };
+}
+
+export function priceValue(price: DynamicPrice, times: IsoTimes): object {
+  return { ...price, since: times.of(price.since) };
+}
+
+export function invoiceValue(invoice: Invoice, times: IsoTimes): object {
+  const parts = invoice.parts.map((part) => ({ ...part, peakAt: timeOrNull(part.peakAt, times) }));
+  return { ...invoice, parts, issuedAt: timeOrNull(invoice.issuedAt, times) };
+}
+
+/** With what its invoice is like now that it counts. */
+export function paymentValue(payment: Payment, { number, state, currency, total, paid, outstanding }: Invoice, times: IsoTimes): object {
+  return { ...payment, receivedAt: times.of(payment.receivedAt), invoice: { number, state, currency, total, paid, outstanding } };
+}
+
+export function disputeValue(dispute: Dispute, times: IsoTimes): object {
+  return { ...dispute, openedAt: times.of(dispute.openedAt), resolvedAt: timeOrNull(dispute.resolvedAt, times) };
+}
+
+function timeOrNull(epochMs: number | null, times: IsoTimes): string | null {
+  return epochMs === null ? null : times.of(epochMs);
 }
 
 export function deadLetterValue(letter: DeadLetter, times: IsoTimes): object {

@@ -1,9 +1,10 @@
 import { invariant, OperationalError } from '../../../runtime/errors.ts';
-import { ALERTS_LANE, laneName, type SetAside, type SinkBatch, type WriteReport } from '../protocol.ts';
+import { ALERTS_LANE, BILLING_LANE, laneName, type SetAside, type SinkBatch, type WriteReport } from '../protocol.ts';
 import type { BinaryCopy } from './binary-copy.ts';
 import { isOfARow, isOfItsValues, reasonOf } from './database-errors.ts';
 import { literal, type DatabaseSession } from './database-session.ts';
-import { rowSetsOf, type RowSet } from './sink-tables.ts';
+import type { RowSet } from './row-sets.ts';
+import { rowSetsOf } from './sink-tables.ts';
 
 /**
  * One batch in one transaction: rows, what was set aside, and the shard's cursor. First all of it at once; when a row is refused, again in
@@ -81,6 +82,7 @@ function whoMovedIt(shard: number, where: string, isShared: boolean): string {
     return `${laneName(shard)} in ${where} was moved by another session; it has to be asked for again. When this is said over and over, another engine runs on a copy of this data directory: stop it and take "id" out of the copy's engine.json, so that it gets one of its own, as seg restore does`;
   }
   if (shard === ALERTS_LANE) return `the alerts in ${where} was moved by another engine; it has to be asked for again. When this is said over and over, several engines of the group have SEG_ALERTS=on: exactly one may`;
+  if (shard === BILLING_LANE) return `the bills in ${where} was moved by another engine; it has to be asked for again. When this is said over and over, several engines of the group have SEG_BILLING=on: exactly one may`;
   return `partition ${shard} in ${where} was moved by the engine that has the partition too, before or after this one; it has to be asked for again`;
 }
 

@@ -18,6 +18,13 @@ const POSTGRES_EPOCH_MS = 946_684_800_000;
 const TWO_TO_32 = 4_294_967_296;
 const INT4_MAX = 2_147_483_647;
 
+const DAY_MS = 86_400_000;
+/** As model/decimal.ts reads it. */
+const DECIMAL = /^(-?)(\d{1,15})(?:\.(\d{1,14}))?$/;
+/** Decimal digits in one of PostgreSQL's. */
+const NUMERIC_GROUP = 4;
+const NUMERIC_NEGATIVE = 0x4000;
+
 /** A value that its column cannot hold, found before the database has to say so. */
 export class ValueRefused extends Error {
   override readonly name = 'ValueRefused';
@@ -103,6 +110,11 @@ export class BinaryCopy {
     this.at += 8;
   }
 
+  int4OrNull(value: number | null, column: string): void {
+    if (value === null) this.null();
+    else this.int4(value, column);
+  }
+
   /** null becomes NULL. Throws ValueRefused for what is no whole number that a double holds exactly. */
   int8OrNull(value: number | null, column: string): void {
     if (value === null) {
@@ -114,6 +126,39 @@ export class BinaryCopy {
     this.view.setInt32(this.at, 8);
     this.view.setBigInt64(this.at + 4, BigInt(value));
     this.at += 12;
+  }
+
+  /** An exact decimal. Throws ValueRefused for what is none. */
+  numeric(value: string, column: string): void {
+    const match = DECIMAL.exec(value);
+    if (match === null) throw new ValueRefused(`${column} is ${value.slice(0, 40)}, which is no decimal number`);
+    const [, sign, whole, fraction = ''] = match;
+    // Groups of digits, counted from the point; the database drops those that are 0 at the ends.
+    const wholeGroups = Math.ceil(whole.length / NUMERIC_GROUP);
+    const fractionGroups = Math.ceil(fraction.length / NUMERIC_GROUP);
+    const digits = whole.padStart(wholeGroups * NUMERIC_GROUP, '0') + fraction.padEnd(fractionGroups * NUMERIC_GROUP, '0');
+    const groups = wholeGroups + fractionGroups;
+    this.makeRoom(4 + 8 + 2 * groups);
+    const { view } = this;
+    view.setInt32(this.at, 8 + 2 * groups);
+    view.setInt16(this.at + 4, groups);
+    view.setInt16(this.at + 6, wholeGroups - 1);
+    view.setUint16(this.at + 8, sign === '' ? 0 : NUMERIC_NEGATIVE);
+    view.setUint16(this.at + 10, fraction.length);
+    for (let i = 0; i < groups; i++) view.setInt16(this.at + 12 + 2 * i, Number(digits.slice(i * NUMERIC_GROUP, (i + 1) * NUMERIC_GROUP)));
+    this.at += 12 + 2 * groups;
+  }
+
+  /** A day, from text such as 2026-07-01. Throws ValueRefused for what is none. */
+  date(value: string, column: string): void {
+    const days = (Date.parse(`${value}T00:00:00Z`) - POSTGRES_EPOCH_MS) / DAY_MS;
+    if (!/^\d{4}-\d\d-\d\d$/.test(value) || !Number.isInteger(days)) throw new ValueRefused(`${column} is ${value.slice(0, 40)}, which is no day`);
+    this.int4(days, column);
+  }
+
+  dateOrNull(value: string | null, column: string): void {
+    if (value === null) this.null();
+    else this.date(value, column);
   }
 
   bool(value: boolean): void {

@@ -170,6 +170,75 @@ COMMENT ON TABLE anomalies IS 'Episodes that the meters'' own history finds odd.
 COMMENT ON TABLE alerts IS 'What people are told of; the higher version of an id is the newer.';
 COMMENT ON COLUMN sink_cursors.shard IS '-1: of the alerts.';`,
   },
+  {
+    number: 5,
+    name: 'invoices with their lines, and payments',
+    sql: `
+CREATE TABLE invoices (
+  id ${ID} PRIMARY KEY,
+  version integer NOT NULL,
+  number text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  state text NOT NULL,
+  agreement_id ${ID},
+  meter_id ${ID},
+  region text,
+  customer_name text NOT NULL,
+  currency text NOT NULL,
+  zone text NOT NULL,
+  period_from date NOT NULL,
+  period_to date NOT NULL,
+  net numeric NOT NULL,
+  tax numeric NOT NULL,
+  total numeric NOT NULL,
+  paid numeric NOT NULL,
+  outstanding numeric NOT NULL,
+  import_kwh numeric NOT NULL,
+  export_kwh numeric NOT NULL,
+  intervals_measured integer NOT NULL,
+  intervals_estimated integer NOT NULL,
+  intervals_missing integer NOT NULL,
+  issued_at timestamptz NOT NULL,
+  due_date date,
+  corrects text COLLATE "C",
+  run text
+);
+CREATE INDEX invoices_number ON invoices (number);
+CREATE INDEX invoices_meter ON invoices (meter_id, period_from);
+CREATE INDEX invoices_issued_at ON invoices (issued_at);
+CREATE TABLE invoice_lines (
+  invoice_id ${ID},
+  number integer NOT NULL,
+  kind text NOT NULL,
+  charge text NOT NULL,
+  text text NOT NULL,
+  tariff_id text NOT NULL,
+  tariff_version integer NOT NULL,
+  period_from date NOT NULL,
+  period_to date NOT NULL,
+  period text,
+  tier integer,
+  quantity numeric NOT NULL,
+  unit text NOT NULL,
+  unit_price numeric NOT NULL,
+  amount numeric NOT NULL,
+  PRIMARY KEY (invoice_id, number)
+);
+CREATE TABLE payments (
+  id ${ID} PRIMARY KEY,
+  invoice_id ${ID},
+  amount numeric NOT NULL,
+  currency text NOT NULL,
+  received_at timestamptz NOT NULL,
+  method text NOT NULL,
+  reference text NOT NULL
+);
+CREATE INDEX payments_invoice ON payments (invoice_id);
+COMMENT ON TABLE invoices IS 'Invoices and credit notes that were issued; the higher version of an id is the newer. The last day of a period is not in it.';
+COMMENT ON COLUMN invoices.corrects IS 'Of a credit note the invoice that it takes back, of an invoice after a correction the one in whose place it is.';
+COMMENT ON TABLE invoice_lines IS 'They never change.';
+COMMENT ON COLUMN sink_cursors.shard IS '-1: of the alerts, -2: of tariffs and bills.';`,
+  },
 ];
 
 /** Any number will do that no other program takes for this: the letters "seg sink". */

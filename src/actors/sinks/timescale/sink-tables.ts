@@ -4,7 +4,9 @@ import type { DeadLetter } from '../../../model/queries.ts';
 import { openWindowBlock, type WindowBlock } from '../../../model/window-block.ts';
 import { GRANULARITIES, type Granularity } from '../../../model/window.ts';
 import type { SentRegionWindow, SinkBatch } from '../protocol.ts';
+import { BILLING_STAGES, billingRows } from './billing-tables.ts';
 import type { BinaryCopy } from './binary-copy.ts';
+import { insert, upsert, withoutNul, withoutNulOrNull, type Column, type RowSet } from './row-sets.ts';
 
 /**
  * How the things of a batch become rows: each kind is copied into a staging table of its session and goes from there into its table, because
@@ -14,23 +16,6 @@ import type { BinaryCopy } from './binary-copy.ts';
 /** Table of each granularity. */
 export const METER_TABLES: Readonly<Record<Granularity, string>> = { '1m': 'aggregates_1m', '15m': 'aggregates_15m' };
 export const REGION_TABLES: Readonly<Record<Granularity, string>> = { '1m': 'regional_aggregates_1m', '15m': 'regional_aggregates_15m' };
-
-/** Rows of one kind. */
-export interface RowSet {
-  readonly count: number;
-  /** Where COPY puts them. */
-  readonly stage: string;
-  /** Writes row `i` in the order of the staging table's columns. Throws ValueRefused. */
-  encode(copy: BinaryCopy, i: number): void;
-  /** Statements that move the staged rows on. */
-  readonly upserts: readonly string[];
-  /** Names row `i` in words. */
-  describe(i: number): string;
-  /** Row `i` as an object for people. */
-  payload(i: number): object;
-}
-
-type Column = readonly [name: string, type: string];
 
 const TIMES: readonly Column[] = [
   ['window_start', 'timestamptz'],
@@ -135,6 +120,7 @@ const STAGES: Readonly<Record<string, readonly Column[]>> = {
   seg_stage_anomalies: ANOMALY_COLUMNS,
   seg_stage_alerts: ALERT_COLUMNS,
   seg_stage_dead_letters: DEAD_LETTER_COLUMNS,
+  ...BILLING_STAGES,
 };
 
 /** Makes the staging tables of a session; they are empty again after each transaction, and gone with the session. */
@@ -150,6 +136,7 @@ export function rowSetsOf(batch: SinkBatch): RowSet[] {
     anomalyRows(batch.anomalies),
     alertRows(batch.alerts),
     deadLetterRows(batch.deadLetters),
+    ...billingRows(batch.billing),
   ].filter(({ count }) => count > 0);
 }
 
@@ -179,7 +166,7 @@ const REGION_UPSERTS = forEachGranularity(
 const ANOMALY_UPSERT = upsert('anomalies', ANOMALY_COLUMNS, ['id'], 'seg_stage_anomalies');
 const ALERT_UPSERT = `${upsert('alerts', ALERT_COLUMNS, ['id'], 'seg_stage_alerts')} WHERE excluded.version > t.version`;
 /** A dead letter never changes. */
-const DEAD_LETTER_INSERT = `INSERT INTO dead_letter (${names(DEAD_LETTER_COLUMNS)}) SELECT ${names(DEAD_LETTER_COLUMNS)} FROM pg_temp.seg_stage_dead_letters ON CONFLICT (id) DO NOTHING`;
+const DEAD_LETTER_INSERT = insert('dead_letter', DEAD_LETTER_COLUMNS, ['id'], 'seg_stage_dead_letters');
 
 function encodeMeterWindow(copy: BinaryCopy, block: WindowBlock, i: number): void {
   copy.row(METER_COLUMNS.length + 1);
@@ -329,15 +316,6 @@ function encodeDeadLetter(copy: BinaryCopy, row: DeadLetter): void {
   copy.text(withoutNul(row.raw));
 }
 
-/** What was sent may hold any byte, and PostgreSQL's text holds all characters but this one. */
-function withoutNul(text: string): string {
-  return text.replaceAll('\0', '\ufffd');
-}
-
-function withoutNulOrNull(text: string | null): string | null {
-  return text === null ? null : withoutNul(text);
-}
-
 /** The last row of each key, in order of the key. */
 function newestByKey<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Row[] {
   const byKey = new Map(rows.map((row) => [keyOf(row), row]));
@@ -346,16 +324,6 @@ function newestByKey<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Ro
 
 function forEachGranularity(make: (granularity: Granularity) => string): Readonly<Record<Granularity, string>> {
   return { '1m': make('1m'), '15m': make('15m') };
-}
-
-/** Ends where a condition on what is replaced may follow. */
-function upsert(table: string, columns: readonly Column[], key: readonly string[], stage: string, filter = ''): string {
-  const set = columns.filter(([name]) => !key.includes(name)).map(([name]) => `${name} = excluded.${name}`);
-  return `INSERT INTO ${table} AS t (${names(columns)}) SELECT ${names(columns)} FROM pg_temp.${stage} ${filter} ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${set.join(', ')}`;
-}
-
-function names(columns: readonly Column[]): string {
-  return columns.map(([name]) => name).join(', ');
 }
 
 function timeText(epochMs: number): string {

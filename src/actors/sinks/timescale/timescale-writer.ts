@@ -1,6 +1,6 @@
 import { invariant } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
-import { ALERTS_LANE, BEGINNING, type SinkBatch, type SinkWriter, type WriteReport } from '../protocol.ts';
+import { ALERTS_LANE, BEGINNING, BILLING_LANE, type SinkBatch, type SinkWriter, type WriteReport } from '../protocol.ts';
 import { writeBatch } from './batch-transaction.ts';
 import { BinaryCopy } from './binary-copy.ts';
 import { databaseAddress, type DatabaseAddress } from './database-address.ts';
@@ -31,6 +31,9 @@ export interface TimescaleOptions {
  * (TimescaleDB 2.22, two busy cores); it must pass on slower machines too, or it would be tried again for ever.
  */
 const TIMEOUTS: SessionTimeouts = { connectMs: 10_000, statementMs: 120_000 };
+
+/** Whose session one is, where it is not a shard's. */
+const SUPERVISORS: Readonly<Record<number, string>> = { [ALERTS_LANE]: 'alerts', [BILLING_LANE]: 'bills' };
 
 /** Throws OperationalError `invalid_url`. Nothing is connected before `open`. */
 export function timescaleWriter(options: TimescaleOptions): SinkWriter {
@@ -127,7 +130,7 @@ class TimescaleWriter implements SinkWriter {
 
   private async connect(shard: number, slot: number): Promise<DatabaseSession> {
     const { engineId, isShared = false } = this.options;
-    const session = await DatabaseSession.open(this.address, `seg sink: ${isShared ? `writer ${slot}` : shard === ALERTS_LANE ? 'alerts' : `shard ${slot}`} of ${engineId}`, this.timeouts);
+    const session = await DatabaseSession.open(this.address, `seg sink: ${isShared ? `writer ${slot}` : (SUPERVISORS[shard] ?? `shard ${slot}`)} of ${engineId}`, this.timeouts);
     try {
       await session.run(CREATE_STAGES);
       return session;
