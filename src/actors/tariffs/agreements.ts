@@ -19,7 +19,7 @@ export interface AgreementChange {
 export class AgreementBook {
   private readonly table: StagedTable<Agreement>;
   /** `meter!id`. */
-  private readonly byMeter: StagedTable<null>;
+  private readonly byMeter: StagedTable<true>;
   private readonly sequences: Sequences;
 
   constructor(staged: StagedStore, sequences: Sequences) {
@@ -62,7 +62,7 @@ export class AgreementBook {
     this.checkSpan(agreement, null);
     const made: Agreement = { ...agreement, id: `AG-${String(this.sequences.next('agreement')).padStart(ID_DIGITS, '0')}`, version: 1 };
     this.table.put(made.id, made);
-    this.byMeter.put(`${made.meterId}!${made.id}`, null);
+    this.byMeter.put(`${made.meterId}!${made.id}`, true);
     return made;
   }
 

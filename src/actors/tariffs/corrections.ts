@@ -1,9 +1,9 @@
-import type { Invoice } from '../../model/billing.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import { billDifferences } from './bill-differences.ts';
 import { BillMaker, billOf, RegionPeaks, type ReadyOrder } from './bill-maker.ts';
 import { orderAgain, type MonthOrder } from './bill-orders.ts';
 import type { RatedBill } from './bill-rating.ts';
+import type { StoredInvoice } from './invoice-book.ts';
 import type { BillingDesk } from './billing-desk.ts';
 import { isCurrent, newInvoice, watchInvoice, type WatchTimes } from './month-issue.ts';
 import type { TariffsState } from './tariffs-state.ts';
@@ -24,8 +24,7 @@ const PIECE = 256;
 /** Wait while a run is under way, or after trouble of shards, ms. */
 const WAIT_MS = 5_000;
 
-interface Look {
-  invoice: Invoice;
+interface Look extends StoredInvoice {
   watched: Watched;
   /** null: the agreement has no day in the month any more. */
   ordered: MonthOrder | null;
@@ -95,10 +94,11 @@ export class Corrections {
     const page = state.watch.page(after, PIECE);
     const looks: Look[] = [];
     for (const { id, watched } of page) {
-      const invoice = state.invoices.get(id);
+      const stored = state.invoices.stored(id);
+      const { invoice } = stored;
       if (invoice.state === 'disputed') continue;
       if (invoice.state === 'credited' || (watched.seen !== null && watched.until <= nowMs)) state.watch.remove(id);
-      else looks.push({ invoice, watched, ordered: orderAgain(state, invoice) });
+      else looks.push({ ...stored, watched, ordered: orderAgain(state, invoice) });
     }
     return { looks, last: page.length < PIECE ? null : page[page.length - 1].id };
   }
@@ -113,7 +113,7 @@ export class Corrections {
       // Its energy is not here for now, as that of a meter that was removed.
       if (look.ordered !== null && (one === null || one.fingerprint === look.watched.seen)) continue;
       const rated = one === null ? null : billOf(one);
-      findings.push({ ...look, ready: one, rated: rated === null || isSame(look.invoice, rated) ? null : rated });
+      findings.push({ ...look, ready: one, rated: rated === null || isSame(look, rated) ? null : rated });
       if (rated !== null) await this.desk.pause(0);
     }
     this.counts.compared += looks.length;
@@ -158,7 +158,7 @@ export class Corrections {
 
 const RUN_FIRST = 'run_first';
 
-/** Whether the bill asks the same of the customer for the same. */
-function isSame(invoice: Invoice, { bill }: RatedBill): boolean {
-  return invoice.total === bill.total && JSON.stringify(invoice.lines) === JSON.stringify(bill.lines);
+/** Whether the bill asks the same of the customer for the same, and leaves the same over for the next. */
+function isSame({ invoice, carried }: StoredInvoice, rated: RatedBill): boolean {
+  return invoice.total === rated.bill.total && JSON.stringify([invoice.lines, carried]) === JSON.stringify([rated.bill.lines, rated.carried]);
 }

@@ -20,7 +20,7 @@ export interface Resolution {
 export class Disputes {
   private readonly table: StagedTable<Dispute>;
   /** `i/invoice!id`, `o/id` of those that are open. */
-  private readonly keys: StagedTable<null>;
+  private readonly keys: StagedTable<true>;
   private readonly sequences: Sequences;
   private readonly invoices: InvoiceBook;
   private changed = new Set<string>();
@@ -67,8 +67,8 @@ export class Disputes {
       ...{ resolvedAt: null, resolvedBy: null, outcome: null, resolution: null },
     };
     this.write(dispute);
-    this.keys.put(`i/${invoice.id}!${dispute.id}`, null);
-    this.keys.put(`o/${dispute.id}`, null);
+    this.keys.put(`i/${invoice.id}!${dispute.id}`, true);
+    this.keys.put(`o/${dispute.id}`, true);
     this.invoices.disputed(invoice.id, true, nowMs);
     return dispute;
   }

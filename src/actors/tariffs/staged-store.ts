@@ -7,16 +7,16 @@ import type { Store } from '../../runtime/store.ts';
  */
 export class StagedStore {
   private readonly store: Store;
-  private readonly tables: StagedTable<unknown>[] = [];
+  private readonly tables: StagedTable<NonNullable<unknown>>[] = [];
 
   constructor(store: Store) {
     this.store = store;
   }
 
   /** Keys are ASCII, whose order is the same as text and as bytes. */
-  table<T>(name: string): StagedTable<T> {
+  table<T extends NonNullable<unknown>>(name: string): StagedTable<T> {
     const table = new StagedTable<T>(new RecordTable(this.store, name));
-    this.tables.push(table as StagedTable<unknown>);
+    this.tables.push(table as StagedTable<NonNullable<unknown>>);
     return table;
   }
 
@@ -35,7 +35,8 @@ export interface StagedRange {
   reverse?: boolean;
 }
 
-export class StagedTable<T> {
+/** No record is null: that is what is not there. */
+export class StagedTable<T extends NonNullable<unknown>> {
   private readonly table: RecordTable<T>;
   /** null: removed. */
   private readonly staged = new Map<string, T | null>();
