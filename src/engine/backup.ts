@@ -6,9 +6,10 @@ import { OperationalError } from '../runtime/errors.ts';
 import { makeDirectory, syncDirectory } from '../runtime/files.ts';
 import { holdSegments, listSegments, segmentPath } from '../runtime/lmdb-segments.ts';
 import { copyLmdbStore } from '../runtime/lmdb-store.ts';
-import { alertsDirectory } from './open-alert-store.ts';
 import { DATA_FILE, DIRECTORY_FORMAT, holdsData, makeGeneration, newEngineId, readManifest, shardPath, writeManifest, type Manifest } from './data-manifest.ts';
 import { claimDirectory } from './directory-claim.ts';
+import { alertsDirectory } from './open-alert-store.ts';
+import { billingDirectory } from './open-billing-store.ts';
 import { requireManifest } from './verification.ts';
 
 /**
@@ -17,9 +18,9 @@ import { requireManifest } from './verification.ts';
  */
 
 /** Raised when backup.json changes its meaning. */
-const BACKUP_FORMAT = 3;
-/** The same without the alerts' store, which engines before them had not. */
-const FORMAT_WITHOUT_ALERTS = 2;
+const BACKUP_FORMAT = 4;
+/** The same without the stores of alerts and of bills, which engines before them had not. */
+const FORMATS_BEFORE: readonly (number | undefined)[] = [2, 3];
 const BACKUP_FILE = 'backup.json';
 /** Another number of shards while the backup runs makes it begin again. An engine needs seconds to minutes for that. */
 const ATTEMPTS_MAX = 3;
@@ -55,8 +56,8 @@ export async function backUp(from: string, to: string, about: { startedAt: Date;
       let failure: unknown = null;
       try {
         makeDirectory(partial);
-        // Before the shards: what alerts have not heard of what is in these they are told of again.
-        await copyAlerts(from, partial, note);
+        // Before the shards: what alerts have not heard of what is in these they are told of again, and a bill is held against the energy that is there.
+        for (const directoryOf of [alertsDirectory, billingDirectory]) await copySupervisor(directoryOf(from), directoryOf(partial), partial, note);
         await copyShards(from, partial, manifest, note, onProgress);
       } catch (error) {
         failure = error;
@@ -78,13 +79,12 @@ export async function backUp(from: string, to: string, about: { startedAt: Date;
   }
 }
 
-async function copyAlerts(from: string, to: string, note: BackupNote): Promise<void> {
-  const source = alertsDirectory(from);
+/** The store of a supervisor, if there is one. */
+async function copySupervisor(source: string, target: string, root: string, note: BackupNote): Promise<void> {
   if (!existsSync(join(source, DATA_FILE))) return;
-  const target = alertsDirectory(to);
   mkdirSync(target);
-  await copyStore(source, target, to, note);
-  syncDirectory(to);
+  await copyStore(source, target, root, note);
+  syncDirectory(root);
 }
 
 async function copyShards(from: string, to: string, manifest: Manifest, note: BackupNote, onProgress: OnProgress): Promise<void> {
@@ -130,7 +130,7 @@ export async function restore(from: string, to: string, verify: (path: string, m
   const isNew = !existsSync(to);
   makeDirectory(to);
   const claim = claimDirectory(to);
-  const made = [join(to, `gen-${GENERATION}`), alertsDirectory(to)];
+  const made = [join(to, `gen-${GENERATION}`), alertsDirectory(to), billingDirectory(to)];
   try {
     makeGeneration(to, GENERATION, manifest.shards);
     for (const [i, { path, bytes, sha256 }] of note.files.entries()) {
@@ -163,8 +163,8 @@ function readNote(from: string): BackupNote {
   } catch (cause) {
     throw new OperationalError('data_directory', `${from} is no backup of seg backup: ${join(from, BACKUP_FILE)} cannot be read`, { cause });
   }
-  if (note.format !== BACKUP_FORMAT && note.format !== FORMAT_WITHOUT_ALERTS) throw new OperationalError('data_directory', `the backup ${from} has format ${note.format}, this engine reads ${BACKUP_FORMAT}; use the engine that made it (${note.engineVersion})`);
-  const isPlain = ({ path }: { path: string }): boolean => /^(alerts|gen-1\/shard-\d+(\/log-\d+)?)\/data\.mdb$/.test(path);
+  if (note.format !== BACKUP_FORMAT && !FORMATS_BEFORE.includes(note.format)) throw new OperationalError('data_directory', `the backup ${from} has format ${note.format}, this engine reads ${BACKUP_FORMAT}; use the engine that made it (${note.engineVersion})`);
+  const isPlain = ({ path }: { path: string }): boolean => /^(alerts|billing|gen-1\/shard-\d+(\/log-\d+)?)\/data\.mdb$/.test(path);
   if (!Array.isArray(note.files) || !note.files.every(isPlain)) throw new OperationalError('data_directory', `${join(from, BACKUP_FILE)} names files that no backup has`);
   return note as BackupNote;
 }

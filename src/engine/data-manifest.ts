@@ -10,6 +10,7 @@ import { syncDirectory } from '../runtime/files.ts';
  *     engine.json            the manifest; what it names is the data, and nothing else is
  *     gen-<n>/shard-<i>/     generation n: the environments of its shards. Another number of shards is another generation
  *     alerts/                the environment of alerts, notifications and people (open-alert-store.ts)
+ *     billing/               that of tariffs, agreements, bills and prices (open-billing-store.ts)
  *     engine-<pid>-….claim   see directory-claim.ts
  *
  * Format 1 had no generations: shard-<i>/ lay beside engine.json. It is read as generation 0.

@@ -7,6 +7,7 @@ import { byteSize, choice, decimalNumber, duration, durationForeverOrAuto, durat
 import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 import { ALERT_SETTINGS, alertContradictions, type AlertSettings } from './alert-settings.ts';
+import { BILLING_SETTINGS } from './billing-settings.ts';
 
 /** The settings of this engine, one schema: flags, SEG_ variables, seg.config.json, the README's table and --help come from it. */
 
@@ -219,6 +220,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       kafkaUsername: setting(optionalText('a name'), { default: null, defaultText: 'none', description: 'Name for the brokers.' }),
       kafkaPassword: setting(optionalText('a password'), { default: null, defaultText: 'none', secret: true, description: 'Password for the brokers.' }),
       ...ALERT_SETTINGS,
+      ...BILLING_SETTINGS,
       outboxBytesMax: setting(byteSize({ min: '1MiB', max: '1TiB' }), {
         default: '4GiB',
         description: 'Disk for what TimescaleDB or Kafka have not taken yet, of one shard. A sink that was away for longer is sent everything anew.',

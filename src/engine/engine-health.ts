@@ -1,5 +1,5 @@
 import type { PartitionState } from '../actors/kafka-log/partition-host.ts';
-import type { EngineStatus } from '../http/engine-port.ts';
+import type { BillingStatus, EngineStatus } from '../http/engine-port.ts';
 import type { AlertsStatus, EngineSnapshot, ShardState } from '../http/live-source.ts';
 import { CHANNEL_NAMES, type ChannelName } from '../model/contact.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -26,6 +26,8 @@ export interface EngineHealthModules {
   shards(): ChildStatus[];
   /** null without alerts. */
   alerts(): ChildStatus | null;
+  /** null without tariffs and bills. */
+  billing(): ChildStatus | null;
   /** Ways to people that the settings name. */
   channels: readonly ChannelName[];
   ingestPort(): number;
@@ -74,6 +76,7 @@ export class EngineHealth {
       log: config.log,
       partitions: partitionCount,
       cluster: nodes?.status((partition) => vitals.partitionLag(partition)) ?? null,
+      billing: this.billingStatus(),
       shards: shards().map((status, shard) => ({ shard, state: shardState(status), restarts: status.restarts, ...vitals.shardFigures(shard) })),
     };
   }
@@ -86,10 +89,15 @@ export class EngineHealth {
     const circuits = figures?.notifications.channels;
     return {
       state: shardState(status),
-      problem: status.state === 'up' || status.lastExit?.kind !== 'crashed' ? null : status.lastExit.error.message,
+      problem: problemOf(status),
       active: figures === null ? null : { bySeverity: figures.active.bySeverity, suppressed: figures.active.suppressed },
       channels: CHANNEL_NAMES.map((channel) => ({ channel, state: !channels.includes(channel) ? 'off' : circuits === undefined || circuits[channel].circuit === 'closed' ? 'on' : 'failing' })),
     };
+  }
+
+  private billingStatus(): BillingStatus | null {
+    const status = this.modules.billing();
+    return status === null ? null : { state: shardState(status), problem: problemOf(status), runsUnderWay: this.modules.vitals.billing()?.billing.runsUnderWay ?? null };
   }
 
   partitionsNotReady(): { part: string; state: string }[] {
@@ -104,6 +112,11 @@ function shardState({ state, epoch }: ChildStatus): ShardState {
   if (state === 'up') return 'up';
   if (state === 'stopping') return 'down';
   return epoch <= 1 ? 'starting' : 'restarting';
+}
+
+/** Why it is away; null while it is up. */
+function problemOf({ state, lastExit }: ChildStatus): string | null {
+  return state === 'up' || lastExit?.kind !== 'crashed' ? null : lastExit.error.message;
 }
 
 /** For people. */

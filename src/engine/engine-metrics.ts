@@ -5,6 +5,7 @@ import type { NotificationFigures } from '../actors/notifications/notification-f
 import { totalOf, type LaneTotals, type SinkFigures } from '../actors/sinks/figures.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { IngestServerStats } from '../http/ingest-server.ts';
+import type { TariffsMetrics } from '../actors/tariffs/actor.ts';
 import { ALERT_TYPES, type AlertStatistics, type AlertType } from '../model/alert.ts';
 import { ANOMALY_KINDS, SEVERITIES, type AnomalyKind } from '../model/anomaly.ts';
 import { CHANNEL_NAMES } from '../model/contact.ts';
@@ -81,6 +82,12 @@ export interface AlertThreadSnapshot extends ThreadSnapshotBase {
   storeBytes: number;
 }
 
+export interface BillingThreadSnapshot extends ThreadSnapshotBase {
+  kind: 'billing';
+  billing: TariffsMetrics;
+  storeBytes: number;
+}
+
 /** Of a thread that folds partitions of the log in Kafka. */
 export interface PartitionThreadSnapshot extends ThreadSnapshotBase {
   kind: 'partitions';
@@ -122,7 +129,7 @@ export interface MainThreadSnapshot extends ThreadSnapshotBase {
   dataDiskFreeBytes: number;
 }
 
-export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | PartitionThreadSnapshot | KafkaLogThreadSnapshot | SinkThreadSnapshot | AlertThreadSnapshot | MainThreadSnapshot;
+export type ThreadSnapshot = IngestThreadSnapshot | ShardThreadSnapshot | PartitionThreadSnapshot | KafkaLogThreadSnapshot | SinkThreadSnapshot | AlertThreadSnapshot | BillingThreadSnapshot | MainThreadSnapshot;
 
 const counter = (name: string, help: string): MetricDefinition => ({ name, help, type: 'counter' });
 const gauge = (name: string, help: string): MetricDefinition => ({ name, help, type: 'gauge' });
@@ -183,6 +190,16 @@ export const METRIC = {
   alertsOpened: counter('seg_alerts_opened_total', 'Alerts opened, by type.'),
   alertsDropped: counter('seg_alerts_dropped_total', 'Signals and episodes left out because there were too many at once.'),
   alertsStoreBytes: gauge('seg_alerts_store_bytes', 'Size of the store of alerts, notifications and people on disk.'),
+  billingQuestions: counter('seg_billing_questions_total', 'Questions and commands about tariffs and bills that were answered, by what they need: books, energy.'),
+  billingRunsUnderWay: gauge('seg_billing_runs_under_way', 'Monthly runs that are not done.'),
+  billingBilled: counter('seg_billing_agreements_total', 'Agreements that monthly runs got through, by outcome: billed, failed.'),
+  billingCompared: counter('seg_billing_compared_total', 'Issued bills that were held against the intervals as they are now.'),
+  billingCorrected: counter('seg_billing_corrected_total', 'Issued bills that were taken back and made anew because readings came late or were corrected.'),
+  billingEvents: counter('seg_billing_events_total', 'Bills, payments, disputes and prices that changed.'),
+  billingCommitSeconds: counter('seg_billing_commit_seconds_total', 'Time that turns of the tariff supervisor waited for the disk.'),
+  billingWaiting: gauge('seg_billing_waiting', 'Questions and loads that wait for the tariff supervisor.'),
+  billingTariffVersions: gauge('seg_billing_tariff_versions', 'Versions of tariffs.'),
+  billingStoreBytes: gauge('seg_billing_store_bytes', 'Size of the store of tariffs, agreements, bills and prices on disk.'),
   notificationsSent: counter('seg_notifications_sent_total', 'Messages that a provider has taken, by channel.'),
   notificationsFailed: counter('seg_notifications_failed_total', 'Messages that a provider has refused for good, by channel; the next channel is tried.'),
   notificationsRetried: counter('seg_notifications_retried_total', 'Attempts that certainly did not go, and are made again.'),
@@ -220,6 +237,9 @@ export function familiesOf(snapshot: ThreadSnapshot): MetricFamily[] {
       break;
     case 'sinks':
       addSinks(families, snapshot);
+      break;
+    case 'billing':
+      addBilling(families, snapshot);
       break;
     case 'alerts':
       addAlerts(families, snapshot);
@@ -319,6 +339,21 @@ function addSinks(families: MetricFamilies, { sinks }: SinkThreadSnapshot): void
     families.add(METRIC.sinkSetAside, { sink }, total('setAside'));
     families.add(METRIC.sinkFailures, { sink }, openFailures + total('failures'));
   }
+}
+
+function addBilling(families: MetricFamilies, { billing, storeBytes }: BillingThreadSnapshot): void {
+  families.add(METRIC.billingQuestions, { needs: 'books' }, billing.questions);
+  families.add(METRIC.billingQuestions, { needs: 'energy' }, billing.costs);
+  families.add(METRIC.billingRunsUnderWay, {}, billing.runsUnderWay);
+  families.add(METRIC.billingBilled, { outcome: 'billed' }, billing.billed);
+  families.add(METRIC.billingBilled, { outcome: 'failed' }, billing.billingFaults);
+  families.add(METRIC.billingCompared, {}, billing.compared);
+  families.add(METRIC.billingCorrected, {}, billing.corrected);
+  families.add(METRIC.billingEvents, {}, billing.events);
+  families.add(METRIC.billingCommitSeconds, {}, billing.commitMsTotal / 1_000);
+  families.add(METRIC.billingWaiting, {}, billing.waiting);
+  families.add(METRIC.billingTariffVersions, {}, billing.tariffVersions);
+  families.add(METRIC.billingStoreBytes, {}, storeBytes);
 }
 
 function addAlerts(families: MetricFamilies, { alerts, active, opened, notifications, storeBytes }: AlertThreadSnapshot): void {

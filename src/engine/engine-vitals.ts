@@ -5,7 +5,7 @@ import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
 import type { ChildStatus } from '../runtime/supervisor.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import { AckLatency } from './ack-latency.ts';
-import { familiesOf, type AlertThreadSnapshot, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from './engine-metrics.ts';
+import { familiesOf, type AlertThreadSnapshot, type BillingThreadSnapshot, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from './engine-metrics.ts';
 
 /** The figures of all threads: polled for the dashboard, gathered afresh for each scrape. */
 
@@ -98,6 +98,11 @@ export class EngineVitals {
   /** As of the last poll; null while their thread is away. */
   alerts(): AlertThreadSnapshot | null {
     return this.newest.find((snapshot): snapshot is AlertThreadSnapshot => snapshot.kind === 'alerts') ?? null;
+  }
+
+  /** The same of tariffs and bills. */
+  billing(): BillingThreadSnapshot | null {
+    return this.newest.find((snapshot): snapshot is BillingThreadSnapshot => snapshot.kind === 'billing') ?? null;
   }
 
   /** Offsets that a partition of a log in Kafka has yet to fold, as of the last poll; null while it is not here. */

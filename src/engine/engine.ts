@@ -14,12 +14,15 @@ import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus, type SupervisorOptions } from '../runtime/supervisor.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
 import { channelNames, planAlerts, type AlertPlan } from './alert-plan.ts';
+import { planBilling, type BillingPlan } from './billing-settings.ts';
 import type { ClusterBoard } from './cluster-board.ts';
 import { ClusterGateway } from './cluster-gateway.ts';
 import { ClusterThreads } from './cluster-threads.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import type { EngineConfig } from './engine-config.ts';
+import { EnergyLink } from './energy-link.ts';
 import { EngineAlerts } from './engine-alerts.ts';
+import { EngineBilling } from './engine-billing.ts';
 import { EngineHealth } from './engine-health.ts';
 import { EngineQueries, type AskShard } from './engine-queries.ts';
 import { EngineVitals } from './engine-vitals.ts';
@@ -28,7 +31,7 @@ import type { IngestThreadControl } from './ingest-thread.ts';
 import { HistoryLink } from './history-link.ts';
 import { planKafkaLog, type KafkaLogPlan } from './kafka-log-wiring.ts';
 import { LiveBoard } from './live-board.ts';
-import { ALERT_OUTBOX_PORT, OutboxLink } from './outbox-link.ts';
+import { ALERT_OUTBOX_PORT, BILLING_OUTBOX_PORT, OutboxLink } from './outbox-link.ts';
 import { redistributeDirectory } from './redistribution.ts';
 import { answerRegionParts } from './region-parts-link.ts';
 import { RegionSeeding } from './region-seeding.ts';
@@ -75,8 +78,9 @@ const QUERIES_PER_SHARD_MAX = 256;
  */
 export async function startEngine(config: EngineConfig, modules: { log: Log; version: string }): Promise<Engine> {
   const alerts = await planAlerts(config, { clock: systemClock, log: modules.log });
+  const billing = planBilling(config);
   const kafka = config.log === 'kafka' ? await planKafkaLog(config, modules.log) : null;
-  const engine = new RunningEngine(config, modules.log, modules.version, { kafka, alerts });
+  const engine = new RunningEngine(config, modules.log, modules.version, { kafka, alerts, billing });
   try {
     await engine.start();
   } catch (error) {
@@ -111,6 +115,7 @@ class RunningEngine implements Engine {
   /** null without a database. */
   private readonly history: HistoryLink | null;
   private readonly alertOutbox = new OutboxLink(ALERT_OUTBOX_PORT);
+  private readonly billingOutbox = new OutboxLink(BILLING_OUTBOX_PORT);
   private readonly queries: EngineQueries;
   private readonly board: LiveBoard;
   private readonly vitals: EngineVitals;
@@ -124,6 +129,10 @@ class RunningEngine implements Engine {
   private readonly alerts: EngineAlerts | null;
   /** Of their thread. */
   private readonly alertThreads: Supervisor;
+  /** null when they are off. */
+  private readonly billing: EngineBilling | null;
+  /** Of its thread. */
+  private readonly billingThreads: Supervisor;
   /** Of a thread, when the settings name systems beside the engine. */
   private readonly sinks: Supervisor;
   private readonly threads = new Map<string, WorkerThread<object>>();
@@ -138,7 +147,7 @@ class RunningEngine implements Engine {
   private live: LiveStream | null = null;
   private fail!: (reason: OperationalError) => void;
 
-  constructor(config: EngineConfig, log: Log, version: string, plans: { kafka: KafkaLogPlan | null; alerts: AlertPlan | null }) {
+  constructor(config: EngineConfig, log: Log, version: string, plans: { kafka: KafkaLogPlan | null; alerts: AlertPlan | null; billing: BillingPlan | null }) {
     const plan = plans.kafka;
     this.config = config;
     this.log = log;
@@ -178,6 +187,7 @@ class RunningEngine implements Engine {
       vitalChildren: () => this.vitalChildren(),
       shards: () => this.shards.status(),
       alerts: () => this.alertThreads.status()[0] ?? null,
+      billing: () => this.billingThreads.status()[0] ?? null,
       channels: plans.alerts === null ? [] : channelNames(plans.alerts.channels),
       ingestPort: () => this.ports.ingest,
     });
@@ -188,12 +198,14 @@ class RunningEngine implements Engine {
     );
     this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.health.snapshot() });
     this.alerts = plans.alerts === null ? null : this.makeAlerts(plans.alerts);
+    this.billing = plans.billing === null ? null : this.makeBilling(plans.billing, ask);
     this.actors = this.supervise('actors', [{ name: 'region', stopTimeoutMs: CONTROL_DEADLINE_MS, start: async ({ epoch }) => this.startRegionActor(epoch) }]);
     this.shards = this.supervise('shards', this.shardSpecs(), { ...RESTARTS, together: true });
     this.ingests = this.supervise('ingest', this.ingestSpecs());
     this.kafkaLog = this.supervise('kafka-log', this.clusterThreads?.kafkaLogSpecs() ?? []);
     this.sinks = this.supervise('sinks', this.sinkSpecs(), SINK_RESTARTS);
     this.alertThreads = this.supervise('alerts', this.alerts === null ? [] : [this.alerts.spec()], SINK_RESTARTS);
+    this.billingThreads = this.supervise('billing', this.billing === null ? [] : [this.billing.spec()], SINK_RESTARTS);
     this.shutdown = new Shutdown({ ...time, log });
     this.planShutdown();
   }
@@ -208,11 +220,13 @@ class RunningEngine implements Engine {
     );
     this.ports.ops = this.ops.port;
     await this.orFailure(this.actors.start());
-    const alertsStarted = this.startAlerts();
+    const besideStarted = Promise.all([beside(this.alertThreads, this.alerts), beside(this.billingThreads, this.billing)]);
+    // Whoever waits for it hears of it; before, the engine may have failed otherwise.
+    besideStarted.catch(() => undefined);
     if (this.cluster === null) await this.startShards();
     else await this.startCluster(this.cluster);
-    // Sinks ask alerts as well as shards.
-    await this.orFailure(alertsStarted);
+    // Sinks ask them as well as shards.
+    await this.orFailure(besideStarted.then(() => undefined));
     await this.orFailure(this.sinks.start());
     if (this.gateway === null) await this.startGateway();
     this.timers.push(
@@ -220,16 +234,8 @@ class RunningEngine implements Engine {
       systemTimers.every(VITALS_INTERVAL_MS, () => void this.vitals.poll().then(() => this.board.tellEngine())),
     );
     this.alerts?.start();
+    this.billing?.start();
     this.health.state = 'ready';
-  }
-
-  /** Beside the shards; without waiting for a second attempt, as alerts that are away do not keep an engine from starting. */
-  private startAlerts(): Promise<void> {
-    if (this.alerts === null) return Promise.resolve();
-    const started = Promise.race([this.alertThreads.start(), this.alerts.attempted]);
-    // Whoever waits for it hears of it; before, the engine may have failed otherwise.
-    started.catch(() => undefined);
-    return started;
   }
 
   private async startShards(): Promise<void> {
@@ -270,7 +276,7 @@ class RunningEngine implements Engine {
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
         extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log })),
       },
-      { engine: this.queries, alerts: this.alerts?.link, clock: this.clock, timers: systemTimers, log: this.log },
+      { engine: this.queries, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log },
     );
     this.ports.http = this.gateway.port;
   }
@@ -339,6 +345,7 @@ class RunningEngine implements Engine {
       this.links.clientUp('sinks', 'sinks', thread);
       this.history?.up(thread);
       this.alertOutbox.sinksUp(thread);
+      this.billingOutbox.sinksUp(thread);
       return thread;
     };
     return [{ name: 'sinks', stopTimeoutMs: this.config.shutdownDeadlineMs, start }];
@@ -387,6 +394,22 @@ class RunningEngine implements Engine {
     });
   }
 
+  private makeBilling(plan: BillingPlan, ask: AskShard): EngineBilling {
+    return new EngineBilling(this.config, {
+      plan,
+      clock: this.clock,
+      timers: systemTimers,
+      log: this.log,
+      energy: new EnergyLink({ partitionCount: this.partitionCount, shardCount: this.askedCount }, ask),
+      outboxLink: this.billingOutbox,
+      regions: () => this.region.state,
+      partCount: this.askedCount,
+      onEvents: () => {},
+      startThread: (name, module, epoch, options, readyTimeoutMs) => this.startThread(name, module, epoch, options, readyTimeoutMs),
+      refuse: (reason) => this.fail(reason),
+    });
+  }
+
   private async startThread<Control extends object>(name: string, module: URL, epoch: number, options: unknown, readyTimeoutMs: number): Promise<WorkerThread<Control>> {
     const thread = await WorkerThread.start<Control>(
       { name, module, options, epoch, readyTimeoutMs, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, logLevel: this.config.logLevel, faults: this.faults?.boot() },
@@ -414,8 +437,10 @@ class RunningEngine implements Engine {
     if (kind === 'sinks') {
       this.history?.down();
       this.alertOutbox.sinksDown();
+      this.billingOutbox.sinksDown();
     }
     if (kind === 'alerts') this.alerts?.threadDown();
+    if (kind === 'billing') this.billing?.threadDown();
     if (kind === 'ingest' || kind === 'sinks') {
       this.links.clientDown(name);
       this.cluster?.ingestDown(name);
@@ -473,6 +498,7 @@ class RunningEngine implements Engine {
     return new RegionActor(this.config.regionCapacities, { clock: this.clock, timers: systemTimers }, (change) => {
       this.board.regionsChanged(change);
       this.alerts?.regionsChanged(change);
+      this.billing?.regionsChanged(change);
     });
   }
 
@@ -499,7 +525,7 @@ class RunningEngine implements Engine {
   }
 
   private children(): ChildStatus[] {
-    return [...this.vitalChildren(), ...this.sinks.status(), ...this.alertThreads.status()];
+    return [...this.vitalChildren(), ...this.sinks.status(), ...this.alertThreads.status(), ...this.billingThreads.status()];
   }
 
   /** Without one of them readings or queries wait; sinks and alerts catch up by themselves. */
@@ -517,6 +543,7 @@ class RunningEngine implements Engine {
       this.health.state = 'stopping';
       for (const timer of this.timers) timer.cancel();
       this.alerts?.stop();
+      this.billing?.stop();
       await this.ingests.stop();
     });
     shutdown.phase('gateway', limitMs, async () => {
@@ -527,6 +554,7 @@ class RunningEngine implements Engine {
       // What is written is acknowledged to the alerts, too.
       await this.sinks.stop();
       await this.alertThreads.stop();
+      await this.billingThreads.stop();
     });
     shutdown.phase('shards', limitMs, async () => {
       await this.shards.stop();
@@ -542,4 +570,9 @@ class RunningEngine implements Engine {
       await this.ops?.close(Math.ceil(limitMs / 3));
     });
   }
+}
+
+/** Starts a supervisor beside the shards, without waiting for a second attempt: one that is away does not keep an engine from starting. */
+async function beside(threads: Supervisor, supervisor: { attempted: Promise<void> } | null): Promise<void> {
+  if (supervisor !== null) await Promise.race([threads.start(), supervisor.attempted]);
 }

@@ -3,6 +3,7 @@ import type { KafkaLogin } from '../actors/sinks/kafka/kafka-options.ts';
 import { REGIONS_CONSUMER, type SinkWriter } from '../actors/sinks/protocol.ts';
 import { RETENTION_DEFAULTS } from '../actors/sinks/timescale/hypertables.ts';
 import { areAlertsOn } from './alert-settings.ts';
+import { isBillingOn } from './billing-settings.ts';
 import type { EngineConfig } from './engine-config.ts';
 import type { SinkThreadOptions } from './sink-thread.ts';
 
@@ -30,7 +31,7 @@ export function sinkThreadOptions(config: EngineConfig, engineId: string): SinkT
     isShared: config.log === 'kafka',
     shardCount: config.shards,
     hasAlerts: areAlertsOn(config),
-    hasBilling: false,
+    hasBilling: isBillingOn(config),
     capacities: config.regionCapacities,
     latenessMs: config.latenessMs,
     timescale: timescaleOptions(config),

@@ -10,7 +10,7 @@ import { checkShardsAreThere, DATA_FILE, MANIFEST_FILE, readManifest, shardPath,
 import type { EngineConfig } from './engine-config.ts';
 import { dataFiles, openShardStore } from './open-shard-store.ts';
 import { shardStateConfig } from './shard-state-config.ts';
-import { verifyAlerts } from './verify-alerts.ts';
+import { verifyAlerts, verifyBilling } from './verify-record-stores.ts';
 
 export interface DirectoryReport {
   findings: Finding[];
@@ -22,6 +22,8 @@ export interface DirectoryReport {
   records: number;
   /** Of the alerts' store; null: there is none. */
   alertRecords: number | null;
+  /** The same of tariffs and bills. */
+  billingRecords: number | null;
 }
 
 /** The manifest of a directory that must have one. Throws OperationalError `data_directory`. */
@@ -33,11 +35,11 @@ export function requireManifest(path: string): Manifest {
 }
 
 /**
- * Verifies every shard of a directory that no engine runs on, and the alerts' store; changes nothing. `config` counts where a store does not hold the settings
+ * Verifies every shard of a directory that no engine runs on, and the stores of alerts and bills; changes nothing. `config` counts where a store does not hold the settings
  * of its log yet. `onProgress` hears of every step, so that the caller can show where it stands.
  */
 export async function verifyDirectory(path: string, manifest: Manifest, config: EngineConfig, onProgress: (shard: number, done: number, total: number) => void): Promise<DirectoryReport> {
-  const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0, alertRecords: null };
+  const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0, alertRecords: null, billingRecords: null };
   for (let shard = 0; shard < manifest.shards; shard++) {
     const directory = shardPath(path, manifest.generation, shard);
     // It never ran.
@@ -50,9 +52,13 @@ export async function verifyDirectory(path: string, manifest: Manifest, config: 
     report.records += records;
   }
   const alerts = await verifyAlerts(path);
-  for (const { where, problem } of alerts?.findings ?? []) report.findings.push({ where: `alerts: ${where}`, problem });
-  report.found += alerts?.found ?? 0;
+  const billing = await verifyBilling(path);
+  for (const [name, found] of [['alerts', alerts], ['billing', billing]] as const) {
+    for (const { where, problem } of found?.findings ?? []) report.findings.push({ where: `${name}: ${where}`, problem });
+    report.found += found?.found ?? 0;
+  }
   report.alertRecords = alerts?.records ?? null;
+  report.billingRecords = billing?.records ?? null;
   return report;
 }
 

@@ -17,7 +17,7 @@ ${EXIT_CODES_HELP} Anything found wrong is a failure.`;
 /** Adds `seg verify`. */
 export function registerVerify(program: Command): void {
   addDirectory(endUsageFaultsWith2(program.command('verify')))
-    .description('check a data directory off line: checksums, rows, windows, log, regional sums, alerts')
+    .description('check a data directory off line: checksums, rows, windows, log, regional sums, alerts, bills')
     .addHelpText('after', HELP)
     .action((flags: Record<string, unknown>) => runToEnd(() => verify(directorySettings(flags))));
 }
@@ -65,11 +65,15 @@ export async function withProgress<T>(verb: string, shards: number, run: (onProg
 
 /** What was looked at, what is wrong with it, and what to do. */
 export function describeReport(path: string, report: DirectoryReport): string {
-  const { findings, found, shards, meters, windows, records, alertRecords } = report;
-  const looked = `${path}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, ${withThousands(meters)} meters, ${withThousands(windows)} windows, ${withThousands(records)} log records${alertRecords === null ? '' : `, ${withThousands(alertRecords)} records of alerts`}`;
+  const { findings, found, shards, meters, windows, records, alertRecords, billingRecords } = report;
+  const looked = `${path}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, ${withThousands(meters)} meters, ${withThousands(windows)} windows, ${withThousands(records)} log records${recordsOf(alertRecords, 'alerts')}${recordsOf(billingRecords, 'tariffs and bills')}`;
   if (found === 0) return `${looked}: sound\n`;
   const more = found > findings.length ? [`… and ${withThousands(found - findings.length)} more`] : [];
   const lines = [...findings.map(({ where, problem }) => `${where} ${problem}`), ...more];
   const wayOut = `Keep a copy of the directory, move it away, and bring back the newest backup with seg restore --from DIR; senders that still have the readings since then may send them again.`;
   return `${looked}: ${withThousands(found)} faults\n${lines.join('\n')}\n${wayOut}\n`;
+}
+
+function recordsOf(records: number | null, what: string): string {
+  return records === null ? '' : `, ${withThousands(records)} records of ${what}`;
 }

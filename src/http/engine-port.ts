@@ -66,4 +66,15 @@ export interface EngineStatus extends EngineSnapshot {
   shards: ShardStatus[];
   /** null with a log of its own. */
   cluster: ClusterStatus | null;
+  /** null: this engine runs without tariffs and bills. */
+  billing: BillingStatus | null;
+}
+
+/** Tariffs, bills and their thread. */
+export interface BillingStatus {
+  state: ShardState;
+  /** Why it is away, for people; null while it is up. */
+  problem: string | null;
+  /** Monthly runs that are not done; null while it is away. */
+  runsUnderWay: number | null;
 }

@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { tariffSchema, type TariffDocument, type TariffFault } from '../actors/tariffs/tariff-document.ts';
-import { bodyFaults, byField, invalidBody, type BodyFault } from './body-fields.ts';
+import { checkTariff } from '../actors/tariffs/tariff-check.ts';
+import type { TariffFault } from '../actors/tariffs/tariff-document.ts';
+import { byField, invalidBody } from './body-fields.ts';
 import { tariffSummaryShape, tariffVersionShape } from './billing-shapes.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
+import type { Problem } from './problem-details.ts';
 import { cursorParameter, limitParameter, timeParameter } from './query-parameters.ts';
 import { pageShape } from './wire-shapes.ts';
 
@@ -25,8 +27,8 @@ export function addTariffRoutes(routes: GatewayRoutes): void {
   // Whether a document is right is what is asked here, so one that is wrong is no failed request.
   routes.serve(`${BASE}/check`, {
     POST: routes.write(anything, ({ body }) => {
-      const { document, faults } = judged(body);
-      return { document: { valid: faults.length === 0, faults, document: faults.length === 0 ? document : null } };
+      const { document, faults } = checkTariff(body);
+      return { document: { valid: document !== null, faults, document } };
     }),
   });
 
@@ -37,9 +39,9 @@ export function addTariffRoutes(routes: GatewayRoutes): void {
     }),
     // The whole document, which becomes a version of its own: who has the one before keeps it in what was billed.
     PUT: routes.writeWith(putQuery, anything, async ({ path: [id], query: { by }, body, version: expectedVersion }) => {
-      const { document, faults } = judged(body);
-      if (document !== null && document.id !== id) faults.push({ path: 'id', message: `expected ${JSON.stringify(id.slice(0, 64))}, as in the address` });
-      if (document === null || faults.length > 0) return { ...invalidBody(faults), code: 'invalid_tariff' };
+      const { document, faults } = checkTariff(body);
+      if (document === null) return invalidTariff(faults);
+      if (document.id !== id) return invalidTariff([{ path: 'id', message: `expected ${JSON.stringify(id.slice(0, 64))}, as in the address` }]);
       const tariff = await tariffs.ask({ kind: 'putTariff', document, expectedVersion, by });
       return { document: tariffVersionShape(tariff), version: tariff.version, location: `${BASE}/${encodeURIComponent(id)}?version=${tariff.version}` };
     }),
@@ -52,7 +54,6 @@ export function addTariffRoutes(routes: GatewayRoutes): void {
   }));
 }
 
-function judged(body: unknown): { document: TariffDocument | null; faults: (BodyFault | TariffFault)[] } {
-  const parsed = tariffSchema.safeParse(body);
-  return parsed.success ? { document: parsed.data, faults: [] } : { document: null, faults: bodyFaults(parsed.error) };
+function invalidTariff(faults: readonly TariffFault[]): Problem {
+  return { ...invalidBody(faults), code: 'invalid_tariff' };
 }

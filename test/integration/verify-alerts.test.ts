@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ALERTS_FORMAT, alertsDirectory, openAlertStore } from '../../src/engine/open-alert-store.ts';
-import { verifyAlerts } from '../../src/engine/verify-alerts.ts';
+import { verifyAlerts } from '../../src/engine/verify-record-stores.ts';
 import { RecordTable } from '../../src/runtime/record-table.ts';
 import { removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
 

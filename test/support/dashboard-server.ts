@@ -65,6 +65,7 @@ function engineOf(grid: FakeGrid): EnginePort {
       partitions: 64,
       sinks: [],
       cluster: null,
+      billing: null,
       shards: [{ shard: 0, state: 'up', restarts: 0, meters: 100, journalLagRecords: 0, checkpointAgeMs: 1_000 }],
     }),
   };

@@ -35,7 +35,7 @@ export const DEAD_LETTER: DeadLetter = { id: 'd1', receivedAt: AT, code: 'missin
 
 export const STATUS: EngineStatus = {
   state: 'degraded', version: '0.1.0', startedAt: AT - 5_000, now: AT, meters: 1, readingsAccepted: 10, acceptedPerSecond: 2.5, rejectedPerSecond: 0,
-  ackLatencyP99Ms: 4.2, ingestUrl: 'http://127.0.0.1:3001/ingest', log: 'lmdb', partitions: 64, cluster: null,
+  ackLatencyP99Ms: 4.2, ingestUrl: 'http://127.0.0.1:3001/ingest', log: 'lmdb', partitions: 64, cluster: null, billing: null,
   alerts: null,
   sinks: [{ sink: 'timescale', state: 'waiting', lagMs: 61_500, setAside: 1, problem: 'the database db:5432/grid is away' }],
   shards: [

@@ -1,8 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { areAlertsOn } from '../../src/engine/alert-settings.ts';
+import { planBilling } from '../../src/engine/billing-settings.ts';
 import { DEMO_REGION_CAPACITIES_KW, ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engine/engine-config.ts';
 import { sinkNames } from '../../src/engine/sink-options.ts';
 import { describeConfig } from '../../src/runtime/config.ts';
+import { removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
 
 function load(env: Record<string, string> = {}, cores = 4) {
   return loadEngineConfig({ cores }, { args: {}, env, file: null });
@@ -68,6 +72,26 @@ describe('the engine settings', () => {
   test('have alerts on, and off where several engines share a log, unless they say otherwise', () => {
     const kafka = { SEG_LOG: 'kafka', SEG_KAFKA_BROKERS: 'a:9092' };
     expect([load(), load({ SEG_ALERTS: 'off' }), load(kafka), load({ ...kafka, SEG_ALERTS: 'on' })].map(areAlertsOn)).toEqual([true, false, false, true]);
+  });
+
+  test('have tariffs and bills in the same way, with price rules that are there and right', () => {
+    const kafka = { SEG_LOG: 'kafka', SEG_KAFKA_BROKERS: 'a:9092' };
+    expect([load(), load({ SEG_BILLING: 'off' }), load(kafka), load({ ...kafka, SEG_BILLING: 'on' })].map((config) => planBilling(config) !== null)).toEqual([true, false, false, true]);
+    expect(planBilling(load())!.priceRules).toMatchObject({ currency: 'EUR', basePrice: '0.20' });
+    const directory = temporaryDirectory();
+    try {
+      const file = join(directory, 'prices.json');
+      const plan = (text: string) => {
+        writeFileSync(file, text);
+        return planBilling(load({ SEG_PRICE_RULES_FILE: file }))!;
+      };
+      expect(plan('{"format":"seg-prices/1","currency":"AUD","basePrice":"0.30"}').priceRules).toMatchObject({ currency: 'AUD', basePrice: '0.30', digits: 2 });
+      expect(() => plan('{"format":"seg-prices/1","currency":"dollars","basePrice":0.3}')).toThrow(/^The price rules in .*prices\.json cannot be used:\n  - currency: expected a currency.*\n  - basePrice: /);
+      expect(() => plan('{')).toThrow(/cannot be read/);
+      expect(() => planBilling(load({ SEG_PRICE_RULES_FILE: join(directory, 'nothing.json') }))).toThrow(/ENOENT/);
+    } finally {
+      removeDirectory(directory);
+    }
   });
 
   test('have a way to people when all that it needs is there', () => {

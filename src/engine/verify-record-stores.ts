@@ -5,20 +5,30 @@ import { checkDataFile } from '../runtime/lmdb-data-file.ts';
 import { placeOf, walkPages } from '../runtime/lmdb-pages.ts';
 import { openLmdbStore } from '../runtime/lmdb-store.ts';
 import { RecordTable } from '../runtime/record-table.ts';
-import { alertsDirectory, readAlertsMeta } from './open-alert-store.ts';
+import type { Store } from '../runtime/store.ts';
 import { DATA_FILE } from './data-manifest.ts';
+import { alertsDirectory, readAlertsMeta } from './open-alert-store.ts';
+import { billingDirectory, readBillingMeta } from './open-billing-store.ts';
 
-/** Reads everything of the alerts' store: pages, checksums, and whether each record is one. */
+/** Reads everything of the stores of supervisors: pages, checksums, and whether each record is one. */
 
-export interface AlertsReport {
+export interface RecordStoreReport {
   findings: Finding[];
   found: number;
   records: number;
 }
 
 /** Of a data directory that no engine runs on; changes nothing. null: there were never alerts in it. */
-export async function verifyAlerts(dataDir: string): Promise<AlertsReport | null> {
-  const directory = alertsDirectory(dataDir);
+export function verifyAlerts(dataDir: string): Promise<RecordStoreReport | null> {
+  return verifyRecordStore(alertsDirectory(dataDir), readAlertsMeta);
+}
+
+/** The same of tariffs and bills. */
+export function verifyBilling(dataDir: string): Promise<RecordStoreReport | null> {
+  return verifyRecordStore(billingDirectory(dataDir), readBillingMeta);
+}
+
+async function verifyRecordStore(directory: string, readMeta: (store: Store, directory: string) => unknown): Promise<RecordStoreReport | null> {
   const file = join(directory, DATA_FILE);
   if (!existsSync(file)) return null;
   const findings = new Findings();
@@ -31,7 +41,7 @@ export async function verifyAlerts(dataDir: string): Promise<AlertsReport | null
   try {
     store = openLmdbStore({ directory, readOnly: true });
     const opened = store;
-    findings.try('the store', () => readAlertsMeta(opened, directory));
+    findings.try('the store', () => readMeta(opened, directory));
     for (const name of opened.tableNames()) {
       findings.try(`table "${name}"`, () => {
         for (const _ of new RecordTable(opened, name).range()) records++;

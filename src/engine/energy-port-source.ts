@@ -1,0 +1,66 @@
+import type { EnergySource } from '../actors/tariffs/energy-source.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import type { Requester } from '../runtime/request-channel.ts';
+import type { EnergyAnswers, EnergyQuestion, EnergyReply } from './billing-ports.ts';
+
+/** The energy of the shards as another thread asks the main thread for it, and as that answers. */
+
+export class EnergyPortSource implements EnergySource {
+  private readonly deadlineMs: number;
+  private requester: Requester<EnergyQuestion, EnergyReply> | null = null;
+
+  constructor(options: { deadlineMs: number }) {
+    this.deadlineMs = options.deadlineMs;
+  }
+
+  /** The main thread is there. */
+  connect(requester: Requester<EnergyQuestion, EnergyReply>): void {
+    this.requester?.close();
+    this.requester = requester;
+  }
+
+  close(): void {
+    this.requester?.close();
+    this.requester = null;
+  }
+
+  meters(after: string | null, limit: number): Promise<EnergyAnswers['meters']> {
+    return this.ask<'meters'>({ kind: 'meters', after, limit });
+  }
+
+  place(meterId: string): Promise<EnergyAnswers['place']> {
+    return this.ask<'place'>({ kind: 'place', meterId });
+  }
+
+  determinants(meterIds: readonly string[], planOf: Uint8Array, plans: Parameters<EnergySource['determinants']>[2]): Promise<EnergyAnswers['determinants']> {
+    return this.ask<'determinants'>({ kind: 'determinants', meterIds, planOf, plans });
+  }
+
+  quarters(meterId: string, from: number, to: number): Promise<EnergyAnswers['quarters']> {
+    return this.ask<'quarters'>({ kind: 'quarters', meterId, from, to });
+  }
+
+  regionPeak(region: string, from: number, to: number): Promise<EnergyAnswers['regionPeak']> {
+    return this.ask<'regionPeak'>({ kind: 'regionPeak', region, from, to });
+  }
+
+  private ask<K extends EnergyQuestion['kind']>(question: Extract<EnergyQuestion, { kind: K }>): Promise<EnergyAnswers[K]> {
+    if (this.requester === null) return Promise.reject(new OperationalError('unavailable', 'bills are not connected to the meters yet; try again shortly', { retryable: true }));
+    return this.requester.request(question, { deadlineMs: this.deadlineMs }) as Promise<EnergyAnswers[K]>;
+  }
+}
+
+export function answerEnergy(source: EnergySource, question: EnergyQuestion): Promise<EnergyReply> {
+  switch (question.kind) {
+    case 'meters':
+      return source.meters(question.after, question.limit);
+    case 'place':
+      return source.place(question.meterId);
+    case 'determinants':
+      return source.determinants(question.meterIds, question.planOf, question.plans);
+    case 'quarters':
+      return source.quarters(question.meterId, question.from, question.to);
+    case 'regionPeak':
+      return source.regionPeak(question.region, question.from, question.to);
+  }
+}

@@ -1,0 +1,126 @@
+import type { RegionChange } from '../actors/region/protocol.ts';
+import type { RegionState } from '../actors/region/state.ts';
+import type { EnergySource } from '../actors/tariffs/energy-source.ts';
+import type { BillingEvent } from '../actors/tariffs/protocol.ts';
+import type { TariffsPort } from '../http/tariffs-port.ts';
+import type { SharedClock, Timers } from '../runtime/clock.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import type { Log } from '../runtime/log.ts';
+import type { ChildSpec } from '../runtime/supervisor.ts';
+import type { WorkerThread } from '../runtime/worker-thread.ts';
+import { BillingLink } from './billing-link.ts';
+import type { BillingPlan } from './billing-settings.ts';
+import type { BillingThreadOptions } from './billing-thread.ts';
+import type { EngineConfig } from './engine-config.ts';
+import { billingDirectory } from './open-billing-store.ts';
+import type { OutboxLink } from './outbox-link.ts';
+import { RegionLoadFeed } from './region-load-feed.ts';
+import { sinkNames } from './sink-options.ts';
+
+/** Everything that an engine with tariffs and bills has on its main thread: their thread, what it is told of, what it asks of the shards, and who asks it. */
+
+/** It opens its store, walks its pages and reads what goes on: some gigabytes of bills take a minute. */
+const READY_TIMEOUT_MS = 5 * 60_000;
+const THREAD = 'billing';
+/** Codes of a start that will fail again, however often it is tried. */
+const UNREADABLE_CODES: ReadonlySet<string> = new Set(['format', 'corrupt', 'storage_failed', 'invalid_settings']);
+
+export interface EngineBillingModules {
+  clock: SharedClock;
+  timers: Timers;
+  log: Log;
+  plan: BillingPlan;
+  energy: EnergySource;
+  /** By which the sink thread asks the bills'. */
+  outboxLink: OutboxLink;
+  regions(): RegionState;
+  /** Shards, or partitions, of which there are regions. */
+  partCount: number;
+  /** The newest of what happened, for pages that are open. */
+  onEvents(events: readonly BillingEvent[]): void;
+  startThread(name: string, module: URL, epoch: number, options: BillingThreadOptions, readyTimeoutMs: number): Promise<WorkerThread<object>>;
+  /** The engine cannot be started. */
+  refuse(reason: OperationalError): void;
+}
+
+export class EngineBilling {
+  readonly port: TariffsPort;
+  private readonly link: BillingLink;
+  private readonly config: EngineConfig;
+  private readonly modules: EngineBillingModules;
+  private readonly feed: RegionLoadFeed;
+  private wasUp = false;
+  /** Settles with the thread's first start, however it ended, unless that refuses the engine's. */
+  readonly attempted: Promise<void>;
+  private settleAttempted!: () => void;
+  private isFeeding = false;
+
+  constructor(config: EngineConfig, modules: EngineBillingModules) {
+    this.config = config;
+    this.modules = modules;
+    this.attempted = new Promise((resolve) => (this.settleAttempted = resolve));
+    this.link = new BillingLink({ deadlineMs: config.queryDeadlineMs }, { ...modules, onNews: ({ events }) => modules.onEvents(events) });
+    this.feed = new RegionLoadFeed({ ...modules, latenessMs: config.latenessMs, areRegionsWhole: () => modules.regions().reporting === modules.partCount, observe: (loads) => this.link.observe(loads) });
+    this.port = { ask: this.link.ask, print: () => Promise.reject(new OperationalError('unavailable', 'bills are not printed yet', { retryable: true })) };
+  }
+
+  spec(): ChildSpec {
+    const start = async ({ epoch }: { epoch: number }): Promise<WorkerThread<object>> => {
+      const module = new URL('./billing-thread.ts', import.meta.url);
+      const thread = await this.modules.startThread(THREAD, module, epoch, this.threadOptions(), READY_TIMEOUT_MS).catch((error: unknown) => this.didNotStart(error));
+      this.link.up(thread);
+      this.modules.outboxLink.supervisorUp(thread);
+      this.wasUp = true;
+      this.settleAttempted();
+      if (this.isFeeding) this.feed.up();
+      return thread;
+    };
+    return { name: THREAD, stopTimeoutMs: this.config.shutdownDeadlineMs, start };
+  }
+
+  /** The engine is ready: shards have reported, and their regions are known. */
+  start(): void {
+    this.isFeeding = true;
+    if (this.wasUp) this.feed.up();
+  }
+
+  /** No load is told any more; questions are answered until the thread goes. */
+  stop(): void {
+    this.isFeeding = false;
+    this.feed.down();
+  }
+
+  threadDown(): void {
+    this.feed.down();
+    this.link.down();
+    this.modules.outboxLink.supervisorDown();
+  }
+
+  regionsChanged({ windows }: RegionChange): void {
+    this.feed.windowsChanged(windows);
+  }
+
+  private threadOptions(): BillingThreadOptions {
+    const { config } = this;
+    return {
+      directory: billingDirectory(config.dataDir),
+      consumers: sinkNames(config),
+      priceRules: this.modules.plan.priceRules,
+      correctionHorizonMs: config.correctionHorizonMs,
+      correctionEveryMs: config.billingCorrectionIntervalMs,
+      askDeadlineMs: config.queryDeadlineMs,
+    };
+  }
+
+  /** At the start of the engine what cannot be read stops it, with a word; later it goes on without bills, however often their thread fails. Always throws. */
+  private didNotStart(error: unknown): never {
+    const cause = error instanceof OperationalError ? error.cause : undefined;
+    if (!this.wasUp && cause instanceof OperationalError && UNREADABLE_CODES.has(cause.code)) {
+      const directory = billingDirectory(this.config.dataDir);
+      this.modules.refuse(new OperationalError(cause.code, `bills cannot be started: ${cause.message}. Bring ${directory} back from a backup, or start with SEG_BILLING=off`, { cause }));
+      throw error;
+    }
+    this.settleAttempted();
+    throw new OperationalError('thread_start_failed', (error as Error).message, { retryable: true, cause: error });
+  }
+}

@@ -1,0 +1,197 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { post, scrape } from '../support/engine-api.ts';
+import { allOf, exampleTariff, postQuarters, send, sent } from '../support/billing-engine.ts';
+import { EngineProcess, eventually, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
+
+/** Tariffs and bills of a real engine: from a document and readings to invoices that outlive a kill in the middle of a run. */
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** Sydney's clock goes to summer time on 2026-10-04: that day has 92 quarter-hours. */
+const OCTOBER = { fromMs: Date.UTC(2026, 8, 30, 14), toMs: Date.UTC(2026, 9, 31, 13) };
+/** Customers whose meters sent a few readings. */
+const CROWD = 800;
+
+/** Wh of a quarter-hour, another one each time. */
+const use = (startMs: number): number => 100 + ((startMs / 900_000) % 97);
+
+/** What October comes to, by what a clock in Sydney says of each quarter-hour, in millionths of a dollar. */
+function octoberByHand(wattHours: (startMs: number) => number): { peakWh: number; offPeakWh: number } {
+  const clock = new Intl.DateTimeFormat('en-AU', { timeZone: 'Australia/Sydney', weekday: 'short', day: 'numeric', hour: 'numeric', hourCycle: 'h23' });
+  let [peakWh, offPeakWh] = [0, 0];
+  for (let start = OCTOBER.fromMs; start < OCTOBER.toMs; start += 900_000) {
+    const parts = Object.fromEntries(clock.formatToParts(start).map(({ type, value }) => [type, value]));
+    const isPeak = !['Sat', 'Sun'].includes(parts.weekday) && parts.day !== '5' && Number(parts.hour) >= 15 && Number(parts.hour) < 21;
+    if (isPeak) peakWh += wattHours(start);
+    else offPeakWh += wattHours(start);
+  }
+  return { peakWh, offPeakWh };
+}
+
+const cents = (wh: number, centsPerKwh: number): number => Math.round((wh * centsPerKwh) / 1_000);
+const text = (amount: number): string => (amount / 100).toFixed(2);
+
+describe('an engine with tariffs and bills', () => {
+  let directory: string;
+  let engine: EngineProcess;
+  let agreementId: string;
+  const start = (): Promise<EngineProcess> =>
+    EngineProcess.start({ dataDir: join(directory, 'data'), settings: { SHARDS: '2', LATENESS: '1s', BILLING_CORRECTION_INTERVAL: '1s', REGION_CAPACITIES: 'sydney=100' } });
+
+  beforeAll(async () => {
+    directory = temporaryDirectory();
+    engine = await start();
+  });
+  afterAll(async () => {
+    await engine.kill9();
+    removeDirectory(directory);
+  });
+
+  test('takes a tariff, and refuses one with faults by the path of each', async () => {
+    const wrong = exampleTariff({ currency: 'dollars' });
+    wrong.charges[0].rates[0].tiers[0].price = 0.42;
+    const refused = await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', wrong);
+    expect([refused.status, refused.body.code, refused.body.faults.map(({ path }: { path: string }) => path).sort()]).toEqual([422, 'invalid_tariff', ['charges.0.rates.0.tiers.0.price', 'currency']]);
+    const put = await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', exampleTariff(), { 'if-none-match': '*' });
+    expect([put.status, put.headers.get('etag')]).toEqual([201, '"1"']);
+    expect((await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', exampleTariff(), { 'if-none-match': '*' })).status).toBe(409);
+  });
+
+  test('costs a month to the cent, over a change of the clock and a holiday', async () => {
+    // A quarter-hour counts when it is over for the meter: when it sent something later.
+    await postQuarters(engine, 'house', 'sydney', { ...OCTOBER, toMs: OCTOBER.toMs + HOUR_MS }, use);
+    const { peakWh, offPeakWh } = octoberByHand(use);
+    const lines = [cents(peakWh, 42), cents(offPeakWh, 21), 31 * 110];
+    const net = lines.reduce((sum, line) => sum + line, 0);
+    const bill = await sent(engine, 'GET', '/api/v1/meters/house/estimate?from=2026-10-01&to=2026-11-01');
+    expect([bill.net, bill.tax, bill.total, bill.importKwh]).toEqual([text(net), text(Math.round(net / 10)), text(net + Math.round(net / 10)), String((peakWh + offPeakWh) / 1_000)]);
+    // 31 days less an hour.
+    expect(bill.quality).toEqual({ measured: 31 * 96 - 4, estimated: 0, missing: 0 });
+    expect(bill.dailyKwh).toHaveLength(31);
+  });
+
+  test('has an agreement at a time for a meter', async () => {
+    const customer = { name: 'Zoë Ångström', address: ['1 High Street', 'Sydney'], email: 'zoe@example.org' };
+    const made = await send(engine, 'POST', '/api/v1/agreements', { meterId: 'house', customer, movedIn: '2026-10-01', by: 'ada' });
+    expect(made.status).toBe(201);
+    agreementId = made.body.id;
+    expect((await send(engine, 'POST', '/api/v1/agreements', { meterId: 'house', customer, movedIn: '2026-12-01', by: 'ada' })).body.code).toBe('agreement_overlaps');
+    expect((await sent(engine, 'GET', '/api/v1/meters/house/tariff')).id).toBe('tou');
+    const draft = await sent(engine, 'GET', `/api/v1/agreements/${encodeURIComponent(agreementId)}/draft?month=2026-10`);
+    expect([draft.state, draft.number]).toEqual(['draft', null]);
+  });
+
+  test('bills a month once for everybody, whatever is killed in the middle of the run', { timeout: 60_000 }, async () => {
+    const names = Array.from({ length: CROWD }, (_, i) => `flat-${String(i).padStart(4, '0')}`);
+    await post(engine, names.flatMap((meterId, i) => [1, 2].map((hour) => ({ meterId, region: 'sydney', timestamp: OCTOBER.fromMs + hour * HOUR_MS, powerKw: 1, energyKwh: 1 + i / 1_000 }))));
+    const left = [...names];
+    await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        for (let meterId = left.pop(); meterId !== undefined; meterId = left.pop()) await sent(engine, 'POST', '/api/v1/agreements', { meterId, customer: { name: meterId }, movedIn: '2026-09-15', by: 'ada' });
+      }),
+    );
+    expect((await send(engine, 'POST', '/api/v1/billing-runs', { month: '2099-01', by: 'ada' })).body.code).toBe('month_not_over');
+    const { id } = await sent(engine, 'POST', '/api/v1/billing-runs', { month: '2026-10', by: 'ada' });
+    const run = () => sent(engine, 'GET', `/api/v1/billing-runs/${encodeURIComponent(id)}`);
+    await eventually(run, ({ issued }) => issued > 0);
+    await engine.kill9();
+    engine = await start();
+    const ended = await eventually(run, ({ state }) => state === 'done', 20_000);
+    expect([ended.agreements, ended.done, ended.issued, ended.failed, ended.faults]).toEqual([CROWD + 1, CROWD + 1, CROWD + 1, 0, []]);
+    const invoices = await allOf(engine, '/api/v1/invoices');
+    expect(new Set(invoices.map((invoice) => invoice.agreementId)).size).toBe(CROWD + 1);
+    const year = new Date().getUTCFullYear();
+    expect(invoices.map(({ number }) => number).sort()).toEqual(Array.from({ length: CROWD + 1 }, (_, i) => `INV-${year}-${String(i + 1).padStart(6, '0')}`));
+    // Asked for again it is the run that was.
+    expect((await sent(engine, 'POST', '/api/v1/billing-runs', { month: '2026-10', by: 'bob' })).id).toBe(id);
+    expect((await allOf(engine, '/api/v1/invoices')).length).toBe(CROWD + 1);
+  });
+
+  test('explains an invoice line by line, and it agrees to the last unit', async () => {
+    const [summary] = await allOf(engine, `/api/v1/invoices?meterId=house`);
+    const explained = await sent(engine, 'GET', `/api/v1/invoices/${summary.number}/explain`);
+    expect([explained.agrees, explained.recomputed.total]).toEqual([true, summary.total]);
+    expect(explained.lines.every(({ agrees, how }: { agrees: boolean; how: string }) => agrees && how.length > 20)).toBe(true);
+    expect((await send(engine, 'GET', '/api/v1/invoices/INV-2000-000001/explain')).status).toBe(404);
+  });
+
+  test('takes a payment once by its reference, and no more than is owed', async () => {
+    const [{ number, total }] = await allOf(engine, '/api/v1/invoices?meterId=flat-0000');
+    const pay = (amount: string, reference: string) => send(engine, 'POST', `/api/v1/invoices/${number}/payments`, { amount, method: 'bank', reference, by: 'bank' });
+    const half = (await pay('1.00', 'R1')).body;
+    expect([half.invoice.state, half.invoice.paid]).toEqual(['issued', '1.00']);
+    expect((await pay('1.00', 'R1')).body.payment.id).toBe(half.payment.id);
+    expect((await pay(total, 'R2')).body.code).toBe('overpaid');
+    const rest = await pay(half.invoice.outstanding, 'R3');
+    expect([rest.body.invoice.state, rest.body.invoice.outstanding]).toEqual(['paid', '0.00']);
+    expect((await sent(engine, 'GET', `/api/v1/invoices/${number}/payments`)).data).toHaveLength(2);
+  });
+
+  test('credits a dispute that is upheld', async () => {
+    const [{ number }] = await allOf(engine, '/api/v1/invoices?meterId=flat-0001');
+    const dispute = await sent(engine, 'POST', `/api/v1/invoices/${number}/disputes`, { reason: 'I was away', lines: [1], by: 'tenant' });
+    expect((await sent(engine, 'GET', `/api/v1/invoices/${number}`)).state).toBe('disputed');
+    await sent(engine, 'POST', `/api/v1/disputes/${encodeURIComponent(dispute.id)}/resolve`, { outcome: 'upheld', resolution: 'the meter was swapped', creditAmount: '2.00', by: 'ada' });
+    const notes = (await allOf(engine, '/api/v1/invoices?meterId=flat-0001')).filter(({ kind }) => kind === 'creditNote');
+    expect(notes.map(({ total }) => total)).toEqual(['-2.00']);
+  });
+
+  test('takes an invoice back and makes it anew when a reading comes late, and says what is different', async () => {
+    const [before] = await allOf(engine, '/api/v1/invoices?meterId=flat-0002');
+    await post(engine, [{ meterId: 'flat-0002', region: 'sydney', timestamp: OCTOBER.fromMs + 2 * HOUR_MS + 20 * MINUTE_MS, powerKw: 40, energyKwh: 10 }]);
+    const all = await eventually(() => allOf(engine, '/api/v1/invoices?meterId=flat-0002'), (found) => found.length === 3, 15_000);
+    const anew = await sent(engine, 'GET', `/api/v1/invoices/${encodeURIComponent(all.find(({ id, kind }) => kind === 'invoice' && id !== before.id)!.id)}`);
+    expect(all.filter(({ kind }) => kind === 'creditNote').map(({ total }) => total)).toEqual([`-${before.total}`]);
+    expect([anew.corrects, anew.differences.length > 0, Number(anew.importKwh) - Number(before.importKwh)]).toEqual([before.id, true, 10]);
+    expect((await sent(engine, 'GET', `/api/v1/invoices/${before.number}`)).state).toBe('credited');
+  });
+
+  test('shows the cost of the month that goes on, and of months under other tariffs', async () => {
+    await sent(engine, 'PUT', '/api/v1/tariffs/flat?by=ada', exampleTariff({ id: 'flat', name: 'Flat', appliesTo: null, charges: [{ kind: 'fixed', name: 'Supply', price: '1.00', per: 'day' }], schedules: [] }));
+    const { data } = await sent(engine, 'GET', '/api/v1/meters/house/compare?from=2026-10-01&to=2026-11-01&tariffs=tou,flat');
+    expect(data.map(({ tariffId, total }: { tariffId: string; total: string }) => [tariffId, tariffId === 'flat' ? total : '…'])).toEqual([['flat', '31.00'], ['tou', '…']]);
+    const cycle = await sent(engine, 'GET', '/api/v1/meters/house/cycle');
+    expect([cycle.currency, Number(cycle.projectedTotal) >= Number(cycle.bill.total)]).toEqual(['AUD', true]);
+  });
+
+  test('prices the load of a region, and holds what an operator set until that ends', async () => {
+    const minute = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
+    await post(engine, [4, 3, 2].map((ago) => ({ meterId: 'works', region: 'sydney', timestamp: minute - ago * MINUTE_MS + 1_000, powerKw: 95 })));
+    const price = () => send(engine, 'GET', '/api/v1/prices/sydney').then(({ body }) => body);
+    const high = await eventually(price, ({ multiplier }) => multiplier === '1.25', 20_000);
+    expect([high.price, high.currency, high.override]).toEqual(['0.25', 'EUR', null]);
+    const override = await sent(engine, 'POST', '/api/v1/price-overrides', { region: 'sydney', price: '0.99', until: Date.now() + HOUR_MS, by: 'ada', reason: 'a line is down' });
+    expect(await price()).toMatchObject({ price: '0.99', override: override.id });
+    await engine.kill9();
+    engine = await start();
+    expect(await price()).toMatchObject({ price: '0.99', override: override.id });
+    await sent(engine, 'DELETE', `/api/v1/price-overrides/${encodeURIComponent(override.id)}?by=ada&reason=repaired`);
+    expect((await price()).override).toBeNull();
+    const { data } = await sent(engine, 'GET', '/api/v1/prices/sydney/history');
+    expect(data.map(({ price }: { price: string }) => price)).toEqual(expect.arrayContaining(['0.25', '0.99']));
+    const [ended] = (await sent(engine, 'GET', '/api/v1/price-overrides?ended=true')).data;
+    expect([ended.by, ended.reason, ended.endedBy, ended.endReason]).toEqual(['ada', 'a line is down', 'ada', 'repaired']);
+  });
+
+  test('has it in its status and metrics, in a backup, and sound when it is verified', async () => {
+    expect((await sent(engine, 'GET', '/api/v1/engine')).billing).toMatchObject({ state: 'up', problem: null });
+    expect((await scrape(engine)).get('seg_billing_tariff_versions')).toBe(2);
+    const backup = join(directory, 'backup');
+    const backedUp = await seg(['backup', '--data-dir', engine.dataDir, '--to', backup]);
+    expect([backedUp.code, backedUp.stderr]).toEqual([0, expect.anything()]);
+    const restored = await seg(['restore', '--from', backup, '--data-dir', join(directory, 'restored')]);
+    expect(restored.code, restored.stderr).toBe(0);
+    const verified = await seg(['verify', '--data-dir', join(directory, 'restored')]);
+    expect(verified.stdout).toMatch(/[\d,]+ records of tariffs and bills: sound\n$/);
+  });
+});
+
+test('an engine without tariffs and bills has none of it', async () => {
+  const engine = await EngineProcess.start({ settings: { BILLING: 'off' } });
+  try {
+    expect([(await send(engine, 'GET', '/api/v1/tariffs')).body.code, (await sent(engine, 'GET', '/api/v1/engine')).billing]).toEqual(['billing_off', null]);
+  } finally {
+    await engine.dispose();
+  }
+});
