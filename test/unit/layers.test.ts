@@ -31,6 +31,9 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   'pg-copy-streams': /^actors\/sinks\/timescale\//,
   nodemailer: /^actors\/notifications\/channels\/email\.ts$/,
   jose: /^actors\/notifications\/channels\/service-account-token\.ts$/,
+  pdfkit: /^actors\/tariffs\/papers\/paper\.ts$/,
+  fontkit: /^actors\/tariffs\/papers\/paper-/,
+  piscina: /^engine\/invoice-print/,
   kafkajs: /^actors\/(sinks|kafka-log)\/kafka\//,
 };
 
