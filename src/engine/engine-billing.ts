@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { RegionChange } from '../actors/region/protocol.ts';
 import type { RegionState } from '../actors/region/state.ts';
 import type { EnergySource } from '../actors/tariffs/energy-source.ts';
-import type { BillingEvent } from '../actors/tariffs/protocol.ts';
+import type { BillingEvent, TariffQuestion } from '../actors/tariffs/protocol.ts';
 import type { TariffsPort } from '../http/tariffs-port.ts';
 import type { SharedClock, Timers } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -11,7 +14,9 @@ import type { WorkerThread } from '../runtime/worker-thread.ts';
 import { BillingLink } from './billing-link.ts';
 import type { BillingPlan } from './billing-settings.ts';
 import type { BillingThreadOptions } from './billing-thread.ts';
+import { DATA_FILE } from './data-manifest.ts';
 import type { EngineConfig } from './engine-config.ts';
+import { InvoicePrinter } from './invoice-printer.ts';
 import { billingDirectory } from './open-billing-store.ts';
 import type { OutboxLink } from './outbox-link.ts';
 import { RegionLoadFeed } from './region-load-feed.ts';
@@ -22,6 +27,8 @@ import { sinkNames } from './sink-options.ts';
 /** It opens its store, walks its pages and reads what goes on: some gigabytes of bills take a minute. */
 const READY_TIMEOUT_MS = 5 * 60_000;
 const THREAD = 'billing';
+/** Of bills that are printed at once: some thousand a minute each. */
+const PRINT_THREADS_MAX = 2;
 /** Codes of a start that will fail again, however often it is tried. */
 const UNREADABLE_CODES: ReadonlySet<string> = new Set(['format', 'corrupt', 'storage_failed', 'invalid_settings']);
 
@@ -38,6 +45,8 @@ export interface EngineBillingModules {
   partCount: number;
   /** The newest of what happened, for pages that are open. */
   onEvents(events: readonly BillingEvent[]): void;
+  /** Starts the supervisor of the child that `spec` describes. */
+  startThreads(): Promise<void>;
   startThread(name: string, module: URL, epoch: number, options: BillingThreadOptions, readyTimeoutMs: number): Promise<WorkerThread<object>>;
   /** The engine cannot be started. */
   refuse(reason: OperationalError): void;
@@ -46,12 +55,14 @@ export interface EngineBillingModules {
 export class EngineBilling {
   readonly port: TariffsPort;
   private readonly link: BillingLink;
+  private readonly printer: InvoicePrinter;
   private readonly config: EngineConfig;
   private readonly modules: EngineBillingModules;
   private readonly feed: RegionLoadFeed;
   private wasUp = false;
+  private isAwake = false;
   /** Settles with the thread's first start, however it ended, unless that refuses the engine's. */
-  readonly attempted: Promise<void>;
+  private readonly attempted: Promise<void>;
   private settleAttempted!: () => void;
   private isFeeding = false;
 
@@ -59,9 +70,25 @@ export class EngineBilling {
     this.config = config;
     this.modules = modules;
     this.attempted = new Promise((resolve) => (this.settleAttempted = resolve));
+    this.printer = new InvoicePrinter({ issuer: modules.plan.issuer, threads: Math.min(PRINT_THREADS_MAX, availableParallelism()) }, modules);
     this.link = new BillingLink({ deadlineMs: config.queryDeadlineMs }, { ...modules, onNews: ({ events }) => modules.onEvents(events) });
     this.feed = new RegionLoadFeed({ ...modules, latenessMs: config.latenessMs, areRegionsWhole: () => modules.regions().reporting === modules.partCount, observe: (loads) => this.link.observe(loads) });
-    this.port = { ask: this.link.ask, print: () => Promise.reject(new OperationalError('unavailable', 'bills are not printed yet', { retryable: true })) };
+    this.port = { ask: this.ask, print: (invoice, language) => this.printer.print(invoice, { language }) };
+  }
+
+  /** Whether there is a thread, or was one that is being restarted. */
+  get isStarted(): boolean {
+    return this.isAwake;
+  }
+
+  /**
+   * Starts the thread where there is something for it to do before anybody asks: it takes some 40 MB, which an engine without tariffs does not owe it. Resolves when it is there, or its first start has failed: one
+   * that is away does not keep an engine from starting.
+   */
+  async startThread(): Promise<void> {
+    const { dataDir, priceRulesFile } = this.config;
+    const hasWork = existsSync(join(billingDirectory(dataDir), DATA_FILE)) || priceRulesFile !== null || sinkNames(this.config).length > 0;
+    if (hasWork) await this.wake();
   }
 
   spec(): ChildSpec {
@@ -90,6 +117,11 @@ export class EngineBilling {
     this.feed.down();
   }
 
+  /** Nobody asks for a bill any more. */
+  closePrinter(): Promise<void> {
+    return this.printer.close();
+  }
+
   threadDown(): void {
     this.feed.down();
     this.link.down();
@@ -98,6 +130,17 @@ export class EngineBilling {
 
   regionsChanged({ windows }: RegionChange): void {
     this.feed.windowsChanged(windows);
+  }
+
+  // TypeScript does not see that a method of the port's own type is one.
+  private readonly ask = (async (question: TariffQuestion) => {
+    if (!this.isAwake) await this.wake().catch(() => undefined);
+    return this.link.ask(question);
+  }) as unknown as TariffsPort['ask'];
+
+  private async wake(): Promise<void> {
+    this.isAwake = true;
+    await Promise.race([this.modules.startThreads(), this.attempted]);
   }
 
   private threadOptions(): BillingThreadOptions {
@@ -115,7 +158,7 @@ export class EngineBilling {
   /** At the start of the engine what cannot be read stops it, with a word; later it goes on without bills, however often their thread fails. Always throws. */
   private didNotStart(error: unknown): never {
     const cause = error instanceof OperationalError ? error.cause : undefined;
-    if (!this.wasUp && cause instanceof OperationalError && UNREADABLE_CODES.has(cause.code)) {
+    if (!this.wasUp && !this.isFeeding && cause instanceof OperationalError && UNREADABLE_CODES.has(cause.code)) {
       const directory = billingDirectory(this.config.dataDir);
       this.modules.refuse(new OperationalError(cause.code, `bills cannot be started: ${cause.message}. Bring ${directory} back from a backup, or start with SEG_BILLING=off`, { cause }));
       throw error;

@@ -26,8 +26,8 @@ export interface EngineHealthModules {
   shards(): ChildStatus[];
   /** null without alerts. */
   alerts(): ChildStatus | null;
-  /** null without tariffs and bills. */
-  billing(): ChildStatus | null;
+  /** null without tariffs and bills, `idle` while nobody has asked for any. */
+  billing(): ChildStatus | 'idle' | null;
   /** Ways to people that the settings name. */
   channels: readonly ChannelName[];
   ingestPort(): number;
@@ -97,6 +97,7 @@ export class EngineHealth {
 
   private billingStatus(): BillingStatus | null {
     const status = this.modules.billing();
+    if (status === 'idle') return { state: status, problem: null, runsUnderWay: 0 };
     return status === null ? null : { state: shardState(status), problem: problemOf(status), runsUnderWay: this.modules.vitals.billing()?.billing.runsUnderWay ?? null };
   }
 

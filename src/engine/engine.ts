@@ -187,7 +187,7 @@ class RunningEngine implements Engine {
       vitalChildren: () => this.vitalChildren(),
       shards: () => this.shards.status(),
       alerts: () => this.alertThreads.status()[0] ?? null,
-      billing: () => this.billingThreads.status()[0] ?? null,
+      billing: () => (this.billing === null ? null : this.billing.isStarted ? this.billingThreads.status()[0] : 'idle'),
       channels: plans.alerts === null ? [] : channelNames(plans.alerts.channels),
       ingestPort: () => this.ports.ingest,
     });
@@ -220,7 +220,7 @@ class RunningEngine implements Engine {
     );
     this.ports.ops = this.ops.port;
     await this.orFailure(this.actors.start());
-    const besideStarted = Promise.all([beside(this.alertThreads, this.alerts), beside(this.billingThreads, this.billing)]);
+    const besideStarted = Promise.all([this.startAlerts(), this.billing?.startThread()]);
     // Whoever waits for it hears of it; before, the engine may have failed otherwise.
     besideStarted.catch(() => undefined);
     if (this.cluster === null) await this.startShards();
@@ -236,6 +236,11 @@ class RunningEngine implements Engine {
     this.alerts?.start();
     this.billing?.start();
     this.health.state = 'ready';
+  }
+
+  /** Without waiting for a second attempt, as alerts that are away do not keep an engine from starting. */
+  private async startAlerts(): Promise<void> {
+    if (this.alerts !== null) await Promise.race([this.alertThreads.start(), this.alerts.attempted]);
   }
 
   private async startShards(): Promise<void> {
@@ -405,6 +410,7 @@ class RunningEngine implements Engine {
       regions: () => this.region.state,
       partCount: this.askedCount,
       onEvents: () => {},
+      startThreads: () => this.billingThreads.start(),
       startThread: (name, module, epoch, options, readyTimeoutMs) => this.startThread(name, module, epoch, options, readyTimeoutMs),
       refuse: (reason) => this.fail(reason),
     });
@@ -525,10 +531,10 @@ class RunningEngine implements Engine {
   }
 
   private children(): ChildStatus[] {
-    return [...this.vitalChildren(), ...this.sinks.status(), ...this.alertThreads.status(), ...this.billingThreads.status()];
+    return [...this.vitalChildren(), ...this.sinks.status(), ...this.alertThreads.status(), ...(this.billing?.isStarted === true ? this.billingThreads.status() : [])];
   }
 
-  /** Without one of them readings or queries wait; sinks and alerts catch up by themselves. */
+  /** Without one of them readings or queries wait; sinks, alerts and bills catch up by themselves. */
   private vitalChildren(): ChildStatus[] {
     return [...this.actors.status(), ...this.kafkaLog.status(), ...this.shards.status(), ...this.ingests.status()];
   }
@@ -549,6 +555,7 @@ class RunningEngine implements Engine {
     shutdown.phase('gateway', limitMs, async () => {
       this.live?.close();
       await this.gateway?.close(Math.ceil(limitMs / 3));
+      await this.billing?.closePrinter();
     });
     shutdown.phase('sinks', limitMs, async () => {
       // What is written is acknowledged to the alerts, too.
@@ -570,9 +577,4 @@ class RunningEngine implements Engine {
       await this.ops?.close(Math.ceil(limitMs / 3));
     });
   }
-}
-
-/** Starts a supervisor beside the shards, without waiting for a second attempt: one that is away does not keep an engine from starting. */
-async function beside(threads: Supervisor, supervisor: { attempted: Promise<void> } | null): Promise<void> {
-  if (supervisor !== null) await Promise.race([threads.start(), supervisor.attempted]);
 }

@@ -72,7 +72,8 @@ export interface EngineStatus extends EngineSnapshot {
 
 /** Tariffs, bills and their thread. */
 export interface BillingStatus {
-  state: ShardState;
+  /** `idle`: it starts when somebody asks. */
+  state: ShardState | 'idle';
   /** Why it is away, for people; null while it is up. */
   problem: string | null;
   /** Monthly runs that are not done; null while it is away. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PAPER_LANGUAGES } from '../actors/tariffs/papers/paper-words.ts';
 import type { InvoiceQuery } from '../actors/tariffs/protocol.ts';
 import { INVOICE_STATES, type Invoice } from '../model/billing.ts';
 import { amountField, methodField, monthField, referenceField } from './billing-fields.ts';
@@ -7,7 +8,6 @@ import { byField, idField, timeField } from './body-fields.ts';
 import type { Answer, GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
-import { BILL_LANGUAGES } from './tariffs-port.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/invoices';
@@ -24,7 +24,7 @@ const listQuery = z.object({ ...listParameters, limit: limitParameter(LIST_LIMIT
 const EXPORT_LIMITS = { default: 100, max: 200 };
 const exportQuery = z.object({ ...listParameters, limit: limitParameter(EXPORT_LIMITS) });
 const draftQuery = z.object({ month: monthField });
-const pdfQuery = z.object({ language: choiceParameter(BILL_LANGUAGES).default('en') });
+const pdfQuery = z.object({ language: choiceParameter(PAPER_LANGUAGES).default('en') });
 
 const payment = z.strictObject({ amount: amountField, method: methodField, reference: referenceField, receivedAt: timeField.optional(), by: byField });
 

@@ -1,10 +1,7 @@
 import type { TariffAnswers, TariffQuestion } from '../actors/tariffs/protocol.ts';
+import type { PaperLanguage } from '../actors/tariffs/papers/paper-words.ts';
 import type { Invoice } from '../model/billing.ts';
 import { OperationalError } from '../runtime/errors.ts';
-
-/** Languages that bills are printed in. */
-export const BILL_LANGUAGES = ['en', 'de'] as const;
-export type BillLanguage = (typeof BILL_LANGUAGES)[number];
 
 /**
  * What the gateway asks of the tariff supervisor. Every promise settles. Rejections are OperationalErrors: the codes beside each question (supervisor-refusals.ts has their statuses), `deadline`, or a retryable one
@@ -13,7 +10,7 @@ export type BillLanguage = (typeof BILL_LANGUAGES)[number];
 export interface TariffsPort {
   ask<Kind extends TariffQuestion['kind']>(question: TariffQuestion & { kind: Kind }): Promise<TariffAnswers[Kind]>;
   /** The bill as PDF. Rejects as retryable while as many are being printed as are allowed. */
-  print(invoice: Invoice, language: BillLanguage): Promise<Uint8Array>;
+  print(invoice: Invoice, language: PaperLanguage): Promise<Uint8Array>;
 }
 
 function refuse(): Promise<never> {

@@ -53,6 +53,8 @@ describe('an engine with tariffs and bills', () => {
     wrong.charges[0].rates[0].tiers[0].price = 0.42;
     const refused = await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', wrong);
     expect([refused.status, refused.body.code, refused.body.faults.map(({ path }: { path: string }) => path).sort()]).toEqual([422, 'invalid_tariff', ['charges.0.rates.0.tiers.0.price', 'currency']]);
+    // Its thread costs an engine without tariffs nothing.
+    expect((await sent(engine, 'GET', '/api/v1/engine')).billing).toEqual({ state: 'idle', problem: null, runsUnderWay: 0 });
     const put = await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', exampleTariff(), { 'if-none-match': '*' });
     expect([put.status, put.headers.get('etag')]).toEqual([201, '"1"']);
     expect((await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', exampleTariff(), { 'if-none-match': '*' })).status).toBe(409);
@@ -114,6 +116,13 @@ describe('an engine with tariffs and bills', () => {
     expect([explained.agrees, explained.recomputed.total]).toEqual([true, summary.total]);
     expect(explained.lines.every(({ agrees, how }: { agrees: boolean; how: string }) => agrees && how.length > 20)).toBe(true);
     expect((await send(engine, 'GET', '/api/v1/invoices/INV-2000-000001/explain')).status).toBe(404);
+  });
+
+  test('prints it', async () => {
+    const [{ number }] = await allOf(engine, '/api/v1/invoices?meterId=house');
+    const response = await fetch(engine.apiUrl(`/api/v1/invoices/${number}/pdf?language=de`));
+    const pdf = Buffer.from(await response.arrayBuffer());
+    expect([response.status, response.headers.get('content-type'), pdf.subarray(0, 5).toString(), pdf.length > 5_000]).toEqual([200, 'application/pdf', '%PDF-', true]);
   });
 
   test('takes a payment once by its reference, and no more than is owed', async () => {

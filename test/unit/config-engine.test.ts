@@ -88,6 +88,10 @@ describe('the engine settings', () => {
       expect(plan('{"format":"seg-prices/1","currency":"AUD","basePrice":"0.30"}').priceRules).toMatchObject({ currency: 'AUD', basePrice: '0.30', digits: 2 });
       expect(() => plan('{"format":"seg-prices/1","currency":"dollars","basePrice":0.3}')).toThrow(/^The price rules in .*prices\.json cannot be used:\n  - currency: expected a currency.*\n  - basePrice: /);
       expect(() => plan('{')).toThrow(/cannot be read/);
+      writeFileSync(file, '{"name":"Grid AG","address":["Bahnhofstrasse 1"]}');
+      expect(planBilling(load({ SEG_BILL_ISSUER_FILE: file }))!.issuer).toMatchObject({ name: 'Grid AG', account: null });
+      writeFileSync(file, '{"colour":"red"}');
+      expect(() => planBilling(load({ SEG_BILL_ISSUER_FILE: file }))).toThrow(/^The issuer of bills in .*\n  - name: .*\n  - colour: expected a colour/);
       expect(() => planBilling(load({ SEG_PRICE_RULES_FILE: join(directory, 'nothing.json') }))).toThrow(/ENOENT/);
     } finally {
       removeDirectory(directory);
