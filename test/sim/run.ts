@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runAlertSeeds, runPlantedAlerts } from './alert-run.ts';
+import { runBillingSeeds, runPlantedBilling } from './billing-run.ts';
 import { describeStep, makePlan, type Plan } from './plan.ts';
 import type { Finding } from './planted-bug.ts';
 import { PLANTED_BUGS, printFindings } from './planted-bugs.ts';
@@ -12,7 +13,8 @@ import { runPlan, type RunResult } from './world.ts';
 /**
  * The simulator's command: `npm run sim -- --seed 1 --seeds 2000 --steps 50`. A seed that fails is printed with what was wrong, made smaller, and its
  * steps listed; `--seed N --trace` shows everything that happens in it. `--planted` shows how many seeds find each planted bug. Seeds, and bugs, are spread over
- * as many processes as there are cores, or `--jobs N`. `--alerts` does the same with the supervisors of alerts and notifications, in this process.
+ * as many processes as there are cores, or `--jobs N`. `--alerts` does the same with the supervisors of alerts and notifications, and `--bills` with that of tariffs,
+ * in this process.
  */
 
 const { values } = parseArgs({
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: false },
     alerts: { type: 'boolean', default: false },
+    bills: { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
   },
 });
@@ -89,6 +92,8 @@ async function runPlanted(steps: number, jobs: number): Promise<number> {
 }
 
 const [seed, seeds, steps, jobs] = [values.seed, values.seeds, values.steps, values.jobs].map(Number);
-const ofAlerts = (): Promise<number> => (values.planted ? runPlantedAlerts(steps) : runAlertSeeds({ first: seed, count: seeds, steps, isTraced: values.trace, isShrunk: !values['no-shrink'] }));
-const failed = values.alerts ? await ofAlerts() : values.planted ? await runPlanted(steps, jobs) : values.trace ? await runTraced(seed, seeds, steps) : await runAll(seed, seeds, steps, jobs);
+const piece = { first: seed, count: seeds, steps, isTraced: values.trace, isShrunk: !values['no-shrink'] };
+const ofAlerts = (): Promise<number> => (values.planted ? runPlantedAlerts(steps) : runAlertSeeds(piece));
+const ofBills = (): Promise<number> => (values.planted ? runPlantedBilling(steps) : runBillingSeeds(piece));
+const failed = values.alerts ? await ofAlerts() : values.bills ? await ofBills() : values.planted ? await runPlanted(steps, jobs) : values.trace ? await runTraced(seed, seeds, steps) : await runAll(seed, seeds, steps, jobs);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -4,7 +4,7 @@ import type { Log } from '../../runtime/log.ts';
 import type { Store } from '../../runtime/store.ts';
 import type { BillingDesk } from './billing-desk.ts';
 import type { BillingPiece } from './billing-outbox.ts';
-import { BillingRuns } from './billing-run.ts';
+import { BillingRuns, type RunOptions } from './billing-run.ts';
 import { Corrections, type CorrectionOptions } from './corrections.ts';
 import { Costs } from './costs.ts';
 import type { EnergySource } from './energy-source.ts';
@@ -27,7 +27,7 @@ const COSTS_MAX = 32;
 const CLOCK_LOOK_MS = 5_000;
 
 export interface TariffsOptions extends TariffsStateOptions {
-  corrections: CorrectionOptions;
+  corrections: CorrectionOptions & RunOptions;
 }
 
 export interface TariffsModules {

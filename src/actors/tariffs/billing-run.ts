@@ -49,17 +49,22 @@ interface Piece {
   faults: Fault[];
 }
 
+export interface RunOptions extends WatchTimes {
+  /** Meters of a piece; absent: PIECE_METERS. */
+  pieceMeters?: number;
+}
+
 export class BillingRuns {
   private readonly desk: BillingDesk;
-  private readonly watchTimes: WatchTimes;
+  private readonly options: RunOptions;
   private readonly maker: BillMaker;
   private isWorking = false;
   private retryMs = RETRY_MS_MIN;
   private readonly counts = { billed: 0, billingFaults: 0 };
 
-  constructor(desk: BillingDesk, watchTimes: WatchTimes) {
+  constructor(desk: BillingDesk, options: RunOptions) {
     this.desk = desk;
-    this.watchTimes = watchTimes;
+    this.options = options;
     this.maker = new BillMaker(desk.energy);
   }
 
@@ -160,7 +165,7 @@ export class BillingRuns {
   }
 
   private async piece(month: string, after: string | null, peaks: RegionPeaks): Promise<Piece> {
-    const { meters, next } = await this.desk.energy.meters(after, PIECE_METERS);
+    const { meters, next } = await this.desk.energy.meters(after, this.options.pieceMeters ?? PIECE_METERS);
     const prepared = await this.desk.turn((state, nowMs) => prepare(state, meters, month, nowMs));
     const ready = await this.maker.gather(prepared.orders.map(({ order }) => order), peaks);
     return { ...prepared, ready, next };
@@ -202,7 +207,7 @@ export class BillingRuns {
         if (isBilled(state, bill.ordered)) passed++;
         else {
           const invoice = state.invoices.issue(newInvoice(bill, runId), nowMs);
-          watchInvoice(state, invoice, bill.ready.fingerprint, this.watchTimes);
+          watchInvoice(state, invoice, bill.ready.fingerprint, this.options);
           issued++;
         }
       }

@@ -17,6 +17,8 @@ import type { Watched } from './watch-list.ts';
 export interface CorrectionOptions extends WatchTimes {
   /** From the end of one look at all to the next, ms. */
   correctionEveryMs: number;
+  /** Invoices of a piece; absent: PIECE. */
+  pieceInvoices?: number;
 }
 
 /** Invoices that are looked at together. */
@@ -91,7 +93,8 @@ export class Corrections {
   /** What there is to compare; those whose time is over are not watched any more. */
   private look(state: TariffsState, after: string | null, nowMs: number): { looks: Look[]; last: string | null } {
     if (state.runs.underWay().length > 0) throw new OperationalError(RUN_FIRST, 'a monthly run is under way', { retryable: true });
-    const page = state.watch.page(after, PIECE);
+    const piece = this.options.pieceInvoices ?? PIECE;
+    const page = state.watch.page(after, piece);
     const looks: Look[] = [];
     for (const { id, watched } of page) {
       const stored = state.invoices.stored(id);
@@ -100,7 +103,7 @@ export class Corrections {
       if (invoice.state === 'credited' || (watched.seen !== null && watched.until <= nowMs)) state.watch.remove(id);
       else looks.push({ ...stored, watched, ordered: orderAgain(state, invoice) });
     }
-    return { looks, last: page.length < PIECE ? null : page[page.length - 1].id };
+    return { looks, last: page.length < piece ? null : page[page.length - 1].id };
   }
 
   private async compare(looks: readonly Look[], peaks: RegionPeaks): Promise<void> {
