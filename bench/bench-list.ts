@@ -4,6 +4,7 @@ import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
 import { KAFKA_LOG_FULL, run as runKafkaLog } from './load/kafka-log.ts';
+import { RERATE_FULL, run as runRerate } from './load/rerate.ts';
 import { run as runSinkKafka, SINK_KAFKA_FULL } from './load/sink-kafka.ts';
 import { run as runSinkTimescale, SINK_TIMESCALE_FULL } from './load/sink-timescale.ts';
 import { ALERT_CONDITIONS_FULL, run as runAlertConditions } from './micro/alert-conditions.ts';
@@ -50,6 +51,7 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'query', run: (effort) => runQuery(effort === 'full' ? QUERY_FULL : { meters: 10, queriesPerRound: 3, rounds: 1 }) },
   { group: 'micro', name: 'alert-conditions', run: (effort) => runAlertConditions(effort === 'full' ? ALERT_CONDITIONS_FULL : { open: 1_000, observed: 1_000, rounds: 1 }) },
   { group: 'micro', name: 'alert-list', run: (effort) => runAlertList(effort === 'full' ? ALERT_LIST_FULL : { alerts: 500, queriesPerRound: 2, rounds: 1 }) },
+  { group: 'load', name: 'rerate', run: (effort, { meters } = {}) => runRerate(effort === 'full' ? { ...RERATE_FULL, meters: meters ?? RERATE_FULL.meters } : { meters: 300, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
   {
     group: 'load',

@@ -30,7 +30,7 @@ export interface ShardPlace {
 /** Below it a walk is over before a thread has begun. */
 const BESIDE_BYTES_MIN = 64 * 1024 * 1024;
 /** What a recovery does without, or asks for some entries of, comes last; the largest at the end. */
-const WALKED_LAST = ['outbox', 'meters', 'profiles', 'samples', 'windows'];
+const WALKED_LAST = ['outbox', 'meters', 'profiles', 'samples', 'energy', 'windows'];
 
 /** The LMDB files of a shard that are there: the tables', then the log's. */
 export function dataFiles(directory: string): string[] {

@@ -22,7 +22,7 @@ import type { Entry, Store, Table } from './store.ts';
 const TABLE_NAMES = 'tables';
 const CHECKSUM_BYTES = 4;
 
-/** Named tables in one environment; LMDB fixes this when it opens. A shard has fifteen, the alerts' store twice as many; each costs a transaction some bytes. */
+/** Named tables in one environment; LMDB fixes this when it opens. A shard has sixteen, the alerts' store twice as many; each costs a transaction some bytes. */
 const TABLES_MAX = 48;
 /** No name is longer; what comes after all of them. */
 const TABLE_NAME_BYTES_MAX = 64;

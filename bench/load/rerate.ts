@@ -1,0 +1,116 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
+import { METERS_PER_QUESTION_MAX } from '../../src/actors/tariffs/energy-source.ts';
+import { EnergyLink } from '../../src/engine/energy-link.ts';
+import type { Determinants } from '../../src/model/energy.ts';
+import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
+import { invariant } from '../../src/runtime/errors.ts';
+import { Requester } from '../../src/runtime/request-channel.ts';
+import { portTransport } from '../../src/runtime/transport.ts';
+import { rowOf, type BenchReport } from '../bench-report.ts';
+import { PARTITIONS, PLAN, type FilledShard, type RerateShardOptions } from './rerate-fleet.ts';
+
+/** A month of every meter added up as a tariff says, from energy on disk to the main thread: what a billing run or another tariff asks of the shards. */
+
+export interface RerateOptions {
+  meters: number;
+  rounds: number;
+}
+
+export const RERATE_FULL: RerateOptions = { meters: 40_000, rounds: 5 };
+
+/** As many as cores that the figure is for. */
+const SHARDS = 2;
+/** Questions under way: shards must not wait for the main thread. */
+const QUESTIONS = 6;
+/** All questions under way may lie with one shard. */
+const DEADLINE_MS = 60_000;
+const FLEET = 1_000_000;
+
+type ShardRequester = Requester<ShardQuery, ShardAnswers[ShardQuery['kind']]>;
+
+interface Shard {
+  worker: Worker;
+  requester: ShardRequester;
+  filled: FilledShard;
+}
+
+export async function run(options: RerateOptions = RERATE_FULL): Promise<BenchReport> {
+  const directory = await mkdtemp(join(tmpdir(), 'seg-bench-rerate-'));
+  const shards: Shard[] = [];
+  try {
+    for (let shard = 0; shard < SHARDS; shard++) shards.push(await startShard({ shard, shardCount: SHARDS, directory: join(directory, `shard-${shard}`), meters: options.meters }));
+    return await measure(options, shards);
+  } finally {
+    for (const { worker, requester } of shards) {
+      requester.close();
+      await worker.terminate();
+    }
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function startShard(options: RerateShardOptions): Promise<Shard> {
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker(new URL('rerate-fleet.ts', import.meta.url), { workerData: { ...options, port: port2 }, transferList: [port2] });
+  const filled = await new Promise<FilledShard>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+  const requester: ShardRequester = new Requester(portTransport(port1), { name: `shard-${options.shard}`, creditsMax: QUESTIONS * 2, bytesInFlightMax: Number.MAX_SAFE_INTEGER, epoch: 1 }, { clock: systemClock, timers: systemTimers });
+  return { worker, requester, filled };
+}
+
+async function measure({ meters, rounds }: RerateOptions, shards: readonly Shard[]): Promise<BenchReport> {
+  const link = new EnergyLink({ partitionCount: PARTITIONS, shardCount: SHARDS }, (shard, query) => shards[shard].requester.request(query, { deadlineMs: DEADLINE_MS }) as never);
+  const expected = shards.reduce((sum, { filled }) => sum + filled.microKwh, 0);
+  const rates: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const startedMs = performance.now();
+    const found = await rerate(link);
+    rates.push((meters * 1_000) / (performance.now() - startedMs));
+    invariant(found.meters === meters, `all of ${meters} meters were added up, not ${found.meters}`);
+    invariant(found.microKwh === expected, `their energy is ${expected} microKwh, not ${found.microKwh}`);
+  }
+  const bytes = shards.reduce((sum, { filled }) => sum + filled.bytes, 0);
+  const stored = shards.reduce((sum, { filled }) => sum + filled.storeBytes, 0);
+  const longest = await longestSteps(shards);
+  const row = rowOf('determinants of a month, 4 periods, demand and days', 'meters/s', rates, '', '');
+  row.note = `${(FLEET / row.median).toFixed(0)} s for ${FLEET} meters; ${SHARDS} shards, ${meters} meters, ${(bytes / meters).toFixed(0)} bytes a meter and month, ${(stored / meters).toFixed(0)} on disk; longest step of a shard ${longest.toFixed(1)} ms; counts verified: ${expected / 1e6} kWh`;
+  return { name: 'load: rerate', leavesOut: 'rates and bills, readings that come meanwhile, a cold page cache where the files fit into memory.', rows: [row] };
+}
+
+/** Of all meters, in order, several questions at a time. */
+async function rerate(link: EnergyLink): Promise<{ meters: number; microKwh: number }> {
+  const total = { meters: 0, microKwh: 0 };
+  const asked: Promise<void>[] = [];
+  let after: string | null = null;
+  do {
+    const { meters, next }: Awaited<ReturnType<EnergyLink['meters']>> = await link.meters(after, METERS_PER_QUESTION_MAX);
+    const ids = meters.map(({ meterId }) => meterId);
+    if (asked.length === QUESTIONS) await asked.shift();
+    asked.push(link.determinants(ids, new Uint8Array(ids.length), [PLAN]).then((found) => found.forEach((one) => add(total, one))));
+    after = next;
+  } while (after !== null);
+  await Promise.all(asked);
+  return total;
+}
+
+function add(total: { meters: number; microKwh: number }, found: Determinants | null): void {
+  invariant(found !== null, 'every meter is known');
+  total.meters++;
+  for (const microKwh of found.importMicroKwh) total.microKwh += microKwh;
+  for (const microKwh of found.exportMicroKwh) total.microKwh -= microKwh;
+}
+
+function longestSteps(shards: readonly Shard[]): Promise<number> {
+  const asked = shards.map(({ worker }) => {
+    const longest = new Promise<number>((resolve) => worker.once('message', resolve));
+    worker.postMessage('longest step');
+    return longest;
+  });
+  return Promise.all(asked).then((all) => Math.max(...all));
+}
