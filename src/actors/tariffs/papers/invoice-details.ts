@@ -10,6 +10,9 @@ const TOP = 62;
 const BOTTOM = PAGE_HEIGHT - 74;
 const LINE_HEIGHT = 11;
 const CELL = { size: 8.5 } as const;
+/** Of figures: rather small than cut. */
+const CELL_SIZES = [8.5, 7, 5.5, 4] as const;
+const CELL_GAP = 4;
 const HEAD = { size: 7.5, colour: FAINT } as const;
 /** Of one charge's text; tariffs' texts have 200 characters at most. */
 const TEXT_LINES_MAX = 4;
@@ -98,7 +101,7 @@ function drawLine(on: InvoicePaper, cursor: Cursor, line: InvoiceLine): void {
   paper.text(String(line.number), MARGIN, y, { ...HEAD, width: COLUMNS.number });
   for (const [i, text] of texts.entries()) paper.text(text, X.text, y + i * LINE_HEIGHT, CELL);
   paper.text(shortDaysShown(line.from, line.to, words), X.period, y, { size: 8, colour: FAINT, width: COLUMNS.period - 4 });
-  const right = (name: 'quantity' | 'price' | 'amount', text: string) => paper.text(text, X[name], y, { ...CELL, align: 'right', width: COLUMNS[name] });
+  const right = (name: 'quantity' | 'price' | 'amount', text: string) => paper.figure(text, X[name] + CELL_GAP, y, { ...CELL, align: 'right', width: COLUMNS[name] - CELL_GAP }, CELL_SIZES);
   if (line.unit === '%') {
     right('quantity', `${decimalShown(line.quantity, places, words)} ${invoice.currency}`);
     right('price', `${decimalShown(line.unitPrice, 0, words)} %`);

@@ -20,6 +20,10 @@ const TITLE_Y = 268;
 const SUMMARY_TOP = 284;
 const PANEL_WIDTH = 232;
 const ROW_HEIGHT = 15;
+const QUALITY_HEIGHT = 11;
+const USE_HEIGHT_MAX = 230;
+/** Above the footer. */
+const BOTTOM = 770;
 
 const SMALL = { size: 8, colour: FAINT } as const;
 const BODY = { size: 9.5 } as const;
@@ -32,10 +36,10 @@ export function drawFront(on: InvoicePaper, title: string): void {
   paper.text(title, MARGIN, TITLE_Y, { size: 20, bold: true });
   const y = Math.max(drawSummary(on), drawHeadline(on)) + 22;
   const hasSlip = isToBePaid(on);
-  const bottom = (hasSlip ? SLIP_TOP : 770) - 14;
   const quality = qualityLines(on);
-  drawUse(on, y, Math.min(bottom - quality.length * 11, y + 210));
-  for (const [i, line] of quality.entries()) paper.text(line, MARGIN, bottom - (quality.length - 1 - i) * 11, { ...SMALL, width: CONTENT_WIDTH });
+  const bottom = Math.min((hasSlip ? SLIP_TOP : BOTTOM) - 14 - quality.length * QUALITY_HEIGHT, y + USE_HEIGHT_MAX);
+  drawUse(on, y, bottom);
+  for (const [i, line] of quality.entries()) paper.text(line, MARGIN, bottom + (i + 1) * QUALITY_HEIGHT, SMALL);
   if (hasSlip) drawPaymentSlip({ paper, invoice, issuer: on.issuer, words });
 }
 
@@ -74,15 +78,14 @@ function drawFacts({ paper, invoice, words }: InvoicePaper): void {
     [words.meter, meterId],
     [words.region, region],
     [words.customerTaxId, customer.taxId],
-    [words.corrects, corrects],
+    [kind === 'creditNote' ? words.takesBack : words.corrects, corrects],
     [words.correctedBy, correctedBy.length === 0 ? null : correctedBy.join(', ')],
   ];
   const shown = facts.filter((fact): fact is [string, string] => fact[1] !== null);
   for (const [i, [label, value]] of shown.entries()) {
     const y = FACTS_TOP + i * FACT_HEIGHT;
     paper.text(label, FACTS_X, y, { ...SMALL, width: FACT_LABEL_WIDTH - 4 });
-    const width = RIGHT - FACTS_X - FACT_LABEL_WIDTH;
-    paper.text(value, FACTS_X + FACT_LABEL_WIDTH, y, { size: fittingSize(paper, value, width, [8.5, 7.5, 6.5, 5.5], i === 0), bold: i === 0, width });
+    paper.figure(value, FACTS_X + FACT_LABEL_WIDTH, y, { size: 8.5, bold: i === 0, width: RIGHT - FACTS_X - FACT_LABEL_WIDTH }, [8.5, 7.5, 6.5, 5.5]);
   }
 }
 
@@ -95,16 +98,9 @@ function drawHeadline(on: InvoicePaper): number {
   paper.box(MARGIN, SUMMARY_TOP, PANEL_WIDTH, height, TINT, 6);
   paper.box(MARGIN, SUMMARY_TOP + 8, 3, height - 16, isUrgent ? '#b3261e' : issuer.colour);
   paper.text(label, MARGIN + 14, SUMMARY_TOP + 20, { size: 9.5, colour: FAINT });
-  const money = moneyShown(amount, invoice.currency, words);
-  const size = fittingSize(paper, money, PANEL_WIDTH - 24, [24, 20, 16, 12, 9], true);
-  paper.text(money, MARGIN + 14, SUMMARY_TOP + 46, { size, bold: true, width: PANEL_WIDTH - 24 });
+  paper.figure(moneyShown(amount, invoice.currency, words), MARGIN + 14, SUMMARY_TOP + 46, { size: 24, bold: true, width: PANEL_WIDTH - 24 }, [24, 20, 16, 12, 9]);
   for (const [i, line] of noteLines.entries()) paper.text(line, MARGIN + 14, SUMMARY_TOP + 65 + i * 13, { ...BODY, colour: isUrgent ? '#b3261e' : INK });
   return SUMMARY_TOP + height;
-}
-
-/** The largest of the sizes at which the text fits; the last when none does, and then it is cut. */
-function fittingSize(paper: Paper, text: string, width: number, sizes: readonly number[], bold: boolean): number {
-  return sizes.find((size) => paper.width(text, { size, bold }) <= width) ?? sizes[sizes.length - 1];
 }
 
 function headlineOf({ invoice, words }: InvoicePaper): { label: string; amount: string; note: string; isUrgent: boolean } {
@@ -192,14 +188,15 @@ function rounded(decimal: string, places: number): string {
   return Number.isFinite(value) && Math.abs(value) < 1e15 ? value.toFixed(places) : decimal;
 }
 
-function qualityLines({ invoice: { quality }, words }: InvoicePaper): string[] {
+function qualityLines({ paper, invoice: { quality }, words }: InvoicePaper): string[] {
   const { measured, estimated, missing } = quality;
   const all = measured + estimated + missing;
   const count = (value: number) => decimalShown(String(value), 0, words);
   if (estimated + missing === 0) return all === 0 ? [] : [words.quality.allMeasured(count(all))];
-  return [
+  const said = [
     words.quality.some(count(measured), count(estimated), count(missing), count(all)),
     ...(estimated > 0 ? [words.quality.estimatedMark] : []),
     ...(missing > 0 ? [words.quality.missingMark] : []),
   ];
+  return said.flatMap((text) => paper.wrapped(text, CONTENT_WIDTH, SMALL, 2));
 }

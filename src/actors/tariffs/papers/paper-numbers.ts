@@ -51,11 +51,35 @@ export function withoutSign(decimal: string): string {
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();
+/** Zones and languages of all bills, and no more of what strangers call a zone. */
+const FORMATS_MAX = 1_000;
 
 function format(key: string, locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  let made = formats.get(`${key} ${locale} ${options.timeZone}`);
-  if (made === undefined) formats.set(`${key} ${locale} ${options.timeZone}`, (made = new Intl.DateTimeFormat(locale, options)));
+  const name = `${key} ${locale} ${options.timeZone}`;
+  let made = formats.get(name);
+  if (made === undefined) {
+    made = new Intl.DateTimeFormat(locale, options);
+    if (formats.size < FORMATS_MAX) formats.set(name, made);
+  }
   return made;
+}
+
+/** All lines of a bill, and bills of a month, are of the same days; to say so took a thirtieth of a document's time. */
+const saidDays = new Map<string, string>();
+const SAID_DAYS_MAX = 500;
+
+function daysSaid(key: string, options: Intl.DateTimeFormatOptions, from: string, to: string, locale: string): string {
+  const name = `${key} ${locale} ${from} ${to}`;
+  let said = saidDays.get(name);
+  if (said === undefined) {
+    const first = dayMs(from);
+    const last = dayMs(to) - DAY_MS;
+    // Its spaces around the dash are thin ones, which not every font has.
+    said = last >= first ? format(key, locale, { timeZone: 'UTC', ...options }).formatRange(first, last).replace(/\s/g, ' ') : `${from} – ${to}`;
+    if (saidDays.size >= SAID_DAYS_MAX) saidDays.clear();
+    saidDays.set(name, said);
+  }
+  return said;
 }
 
 /** `2026-07-01` → `1 July 2026`. */
@@ -72,18 +96,12 @@ export function shortDayShown(date: string, { locale }: PaperWords): string {
 
 /** The days from `from` up to the one before `to`: `1 – 31 July 2026`. */
 export function daysShown(from: string, to: string, { locale }: PaperWords): string {
-  const first = dayMs(from);
-  const last = dayMs(to) - DAY_MS;
-  if (!(last >= first)) return `${from} – ${to}`;
-  return format('days', locale, { timeZone: 'UTC', day: 'numeric', month: 'long', year: 'numeric' }).formatRange(first, last).replaceAll(' ', ' ');
+  return daysSaid('days', { day: 'numeric', month: 'long', year: 'numeric' }, from, to, locale);
 }
 
 /** The same in little room: `1 – 31 Jul`. */
 export function shortDaysShown(from: string, to: string, { locale }: PaperWords): string {
-  const first = dayMs(from);
-  const last = dayMs(to) - DAY_MS;
-  if (!(last >= first)) return `${from} – ${to}`;
-  return format('shortDays', locale, { timeZone: 'UTC', day: 'numeric', month: 'short' }).formatRange(first, last).replaceAll(' ', ' ');
+  return daysSaid('shortDays', { day: 'numeric', month: 'short' }, from, to, locale);
 }
 
 /** A time in a zone, to the minute. */

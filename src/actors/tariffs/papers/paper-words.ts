@@ -40,6 +40,7 @@ export interface PaperWords {
   dueDate: string;
   customerTaxId: string;
   corrects: string;
+  takesBack: string;
   correctedBy: string;
   /** What is to be done, in large letters. */
   amountDue: string;
@@ -116,6 +117,7 @@ const en: PaperWords = {
   dueDate: 'Due date',
   customerTaxId: 'Your tax number',
   corrects: 'In place of',
+  takesBack: 'Takes back',
   correctedBy: 'Corrected by',
   amountDue: 'Amount due',
   amountCredited: 'Amount credited',
@@ -193,6 +195,7 @@ const de: PaperWords = {
   dueDate: 'Zahlbar bis',
   customerTaxId: 'Ihre Steuernummer',
   corrects: 'Ersetzt',
+  takesBack: 'Nimmt zurück',
   correctedBy: 'Korrigiert durch',
   amountDue: 'Zu zahlen',
   amountCredited: 'Gutgeschrieben',
@@ -206,7 +209,7 @@ const de: PaperWords = {
   credited: 'Durch eine Gutschrift zurückgenommen: es ist nichts zu zahlen.',
   draftNote: 'Dies ist ein Entwurf. Er hat keine Nummer, kann sich noch ändern und ist keine Zahlungsaufforderung.',
   creditNoteNote: (invoice) => `Diese Gutschrift nimmt die Rechnung ${invoice} ganz oder teilweise zurück. Es ist nichts zu zahlen.`,
-  groups: { energy: 'Energie', demand: 'Leistung', fixed: 'Grundpreise', export: 'Vergütung für eingespeiste Energie', other: 'Zu- und Abschläge', tax: 'Steuern' },
+  groups: { energy: 'Energie', demand: 'Leistung', fixed: 'Grundpreise', export: 'Einspeisevergütung', other: 'Zu- und Abschläge', tax: 'Steuern' },
   net: 'Summe netto',
   total: 'Gesamtbetrag',
   paid: 'Bezahlt',

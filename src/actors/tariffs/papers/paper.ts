@@ -54,8 +54,8 @@ export class Paper {
       pdfVersion: '1.7',
       lang: language,
       displayTitle: true,
-      // Otherwise pdfkit embeds Helvetica's metrics into every document.
-      font: fonts.regular as unknown as string,
+      // Otherwise every document begins with Helvetica.
+      font: null as unknown as string,
       info: { Title: title, Author: author, Subject: subject, Creator: 'Smart Energy Grid', Producer: 'Smart Energy Grid', CreationDate: new Date(madeAt) },
     });
     for (const [name, font] of Object.entries(fonts)) this.pdf.registerFont(name, font as unknown as string);
@@ -71,14 +71,19 @@ export class Paper {
     const { size, bold = false, colour = INK, align = 'left', width } = style;
     const line = width === undefined ? paperLine(text) : this.fitted(paperLine(text), width, style);
     if (line === '') return;
-    const runs = textRuns(line, bold, this.fonts).map(({ font, text: run }) => ({ font, run, width: this.runWidth(font, run, size) }));
-    const lineWidth = runs.reduce((sum, run) => sum + run.width, 0);
-    let at = x + (width === undefined || align === 'left' ? 0 : align === 'right' ? width - lineWidth : (width - lineWidth) / 2);
+    const free = width === undefined || align === 'left' ? 0 : width - this.width(line, style);
+    let at = x + (align === 'centre' ? free / 2 : free);
     this.pdf.fillColor(colour);
-    for (const { font, run, width: runWidth } of runs) {
+    for (const { font, text: run } of textRuns(line, bold, this.fonts)) {
       this.pdf.font(font, size).text(run, at, baseline, { lineBreak: false, baseline: 'alphabetic', features: featuresOf(font) });
-      at += runWidth;
+      at += this.runWidth(font, run, size);
     }
+  }
+
+  /** Writes what must not be cut, as an amount: in the largest of the sizes at which it fits, the last when none does. */
+  figure(text: string, x: number, baseline: number, style: TextStyle & { width: number }, sizes: readonly number[]): void {
+    const size = sizes.find((candidate) => this.width(text, { ...style, size: candidate }) <= style.width) ?? sizes[sizes.length - 1];
+    this.text(text, x, baseline, { ...style, size });
   }
 
   width(text: string, { size, bold = false }: TextStyle): number {

@@ -32,7 +32,7 @@ export function drawPaymentSlip({ paper, invoice, issuer, words }: InvoicePaper)
   paper.box(RIGHT_X - 14, SLIP_TOP + 14, PAGE_WIDTH - MARGIN - RIGHT_X + 14, HEIGHT - 24, TINT, 6);
   const width = PAGE_WIDTH - MARGIN - RIGHT_X - 10;
   field(words.amount, [], RIGHT_X, SLIP_TOP + 32, width);
-  paper.text(moneyShown(invoice.outstanding, invoice.currency, words), RIGHT_X, SLIP_TOP + 52, { size: 17, bold: true, width });
+  paper.figure(moneyShown(invoice.outstanding, invoice.currency, words), RIGHT_X, SLIP_TOP + 52, { size: 17, bold: true, width }, [17, 14, 11, 8]);
   if (invoice.dueDate !== null) field(words.dueDate, [dayShown(invoice.dueDate, words)], RIGHT_X, SLIP_TOP + 72, width);
   const reference = paymentReference(invoice.number!);
   field(words.reference, [reference === null ? invoice.number! : groupedReference(reference)], RIGHT_X, SLIP_TOP + 102, width, true);
