@@ -1,13 +1,15 @@
 import type { RegionState } from '../actors/region/state.ts';
 import type { RegionChange } from '../actors/region/protocol.ts';
 import type { EnginePort } from '../http/engine-port.ts';
-import type { EngineSnapshot, LiveSource, MeterNow, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
+import type { EngineSnapshot, LiveSource, MeterNow, RecentBills, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
+import type { DynamicPrice } from '../model/billing.ts';
 import { asMeterId } from '../model/ids.ts';
 import { GRANULARITIES, GRANULARITY_MS, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { AlertBoard } from './alert-board.ts';
+import { BillingBoard } from './billing-board.ts';
 
 /** What the live stream shows, kept on the main thread from the shards' reports. */
 
@@ -28,6 +30,8 @@ export interface LiveBoardModules {
 export class LiveBoard implements LiveSource {
   /** Stays empty in an engine without alerts. */
   readonly alerts = new AlertBoard();
+  /** The same without tariffs. */
+  readonly billing = new BillingBoard();
   private readonly modules: LiveBoardModules;
   /** By id, oldest change first. */
   private readonly recent = new Map<string, Anomaly>();
@@ -99,6 +103,22 @@ export class LiveBoard implements LiveSource {
 
   onAlerts(fn: (changed: readonly Alert[]) => void): Unsubscribe {
     return this.alerts.onAlerts(fn);
+  }
+
+  prices(): DynamicPrice[] {
+    return this.billing.currentPrices();
+  }
+
+  onPrices(fn: (changed: readonly DynamicPrice[]) => void): Unsubscribe {
+    return this.billing.onPrices(fn);
+  }
+
+  bills(): RecentBills {
+    return this.billing.recentBills();
+  }
+
+  onBills(fn: (changed: RecentBills) => void): Unsubscribe {
+    return this.billing.onBills(fn);
   }
 
   engine(): EngineSnapshot {

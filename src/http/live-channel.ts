@@ -1,5 +1,6 @@
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
+import type { Dispute, DynamicPrice, Invoice, Payment } from '../model/billing.ts';
 import type { RegionNow } from '../model/queries.ts';
 import type { RegionWindow } from '../model/window.ts';
 import {
@@ -7,7 +8,11 @@ import {
   alertsToWire,
   anomaliesToWire,
   ANOMALIES_RECENT_MAX,
+  BILLS_RECENT_MAX,
+  billsToWire,
   engineToWire,
+  PRICES_MAX,
+  pricesToWire,
   regionsToWire,
   type ChannelName,
   type FixedChannel,
@@ -103,37 +108,88 @@ function regionsFeed(source: LiveSource): ChannelFeed {
   };
 }
 
-/** Of things with an id: the newest state of each that changed, or everything when that is shorter. */
-function changesById<Item extends { id: string }>(mostAtOnce: number, toWire: (items: readonly Item[]) => object): { note(item: Item): void; take(): Change } {
-  const changed = new Map<string, Item>();
-  let overflowed = false;
-  return {
-    note(item) {
-      changed.set(item.id, item);
-      if (changed.size <= mostAtOnce) return;
-      overflowed = true;
-      changed.clear();
-    },
-    take() {
-      if (!overflowed && changed.size === 0) return null;
-      const change = overflowed ? 'everything' : toWire([...changed.values()]);
-      overflowed = false;
-      changed.clear();
-      return change;
-    },
-  };
+/** The newest state of each thing that changed since it was last asked, or that everything is shorter. */
+class ChangedItems<Item> {
+  readonly #mostAtOnce: number;
+  readonly #keyOf: (item: Item) => string;
+  readonly #changed = new Map<string, Item>();
+  #overflowed = false;
+
+  constructor(mostAtOnce: number, keyOf: (item: Item) => string) {
+    this.#mostAtOnce = mostAtOnce;
+    this.#keyOf = keyOf;
+  }
+
+  note(items: readonly Item[]): void {
+    for (const item of items) {
+      this.#changed.set(this.#keyOf(item), item);
+      if (this.#changed.size <= this.#mostAtOnce) continue;
+      this.#overflowed = true;
+      this.#changed.clear();
+    }
+  }
+
+  take(): Item[] | 'everything' {
+    const change = this.#overflowed ? 'everything' : [...this.#changed.values()];
+    this.#overflowed = false;
+    this.#changed.clear();
+    return change;
+  }
+
+  takeAs(toWire: (items: readonly Item[]) => object): Change {
+    const change = this.take();
+    if (change === 'everything') return change;
+    return change.length === 0 ? null : toWire(change);
+  }
+}
+
+function idOf({ id }: { id: string }): string {
+  return id;
 }
 
 function anomaliesFeed(source: LiveSource): ChannelFeed {
-  const changes = changesById(ANOMALIES_RECENT_MAX, anomaliesToWire);
-  const close = source.onAnomaly((anomaly: Anomaly) => changes.note(anomaly));
-  return { snapshot: () => anomaliesToWire(source.anomaliesRecent().slice(0, ANOMALIES_RECENT_MAX)), takeChange: () => changes.take(), close };
+  const changes = new ChangedItems<Anomaly>(ANOMALIES_RECENT_MAX, idOf);
+  const close = source.onAnomaly((anomaly) => changes.note([anomaly]));
+  return { snapshot: () => anomaliesToWire(source.anomaliesRecent().slice(0, ANOMALIES_RECENT_MAX)), takeChange: () => changes.takeAs(anomaliesToWire), close };
 }
 
 function alertsFeed(source: LiveSource): ChannelFeed {
-  const changes = changesById(ALERTS_ACTIVE_MAX, alertsToWire);
-  const close = source.onAlerts((changed: readonly Alert[]) => changed.forEach((alert) => changes.note(alert)));
-  return { snapshot: () => alertsToWire(source.alertsActive().slice(0, ALERTS_ACTIVE_MAX)), takeChange: () => changes.take(), close };
+  const changes = new ChangedItems<Alert>(ALERTS_ACTIVE_MAX, idOf);
+  const close = source.onAlerts((changed) => changes.note(changed));
+  return { snapshot: () => alertsToWire(source.alertsActive().slice(0, ALERTS_ACTIVE_MAX)), takeChange: () => changes.takeAs(alertsToWire), close };
+}
+
+function pricesFeed(source: LiveSource): ChannelFeed {
+  const changes = new ChangedItems<DynamicPrice>(PRICES_MAX, ({ region }) => region);
+  const close = source.onPrices((changed) => changes.note(changed));
+  return { snapshot: () => pricesToWire(source.prices().slice(0, PRICES_MAX)), takeChange: () => changes.takeAs(pricesToWire), close };
+}
+
+function billsFeed(source: LiveSource): ChannelFeed {
+  const changes = {
+    invoices: new ChangedItems<Invoice>(BILLS_RECENT_MAX, idOf),
+    payments: new ChangedItems<Payment>(BILLS_RECENT_MAX, idOf),
+    disputes: new ChangedItems<Dispute>(BILLS_RECENT_MAX, idOf),
+  };
+  const close = source.onBills(({ invoices, payments, disputes }) => {
+    changes.invoices.note(invoices);
+    changes.payments.note(payments);
+    changes.disputes.note(disputes);
+  });
+  return {
+    snapshot() {
+      const { invoices, payments, disputes } = source.bills();
+      return billsToWire({ invoices: invoices.slice(0, BILLS_RECENT_MAX), payments: payments.slice(0, BILLS_RECENT_MAX), disputes: disputes.slice(0, BILLS_RECENT_MAX) });
+    },
+    takeChange() {
+      const invoices = changes.invoices.take();
+      const payments = changes.payments.take();
+      const disputes = changes.disputes.take();
+      if (invoices === 'everything' || payments === 'everything' || disputes === 'everything') return 'everything';
+      return invoices.length + payments.length + disputes.length === 0 ? null : billsToWire({ invoices, payments, disputes });
+    },
+    close,
+  };
 }
 
 function engineFeed(source: LiveSource): ChannelFeed {
@@ -156,6 +212,8 @@ const FIXED_FEEDS: Readonly<Record<FixedChannel, (source: LiveSource) => Channel
   regions: regionsFeed,
   anomalies: anomaliesFeed,
   alerts: alertsFeed,
+  prices: pricesFeed,
+  bills: billsFeed,
   engine: engineFeed,
 };
 

@@ -1,8 +1,10 @@
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
+import type { DynamicPrice } from '../model/billing.ts';
 import { isId } from '../model/ids.ts';
 import { alertShape } from './alert-shapes.ts';
-import type { EngineSnapshot, MeterNow, RegionsPicture } from './live-source.ts';
+import { disputeShape, invoiceSummaryShape, paymentShape, priceShape } from './billing-shapes.ts';
+import type { EngineSnapshot, MeterNow, RecentBills, RegionsPicture } from './live-source.ts';
 import { anomalyShape, isoTime, meterShape, windowShape } from './wire-shapes.ts';
 
 /**
@@ -10,16 +12,20 @@ import { anomalyShape, isoTime, meterShape, windowShape } from './wire-shapes.ts
  * versions may add some.
  */
 
-/** Channels a client may name in one message, and hold on one socket: the four fixed ones and a wall of meters. */
+/** Channels a client may name in one message, and hold on one socket: the six fixed ones and a wall of meters. */
 export const SUBSCRIPTIONS_PER_SOCKET_MAX = 16;
 /** Most episodes in one snapshot or update of `anomalies`; older ones are fetched over REST. About 100 KB of JSON. */
 export const ANOMALIES_RECENT_MAX = 200;
 /** Most alerts in one snapshot or update of `alerts`; further ones are fetched over REST. About 200 KB of JSON. */
 export const ALERTS_ACTIVE_MAX = 200;
+/** Most prices in one snapshot or update of `prices`, first ones by region; further ones are fetched over REST. About 150 KB of JSON. */
+export const PRICES_MAX = 1_000;
+/** Most invoices, payments and disputes, each, in one snapshot or update of `bills`; older ones are fetched over REST. About 100 KB of JSON. */
+export const BILLS_RECENT_MAX = 100;
 /** Sixteen meter channels of 64-byte names with room to spare; longer messages close the socket. */
 export const CLIENT_MESSAGE_BYTES_MAX = 4096;
 
-export const FIXED_CHANNELS = ['regions', 'anomalies', 'alerts', 'engine'] as const;
+export const FIXED_CHANNELS = ['regions', 'anomalies', 'alerts', 'prices', 'bills', 'engine'] as const;
 export type FixedChannel = (typeof FIXED_CHANNELS)[number];
 /** `contact:ID`: messages for a person, as they come; there is no snapshot of them, and no seq. */
 export type ChannelName = FixedChannel | `meter:${string}` | `contact:${string}`;
@@ -133,6 +139,15 @@ export function anomaliesToWire(anomalies: readonly Anomaly[]): object {
 /** An alert that is resolved is in the update that says so, and in no snapshot. */
 export function alertsToWire(alerts: readonly Alert[]): object {
   return { alerts: alerts.map(alertShape) };
+}
+
+export function pricesToWire(prices: readonly DynamicPrice[]): object {
+  return { prices: prices.map(priceShape) };
+}
+
+/** Invoices without lines and days, which a page asks for when somebody looks at one. */
+export function billsToWire({ invoices, payments, disputes }: RecentBills): object {
+  return { invoices: invoices.map(invoiceSummaryShape), payments: payments.map(paymentShape), disputes: disputes.map(disputeShape) };
 }
 
 export function engineToWire(snapshot: EngineSnapshot): object {

@@ -1,5 +1,6 @@
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly, Severity } from '../model/anomaly.ts';
+import type { Dispute, DynamicPrice, Invoice, Payment } from '../model/billing.ts';
 import type { ChannelName as ContactChannel } from '../model/contact.ts';
 import type { MeterState, RegionNow } from '../model/queries.ts';
 import type { MeterWindow, RegionWindow } from '../model/window.ts';
@@ -76,6 +77,13 @@ export interface MeterNow {
   openWindows: MeterWindow[];
 }
 
+/** What happened to bills. */
+export interface RecentBills {
+  invoices: Invoice[];
+  payments: Payment[];
+  disputes: Dispute[];
+}
+
 export interface LiveSource {
   /** All regions with the windows of the last 60 minutes. */
   regions(): RegionsPicture;
@@ -89,6 +97,14 @@ export interface LiveSource {
   alertsActive(): readonly Alert[];
   /** `fn` gets alerts whole whenever they open, change or end. */
   onAlerts(fn: (changed: readonly Alert[]) => void): Unsubscribe;
+  /** Of all regions that have one, in order of region. Empty in an engine without tariffs. */
+  prices(): readonly DynamicPrice[];
+  /** `fn` gets prices whenever there are others. */
+  onPrices(fn: (changed: readonly DynamicPrice[]) => void): Unsubscribe;
+  /** What changed last first; at most BILLS_RECENT_MAX of each are sent. Empty in an engine without tariffs. */
+  bills(): RecentBills;
+  /** `fn` gets what changed, whole. */
+  onBills(fn: (changed: RecentBills) => void): Unsubscribe;
   engine(): EngineSnapshot;
   onEngine(fn: (snapshot: EngineSnapshot) => void): Unsubscribe;
   /**

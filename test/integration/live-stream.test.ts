@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { App, us_listen_socket_close, us_socket_local_port, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { registerLive, type LiveOptions, type LiveStream } from '../../src/http/live-stream.ts';
-import { ALERTS_ACTIVE_MAX, ANOMALIES_RECENT_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX } from '../../src/http/live-protocol.ts';
+import { ALERTS_ACTIVE_MAX, ANOMALIES_RECENT_MAX, BILLS_RECENT_MAX, PRICES_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX } from '../../src/http/live-protocol.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
+import { exampleDispute, exampleInvoice, examplePayment, examplePrice } from '../support/example-bills.ts';
 import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
 import { frame, openClient, rawUpgrade as upgrade, readFrames, type Client } from '../support/live-clients.ts';
 
@@ -167,6 +168,50 @@ describe('channels', () => {
     expect(after.seq).toBe(before.seq + 1);
     expect(after.data.alerts).toHaveLength(ALERTS_ACTIVE_MAX);
     expect(after.data.alerts[0].id).toBe('a999');
+  });
+
+  test('prices arrive when there are others, the newest of each region; a snapshot has those of all', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    grid.priceList = [examplePrice({ region: 'north', since: NOW_MS }), examplePrice({ region: 'south', loadPercent: null, override: 'price-override-1', multiplier: '1', since: NOW_MS })];
+    const { port } = await serve(grid, { turnMs: 200 });
+    const client = await open(port);
+    client.subscribe('prices');
+    const snapshot = await client.next('snapshot', 'prices');
+    expect(snapshot.data.prices).toEqual(grid.priceList.map((price) => ({ ...price, since: '2026-03-02T21:14:30.000Z' })));
+    for (const price of ['0.22', '0.20']) grid.priceListeners.tell([examplePrice({ price, since: NOW_MS + 60_000 })]);
+    const update = await client.next('update', 'prices');
+    expect(update.seq).toBe(snapshot.seq + 1);
+    expect(update.data.prices).toEqual([{ ...examplePrice({ price: '0.20' }), since: '2026-03-02T21:15:30.000Z' }]);
+    grid.priceList = Array.from({ length: PRICES_MAX + 1 }, (_, i) => examplePrice({ region: `r${String(i).padStart(5, '0')}` }));
+    grid.priceListeners.tell(grid.priceList);
+    const { data } = await client.next('snapshot', 'prices');
+    expect(data.prices.map(({ region }: { region: string }) => region)).toEqual(grid.priceList.slice(0, PRICES_MAX).map(({ region }) => region));
+  });
+
+  test('what happens to bills arrives without their lines; a run of very many becomes a snapshot of the newest', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const invoice = exampleInvoice({ issuedAt: NOW_MS });
+    grid.recentBills = { invoices: [invoice], payments: [], disputes: [] };
+    const { port } = await serve(grid, { turnMs: 200 });
+    const client = await open(port);
+    client.subscribe('bills');
+    const snapshot = await client.next('snapshot', 'bills');
+    expect(snapshot.data).toMatchObject({ invoices: [{ id: invoice.id, number: 'INV-2026-000001', state: 'issued', total: '39.55', issuedAt: '2026-03-02T21:14:30.000Z' }], payments: [], disputes: [] });
+    for (const key of ['lines', 'dailyKwh', 'parts']) expect(snapshot.data.invoices[0]).not.toHaveProperty(key);
+    const paid = exampleInvoice({ version: 3, state: 'paid' });
+    grid.billListeners.tell({ invoices: [exampleInvoice({ version: 2 }), paid], payments: [examplePayment({ receivedAt: NOW_MS })], disputes: [] });
+    grid.billListeners.tell({ invoices: [], payments: [], disputes: [exampleDispute({ openedAt: NOW_MS })] });
+    const update = await client.next('update', 'bills');
+    expect(update.data).toMatchObject({
+      invoices: [{ id: invoice.id, version: 3, state: 'paid' }],
+      payments: [{ id: 'payment-1', amount: '20.00', receivedAt: '2026-03-02T21:14:30.000Z' }],
+      disputes: [{ id: 'dispute-1', openedAt: '2026-03-02T21:14:30.000Z', resolvedAt: null }],
+    });
+    grid.recentBills = { ...grid.recentBills, invoices: Array.from({ length: BILLS_RECENT_MAX + 1 }, (_, i) => exampleInvoice({ id: `i${i}` })) };
+    grid.billListeners.tell({ invoices: grid.recentBills.invoices, payments: [], disputes: [] });
+    const after = await client.next('snapshot', 'bills');
+    expect(after.seq).toBe(update.seq + 1);
+    expect(after.data.invoices).toHaveLength(BILLS_RECENT_MAX);
   });
 
   test('the engine channel tells its state', async () => {

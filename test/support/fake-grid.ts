@@ -1,8 +1,9 @@
 import type { Alert } from '../../src/model/alert.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
+import type { DynamicPrice } from '../../src/model/billing.ts';
 import type { MeterState, MeterSummary, RegionNow } from '../../src/model/queries.ts';
 import type { MeterWindow, RegionWindow } from '../../src/model/window.ts';
-import type { EngineSnapshot, LiveSource, MeterNow, RegionsPicture, Unsubscribe } from '../../src/http/live-source.ts';
+import type { EngineSnapshot, LiveSource, MeterNow, RecentBills, RegionsPicture, Unsubscribe } from '../../src/http/live-source.ts';
 
 /**
  * A grid without an engine: what the live stream and the gateway would be told, made from a day curve and set by hand.
@@ -46,6 +47,8 @@ export class FakeGrid implements LiveSource {
   readonly regionListeners = new Listeners<RegionsPicture>();
   readonly anomalyListeners = new Listeners<Anomaly>();
   readonly alertListeners = new Listeners<readonly Alert[]>();
+  readonly priceListeners = new Listeners<readonly DynamicPrice[]>();
+  readonly billListeners = new Listeners<RecentBills>();
   readonly engineListeners = new Listeners<EngineSnapshot>();
   readonly meterQuestions: string[] = [];
   regionsNow: RegionNow[] = [];
@@ -53,6 +56,10 @@ export class FakeGrid implements LiveSource {
   anomalyList: Anomaly[] = [];
   /** Active ones, newest first. */
   alertList: Alert[] = [];
+  /** In order of region. */
+  priceList: DynamicPrice[] = [];
+  /** What changed last first. */
+  recentBills: RecentBills = { invoices: [], payments: [], disputes: [] };
   snapshot: EngineSnapshot;
   /** What watchMeter answers, when a test wants it otherwise. */
   answerMeter: (meterId: string) => Promise<MeterNow | null> = async (meterId) => this.meterNow(meterId);
@@ -100,6 +107,18 @@ export class FakeGrid implements LiveSource {
   }
   onAlerts(fn: (changed: readonly Alert[]) => void): Unsubscribe {
     return this.alertListeners.add(fn);
+  }
+  prices(): DynamicPrice[] {
+    return this.priceList;
+  }
+  onPrices(fn: (changed: readonly DynamicPrice[]) => void): Unsubscribe {
+    return this.priceListeners.add(fn);
+  }
+  bills(): RecentBills {
+    return this.recentBills;
+  }
+  onBills(fn: (changed: RecentBills) => void): Unsubscribe {
+    return this.billListeners.add(fn);
   }
   engine(): EngineSnapshot {
     return this.snapshot;
