@@ -11,7 +11,7 @@ export const ENERGY_PORT = 'energy';
 export const BILLING_QUESTIONS_MAX = 512;
 /** Unanswered at once: of costs that people ask for, and of runs. */
 export const ENERGY_QUESTIONS_MAX = 256;
-/** Events in one message, for pages that are open: a run makes thousands of bills in a second, and nobody reads more. Systems beside the engine get all. */
+/** Events about bills in one message, for pages that are open: a run makes thousands of bills in a second, and nobody reads more. Systems beside the engine get all. */
 export const EVENTS_PER_MESSAGE_MAX = 100;
 
 export type BillingRequest = { kind: 'ask'; question: TariffQuestion } | { kind: 'loads'; loads: RegionLoad[] };
@@ -19,7 +19,7 @@ export type BillingRequest = { kind: 'ask'; question: TariffQuestion } | { kind:
 /** Of `loads` null. */
 export type BillingReply = TariffAnswers[TariffQuestion['kind']] | null;
 
-/** The newest of what happened, durably. */
+/** What happened, durably: all that did to prices, and the newest of what did to bills. */
 export interface BillingNews {
   events: BillingEvent[];
 }

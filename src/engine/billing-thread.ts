@@ -76,9 +76,11 @@ runThread(async (context) => {
     return null;
   }
 
-  /** The newest are enough for a page. */
+  /** Of bills the newest are enough for a page. */
   function tellEvents(events: readonly BillingEvent[]): void {
-    main?.sendEvent({ events: events.slice(-EVENTS_PER_MESSAGE_MAX) });
+    const prices = events.filter(({ topic }) => topic === 'tariff_updates');
+    const bills = events.filter(({ topic }) => topic !== 'tariff_updates');
+    main?.sendEvent({ events: [...prices, ...bills.slice(-EVENTS_PER_MESSAGE_MAX)] });
   }
 
   await tariffs.start();

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import type { RegionChange } from '../actors/region/protocol.ts';
 import type { RegionState } from '../actors/region/state.ts';
 import type { EnergySource } from '../actors/tariffs/energy-source.ts';
-import type { BillingEvent, TariffQuestion } from '../actors/tariffs/protocol.ts';
+import type { TariffQuestion } from '../actors/tariffs/protocol.ts';
+import { BILLS_RECENT_MAX } from '../http/live-protocol.ts';
 import type { TariffsPort } from '../http/tariffs-port.ts';
 import type { SharedClock, Timers } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { ChildSpec } from '../runtime/supervisor.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
+import type { BillingBoard } from './billing-board.ts';
 import { BillingLink } from './billing-link.ts';
 import type { BillingPlan } from './billing-settings.ts';
 import type { BillingThreadOptions } from './billing-thread.ts';
@@ -43,8 +45,7 @@ export interface EngineBillingModules {
   regions(): RegionState;
   /** Shards, or partitions, of which there are regions. */
   partCount: number;
-  /** The newest of what happened, for pages that are open. */
-  onEvents(events: readonly BillingEvent[]): void;
+  board: BillingBoard;
   /** Starts the supervisor of the child that `spec` describes. */
   startThreads(): Promise<void>;
   startThread(name: string, module: URL, epoch: number, options: BillingThreadOptions, readyTimeoutMs: number): Promise<WorkerThread<object>>;
@@ -71,7 +72,7 @@ export class EngineBilling {
     this.modules = modules;
     this.attempted = new Promise((resolve) => (this.settleAttempted = resolve));
     this.printer = new InvoicePrinter({ issuer: modules.plan.issuer, threads: Math.min(PRINT_THREADS_MAX, availableParallelism()) }, modules);
-    this.link = new BillingLink({ deadlineMs: config.queryDeadlineMs }, { ...modules, onNews: ({ events }) => modules.onEvents(events) });
+    this.link = new BillingLink({ deadlineMs: config.queryDeadlineMs }, { ...modules, onNews: ({ events }) => modules.board.note(events) });
     this.feed = new RegionLoadFeed({ ...modules, latenessMs: config.latenessMs, areRegionsWhole: () => modules.regions().reporting === modules.partCount, observe: (loads) => this.link.observe(loads) });
     this.port = { ask: this.ask, print: (invoice, language) => this.printer.print(invoice, { language }) };
   }
@@ -100,6 +101,7 @@ export class EngineBilling {
       this.wasUp = true;
       this.settleAttempted();
       if (this.isFeeding) this.feed.up();
+      void this.readBoard();
       return thread;
     };
     return { name: THREAD, stopTimeoutMs: this.config.shutdownDeadlineMs, start };
@@ -141,6 +143,17 @@ export class EngineBilling {
   private async wake(): Promise<void> {
     this.isAwake = true;
     await Promise.race([this.modules.startThreads(), this.attempted]);
+  }
+
+  /** What there is, as the thread has it; what happens comes by itself. */
+  private async readBoard(): Promise<void> {
+    const { board, log } = this.modules;
+    try {
+      board.seedPrices(await this.link.ask({ kind: 'prices' }));
+      board.seedInvoices((await this.link.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, limit: BILLS_RECENT_MAX, cursor: null } })).data);
+    } catch (error) {
+      log.debug({ err: error }, 'prices and bills could not be read for the live stream; it shows what changes');
+    }
   }
 
   private threadOptions(): BillingThreadOptions {

@@ -409,7 +409,7 @@ class RunningEngine implements Engine {
       outboxLink: this.billingOutbox,
       regions: () => this.region.state,
       partCount: this.askedCount,
-      onEvents: () => {},
+      board: this.board.billing,
       startThreads: () => this.billingThreads.start(),
       startThread: (name, module, epoch, options, readyTimeoutMs) => this.startThread(name, module, epoch, options, readyTimeoutMs),
       refuse: (reason) => this.fail(reason),

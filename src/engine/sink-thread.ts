@@ -7,10 +7,11 @@ import { ALERTS_LANE, BILLING_LANE, REGIONS_CONSUMER, type EffectSource, type Re
 import { SinkPump } from '../actors/sinks/pump.ts';
 import { RegionPartsGather } from '../actors/sinks/region-parts-gather.ts';
 import { ShardEffects } from '../actors/sinks/shard-effects.ts';
-import { SupervisorEffects, type AskOutbox, type BillingPiece, type OutboxQuestion } from '../actors/sinks/supervisor-effects.ts';
+import { SupervisorEffects, type AskOutbox, type OutboxQuestion } from '../actors/sinks/supervisor-effects.ts';
 import type { RetentionOptions } from '../actors/sinks/timescale/hypertables.ts';
 import { timescaleWriter } from '../actors/sinks/timescale/timescale-writer.ts';
 import { WindowHistory } from '../actors/sinks/timescale/window-history.ts';
+import type { BillingPiece } from '../actors/tariffs/billing-outbox.ts';
 import type { RegionCapacities } from '../actors/region/state.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { OperationalError } from '../runtime/errors.ts';

@@ -254,9 +254,9 @@ suiteWithOwnPostgres('the alerts of an engine and its database', {}, (postgres) 
     await engine.stop();
     await database.rows('DELETE FROM sink_cursors');
     engine = await EngineProcess.start({ dataDir: engine.dataDir, settings: { ...settings(), ALERTS: 'off' } });
-    await eventually(() => storedCursors(database), (cursors) => Object.keys(cursors).length === 2, WAIT_MS);
+    await eventually(() => storedCursors(database), (cursors) => Object.keys(cursors).length === 3, WAIT_MS);
     await eventually(async () => (await scrape(engine)).get('seg_sink_lag_seconds{sink="timescale"}'), (seconds) => seconds === 0, WAIT_MS);
-    expect(Object.keys(await storedCursors(database)).map((name) => name.split('/').at(-1))).toEqual(['0', '1']);
+    expect(Object.keys(await storedCursors(database)).map((name) => name.split('/').at(-1))).toEqual(['-2', '0', '1']);
   });
 });
 

@@ -1,6 +1,6 @@
 import { WindowBlockBuilder } from '../../model/window-block.ts';
 import type { AlertPiece } from '../alerts/alert-outbox.ts';
-import type { BillingEvent } from '../tariffs/protocol.ts';
+import type { BillingPiece } from '../tariffs/billing-outbox.ts';
 import { ALERTS_LANE, BILLING_LANE, type EffectBatch, type EffectSource, type RegionWindowKey, type SentRegionWindow } from './protocol.ts';
 
 /** Alerts in a batch: a megabyte, and some tens of milliseconds of the thread for which all other alerts wait. */
@@ -13,16 +13,6 @@ export type OutboxQuestion = { kind: 'read'; consumer: string; position: string 
 
 /** Of `acknowledge` null. Rejects with a retryable OperationalError while the supervisor is away. */
 export type AskOutbox<Piece> = (question: OutboxQuestion) => Promise<Piece | null>;
-
-/** A piece of the outbox of tariffs and bills. */
-export interface BillingPiece {
-  /** As they are now. */
-  events: BillingEvent[];
-  /** Where the next piece begins. */
-  position: string;
-  /** Nothing comes after it for now. */
-  isLast: boolean;
-}
 
 export interface SupervisorOutboxes {
   alerts: AskOutbox<AlertPiece>;
