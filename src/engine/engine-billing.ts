@@ -61,7 +61,8 @@ export class EngineBilling {
   private readonly modules: EngineBillingModules;
   private readonly feed: RegionLoadFeed;
   private wasUp = false;
-  private isAwake = false;
+  /** Settles as `attempted`; null: there was no need of a thread yet. */
+  private awake: Promise<void> | null = null;
   /** Settles with the thread's first start, however it ended, unless that refuses the engine's. */
   private readonly attempted: Promise<void>;
   private settleAttempted!: () => void;
@@ -79,7 +80,7 @@ export class EngineBilling {
 
   /** Whether there is a thread, or was one that is being restarted. */
   get isStarted(): boolean {
-    return this.isAwake;
+    return this.awake !== null;
   }
 
   /**
@@ -136,13 +137,14 @@ export class EngineBilling {
 
   // TypeScript does not see that a method of the port's own type is one.
   private readonly ask = (async (question: TariffQuestion) => {
-    if (!this.isAwake) await this.wake().catch(() => undefined);
+    // When it does not start, or the engine stops, the link says so.
+    if (!this.wasUp) await this.wake().catch(() => undefined);
     return this.link.ask(question);
   }) as unknown as TariffsPort['ask'];
 
-  private async wake(): Promise<void> {
-    this.isAwake = true;
-    await Promise.race([this.modules.startThreads(), this.attempted]);
+  private wake(): Promise<void> {
+    this.awake ??= Promise.race([this.modules.startThreads(), this.attempted]);
+    return this.awake;
   }
 
   /** What there is, as the thread has it; what happens comes by itself. */

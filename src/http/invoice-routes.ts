@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { INVOICE_CSV_HEAD, invoiceCsvRows } from '../actors/tariffs/papers/invoice-csv.ts';
 import { PAPER_LANGUAGES } from '../actors/tariffs/papers/paper-words.ts';
 import type { InvoiceQuery } from '../actors/tariffs/protocol.ts';
 import { INVOICE_STATES, type Invoice } from '../model/billing.ts';
 import { amountField, methodField, monthField, referenceField } from './billing-fields.ts';
 import { explainedShape, invoiceShape, invoiceSummaryShape, paymentShape } from './billing-shapes.ts';
 import { byField, idField, timeField } from './body-fields.ts';
-import type { Answer, GatewayRoutes } from './gateway-routes.ts';
+import type { Answer, AnswerFile, GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
 import { pageShape } from './wire-shapes.ts';
@@ -22,7 +23,7 @@ const listParameters = {
 const listQuery = z.object({ ...listParameters, limit: limitParameter(LIST_LIMITS) });
 /** With the lines of each: 1 MB of JSON. */
 const EXPORT_LIMITS = { default: 100, max: 200 };
-const exportQuery = z.object({ ...listParameters, limit: limitParameter(EXPORT_LIMITS) });
+const exportQuery = z.object({ ...listParameters, format: choiceParameter(['json', 'csv']).default('json'), limit: limitParameter(EXPORT_LIMITS) });
 const draftQuery = z.object({ month: monthField });
 const pdfQuery = z.object({ language: choiceParameter(PAPER_LANGUAGES).default('en') });
 
@@ -37,9 +38,19 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
 
   routes.get(BASE, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
 
-  routes.get(`${BASE}/export`, exportQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceShape) }));
+  // Of CSV the first page has the names of the columns, so that pages one after the other are one file.
+  routes.get(`${BASE}/export`, exportQuery, async ({ query: { format, ...query } }) => {
+    const page = await find(query);
+    if (format === 'json') return { document: pageShape(page, invoiceShape) };
+    return { document: null, file: { ...csvFile('invoices', page.data, query.cursor === undefined), nextCursor: page.nextCursor } };
+  });
 
   routes.get(`${BASE}/:id`, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'invoice', id })));
+
+  routes.get(`${BASE}/:id/csv`, z.object({}), async ({ path: [id] }) => {
+    const invoice = await tariffs.ask({ kind: 'invoice', id });
+    return { document: null, file: csvFile(fileName(invoice), [invoice], true) };
+  });
 
   routes.get(`${BASE}/:id/pdf`, pdfQuery, async ({ path: [id], query: { language } }) => {
     const invoice = await tariffs.ask({ kind: 'invoice', id });
@@ -73,4 +84,8 @@ function shown(invoice: Invoice): Answer {
 /** A draft has no number. */
 function fileName({ number, kind, from }: Invoice): string {
   return number ?? `${kind}-draft-${from}`;
+}
+
+function csvFile(name: string, invoices: readonly Invoice[], withHead: boolean): AnswerFile {
+  return { type: 'text/csv; charset=utf-8', name: `${name}.csv`, content: `${withHead ? INVOICE_CSV_HEAD : ''}${invoices.map(invoiceCsvRows).join('')}` };
 }

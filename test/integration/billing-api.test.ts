@@ -175,6 +175,11 @@ describe('invoices', () => {
     expect(asked()).toEqual({ kind: 'invoices', query: { agreementId: 'a1', meterId: 'meter:1', state: 'overdue', run: 'r1', limit: 3, cursor: 'c' } });
     expect([body.data[0].total, body.data[0].issuedAt, body.data[0].lines]).toEqual(['25.00', ISO, undefined]);
     expect((await get('/api/v1/invoices/export')).body.data[0].lines).toEqual(BILL.lines);
+    const csv = await get('/api/v1/invoices/export?format=csv&run=r1');
+    expect([csv.headers['content-type'], csv.headers['x-next-cursor'], csv.body.split('\r\n').length]).toEqual(['text/csv; charset=utf-8', 'next', 3]);
+    expect(csv.body).toMatch(/^invoice,kind,.*\r\nINV-2026-000001,invoice,/);
+    expect((await get('/api/v1/invoices/export?format=csv&cursor=c')).body).toMatch(/^INV-2026-000001,/);
+    expect((await get('/api/v1/invoices/i%2F1/csv')).headers['content-disposition']).toBe('attachment; filename="INV-2026-000001.csv"');
     for (const query of ['state=lost', 'limit=0', 'x=1', 'cursor=']) expect((await get(`/api/v1/invoices?${query}`)).status, query).toBe(400);
     refuse('invoices', 'invalid_cursor');
     expect((await get('/api/v1/invoices?cursor=junk')).body).toMatchObject({ status: 400, faults: [{ parameter: 'cursor' }] });
