@@ -43,6 +43,13 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   run_under_way: { status: 409, advice: 'GET /api/v1/billing-runs shows how far it is.' },
   overpaid: { status: 409, advice: '' },
   period_too_long: { status: 422, advice: '' },
+  mixed_tariffs: { status: 409, advice: 'Ask for each part by itself.' },
+  unknown_line: { status: 422, advice: '' },
+  bad_amount: { status: 422, advice: '' },
+  bad_month: { status: 422, advice: '' },
+  invalid_price: { status: 422, advice: '' },
+  reference_used: { status: 409, advice: '' },
+  too_many_overrides: { status: 409, advice: 'End some first.' },
 };
 
 /** The answer to a refusal of a supervisor; null for any other error. */

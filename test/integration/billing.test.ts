@@ -156,6 +156,17 @@ describe('an engine with tariffs and bills', () => {
     expect((await sent(engine, 'GET', `/api/v1/invoices/${before.number}`)).state).toBe('credited');
   });
 
+  test('answers names of nothing and cursors of nothing with 404 and 400, whatever they are', async () => {
+    const names = ['', 'x', '\0', '/', '~', 'INV-', '\u{1f600}', 'x'.repeat(500)].map(encodeURIComponent);
+    const paths = ['tariffs/:', 'tariffs/:/versions', 'agreements/:', 'agreements/:/draft?month=2026-10', 'invoices/:', 'invoices/:/pdf', 'invoices/:/csv', 'invoices/:/explain', 'invoices/:/payments', 'invoices/:/disputes', 'billing-runs/:', 'meters/:/estimate?from=2026-10-01&to=2026-11-01', 'meters/:/cycle', 'meters/:/tariff'];
+    for (const path of paths) {
+      for (const name of names) expect((await fetch(engine.apiUrl(`/api/v1/${path.replace(':', name)}`))).status, `${path} ${name}`).toBe(404);
+    }
+    for (const path of ['tariffs', 'agreements', 'invoices', 'invoices?meterId=house', 'invoices/export', 'disputes', 'billing-runs', 'prices/sydney/history', 'price-overrides']) {
+      for (const cursor of ['junk', '\0', '~~~', 'AG-1\u007f', '../..', 'ü'.repeat(50)]) expect((await fetch(engine.apiUrl(`/api/v1/${path}${path.includes('?') ? '&' : '?'}cursor=${encodeURIComponent(cursor)}`))).status, `${path} ${cursor}`).toBe(400);
+    }
+  });
+
   test('shows the cost of the month that goes on, and of months under other tariffs', async () => {
     await sent(engine, 'PUT', '/api/v1/tariffs/flat?by=ada', exampleTariff({ id: 'flat', name: 'Flat', appliesTo: null, charges: [{ kind: 'fixed', name: 'Supply', price: '1.00', per: 'day' }], schedules: [] }));
     const { data } = await sent(engine, 'GET', '/api/v1/meters/house/compare?from=2026-10-01&to=2026-11-01&tariffs=tou,flat');

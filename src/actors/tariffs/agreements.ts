@@ -1,7 +1,7 @@
 import type { Agreement, NewAgreement } from '../../model/billing.ts';
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { pageOf } from './record-page.ts';
+import { checkCursor, pageOf } from './record-page.ts';
 import type { Sequences } from './sequences.ts';
 import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
 
@@ -50,8 +50,9 @@ export class AgreementBook {
     return this.ofMeter(meterId).find((agreement) => overlaps(agreement, date, date)) ?? null;
   }
 
-  /** In order of id, from after `cursor`. */
+  /** In order of id, from after `cursor`. Throws `bad_cursor`. */
   page(meterId: string | null, limit: number, cursor: string | null): Page<Agreement> {
+    checkCursor(cursor, /^AG-\d{8,}$/);
     if (meterId === null) return pageOf(this.table.range({ from: cursor === null ? '' : `${cursor}\0`, to: afterPrefix('') }), limit, ({ record }) => record, ({ id }) => id);
     const all = this.ofMeter(meterId).filter(({ id }) => cursor === null || id > cursor);
     return { data: all.slice(0, limit), nextCursor: all.length > limit ? all[limit - 1].id : null };

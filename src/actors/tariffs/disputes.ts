@@ -2,7 +2,7 @@ import type { Dispute } from '../../model/billing.ts';
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { InvoiceBook } from './invoice-book.ts';
-import { pageOf } from './record-page.ts';
+import { checkCursor, pageOf } from './record-page.ts';
 import type { Sequences } from './sequences.ts';
 import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
 
@@ -44,8 +44,9 @@ export class Disputes {
     }
   }
 
-  /** In order of opening, from after `cursor`. Throws `unknown_invoice`. */
+  /** In order of opening, from after `cursor`. Throws `unknown_invoice`, `bad_cursor`. */
   page({ invoiceId, openOnly, limit, cursor }: { invoiceId: string | null; openOnly: boolean; limit: number; cursor: string | null }): Page<Dispute> {
+    checkCursor(cursor, /^D-\d{8,}$/);
     const after = cursor === null ? '' : `${cursor}\0`;
     const isWanted = (dispute: Dispute | null): Dispute | null => (dispute !== null && (!openOnly || dispute.resolvedAt === null) ? dispute : null);
     const prefix = invoiceId !== null ? `i/${this.invoices.get(invoiceId).id}!` : openOnly ? 'o/' : null;

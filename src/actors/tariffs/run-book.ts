@@ -1,7 +1,7 @@
 import type { BillingRun } from '../../model/billing.ts';
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { pageOf } from './record-page.ts';
+import { checkCursor, pageOf } from './record-page.ts';
 import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
 
 /** Faults of a run that are kept; `failed` counts all. */
@@ -32,8 +32,9 @@ export class RunBook {
     return found;
   }
 
-  /** The newest month first, from after `cursor`. */
+  /** The newest month first, from after `cursor`. Throws `bad_cursor`. */
   page(limit: number, cursor: string | null): Page<BillingRun> {
+    checkCursor(cursor, /^run-\d{4}-\d\d$/);
     return pageOf(this.table.range({ from: '', to: cursor ?? afterPrefix(''), reverse: true }), limit, ({ record }) => record, ({ id }) => id);
   }
 

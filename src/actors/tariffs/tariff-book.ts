@@ -100,8 +100,9 @@ export class TariffBook {
     return this.outlines.get(id)!.map(({ version }) => this.find(id, version)).reverse();
   }
 
-  /** The newest of each, in order of id, from after `cursor`: the last id of the page before. */
+  /** The newest of each, in order of id, from after `cursor`: the last id of the page before. Throws `bad_cursor`. */
   page(limit: number, cursor: string | null): Page<TariffVersion> {
+    if (cursor !== null && !this.has(cursor)) throw new OperationalError('bad_cursor', 'the cursor is of no page');
     let first = 0;
     if (cursor !== null) {
       const after = this.ids.findIndex((id) => id > cursor);
