@@ -27,7 +27,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   pino: /^runtime\/log\.ts$/,
   commander: /^(main\.ts|cli\/|engine\/)/,
   pg: /^actors\/sinks\/timescale\//,
-  '@resvg/resvg-js': /^actors\/notifications\/templates\/curve-picture\.ts$/,
+  '@resvg/resvg-js': /^actors\/(notifications\/templates\/curve|tariffs\/calendar)-picture\.ts$/,
   'pg-copy-streams': /^actors\/sinks\/timescale\//,
   nodemailer: /^actors\/notifications\/channels\/email\.ts$/,
   jose: /^actors\/notifications\/channels\/service-account-token\.ts$/,

@@ -194,7 +194,7 @@ describe('a price of URDB', () => {
 
   it('is rounded, and that is said, where it has too many places', () => {
     expect(urdbDecimal(0.1234567891234, 8)).toEqual({ units: 12_345_679n, isExact: false });
-    expect(imported({ energyratestructure: [[{ rate: 0.1234567891234 }], [{ rate: 1 }]] }).notes).toEqual([expect.stringMatching(/1 prices/)]);
+    expect(imported({ energyratestructure: [[{ rate: 0.1234567891234 }], [{ rate: 1 }]] }).notes).toEqual([expect.stringMatching(/were rounded: 1/)]);
   });
 });
 

@@ -100,7 +100,7 @@ function noteTold({ servicetype, fixedchargeeaaddl, enddate }: UrdbRate, notes: 
   if (servicetype !== undefined && !/bundled/i.test(servicetype)) notes.add(`servicetype is ${servicetype}: the rate may be a part of the bill only`);
   if (fixedchargeeaaddl !== undefined && fixedchargeeaaddl !== 0) notes.add('fixedchargeeaaddl is of further meters of a customer, and left out: an agreement has one meter');
   if (enddate !== undefined) notes.add(`enddate ${enddate} is taken as the last day`);
-  if (notes.rounded > 0) notes.add(`${notes.rounded} prices have more than ${PRICE_DIGITS} decimal places, and were rounded`);
+  if (notes.rounded > 0) notes.add(`prices with more than ${PRICE_DIGITS} decimal places were rounded: ${notes.rounded}`);
 }
 
 function idOf({ label, name }: UrdbRate): string {
