@@ -180,8 +180,8 @@ const metering = z
     yearEndPrice: notNegative(price).default('0'),
     /** A credit in money counts from the bill on that it comes of, or from the next one on. */
     creditFrom: z.enum(['thisBill', 'nextBill']).default('thisBill'),
-    /** What becomes of credits in money when the year ends: they are paid out, or lapse. */
-    yearEndCredit: z.enum(['paid', 'lapses']).default('paid'),
+    /** What becomes of credits in money when the year ends: they are paid out, lapse or go on. */
+    yearEndCredit: z.enum(['paid', 'lapses', 'kept']).default('paid'),
   })
   .prefault({});
 

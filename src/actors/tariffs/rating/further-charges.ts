@@ -57,7 +57,9 @@ export function yearMinimumLine(charge: ChargeOf<'minimum'>, due: Amount, covere
   return missingLine(charge, rounding.round(due), covered, `${charge.name} of the year`, rounding);
 }
 
-function missingLine(charge: ChargeOf<'minimum'>, due: Amount, covered: Amount, text: string, rounding: LineRounding): RatedLine | null {
+/** What the charges come to below zero is a credit, and no reason for a higher minimum. */
+function missingLine(charge: ChargeOf<'minimum'>, due: Amount, sum: Amount, text: string, rounding: LineRounding): RatedLine | null {
+  const covered = sum > 0n ? sum : 0n;
   return covered < due ? rounding.once('minimum', charge.name, text, rounding.round(due - covered)) : null;
 }
 

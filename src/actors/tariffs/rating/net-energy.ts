@@ -2,6 +2,7 @@ import { parseDecimal } from '../../../model/decimal.ts';
 import type { Determinants } from '../../../model/energy.ts';
 import type { TariffDocument } from '../tariff-document.ts';
 import type { TariffPlan } from '../tariff-plan.ts';
+import { likePeriod } from './like-period.ts';
 import { QUANTITY_DIGITS, quantityText } from './rated-line.ts';
 
 /** Energy by period of a schedule, microKwh, after what the metering method takes off. Periods without any are left out. */
@@ -78,7 +79,9 @@ export function netEnergy(document: TariffDocument, schedule: string, plan: Tari
   }
   if (document.metering.method === 'netMeteringMoney') return { charged, credited, applied: 0n };
   const account = credits.of(schedule);
-  const applied = applyCredits(account, charged, new Set(plan.energyPeriods.map((periods) => periods[schedule])));
+  const present = new Set(plan.energyPeriods.map((periods) => periods[schedule]));
+  moveToPresent(account, present, (period) => likePeriod(document, schedule, period, plan.from, present));
+  const applied = applyCredits(account, charged, present);
   for (const [period, microKwh] of credited) account.set(period, (account.get(period) ?? 0n) + microKwh);
   return { charged, credited: new Map(), applied };
 }
@@ -89,11 +92,18 @@ export function totalOf(energy: ReadonlyMap<string, bigint>): bigint {
   return total;
 }
 
-/**
- * Takes credits off what is to be charged: those of the same period, and then those of periods that these days do not have, as of another season: they would otherwise have to wait for months. What is left
- * stays. Gives how much was taken off.
- */
-function applyCredits(account: Map<string, bigint>, charged: Map<string, bigint>, periodsOfDays: ReadonlySet<string>): bigint {
+/** A credit of a period that these days do not have, as of another season, becomes one of the period that is at the same times of day: it would have to wait for months. */
+function moveToPresent(account: Map<string, bigint>, present: ReadonlySet<string>, likeOf: (period: string) => string | null): void {
+  for (const [period, credit] of [...account]) {
+    const like = present.has(period) ? null : likeOf(period);
+    if (like === null) continue;
+    account.delete(period);
+    account.set(like, (account.get(like) ?? 0n) + credit);
+  }
+}
+
+/** Takes credits off what is to be charged in their period, and those of no period that is known off whatever there is. What is left stays. Gives how much was taken off. */
+function applyCredits(account: Map<string, bigint>, charged: Map<string, bigint>, present: ReadonlySet<string>): bigint {
   let applied = 0n;
   const apply = (from: string, to: string): void => {
     const credit = account.get(from) ?? 0n;
@@ -105,7 +115,7 @@ function applyCredits(account: Map<string, bigint>, charged: Map<string, bigint>
     setOrDelete(charged, to, use - taken);
   };
   for (const period of [...charged.keys()]) apply(period, period);
-  const others = [...account.keys()].filter((period) => !periodsOfDays.has(period));
+  const others = [...account.keys()].filter((period) => !present.has(period));
   for (const from of others) for (const to of [...charged.keys()]) apply(from, to);
   return applied;
 }

@@ -69,7 +69,7 @@ export function rateStretch({ tariff: { document }, plan, determinants, pastDema
   for (const charge of document.charges) {
     if (charge.kind === 'surcharge') add(percentLine(charge, sumOf(lines.filter((line) => charge.of.includes(line.charge))), rounding));
     else if (charge.kind === 'rebate') add(rebateLine(charge, lines, energy.chargedTotal, days, rounding));
-    else if (charge.kind === 'minimum') add(minimumLine(charge, lines, days, state, isYearEnd(document, days) || isLast, rounding));
+    else if (charge.kind === 'minimum') add(minimumLine(charge, document.metering.creditFrom === 'thisBill' ? lines : withoutExports(lines), days, state, isYearEnd(document, days) || isLast, rounding));
   }
   const net = [...lines];
   for (const charge of document.charges) {
@@ -139,6 +139,11 @@ function minimumLine(charge: ChargeOf<'minimum'>, lines: readonly RatedLine[], d
   }
   state.yearMinimums.delete(charge.name);
   return yearMinimumLine(charge, year.due, year.covered, rounding);
+}
+
+/** Credits that count from the next bill on are no part of what this one comes to. */
+function withoutExports(lines: readonly RatedLine[]): RatedLine[] {
+  return lines.filter(({ kind }) => kind !== 'export');
 }
 
 function isYearEnd({ metering }: TariffDocument, days: BillingDays): boolean {
