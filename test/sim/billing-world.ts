@@ -354,6 +354,7 @@ class BillingWorld {
     this.failures.length = 0;
     this.slowCommits.length = 0;
     this.fleet.away = 0;
+    this.time.jump(Math.max(0, START_MS - this.time.clock.now()));
     await this.time.advance(200_000);
     await this.resolveAll();
     for (const month of MONTHS) await this.finishRun(month);

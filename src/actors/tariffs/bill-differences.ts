@@ -18,6 +18,9 @@ export function billDifferences(before: Bill, after: Bill | null): BillDifferenc
   add('Quarter-hours that are estimated', String(before.quality.estimated), after === null ? null : String(after.quality.estimated));
   add('Energy from the grid', `${before.importKwh} kWh`, after === null ? null : `${after.importKwh} kWh`);
   add('Energy to the grid', `${before.exportKwh} kWh`, after === null ? null : `${after.exportKwh} kWh`);
+  for (const period of new Set([...Object.keys(before.creditKwh), ...Object.keys(after?.creditKwh ?? {})])) {
+    add(`Credit for the next bill, ${period}`, creditText(before.creditKwh[period]), after === null ? null : creditText(after.creditKwh[period]));
+  }
   add('Total', `${before.total} ${before.currency}`, after === null ? null : `${after.total} ${after.currency}`);
   return differences;
 }
@@ -29,6 +32,10 @@ function placeOf({ kind, charge, period, tier, tariffId, tariffVersion, from }: 
 
 function lineText({ quantity, unit, unitPrice, amount }: InvoiceLine): string {
   return unit === 'once' ? amount : `${quantity} ${unit} × ${unitPrice} = ${amount}`;
+}
+
+function creditText(kwh: string | undefined): string {
+  return `${kwh ?? '0'} kWh`;
 }
 
 function daysText({ from, to }: Bill): string {
