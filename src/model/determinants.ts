@@ -46,14 +46,13 @@ export function addUp(plan: MeteringPlan, quarters: Float64Array, quality: Uint8
   const peaks = addPeaks(plan, quarters, quality, coveredBefore);
   const days = addDays(plan, quarters);
   addEnergy(plan, quarters);
-  const counts = [0, 0, 0, 0];
-  const digest = digestOf(quarters, quality, counts);
+  const { measured, missing, digest } = digestOf(quarters, quality);
   return {
     importMicroKwh: Array.from(importSums.subarray(0, plan.energyBucketCount)),
     exportMicroKwh: Array.from(exportSums.subarray(0, plan.energyBucketCount)),
     ...peaks,
     ...days,
-    quality: { measured: counts[QUARTER_QUALITY.measured], estimated: counts[QUARTER_QUALITY.estimated] + counts[QUARTER_QUALITY.covered], missing: counts[QUARTER_QUALITY.missing] },
+    quality: { measured, estimated: count - measured - missing, missing },
     digest,
   };
 }
@@ -62,11 +61,23 @@ function addEnergy(plan: MeteringPlan, quarters: Float64Array): void {
   const { energyBuckets, splits } = plan;
   importSums.fill(0);
   exportSums.fill(0);
+  // Neighbours mostly share a bucket: only where another begins a sum goes to memory.
+  let bucket = NO_BUCKET;
+  let imported = 0;
+  let exported = 0;
   for (let i = 0; i < quarters.length; i++) {
+    if (energyBuckets[i] !== bucket) {
+      importSums[bucket] += imported;
+      exportSums[bucket] += exported;
+      bucket = energyBuckets[i];
+      imported = exported = 0;
+    }
     const net = quarters[i];
-    if (net > 0) importSums[energyBuckets[i]] += net;
-    else exportSums[energyBuckets[i]] -= net;
+    if (net > 0) imported += net;
+    else exported -= net;
   }
+  importSums[bucket] += imported;
+  exportSums[bucket] += exported;
   for (const { index, shares } of splits) {
     const net = quarters[index];
     const sums = net > 0 ? importSums : exportSums;
@@ -81,32 +92,47 @@ function addEnergy(plan: MeteringPlan, quarters: Float64Array): void {
   }
 }
 
+/** Powers by bucket, of whole demand intervals exact, and the index where each was first. */
+const peaks = new Float64Array(NO_BUCKET + 1);
+const peakIndexes = new Int32Array(NO_BUCKET + 1);
+
 function addPeaks(plan: MeteringPlan, quarters: Float64Array, quality: Uint8Array, coveredBefore: number): Pick<Determinants, 'peakMicroKw' | 'peakQuarter' | 'momentMicroKw'> {
   const { firstQuarter, demandBuckets, demandBucketCount, demandQuarters, moments } = plan;
-  const peakMicroKw = new Array<number>(demandBucketCount).fill(0);
-  const peakQuarter = new Array<number>(demandBucketCount).fill(-1);
-  const momentMicroKw = new Array<number>(moments.length).fill(0);
-  if (demandBucketCount === 0 && moments.length === 0) return { peakMicroKw, peakQuarter, momentMicroKw };
+  if (demandBucketCount === 0 && moments.length === 0) return { peakMicroKw: [], peakQuarter: [], momentMicroKw: [] };
   const energy = spreadOverGaps(quarters, quality, coveredBefore);
   const count = quarters.length;
-  let moment = 0;
-  for (let i = 0; i < count; ) {
-    const next = Math.min(count, i + demandQuarters - ((firstQuarter + i) % demandQuarters));
-    let sum = 0;
-    for (let k = i; k < next; k++) sum += energy[k];
-    const microKw = sum > 0 ? Math.round((sum * QUARTERS_PER_HOUR) / (next - i)) : 0;
-    const bucket = demandBuckets[i];
-    if (bucket !== NO_BUCKET && microKw > peakMicroKw[bucket]) {
-      peakMicroKw[bucket] = microKw;
-      peakQuarter[bucket] = firstQuarter + i;
+  peaks.fill(0);
+  peakIndexes.fill(-1);
+  if (demandQuarters === 1) {
+    for (let i = 0; i < count; i++) {
+      const microKw = energy[i] * QUARTERS_PER_HOUR;
+      if (microKw <= peaks[demandBuckets[i]]) continue;
+      peaks[demandBuckets[i]] = microKw;
+      peakIndexes[demandBuckets[i]] = i;
     }
-    while (moment < moments.length && moments[moment] < firstQuarter + next) {
-      if (moments[moment] >= firstQuarter + i) momentMicroKw[moment] = microKw;
-      moment++;
+  } else {
+    for (let i = 0, next = demandQuarters - (firstQuarter % demandQuarters); i < count; i = next, next += demandQuarters) {
+      const microKw = meanMicroKw(energy, i, Math.min(count, next));
+      if (microKw <= peaks[demandBuckets[i]]) continue;
+      peaks[demandBuckets[i]] = microKw;
+      peakIndexes[demandBuckets[i]] = i;
     }
-    i = next;
   }
-  return { peakMicroKw, peakQuarter, momentMicroKw };
+  return {
+    peakMicroKw: Array.from(peaks.subarray(0, demandBucketCount)),
+    peakQuarter: Array.from(peakIndexes.subarray(0, demandBucketCount), (i) => (i < 0 ? -1 : firstQuarter + i)),
+    momentMicroKw: moments.map((quarter) => {
+      const first = quarter - (quarter % demandQuarters) - firstQuarter;
+      return quarter < firstQuarter || quarter >= firstQuarter + count ? 0 : Math.max(0, meanMicroKw(energy, Math.max(0, first), Math.min(count, first + demandQuarters)));
+    }),
+  };
+}
+
+/** Of the quarter-hours `from` ≤ index < `to`. */
+function meanMicroKw(energy: Float64Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from; i < to; i++) sum += energy[i];
+  return Math.round((sum * QUARTERS_PER_HOUR) / (to - from));
 }
 
 /** The quarter-hours' energy with that of a count shared out, in whole units, over the gap that it covers. Borrowed until the next call. */
@@ -153,14 +179,17 @@ function addDays(plan: MeteringPlan, quarters: Float64Array): Pick<Determinants,
 
 const TWO_POW_32 = 2 ** 32;
 
-/** 52 bits of what is known of each quarter-hour, in order: of two states that differ one in 4e15 looks the same. Counts the qualities on the way. */
-function digestOf(quarters: Float64Array, quality: Uint8Array, counts: number[]): number {
+/** 52 bits of what is known of each quarter-hour, in order: of two states that differ one in 4e15 looks the same. Counts on the way. */
+function digestOf(quarters: Float64Array, quality: Uint8Array): { measured: number; missing: number; digest: number } {
+  let measured = 0;
+  let missing = 0;
   let a = 0x9747b28c;
   let b = 0x3c6ef372;
   for (let i = 0; i < quarters.length; i++) {
     const net = quarters[i];
     const known = quality[i];
-    counts[known]++;
+    if (known === QUARTER_QUALITY.measured) measured++;
+    else if (known === QUARTER_QUALITY.missing) missing++;
     const low = net | 0;
     // Of all but the largest consumers' it is all.
     const word = low === net ? low : low ^ Math.imul(Math.floor(net / TWO_POW_32) + 1, 0x27d4eb2f);
@@ -169,7 +198,7 @@ function digestOf(quarters: Float64Array, quality: Uint8Array, counts: number[])
     b = Math.imul(b + word, 0x85ebca6b);
     b = ((b << 13) | (b >>> 19)) ^ known;
   }
-  return (finish(b) >>> 12) * TWO_POW_32 + finish(a);
+  return { measured, missing, digest: (finish(b) >>> 12) * TWO_POW_32 + finish(a) };
 }
 
 /** Murmur3's last step: every bit of the word changes half of those that come out. */

@@ -55,6 +55,7 @@ export function readEnergyRow(block: Uint8Array, row: number, from: number, to: 
   const end = Math.min(to, isRun ? first + block[present + 1] : QUARTERS_PER_DAY);
   for (let quarter = first; quarter < end; quarter++) {
     if (!isRun && (block[present + (quarter >> 3)] & (1 << (quarter & 7))) === 0) continue;
+    const start = p;
     let byte = block[p++];
     let zigzag = byte & 0x7f;
     if (byte >= 0x80) {
@@ -63,17 +64,25 @@ export function readEnergyRow(block: Uint8Array, row: number, from: number, to: 
       if (byte >= 0x80) {
         byte = block[p++];
         zigzag |= (byte & 0x7f) << 14;
-        for (let unit = 2 ** 21; byte >= 0x80; unit *= 0x80) {
-          byte = block[p++];
-          zigzag += (byte & 0x7f) * unit;
-        }
+        while (byte >= 0x80) byte = block[p++];
       }
     }
     if (quarter < from) continue;
-    const odd = zigzag % 2;
-    microKwh[at + quarter] = (odd === 0 ? zigzag / 2 : -(zigzag + 1) / 2) * scale;
+    microKwh[at + quarter] = (p - start <= 3 ? (zigzag >> 1) ^ -(zigzag & 1) : longValue(block, start)) * scale;
     quality[at + quarter] = isUniform ? known : (block[measured + (quarter >> 3)] & (1 << (quarter & 7))) !== 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
   }
+}
+
+/** A value that no 32-bit arithmetic holds. */
+function longValue(block: Uint8Array, start: number): number {
+  let zigzag = 0;
+  let unit = 1;
+  for (let p = start; ; p++) {
+    zigzag += (block[p] & 0x7f) * unit;
+    if (block[p] < 0x80) break;
+    unit *= 0x80;
+  }
+  return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
 }
 
 /** Changes quarter-hours of a block. Reused; rows that nothing was changed in are copied as they are. */
