@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { demandOf, makeBill, NOTHING_CARRIED, type CarriedOver, type MonthDemand, type RatedBill } from '../../src/actors/tariffs/bill-rating.ts';
 import { tariffPlan } from '../../src/actors/tariffs/metering-plan.ts';
-import { tariffSchema, type TariffDocument } from '../../src/actors/tariffs/tariff-document.ts';
+import { checkTariff } from '../../src/actors/tariffs/tariff-check.ts';
+import type { TariffDocument, TariffFault } from '../../src/actors/tariffs/tariff-document.ts';
 import type { TariffPlan } from '../../src/actors/tariffs/tariff-plan.ts';
 import { addUp, QUARTER_QUALITY } from '../../src/model/determinants.ts';
 import { REPOSITORY } from './engine-process.ts';
@@ -58,7 +59,8 @@ export function samTariff(inputs: SamInputs, year: number, change: (document: Re
   const price = (value: number): string => decimal(value * scale);
   const method = (['netMetering', 'netMeteringMoney', 'netBilling', 'netBilling', 'netBilling'] as const)[inputs.ur_metering_option];
   const sells = inputs.ur_ec_tou_mat.some((row) => row[5] > 0);
-  const periods = [...new Set(inputs.ur_ec_tou_mat.map(([period]) => period))];
+  const used = new Set([...inputs.ur_ec_sched_weekday, ...inputs.ur_ec_sched_weekend].flat());
+  const periods = [...new Set(inputs.ur_ec_tou_mat.map(([period]) => period))].filter((period) => used.has(period));
   const rates = (column: number) =>
     periods.map((period) => ({
       period: `p${period}`,
@@ -102,11 +104,23 @@ export function samTariff(inputs: SamInputs, year: number, change: (document: Re
       creditFrom: inputs.ur_metering_option === 3 && inputs.ur_nb_apply_credit_current_month !== 1 ? 'nextBill' : 'thisBill',
       yearEndCredit: inputs.ur_nb_credit_expire === 1 ? 'lapses' : inputs.ur_nm_credit_rollover === 1 && inputs.ur_metering_option === 0 ? 'kept' : 'paid',
     },
-    // So that months may be compared as they come; its own are not rounded at all.
-    rounding: { digits: 6, mode: 'halfEven' },
+    // Its bills are not rounded at all: ours are where they are paid.
+    rounding: { digits: 6, mode: 'halfEven', totalStep: '0.01' },
   };
   change(document);
-  return tariffSchema.parse(document);
+  const checked = checkTariff(document);
+  if (checked.document === null) throw new SamRefusal(checked.faults);
+  return checked.document;
+}
+
+/** No tariff of ours. */
+export class SamRefusal extends Error {
+  readonly faults: TariffFault[];
+
+  constructor(faults: TariffFault[]) {
+    super(JSON.stringify(faults));
+    this.faults = faults;
+  }
 }
 
 const MONTHS = Array.from({ length: 12 }, (_, index) => index + 1);

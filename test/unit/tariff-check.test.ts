@@ -141,6 +141,7 @@ describe('a tariff', () => {
     ['tiers that do not rise', (document) => document.charges[2].rates[0].tiers.splice(1, 0, { upToKw: '10.0', price: '1' }), 'charges.2.rates.0.tiers.1.upToKw', /more than the end/],
     ['a tier of nothing', (document) => (document.charges[2].rates[0].tiers[0].upToKw = '0'), 'charges.2.rates.0.tiers.0.upToKw', /more than 0/],
     ['tiers of two units', (document) => document.charges[0].rates[0].tiers.splice(1, 0, { upTo: { value: '200', unit: 'kWh/day' }, price: '1' }), 'charges.0.rates.0.tiers', /one unit/],
+    ['tiers of a unit that do not rise', (document) => document.charges[0].rates[0].tiers.splice(1, 0, { upTo: { value: '2', unit: 'kWh/kW' }, price: '1' }, { upTo: { value: '100', unit: 'kWh' }, price: '1' }), 'charges.0.rates.0.tiers.2.upTo', /more than the end/],
     ['tiers of all periods with other ends', (document) => (document.charges[0].rates[1].tiers[0].upTo.value = '101'), 'charges.0.rates.1.tiers', /same ends/],
     ['demand by periods of no schedule', (document) => delete document.charges[3].schedule, 'charges.3.schedule', /is missing/],
     ['the highest demand by a schedule', (document) => (document.charges[2].schedule = 'use'), 'charges.2.schedule', /"periods" alone/],

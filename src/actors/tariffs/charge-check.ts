@@ -21,9 +21,9 @@ export function chargeFaults(document: TariffDocument): TariffFault[] {
 function ownFaults(document: TariffDocument, charge: Charge, index: number, path: string): TariffFault[] {
   switch (charge.kind) {
     case 'energy':
-      return [...periodFaults(document, charge.schedule, charge.rates, path), ...energyTierFaults(charge, path)];
+      return [...periodFaults(document, charge.schedule, charge.rates, path), ...energyTierFaults(document, charge, path)];
     case 'export':
-      return [...methodFaults(document, path), ...periodFaults(document, charge.schedule, charge.rates, path), ...energyTierFaults(charge, path)];
+      return [...methodFaults(document, path), ...periodFaults(document, charge.schedule, charge.rates, path), ...energyTierFaults(document, charge, path)];
     case 'demand':
       return demandFaults(document, charge, path);
     case 'surcharge':
@@ -58,32 +58,49 @@ function periodFaults({ schedules }: TariffDocument, name: string, rates: readon
   return [...faults, ...without.map((period) => ({ path: `${path}.rates`, message: `there is no price for period "${period}" of schedule "${name}"` }))];
 }
 
-function energyTierFaults(charge: ChargeOf<'energy' | 'export'>, path: string): TariffFault[] {
+function energyTierFaults(document: TariffDocument, charge: ChargeOf<'energy' | 'export'>, path: string): TariffFault[] {
   const faults = charge.rates.flatMap(({ tiers }, index) => {
-    const units = new Set(tiers.flatMap(({ upTo }) => (upTo === null ? [] : [upTo.unit])));
+    const perDay = new Set(tiers.flatMap(({ upTo }) => (upTo === null ? [] : [upTo.unit.endsWith('/day')])));
     const tierPath = `${path}.rates.${index}.tiers`;
-    const ends = tiers.map(({ upTo }) => upTo?.value ?? null);
-    return [...endFaults(ends, tierPath, 'upTo'), ...(units.size > 1 ? [{ path: tierPath, message: 'the ends of all tiers of a period have one unit' }] : [])];
+    const ends = tiers.map(({ upTo }) => (upTo === null ? null : { end: upTo.value, unit: upTo.unit }));
+    return [...endFaults(ends, tierPath, 'upTo'), ...(perDay.size > 1 ? [{ path: tierPath, message: 'the ends of all tiers of a period have one unit, or one by the kW and one without' }] : [])];
   });
-  if (charge.kind === 'energy' && charge.tierScope === 'total') {
-    const ends = charge.rates.map(({ tiers }) => JSON.stringify(tiers.map(({ upTo }) => (upTo === null ? null : [parseDecimal(upTo.value, TIER_DIGITS).toString(), upTo.unit]))));
-    const other = ends.findIndex((end) => end !== ends[0]);
-    if (other >= 0) faults.push({ path: `${path}.rates.${other}.tiers`, message: `where tiers count the use of all periods, each has the same ends; those of "${charge.rates[0].period}" are others` });
-  }
+  if (charge.kind === 'energy' && charge.tierScope === 'total') faults.push(...sharedEndFaults(document, charge, path));
   return faults;
 }
 
-/** Ends rise from above 0, and only the last is open. */
-function endFaults(ends: readonly (string | null)[], path: string, field: string): TariffFault[] {
-  let before = 0n;
-  return ends.flatMap((end, index): TariffFault[] => {
+/** Periods of a season share their tiers; those of another, as of a winter's baseline, may have others. */
+function sharedEndFaults({ seasons, schedules }: TariffDocument, charge: ChargeOf<'energy'>, path: string): TariffFault[] {
+  const rules = schedules.find(({ name }) => name === charge.schedule)?.rules ?? [];
+  const ends = charge.rates.map(({ tiers }) => JSON.stringify(tiers.map(({ upTo }) => (upTo === null ? null : [parseDecimal(upTo.value, TIER_DIGITS).toString(), upTo.unit]))));
+  const faults = new Map<number, TariffFault>();
+  for (const season of seasons.length === 0 ? [null] : seasons.map(({ name }) => name)) {
+    const periods = new Set(rules.filter((rule) => season === null || rule.seasons.length === 0 || rule.seasons.includes(season)).flatMap(({ spans }) => spans.map(({ period }) => period)));
+    const present = charge.rates.flatMap(({ period }, index) => (periods.has(period) ? [index] : []));
+    const other = present.find((index) => ends[index] !== ends[present[0]]);
+    if (other === undefined) continue;
+    const first = charge.rates[present[0]].period;
+    faults.set(other, { path: `${path}.rates.${other}.tiers`, message: `where tiers count the use of all periods, those of a season have the same ends; those of "${first}" are others` });
+  }
+  return [...faults.values()];
+}
+
+interface TierEnd {
+  end: string;
+  unit: string;
+}
+
+/** Ends rise from above 0, those of a unit each, and only the last is open. */
+function endFaults(ends: readonly (TierEnd | null)[], path: string, field: string): TariffFault[] {
+  const before = new Map<string, bigint>();
+  return ends.flatMap((tierEnd, index): TariffFault[] => {
     const isLast = index === ends.length - 1;
     const at = `${path}.${index}.${field}`;
-    if (end === null) return isLast ? [] : [{ path: at, message: 'is missing: only the last tier has no end' }];
+    if (tierEnd === null) return isLast ? [] : [{ path: at, message: 'is missing: only the last tier has no end' }];
     if (isLast) return [{ path: at, message: 'expected null: what is above the last tier would have no price' }];
-    const value = parseDecimal(end, TIER_DIGITS);
-    const isHigher = value > before;
-    before = value;
+    const value = parseDecimal(tierEnd.end, TIER_DIGITS);
+    const isHigher = value > (before.get(tierEnd.unit) ?? 0n);
+    before.set(tierEnd.unit, value);
     return isHigher ? [] : [{ path: at, message: index === 0 ? 'expected more than 0' : 'expected more than the end of the tier before' }];
   });
 }
@@ -91,7 +108,7 @@ function endFaults(ends: readonly (string | null)[], path: string, field: string
 function demandFaults(document: TariffDocument, charge: ChargeOf<'demand'>, path: string): TariffFault[] {
   const faults = charge.rates.flatMap(({ tiers }, index) =>
     endFaults(
-      tiers.map(({ upToKw }) => upToKw),
+      tiers.map(({ upToKw }) => (upToKw === null ? null : { end: upToKw, unit: 'kW' })),
       `${path}.rates.${index}.tiers`,
       'upToKw',
     ),

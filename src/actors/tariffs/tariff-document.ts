@@ -65,7 +65,7 @@ const schedule = z.strictObject({
 
 export const TIER_UNITS = ['kWh', 'kWh/day', 'kWh/kW', 'kWh/kW/day'] as const;
 
-/** Tiers follow each other; only the last has no end. */
+/** Tiers follow each other; only the last has no end. Ends in kWh and by the kW may be mixed: one that comes out below the one before it makes a tier with nothing in it. */
 const energyTier = z.strictObject({
   /** End of the tier in the month: kWh; kWh for each day of it; kWh for each kW of the highest demand of the month (as demand charges of measure `max` count it, where there are some); both. */
   upTo: z.strictObject({ value: quantity, unit: z.enum(TIER_UNITS) }).nullable().default(null),
@@ -83,7 +83,7 @@ const energyCharge = z.strictObject({
   name: chargeName,
   schedule: name,
   rates: z.array(ofPeriod(energyTier)).min(1).max(64),
-  /** What a tier's end counts: the use of its period, or of all periods together (then each period's part of a tier is its share of the use, and all periods have the same ends). */
+  /** What a tier's end counts: the use of its period, or of all periods together (then each period's part of a tier is its share of the use, and all periods of a season have the same ends). */
   tierScope: z.enum(['period', 'total']).default('period'),
 });
 
