@@ -1,7 +1,7 @@
 import type { Agreement, BillingRun, Dispute, Invoice, Payment } from '../../src/model/billing.ts';
 import { QUARTER_MS } from '../../src/model/energy.ts';
 import type { BillingEvent } from '../../src/actors/tariffs/protocol.ts';
-import { MONTHS } from './billing-plan.ts';
+import { METERS, MONTHS } from './billing-plan.ts';
 
 /** What has to come of it. Works with cents and whole microKwh of its own, from nothing but what was said and what let out. */
 
@@ -60,6 +60,16 @@ export class BillingOracle {
     this.checkStanding(books);
     for (const run of books.runs) this.checkRun(run, books.invoices);
     if (books.disagreeing.length > 0) this.fail(`${books.disagreeing.join(', ')} are not what their intervals come to`);
+  }
+
+  /** A run that has just ended, and that nobody has started again: whoever was there all the time has an invoice, and nobody was counted twice. */
+  checkEnded(run: BillingRun, { invoices, agreements }: Pick<FinalBooks, 'invoices' | 'agreements'>): void {
+    if (run.done > agreements.length) this.fail(`the run of ${run.month} is through with ${run.done} of ${agreements.length} agreements`);
+    for (const { id, meterId, version } of agreements) {
+      if (version > 1 || Number(id.slice(3)) > METERS) continue;
+      const isBilled = invoices.some(({ agreementId, from, number }) => agreementId === id && number !== null && from.startsWith(run.month));
+      if (!isBilled) this.fail(`the run of ${run.month} left out ${meterId}`);
+    }
   }
 
   private toldInvoice(invoice: Invoice): void {

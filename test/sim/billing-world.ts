@@ -357,10 +357,11 @@ class BillingWorld {
     this.time.jump(Math.max(0, START_MS - this.time.clock.now()));
     await this.time.advance(200_000);
     await this.resolveAll();
+    await this.endRuns();
     for (const month of MONTHS) await this.finishRun(month);
     // A credit that goes on needs a look for each month.
     await this.time.advance((MONTHS.length + 1) * (CORRECTION_EVERY_MS + 30_000));
-    const books = await this.books();
+    const books = await this.finalBooks();
     if (this.problem !== null) return;
     this.oracle.check(books, this.time.clock.now());
     this.checkCopy(books);
@@ -372,9 +373,21 @@ class BillingWorld {
     for (const { id } of open) await this.sure({ kind: 'resolveDispute', id, outcome: 'rejected', resolution: 'no', creditAmount: null, by: 'Bob' }, () => {});
   }
 
+  /** Runs that are under way end without being started again. */
+  private async endRuns(): Promise<void> {
+    const { runs } = await this.books();
+    for (const { id, month } of runs) await this.awaitRun(id, month);
+    const books = await this.books();
+    for (const run of books.runs) this.oracle.checkEnded(run, books);
+  }
+
   private async finishRun(month: string): Promise<void> {
     let id = '';
     await this.sure({ kind: 'startRun', month, by: 'Ada' }, (run) => (id = run.id));
+    await this.awaitRun(id, month);
+  }
+
+  private async awaitRun(id: string, month: string): Promise<void> {
     for (let waits = 0; waits < 100 && this.problem === null; waits++) {
       let state = '';
       await this.sure({ kind: 'run', id }, (run) => (state = run.state));
@@ -391,6 +404,12 @@ class BillingWorld {
     await this.sure({ kind: 'disputes', invoiceId: null, openOnly: false, limit: 10_000, cursor: null }, ({ data }) => (books.disputes = data));
     await this.sure({ kind: 'agreements', meterId: null, limit: 10_000, cursor: null }, ({ data }) => (books.agreements = data));
     await this.sure({ kind: 'runs', limit: 100, cursor: null }, ({ data }) => (books.runs = data));
+    return books;
+  }
+
+  /** With what is of each invoice. */
+  private async finalBooks(): Promise<FinalBooks> {
+    const books = await this.books();
     for (const invoice of books.invoices) {
       if (invoice.state === 'draft') continue;
       await this.sure({ kind: 'payments', invoiceId: invoice.id }, (payments) => books.payments.set(invoice.id, payments));
