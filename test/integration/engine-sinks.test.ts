@@ -99,8 +99,8 @@ suiteWithOwnPostgres('an engine and its database', {}, (postgres) => {
     await expectAll(30);
     const metrics = await scrape(engine);
     expect([metrics.get('seg_sink_up{sink="timescale"}'), metrics.get('seg_sink_set_aside_total{sink="timescale"}')]).toEqual([1, 0]);
-    // Of two shards, and of the alerts, of which there are none.
-    expect(Object.keys(await storedCursors(database)).length).toBe(3);
+    // Of two shards, of the alerts and of the bills, of which there are none.
+    expect(Object.keys(await storedCursors(database)).length).toBe(4);
     expect(await engine.stop()).toBe(0);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ACK_BUCKETS_MS } from '../../src/actors/ingest/ingest-stats.ts';
-import { familiesOf, METRIC, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type SinkThreadSnapshot, type ThreadSnapshot } from '../../src/engine/engine-metrics.ts';
+import { familiesOf, METRIC, type BillingThreadSnapshot, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type SinkThreadSnapshot, type ThreadSnapshot } from '../../src/engine/engine-metrics.ts';
 import { MAILBOX_BUCKETS_MS, MailboxMetrics } from '../../src/runtime/mailbox-metrics.ts';
 import { ThreadMetrics } from '../../src/runtime/metrics.ts';
 
@@ -45,6 +45,11 @@ const sinks: SinkThreadSnapshot = {
   ],
 };
 
+const billing: BillingThreadSnapshot = {
+  kind: 'billing', thread: 'billing', epoch: 1, stats: null, mailboxes: {}, storeBytes: 12_288,
+  billing: { turns: 9, questions: 20, costs: 5, loads: 3, events: 40, commitMsTotal: 1_500, commitMsMax: 200, waiting: 2, tariffVersions: 4, runsUnderWay: 1, billed: 300, billingFaults: 6, compared: 70, corrected: 8 },
+};
+
 const main: MainThreadSnapshot = {
   kind: 'main', thread: 'main', epoch: 1, stats: STATS, mailboxes: {}, version: '0.1.0', liveConnections: 4, dataDiskFreeBytes: 8_192,
   children: [{ name: 'shard-0', state: 'up', restarts: 0 }, { name: 'shard-1', state: 'backing_off', restarts: 3 }],
@@ -75,6 +80,17 @@ describe('the engine metrics', () => {
     'seg_sink_batches_total{sink="timescale"} 6',
     'seg_sink_set_aside_total{sink="kafka"} 1',
     'seg_sink_failures_total{sink="timescale"} 8',
+    'seg_billing_questions_total{needs="energy"} 5',
+    'seg_billing_runs_under_way 1',
+    'seg_billing_agreements_total{outcome="billed"} 300',
+    'seg_billing_agreements_total{outcome="failed"} 6',
+    'seg_billing_compared_total 70',
+    'seg_billing_corrected_total 8',
+    'seg_billing_events_total 40',
+    'seg_billing_commit_seconds_total 1.5',
+    'seg_billing_waiting 2',
+    'seg_billing_tariff_versions 4',
+    'seg_billing_store_bytes 12288',
     'seg_readings_total{outcome="accepted"} 10000',
     'seg_readings_total{outcome="duplicate"} 80',
     'seg_readings_total{outcome="rejected"} 14',
@@ -112,7 +128,7 @@ describe('the engine metrics', () => {
     'seg_thread_heap_bytes{thread="main"} 5000',
     'seg_build_info{version="0.1.0"} 1',
   ])('have a line %s', async (line) => {
-    expect(await scrape([ingest('ingest-0'), ingest('ingest-1'), shard(0), shard(1), sinks, main])).toContain(line);
+    expect(await scrape([ingest('ingest-0'), ingest('ingest-1'), shard(0), shard(1), sinks, billing, main])).toContain(line);
   });
 
   test('say nothing of a checkpoint that was never made', async () => {
