@@ -20,17 +20,22 @@ const DAY_MINUTES = 1_440;
 /** Of a leap year. */
 const YEAR_DAYS: readonly string[] = Array.from({ length: 366 }, (_, day) => new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(5, 10));
 
-/** Of each charge whose price depends on the time. */
+/** Of each charge whose price depends on the time. Days of the same seasons are alike, and counted out once. */
 export function countPrices(document: TariffDocument): PriceCount[] {
   const types = document.holidays.length > 0 ? DAY_TYPES : DAY_TYPES.filter((type) => type !== 'holiday');
+  const daysOf = new Map<string, { seasons: string[]; days: number }>();
+  for (const day of YEAR_DAYS) {
+    const seasons = document.seasons.length === 0 ? ['all'] : document.seasons.filter((season) => inSeason(season, day)).map(({ name }) => name);
+    const alike = daysOf.get(seasons.join(' ')) ?? { seasons, days: 0 };
+    alike.days++;
+    daysOf.set(seasons.join(' '), alike);
+  }
   return document.charges.filter(isTimed).map((charge) => {
     const count: PriceCount = { charge: charge.name, minutes: 0, least: Infinity, most: 0 };
-    for (const day of YEAR_DAYS) {
-      const seasons = document.seasons.length === 0 ? ['all'] : document.seasons.filter((season) => inSeason(season, day)).map(({ name }) => name);
+    for (const { seasons, days } of daysOf.values()) {
       for (const type of types) {
-        const prices = pricesByMinute(document, charge, seasons, type);
-        count.minutes += DAY_MINUTES;
-        for (const found of prices) {
+        count.minutes += days * DAY_MINUTES;
+        for (const found of pricesByMinute(document, charge, seasons, type)) {
           count.least = Math.min(count.least, found);
           count.most = Math.max(count.most, found);
         }
