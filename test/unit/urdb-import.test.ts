@@ -16,6 +16,7 @@ const OPTIONS: UrdbOptions = { zone: 'America/Los_Angeles', currency: 'USD', id:
 const always = (period: number): number[][] => Array.from({ length: 12 }, () => Array<number>(24).fill(period));
 /** Period 1 from 16 to 21 o'clock in June to September, else 0. */
 const summerEvenings = always(0).map((hours, month) => (month >= 5 && month <= 8 ? hours.map((_, hour) => (hour >= 16 && hour < 21 ? 1 : 0)) : hours));
+const bySeason = always(0).map((hours, month) => (month >= 5 && month <= 8 ? hours.map(() => 1) : hours));
 
 function rate(more: Json = {}): Json {
   return {
@@ -95,7 +96,11 @@ describe('a rate of URDB', () => {
     });
     const { document, notes } = imported({ energyratestructure: [tiers(0.1), [{ rate: 1 }]] });
     expect(document!.charges[0]).toMatchObject({ tierScope: 'period' });
-    expect(notes).toEqual([expect.stringMatching(/differ from period to period/)]);
+    // Baselines of summer and winter: no month has both.
+    const seasonal = imported({ energyratestructure: [tiers(0.1), [{ rate: 0.2, max: 8, unit: 'kWh daily' }, { rate: 1 }]], energyweekdayschedule: bySeason, energyweekendschedule: bySeason });
+    expect(seasonal).toMatchObject({ faults: [], notes: [] });
+    expect(seasonal.document!.charges[0]).toMatchObject({ tierScope: 'total' });
+    expect(notes).toEqual([expect.stringMatching(/differ between periods of a month/)]);
   });
 
   it('credits exports by its sell rates under net billing', () => {

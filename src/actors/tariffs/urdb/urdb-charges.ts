@@ -70,19 +70,20 @@ function energyCharges({ energyratestructure }: UrdbRate, schedule: UrdbSchedule
       tiers: energyTiers(energyratestructure[index], `energyratestructure.${index}`, notes).map((tier) => ({ upTo: tier.upTo, price: sumText(price(tier.of), notes) })),
     }));
   const rates = ratesBy(({ rate, adj }) => [rate, adj]);
-  const charges: NewCharge[] = [{ kind: 'energy', name: 'Energy', schedule: schedule.name, rates, tierScope: tierScopeOf(rates, notes) }];
+  const charges: NewCharge[] = [{ kind: 'energy', name: 'Energy', schedule: schedule.name, rates, tierScope: tierScopeOf(rates, schedule, notes) }];
   const sells = used.some((index) => energyratestructure[index].some(({ sell }) => sell !== 0));
   if (sells && creditsExport) charges.push({ kind: 'export', name: 'Export credit', schedule: schedule.name, rates: ratesBy(({ sell }) => [sell]) });
   if (sells && !creditsExport) notes.add('sell rates are of no account under net metering');
   return charges;
 }
 
-/** Ends count the use of the whole month. Where periods have other ends that cannot be, and each counts its own. */
-function tierScopeOf(rates: EnergyRates, notes: ImportNotes): 'period' | 'total' {
+/** Ends count the use of the whole month. Where the periods of a month have other ends that cannot be, and each counts its own. */
+function tierScopeOf(rates: EnergyRates, { weekday, weekend }: UrdbSchedule, notes: ImportNotes): 'period' | 'total' {
   if (rates.length === 1 || rates.every(({ tiers }) => tiers.length === 1)) return 'period';
-  const ends = rates.map(({ tiers }) => JSON.stringify(tiers.map(({ upTo }) => upTo)));
-  if (ends.every((end) => end === ends[0])) return 'total';
-  notes.add('the ends of tiers differ from period to period: each counts the use of its own period');
+  const ends = new Map(rates.map(({ period, tiers }) => [period, JSON.stringify(tiers.map(({ upTo }) => upTo))]));
+  const isShared = weekday.every((hours, month) => new Set([...hours, ...weekend[month]].map((index) => ends.get(periodName(index)))).size === 1);
+  if (isShared) return 'total';
+  notes.add('the ends of tiers differ between periods of a month: each counts the use of its own period');
   return 'period';
 }
 
