@@ -1,8 +1,9 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { post, scrape } from '../support/engine-api.ts';
 import { allOf, exampleTariff, postQuarters, send, sent } from '../support/billing-engine.ts';
-import { EngineProcess, eventually, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
+import { EngineProcess, eventually, removeDirectory, REPOSITORY, seg, temporaryDirectory } from '../support/engine-process.ts';
 
 /** Tariffs and bills of a real engine: from a document and readings to invoices that outlive a kill in the middle of a run. */
 
@@ -10,6 +11,7 @@ const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 /** Sydney's clock goes to summer time on 2026-10-04: that day has 92 quarter-hours. */
 const OCTOBER = { fromMs: Date.UTC(2026, 8, 30, 14), toMs: Date.UTC(2026, 9, 31, 13) };
+const EXAMPLES = join(REPOSITORY, 'docs/tariffs');
 /** Customers whose meters sent a few readings. */
 const CROWD = 800;
 
@@ -58,6 +60,10 @@ describe('an engine with tariffs and bills', () => {
     const put = await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', exampleTariff(), { 'if-none-match': '*' });
     expect([put.status, put.headers.get('etag')]).toEqual([201, '"1"']);
     expect((await send(engine, 'PUT', '/api/v1/tariffs/tou?by=ada', exampleTariff(), { 'if-none-match': '*' })).status).toBe(409);
+    for (const file of readdirSync(EXAMPLES).filter((name) => name.endsWith('.json'))) {
+      const document = JSON.parse(readFileSync(join(EXAMPLES, file), 'utf8')) as { id: string };
+      expect((await send(engine, 'POST', '/api/v1/tariffs/check', document)).body, file).toMatchObject({ valid: true, document: { id: document.id } });
+    }
   });
 
   test('costs a month to the cent, over a change of the clock and a holiday', async () => {
