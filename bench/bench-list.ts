@@ -2,6 +2,7 @@ import { kafkaAvailable, KAFKA_HOW_TO } from '../test/services/kafka.ts';
 import { postgresAvailable, POSTGRES_HOW_TO } from '../test/services/postgres.ts';
 import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
+import { BILLING_RUN_FULL, run as runBillingRun } from './load/billing-run.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
 import { KAFKA_LOG_FULL, run as runKafkaLog } from './load/kafka-log.ts';
 import { RERATE_FULL, run as runRerate } from './load/rerate.ts';
@@ -53,6 +54,7 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'alert-list', run: (effort) => runAlertList(effort === 'full' ? ALERT_LIST_FULL : { alerts: 500, queriesPerRound: 2, rounds: 1 }) },
   { group: 'load', name: 'rerate', run: (effort, { meters } = {}) => runRerate(effort === 'full' ? { ...RERATE_FULL, meters: meters ?? RERATE_FULL.meters } : { meters: 300, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
+  { group: 'load', name: 'billing-run', run: (effort, { meters } = {}) => runBillingRun(effort === 'full' ? { ...BILLING_RUN_FULL, agreements: meters ?? BILLING_RUN_FULL.agreements } : { agreements: 600, rounds: 1 }) },
   {
     group: 'load',
     name: 'sink-kafka',

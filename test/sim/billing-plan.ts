@@ -51,7 +51,7 @@ export function makeBillingPlan(seed: number, stepCount: number): BillingPlan {
 
 function nextStep(random: Random): BillingStep {
   const chance = random.next();
-  if (chance < 0.25) return { kind: 'wait', ms: random.pick([random.int(1, 50), random.int(1, 1_000), random.int(1_000, 40_000), random.int(60_000, 200_000)]) };
+  if (chance < 0.25) return { kind: 'wait', ms: random.pick([random.int(1, 50), random.int(1, 1_000), random.int(1_000, 40_000), random.int(60_000, 200_000), 650_000]) };
   if (chance < 0.72) return command(random);
   return fault(random);
 }
@@ -66,7 +66,7 @@ function command(random: Random): BillingStep {
       return { kind: 'startRun', month };
     case 3:
     case 4:
-      return { kind: 'lateEnergy', meter: random.int(0, METERS - 1), month, quarter: random.int(0, 2_800), quarters: random.pick([1, 1, 8]), microKwh: random.pick([0, 12_000, 500_000, -300_000]) };
+      return { kind: 'lateEnergy', meter: random.pick([0, 1, 2, random.int(0, METERS - 1)]), month, quarter: random.int(0, 2_800), quarters: random.pick([1, 1, 8]), microKwh: random.pick([0, 12_000, 500_000, -300_000]) };
     case 5:
     case 6:
     case 7:

@@ -333,6 +333,35 @@ describe('costs', () => {
   });
 });
 
+describe('the supervisor', () => {
+  test('lets nothing out before it is on disk, and leaves no timer behind', async () => {
+    let letGo = (): void => {};
+    let isHeld = false;
+    const world = await TariffsWorld.start(undefined, { takeCommit: () => (isHeld ? new Promise((resolve) => (letGo = resolve)) : Promise.resolve()) });
+    isHeld = true;
+    let isDone = false;
+    const put = world.putTariff(flatTariff()).then(() => (isDone = true));
+    await world.pass(0);
+    expect(isDone).toBe(false);
+    letGo();
+    await put;
+    isHeld = false;
+    await world.actor.stop();
+    expect(world.time.timersPending).toBe(0);
+    await expect(world.ask({ kind: 'tariffs', limit: 1, cursor: null })).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+  });
+
+  test('ends when a commit fails: who waits may try again, and the next has what was on disk', async () => {
+    const world = await TariffsWorld.start();
+    await world.putTariff(flatTariff());
+    world.store.failNext('storage_full');
+    await expect(world.putTariff(flatTariff())).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    expect(world.failures).toMatchObject([{ code: 'storage_full' }]);
+    await world.restart();
+    expect(await world.ask({ kind: 'tariffVersions', id: 'flat' })).toHaveLength(1);
+  });
+});
+
 describe('what leaves the supervisor', () => {
   test('is read again by a consumer that was away, and everything by a new one', async () => {
     const world = await july(2);

@@ -85,6 +85,8 @@ export class TariffsActor {
   private underWay: Work[] = [];
   private isTurning = false;
   private timer: TimerHandle | null = null;
+  /** Of work between turns: a thread that has ended is held by none. */
+  private readonly pauses = new Set<TimerHandle>();
   /** When the last turn was. */
   private turnMs = -Infinity;
   private costsUnderWay = 0;
@@ -167,7 +169,15 @@ export class TariffsActor {
       turn: (apply) => this.enqueue('own', (nowMs) => apply(this.state, nowMs)),
       energy,
       log,
-      pause: (ms) => new Promise<void>((resolve) => timers.after(ms, () => isEnded() || resolve())),
+      pause: (ms) =>
+        new Promise<void>((resolve) => {
+          if (isEnded()) return;
+          const pause = timers.after(ms, () => {
+            this.pauses.delete(pause);
+            if (!isEnded()) resolve();
+          });
+          this.pauses.add(pause);
+        }),
       get isEnded() {
         return isEnded();
       },
@@ -282,6 +292,8 @@ export class TariffsActor {
   private end(cause?: unknown): void {
     this.phase = 'ended';
     this.timer?.cancel();
+    for (const pause of this.pauses) pause.cancel();
+    this.pauses.clear();
     const left = [...this.underWay, ...this.waiting];
     this.underWay = [];
     this.waiting = [];
