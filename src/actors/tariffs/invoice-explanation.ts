@@ -1,4 +1,5 @@
 import type { Bill, Invoice, InvoiceLine } from '../../model/billing.ts';
+import { explainLine } from './bill-line-text.ts';
 import { negated } from './money.ts';
 import type { ExplainedInvoice } from './protocol.ts';
 
@@ -11,7 +12,7 @@ export function explainInvoice(invoice: Invoice, original: Invoice, recomputed: 
   const lines = invoice.lines.map((line) => {
     const now = isPart ? line : wanted.find(({ number }) => number === line.number);
     const agrees = now !== undefined && isSameLine(line, now);
-    return { number: line.number, text: line.text, how: howOf(line), amount: line.amount, recomputed: isPart ? null : (now?.amount ?? null), agrees };
+    return { number: line.number, text: line.text, how: explainLine(line, invoice.currency), amount: line.amount, recomputed: isPart ? null : (now?.amount ?? null), agrees };
   });
   const total = isNote ? (isPart ? invoice.total : negated(original.total)) : recomputed.total;
   const agrees = lines.every((line) => line.agrees) && (isPart || wanted.length === invoice.lines.length) && total === invoice.total;
@@ -24,8 +25,4 @@ function takenBack(line: InvoiceLine): InvoiceLine {
 
 function isSameLine(line: InvoiceLine, other: InvoiceLine): boolean {
   return JSON.stringify(line) === JSON.stringify({ ...line, ...other });
-}
-
-function howOf({ quantity, unit, unitPrice, amount }: InvoiceLine): string {
-  return unit === '%' ? `${unitPrice} % of ${quantity} = ${amount}` : `${quantity} ${unit} × ${unitPrice} = ${amount}`;
 }
