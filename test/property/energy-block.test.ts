@@ -50,6 +50,32 @@ it('holds what a map of the same changes holds, block after block', () => {
   );
 });
 
+it('says the same where the day goes on, quarter-hour by quarter-hour, as all at once', () => {
+  const editor = new EnergyBlockEditor();
+  const meter = fc.record({ row: fc.nat({ max: 63 }), first: fc.nat({ max: 90 }), unit: fc.constantFrom(1, 10, 1_000, 1_000_000), values: fc.array(fc.record({ units: fc.integer({ min: -9_000, max: 300_000 }), isOdd: fc.boolean(), skips: fc.constantFrom(0, 0, 0, 0, 0, 1), quality: fc.constantFrom(measured, measured, measured, measured, estimated) }), { minLength: 1, maxLength: 30 }), perBlock: fc.integer({ min: 1, max: 3 }) });
+  fc.assert(
+    fc.property(fc.uniqueArray(meter, { selector: ({ row }) => row, minLength: 1, maxLength: 5 }), (meters) => {
+      const all = meters.flatMap(({ row, first, unit, values, perBlock }) => {
+        let quarter = first - 1;
+        return values.flatMap(({ units, isOdd, skips, quality }, i) => {
+          quarter += 1 + skips;
+          return quarter > 95 ? [] : [{ row, quarter, block: Math.floor(i / perBlock), microKwh: isOdd && i % 7 === 6 ? units : units * unit, quality }];
+        });
+      });
+      let block: Uint8Array | undefined;
+      for (let step = 0; step < 30; step++) {
+        editor.load(block);
+        for (const one of all) if (one.block === step) editor.set(one.row, one.quarter, one.microKwh, one.quality);
+        block = editor.encode(allocate);
+      }
+      editor.load(undefined);
+      for (const { row, quarter, microKwh, quality } of all) editor.set(row, quarter, microKwh, quality);
+      expect(block).toEqual(editor.encode(allocate));
+    }),
+    { numRuns: 500 },
+  );
+});
+
 it('says the same in the same bytes, whatever the way there', () => {
   const editor = new EnergyBlockEditor();
   fc.assert(

@@ -19,6 +19,8 @@ const HEAD_BYTES = 2;
 const BITS_BYTES = QUARTERS_PER_DAY / 8;
 /** Bits 0 to 2 are the scale. */
 const ROW_HEAD = { scaleMask: 7, uniform: 8, measured: 16, run: 32 } as const;
+/** A row that goes on by adding to it: a run, known alike. */
+const ADDABLE = ROW_HEAD.uniform | ROW_HEAD.run;
 const SCALE_MAX = 6;
 const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 /** A varint's, of 2^53. */
@@ -50,11 +52,12 @@ export function readEnergyRow(block: Uint8Array, row: number, from: number, to: 
   const isUniform = (head & ROW_HEAD.uniform) !== 0;
   const measured = p;
   if (!isUniform) p += BITS_BYTES;
-  const known = (head & ROW_HEAD.measured) !== 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
   const first = isRun ? block[present] : 0;
   const end = Math.min(to, isRun ? first + block[present + 1] : QUARTERS_PER_DAY);
-  for (let quarter = first; quarter < end; quarter++) {
-    if (!isRun && (block[present + (quarter >> 3)] & (1 << (quarter & 7))) === 0) continue;
+  if (isRun) for (let quarter = first; quarter < from && quarter < end; quarter++) p = afterValue(block, p);
+  const begin = isRun ? Math.max(first, from) : 0;
+  for (let quarter = begin; quarter < end; quarter++) {
+    if (!isRun && !hasBit(block, present, quarter)) continue;
     const start = p;
     let byte = block[p++];
     let zigzag = byte & 0x7f;
@@ -64,13 +67,25 @@ export function readEnergyRow(block: Uint8Array, row: number, from: number, to: 
       if (byte >= 0x80) {
         byte = block[p++];
         zigzag |= (byte & 0x7f) << 14;
-        while (byte >= 0x80) byte = block[p++];
+        if (byte >= 0x80) p = afterValue(block, p);
       }
     }
     if (quarter < from) continue;
     microKwh[at + quarter] = (p - start <= 3 ? (zigzag >> 1) ^ -(zigzag & 1) : longValue(block, start)) * scale;
-    quality[at + quarter] = isUniform ? known : (block[measured + (quarter >> 3)] & (1 << (quarter & 7))) !== 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
+    if (!isRun || !isUniform) quality[at + quarter] = isUniform ? qualityOf(head) : hasBit(block, measured, quarter) ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
   }
+  // Of most meters it is all of the day, known alike.
+  if (isRun && isUniform && begin < end) quality.fill(qualityOf(head), at + begin, at + end);
+}
+
+function hasBit(block: Uint8Array, bits: number, quarter: number): boolean {
+  return (block[bits + (quarter >> 3)] & (1 << (quarter & 7))) !== 0;
+}
+
+/** Where the value at or around `p` ends. */
+function afterValue(block: Uint8Array, p: number): number {
+  while (block[p] >= 0x80) p++;
+  return p + 1;
 }
 
 /** A value that no 32-bit arithmetic holds. */
@@ -85,11 +100,17 @@ function longValue(block: Uint8Array, start: number): number {
   return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
 }
 
-/** Changes quarter-hours of a block. Reused; rows that nothing was changed in are copied as they are. */
+/**
+ * Changes quarter-hours of a block. Reused; rows that nothing was changed in are copied as they are, and those that a quarter-hour was only added to, behind the last, with it: all meters' quarter-hours end together, and
+ * what is written then must not cost more the later in the day it is.
+ */
 export class EnergyBlockEditor {
   private readonly microKwh = new Float64Array(ROWS_PER_PAGE * QUARTERS_PER_DAY);
   private readonly quality = new Uint8Array(ROWS_PER_PAGE * QUARTERS_PER_DAY);
   private readonly isLoaded = new Uint8Array(ROWS_PER_PAGE);
+  /** By row, 1 where one quarter-hour was added behind the last, and what it has, in the row's units. */
+  private readonly isAdded = new Uint8Array(ROWS_PER_PAGE);
+  private readonly added = new Float64Array(ROWS_PER_PAGE);
   private readonly bytes = new Uint8Array(BLOCK_BYTES_MAX);
   private block: Uint8Array = EMPTY_BLOCK;
   private rows = 0;
@@ -99,20 +120,47 @@ export class EnergyBlockEditor {
     this.block = block ?? EMPTY_BLOCK;
     this.rows = energyRows(this.block);
     this.isLoaded.fill(0);
+    this.isAdded.fill(0);
   }
 
   /** `quality`: QUARTER_QUALITY estimated or measured. */
   set(row: number, quarterOfDay: number, microKwh: number, quality: number): void {
     const at = row * QUARTERS_PER_DAY;
     if (this.isLoaded[row] === 0) {
+      if (this.add(row, quarterOfDay, microKwh, quality)) return;
       this.isLoaded[row] = 1;
       this.microKwh.fill(0, at, at + QUARTERS_PER_DAY);
       this.quality.fill(QUARTER_QUALITY.missing, at, at + QUARTERS_PER_DAY);
       readEnergyRow(this.block, row, 0, QUARTERS_PER_DAY, at, this.microKwh, this.quality);
+      if (this.isAdded[row] !== 0) this.keepAdded(row, at);
       this.rows = Math.max(this.rows, row + 1);
     }
     this.microKwh[at + quarterOfDay] = microKwh;
     this.quality[at + quarterOfDay] = quality;
+  }
+
+  /** Adds a quarter-hour that goes on with the row's run, in its units and known as all of it is; false where it does not, or one was added before. */
+  private add(row: number, quarterOfDay: number, microKwh: number, quality: number): boolean {
+    const { block } = this;
+    if (row >= block[1] || this.isAdded[row] !== 0) return false;
+    const start = rowStart(block, row);
+    if (start === rowStart(block, row + 1)) return false;
+    const head = block[start];
+    if ((head & ADDABLE) !== ADDABLE || qualityOf(head) !== quality || block[start + 1] + block[start + 2] !== quarterOfDay) return false;
+    const units = microKwh / POWERS[head & ROW_HEAD.scaleMask];
+    if (!isWhole(units)) return false;
+    this.isAdded[row] = 1;
+    this.added[row] = units;
+    return true;
+  }
+
+  private keepAdded(row: number, at: number): void {
+    const start = rowStart(this.block, row);
+    const head = this.block[start];
+    const quarterOfDay = this.block[start + 1] + this.block[start + 2];
+    this.microKwh[at + quarterOfDay] = this.added[row] * POWERS[head & ROW_HEAD.scaleMask];
+    this.quality[at + quarterOfDay] = qualityOf(head);
+    this.isAdded[row] = 0;
   }
 
   /** The block as it is now, in memory that `allocate` gives. */
@@ -126,7 +174,9 @@ export class EnergyBlockEditor {
       else if (row < block[1]) {
         const [start, end] = [rowStart(block, row), rowStart(block, row + 1)];
         bytes.set(block.subarray(start, end), p);
+        if (this.isAdded[row] !== 0) bytes[p + 2]++;
         p += end - start;
+        if (this.isAdded[row] !== 0) p = this.encodeValue(this.added[row], p);
       }
       bytes[HEAD_BYTES + 2 * row] = p & 0xff;
       bytes[HEAD_BYTES + 2 * row + 1] = p >> 8;
@@ -163,12 +213,18 @@ export class EnergyBlockEditor {
     if (!isUniform) p = this.encodeBits(at, p, QUARTER_QUALITY.measured);
     for (let quarter = first; quarter <= last; quarter++) {
       if (quality[at + quarter] === QUARTER_QUALITY.missing) continue;
-      const units = microKwh[at + quarter] / POWERS[scale];
-      let zigzag = units < 0 ? -2 * units - 1 : 2 * units;
-      for (; zigzag >= WHOLE_INT32; zigzag = Math.floor(zigzag / 0x80)) bytes[p++] = (zigzag % 0x80) | 0x80;
-      for (; zigzag >= 0x80; zigzag >>>= 7) bytes[p++] = (zigzag & 0x7f) | 0x80;
-      bytes[p++] = zigzag;
+      p = this.encodeValue(microKwh[at + quarter] / POWERS[scale], p);
     }
+    return p;
+  }
+
+  private encodeValue(units: number, start: number): number {
+    const { bytes } = this;
+    let p = start;
+    let zigzag = units < 0 ? -2 * units - 1 : 2 * units;
+    for (; zigzag >= WHOLE_INT32; zigzag = Math.floor(zigzag / 0x80)) bytes[p++] = (zigzag % 0x80) | 0x80;
+    for (; zigzag >= 0x80; zigzag >>>= 7) bytes[p++] = (zigzag & 0x7f) | 0x80;
+    bytes[p++] = zigzag;
     return p;
   }
 
@@ -182,6 +238,11 @@ export class EnergyBlockEditor {
     }
     return start + BITS_BYTES;
   }
+}
+
+/** Of a row whose quarter-hours are all known alike. */
+function qualityOf(head: number): number {
+  return (head & ROW_HEAD.measured) !== 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
 }
 
 /** Exact for quotients of whole numbers up to 1e15 by up to 1e6: a rest is at least a millionth. */

@@ -11,8 +11,8 @@ import { slotMicroKwh, slotQuality, WindowRecord } from './window-accumulator.ts
 const QUARTER_HOUR = 1;
 /** Looked at beside those asked for, on either side: a count covers those before it. */
 const MARGIN = COVERED_QUARTERS_MAX;
-/** Quarter-hours that are read at once: a month of a page's meters, 2 MB. It also bounds how long one look takes, some 3 ms. */
-const QUARTERS_PER_LOOK_MAX = 64 * 32 * QUARTERS_PER_DAY;
+/** Quarter-hours that are read at once: a month of half a page's meters, 1 MB. It also bounds how long one look takes, 2 to 4 ms; of all of a page it would be 7 on a slow machine. */
+const QUARTERS_PER_LOOK_MAX = 32 * 32 * QUARTERS_PER_DAY;
 
 /** One a thread, as a thread's shards answer one after another. */
 let microKwh = new Float64Array(0);
