@@ -88,7 +88,7 @@ describe('seg simulate and seg export', () => {
 });
 
 describe('the command line', () => {
-  it.each(['', 'start', 'demo', 'simulate', 'import', 'export'])('explains itself: seg %s --help', async (command) => {
+  it.each(['', 'start', 'demo', 'simulate', 'import', 'export', 'tariff'])('explains itself: seg %s --help', async (command) => {
     const { code, stdout, stderr } = await seg([...(command === '' ? [] : [command]), '--help']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^Usage: seg/);

@@ -160,6 +160,12 @@ describe('a tariff', () => {
     expect(faults.find((fault) => fault.path === path)!.message).toMatch(message);
   });
 
+  it('has no gap where a span lies within another', () => {
+    const within = (from: string, to: string) => ({ from, to, period: 'any' });
+    const faults = faultsOf((document) => document.schedules[1].rules[0].spans.push(within('10:00', '11:00'), within('12:00', '13:00')));
+    expect(faults).toEqual(['10:00–11:00', '12:00–13:00'].map((time, index) => ({ path: `schedules.1.rules.0.spans.${index + 1}`, message: `${time} is in rules.0.spans.0 too, on every day` })));
+  });
+
   it('may have a share of a charge that is worked out before it wherever it stands, and a tax on all but taxes', () => {
     expect(faultsOf((document) => document.charges.reverse())).toEqual([{ path: 'charges.1.covers.1', message: '"Green" comes after it: a surcharge has to stand before what is made of it' }]);
     expect(faultsOf((document) => (document.charges[7].of = ['Energy', 'Green', 'Least']))).toEqual([]);
