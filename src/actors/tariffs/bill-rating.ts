@@ -165,7 +165,17 @@ function partOf({ tariff, plan, determinants }: StretchInput): BillPart {
 }
 
 function dailyOf({ plan, determinants: { dayImportMicroKwh, dayExportMicroKwh } }: StretchInput): Bill['dailyKwh'] {
-  return dayImportMicroKwh.map((microKwh, day) => ({ date: dayAfter(plan.from, day), importKwh: quantityText(BigInt(microKwh)), exportKwh: quantityText(BigInt(dayExportMicroKwh[day])) }));
+  const dates = datesOf(plan);
+  return dayImportMicroKwh.map((microKwh, day) => ({ date: dates[day], importKwh: quantityText(BigInt(microKwh)), exportKwh: quantityText(BigInt(dayExportMicroKwh[day])) }));
+}
+
+/** A plan serves all meters of a run: writing its dates anew for each bill would take most of the time that a bill takes. */
+const datesOfPlans = new WeakMap<TariffPlan, string[]>();
+
+function datesOf(plan: TariffPlan): string[] {
+  let dates = datesOfPlans.get(plan);
+  if (dates === undefined) datesOfPlans.set(plan, (dates = plan.plan.dayStarts.map((_, day) => dayAfter(plan.from, day))));
+  return dates;
 }
 
 function kwhOf(microKwh: readonly number[]): string {
