@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { PriceBook } from '../../src/actors/tariffs/price-book.ts';
 import { OPEN_OVERRIDES_MAX, OVERRIDE_SPAN_MAX_MS } from '../../src/actors/tariffs/price-overrides.ts';
@@ -84,6 +86,13 @@ describe('rules of the dynamic price', () => {
   it('may have other base prices for some regions', () => {
     const rules = new PriceRules(aDocument({ regions: [{ regions: ['north-1'], basePrice: '1' }, { regions: ['north-*'], basePrice: '2' }] }));
     expect(['north-1', 'north-2', 'south'].map((region) => rules.text(rules.rate(region, 60).price))).toEqual(['1.00', '2.00', '0.20']);
+  });
+
+  it('are written in docs/TARIFFS.md as they are taken', () => {
+    const page = readFileSync(fileURLToPath(new URL('../../docs/TARIFFS.md', import.meta.url)), 'utf8');
+    const { document, faults } = checkPriceRules(JSON.parse(/```json\n([^`]*seg-prices[^`]*)```/.exec(page)![1]));
+    expect(faults).toBeNull();
+    expect({ ...document, regions: [] }).toEqual(DEFAULT_PRICE_RULES);
   });
 
   it('are refused with the path of each fault', () => {
