@@ -11,6 +11,7 @@ import { run as runSinkTimescale, SINK_TIMESCALE_FULL } from './load/sink-timesc
 import { ALERT_CONDITIONS_FULL, run as runAlertConditions } from './micro/alert-conditions.ts';
 import { ALERT_LIST_FULL, run as runAlertList } from './micro/alert-list.ts';
 import { DECODE_FULL, run as runDecode, type DecodeEffort } from './micro/decode.ts';
+import { INVOICES_FULL, run as runInvoices } from './micro/invoices.ts';
 import { JOURNAL_FULL, run as runJournal } from './micro/journal.ts';
 import { QUERY_FULL, run as runQuery } from './micro/query.ts';
 import { run as runShardTurn, SHARD_TURN_FULL } from './micro/shard-turn.ts';
@@ -53,6 +54,7 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'alert-conditions', run: (effort) => runAlertConditions(effort === 'full' ? ALERT_CONDITIONS_FULL : { open: 1_000, observed: 1_000, rounds: 1 }) },
   { group: 'micro', name: 'alert-list', run: (effort) => runAlertList(effort === 'full' ? ALERT_LIST_FULL : { alerts: 500, queriesPerRound: 2, rounds: 1 }) },
   { group: 'load', name: 'rerate', run: (effort, { meters } = {}) => runRerate(effort === 'full' ? { ...RERATE_FULL, meters: meters ?? RERATE_FULL.meters } : { meters: 300, rounds: 1 }) },
+  { group: 'micro', name: 'invoices', run: (effort) => runInvoices(effort === 'full' ? INVOICES_FULL : { invoicesPerRound: 4, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
   { group: 'load', name: 'billing-run', run: (effort, { meters } = {}) => runBillingRun(effort === 'full' ? { ...BILLING_RUN_FULL, agreements: meters ?? BILLING_RUN_FULL.agreements } : { agreements: 600, rounds: 1 }) },
   {

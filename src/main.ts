@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { registerBill } from './cli/billing/bill-command.ts';
+import { registerStoredTariffs } from './cli/billing/tariff-store-commands.ts';
 import { registerExport } from './cli/export.ts';
 import { registerImport } from './cli/import/import-command.ts';
 import { registerNotify } from './cli/notify-command.ts';
@@ -23,7 +25,8 @@ registerImport(program);
 registerExport(program);
 registerProve(program);
 registerNotify(program);
-registerTariff(program);
+registerStoredTariffs(registerTariff(program));
+registerBill(program);
 registerVerify(program);
 registerBackup(program);
 registerRestore(program);

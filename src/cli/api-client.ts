@@ -36,8 +36,7 @@ export class ApiClient {
   async *pages(path: string, query: Record<string, string>): AsyncGenerator<ApiPage> {
     let cursor: string | null = null;
     do {
-      const url = new URL(path, this.base);
-      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+      const url = this.urlOf(path, query);
       if (cursor !== null) url.searchParams.set('cursor', cursor);
       const page = parsePage(await this.get(url), url);
       yield page;
@@ -49,10 +48,36 @@ export class ApiClient {
   /**
    * Gives a command, once: who knows whether it was carried out when no answer came. Throws OperationalError `api_unreachable`, `api_overloaded`, `not_found`, `api_refused`, `aborted`.
    */
-  async post(path: string, document: object): Promise<Record<string, unknown>> {
+  post(path: string, document: object): Promise<Record<string, unknown>> {
+    return this.write('POST', path, document);
+  }
+
+  /** Puts a document in its place; as `post`. */
+  put(path: string, document: object): Promise<Record<string, unknown>> {
+    return this.write('PUT', path, document);
+  }
+
+  /** One document. Tries again and throws as `pages`. */
+  async document(path: string, query: Record<string, string> = {}): Promise<Record<string, unknown>> {
+    const url = this.urlOf(path, query);
+    return parseDocument(await this.get(url), url);
+  }
+
+  /** The bytes of a file. Tries again and throws as `pages`. */
+  async file(path: string, query: Record<string, string> = {}): Promise<Buffer> {
+    return (await this.get(this.urlOf(path, query), '*/*')).body;
+  }
+
+  private urlOf(path: string, query: Record<string, string>): URL {
+    const url = new URL(path, this.base);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    return url;
+  }
+
+  private async write(method: 'POST' | 'PUT', path: string, document: object): Promise<Record<string, unknown>> {
     const url = new URL(path, this.base);
     const headers = { accept: 'application/json', 'content-type': 'application/json' };
-    const reply = await this.send({ url, method: 'POST', headers, body: Buffer.from(JSON.stringify(document)), agent: this.agent, timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal });
+    const reply = await this.send({ url, method, headers, body: Buffer.from(JSON.stringify(document)), agent: this.agent, timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal });
     if (reply.status >= 200 && reply.status < 300) return parseDocument(reply, url);
     if (reply.status === 404) throw new OperationalError('not_found', problemText(reply));
     if ([429, 502, 503, 504].includes(reply.status)) throw new OperationalError('api_overloaded', `${url.origin} could not do it now: ${problemText(reply)}; try again later`, { retryable: true });
@@ -63,9 +88,9 @@ export class ApiClient {
     this.agent.destroy();
   }
 
-  private async get(url: URL): Promise<HttpReply> {
+  private async get(url: URL, accept = 'application/json'): Promise<HttpReply> {
     for (let attempt = 0; ; attempt++) {
-      const reply = await this.send({ url, method: 'GET', headers: { accept: 'application/json' }, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });
+      const reply = await this.send({ url, method: 'GET', headers: { accept }, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });
       if (reply.status === 200) return reply;
       if (reply.status === 404) throw new OperationalError('not_found', `the engine has nothing at ${url.pathname}: ${problemText(reply)}`);
       if (![429, 502, 503, 504].includes(reply.status)) throw new OperationalError('api_refused', `${url.href} refused the request: ${problemText(reply)}`);

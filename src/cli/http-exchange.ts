@@ -7,7 +7,7 @@ const REPLY_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface HttpExchange {
   url: URL;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT';
   headers: Record<string, string>;
   body?: Buffer;
   agent: http.Agent;

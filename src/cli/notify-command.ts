@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { smsSize } from '../actors/notifications/templates/gsm7.ts';
@@ -8,12 +7,10 @@ import { SEVERITIES } from '../model/anomaly.ts';
 import type { ChannelName } from '../model/contact.ts';
 import { CHANNEL_NAMES } from '../model/contact.ts';
 import type { DeliveryState } from '../model/notice.ts';
-import { OperationalError } from '../runtime/errors.ts';
-import { ApiClient, DEFAULT_API_URL } from './api-client.ts';
+import type { ApiClient } from './api-client.ts';
 import { EXIT, EXIT_CODES_HELP, endUsageFaultsWith2, runToEnd } from './command-end.ts';
-
-/** Where the text of a command goes. */
-type Print = (text: string) => void;
+import { addUrl, toStdout, withApi, writeOut, type Print } from './engine-command.ts';
+import { textTable } from './text-table.ts';
 
 interface MessageFlags {
   url: string;
@@ -79,21 +76,17 @@ export function registerNotify(program: Command): void {
 export async function listContacts(api: ApiClient, print: Print): Promise<void> {
   const rows: string[][] = [];
   for await (const page of api.pages('/api/v1/contacts', { limit: String(CONTACTS_PER_PAGE) })) {
-    for (const contact of page.data as unknown as WireContact[]) rows.push([contact.id, contact.name, reachableBy(contact).join(' ') || '–', contact.zone, contact.locale].map(plainLine));
+    for (const contact of page.data as unknown as WireContact[]) rows.push([contact.id, contact.name, reachableBy(contact).join(' ') || '–', contact.zone, contact.locale]);
   }
   if (rows.length === 0) return print('there are no contacts yet; POST /api/v1/contacts makes one\n');
-  const all = [['id', 'name', 'channels', 'zone', 'locale'], ...rows];
-  const widths = all[0].map((_, column) => Math.max(...all.map((row) => row[column].length)));
-  print(all.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd()}\n`).join(''));
+  print(textTable(['id', 'name', 'channels', 'zone', 'locale'].map((title) => ({ title })), rows));
 }
 
 /** Prints the message, or writes it to `out`. Throws OperationalError: those of ApiClient.post, and `out_unwritable`. */
 export async function previewMessage(api: ApiClient, { contact, channel, severity, out }: MessageFlags & { severity: Severity; out?: string }, print: Print): Promise<void> {
   const message = (await api.post('/api/v1/notifications/preview', { contactId: contact, channel, severity })) as unknown as WireMessage;
   if (out === undefined) return print(`${headOf(message, channel)}${message.text.trimEnd()}\n`);
-  await writeFile(out, message.html === null ? `${message.text.trimEnd()}\n` : withPictures(message.html, message)).catch((cause: Error) => {
-    throw new OperationalError('out_unwritable', `cannot write ${out}: ${cause.message}`, { cause });
-  });
+  await writeOut(out, message.html === null ? `${message.text.trimEnd()}\n` : withPictures(message.html, message));
   print(`${headOf(message, channel)}written to ${out}\n`);
 }
 
@@ -136,25 +129,8 @@ function reachableBy({ addresses }: WireContact): ChannelName[] {
   });
 }
 
-function addUrl(command: Command): Command {
-  return command.option('--url <url>', 'API port of the engine', DEFAULT_API_URL);
-}
-
 function addMessage(command: Command): Command {
   return addUrl(command)
     .requiredOption('--contact <id>', 'who; seg notify contacts lists them')
     .addOption(new Option('--channel <channel>', 'which way').choices(CHANNEL_NAMES).makeOptionMandatory());
-}
-
-function toStdout(text: string): void {
-  process.stdout.write(text);
-}
-
-async function withApi<T>(url: string, signal: AbortSignal, use: (api: ApiClient) => Promise<T>): Promise<T> {
-  const api = new ApiClient(url, signal);
-  try {
-    return await use(api);
-  } finally {
-    api.close();
-  }
 }

@@ -11,15 +11,16 @@ import type { Invoice } from '../model/billing.ts';
 export interface PrintTask {
   invoice: Invoice;
   language: PaperLanguage;
+  numbers: Readonly<Record<string, string>>;
   issuer: Issuer;
 }
 
-/** Readings and questions go first where cores are few. Linux has a priority for each thread; elsewhere it would be the whole process's. */
-const NICENESS = 10;
+/** Readings and questions go first where cores are few, but somebody waits for the bill: a third of an equal share. Linux has a priority for each thread; elsewhere it would be the whole process's. */
+const NICENESS = 5;
 if (process.platform === 'linux') setPriority(NICENESS);
 
 const fonts = loadPaperFonts();
 
-export default async function print({ invoice, language, issuer }: PrintTask): Promise<Uint8Array> {
-  return move(await invoicePdf(invoice, { language, issuer, fonts })) as Uint8Array;
+export default async function print({ invoice, language, numbers, issuer }: PrintTask): Promise<Uint8Array> {
+  return move(await invoicePdf(invoice, { language, issuer, fonts, numbers })) as Uint8Array;
 }

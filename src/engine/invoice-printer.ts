@@ -28,6 +28,12 @@ export interface InvoicePrinterModules {
   timers: Timers;
 }
 
+export interface PrintOptions {
+  language: PaperLanguage;
+  /** Numbers of the invoices that it names by id (`corrects`, `correctedBy`), as people know them by those. */
+  numbers?: Readonly<Record<string, string>>;
+}
+
 export class InvoicePrinter {
   private readonly options: InvoicePrinterOptions;
   private readonly modules: InvoicePrinterModules;
@@ -46,7 +52,7 @@ export class InvoicePrinter {
    * The invoice as a PDF, whose bytes the caller owns; the same for the same invoice. Throws OperationalError `printer_busy` (retryable: too many wait, or it took too long), `printer_failed`,
    * `printer_closed`.
    */
-  async print(invoice: Invoice, { language }: { language: PaperLanguage }): Promise<Uint8Array> {
+  async print(invoice: Invoice, { language, numbers = {} }: PrintOptions): Promise<Uint8Array> {
     if (this.isClosed) throw closed();
     if (this.waiting >= PRINTS_WAITING_MAX) throw new OperationalError('printer_busy', `${this.waiting} invoices are waiting to be printed; try again in a moment`, { retryable: true });
     this.waiting++;
@@ -54,7 +60,7 @@ export class InvoicePrinter {
     this.idle = null;
     try {
       this.pool ??= this.start();
-      return await this.pool.run({ invoice, language, issuer: this.options.issuer }, { signal: AbortSignal.timeout(PRINT_DEADLINE_MS) });
+      return await this.pool.run({ invoice, language, numbers, issuer: this.options.issuer }, { signal: AbortSignal.timeout(PRINT_DEADLINE_MS) });
     } catch (error) {
       throw this.isClosed ? closed() : refusal(error as Error, invoice);
     } finally {

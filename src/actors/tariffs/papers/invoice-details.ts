@@ -80,7 +80,7 @@ function drawSection(on: InvoicePaper, cursor: Cursor, section: LineSection): vo
 
 /** Whether quarter-hours of it were estimated or are missing; the first page says what the letters mean. */
 function marksOf(parts: readonly BillPart[]): string {
-  return [parts.some(({ quality }) => quality.estimated > 0) ? 'E' : '', parts.some(({ quality }) => quality.missing > 0) ? 'M' : ''].filter((mark) => mark !== '').join(' ');
+  return [parts.some(({ quality }) => quality.estimated > 0) ? 'E' : '', parts.some(({ quality }) => quality.missing > 0) ? 'M' : ''].filter((mark) => mark !== '').join(' · ');
 }
 
 function drawHead({ paper, invoice, words: { columns } }: InvoicePaper, cursor: Cursor): void {

@@ -29,7 +29,7 @@ const SMALL = { size: 8, colour: FAINT } as const;
 const BODY = { size: 9.5 } as const;
 
 export function drawFront(on: InvoicePaper, title: string): void {
-  const { paper, invoice, words } = on;
+  const { paper } = on;
   drawLetterhead(on);
   drawAddress(on);
   drawFacts(on);
@@ -40,7 +40,7 @@ export function drawFront(on: InvoicePaper, title: string): void {
   const bottom = Math.min((hasSlip ? SLIP_TOP : BOTTOM) - 14 - quality.length * QUALITY_HEIGHT, y + USE_HEIGHT_MAX);
   drawUse(on, y, bottom);
   for (const [i, line] of quality.entries()) paper.text(line, MARGIN, bottom + (i + 1) * QUALITY_HEIGHT, SMALL);
-  if (hasSlip) drawPaymentSlip({ paper, invoice, issuer: on.issuer, words });
+  if (hasSlip) drawPaymentSlip(on);
 }
 
 function drawLetterhead({ paper, issuer, words }: InvoicePaper): void {
@@ -67,7 +67,7 @@ function drawAddress({ paper, issuer, invoice: { customer } }: InvoicePaper): vo
   for (const [i, line] of address.entries()) paper.text(line, MARGIN, ADDRESS_Y + (name.length + i) * 14, { size: 11, width: ADDRESS_WIDTH });
 }
 
-function drawFacts({ paper, invoice, words }: InvoicePaper): void {
+function drawFacts({ paper, invoice, words, numberOf }: InvoicePaper): void {
   const { number, kind, issuedAt, zone, from, to, dueDate, agreementId, meterId, region, customer, corrects, correctedBy } = invoice;
   const facts: [string, string | null][] = [
     [kind === 'creditNote' ? words.creditNoteNumber : words.invoiceNumber, number ?? words.draftNumber],
@@ -78,8 +78,8 @@ function drawFacts({ paper, invoice, words }: InvoicePaper): void {
     [words.meter, meterId],
     [words.region, region],
     [words.customerTaxId, customer.taxId],
-    [kind === 'creditNote' ? words.takesBack : words.corrects, corrects],
-    [words.correctedBy, correctedBy.length === 0 ? null : correctedBy.join(', ')],
+    [kind === 'creditNote' ? words.takesBack : words.corrects, corrects === null ? null : numberOf(corrects)],
+    [words.correctedBy, correctedBy.length === 0 ? null : correctedBy.map(numberOf).join(', ')],
   ];
   const shown = facts.filter((fact): fact is [string, string] => fact[1] !== null);
   for (const [i, [label, value]] of shown.entries()) {
@@ -103,11 +103,11 @@ function drawHeadline(on: InvoicePaper): number {
   return SUMMARY_TOP + height;
 }
 
-function headlineOf({ invoice, words }: InvoicePaper): { label: string; amount: string; note: string; isUrgent: boolean } {
+function headlineOf({ invoice, words, numberOf }: InvoicePaper): { label: string; amount: string; note: string; isUrgent: boolean } {
   const { kind, number, state, total, outstanding, dueDate, corrects } = invoice;
   const calm = { isUrgent: false };
   if (number === null) return { label: words.total, amount: total, note: words.draftNote, ...calm };
-  if (kind === 'creditNote') return { label: words.amountCredited, amount: withoutSign(total), note: words.creditNoteNote(corrects ?? '–'), ...calm };
+  if (kind === 'creditNote') return { label: words.amountCredited, amount: withoutSign(total), note: words.creditNoteNote(corrects === null ? '–' : numberOf(corrects)), ...calm };
   if (state === 'credited') return { label: words.total, amount: total, note: words.credited, ...calm };
   if (isNegative(outstanding)) return { label: words.yourCredit, amount: withoutSign(outstanding), note: words.creditSettled, ...calm };
   if (isZero(outstanding)) return { label: words.nothingDue, amount: outstanding, note: isZero(total) ? '' : words.paidInFull, ...calm };

@@ -9,4 +9,6 @@ export interface InvoicePaper {
   invoice: Invoice;
   issuer: Issuer;
   words: PaperWords;
+  /** Of the id of another invoice what stands on it. */
+  numberOf(id: string): string;
 }

@@ -14,6 +14,8 @@ export interface InvoicePdfOptions {
   language: PaperLanguage;
   issuer: Issuer;
   fonts: PaperFonts;
+  /** Numbers of the invoices and credit notes that it names by id; one that is not in it is printed as its id. */
+  numbers?: Readonly<Record<string, string>>;
 }
 
 const FOOTER_Y = PAGE_HEIGHT - 40;
@@ -23,7 +25,7 @@ const STAMP_SIZE = 110;
 const STAMP_OPACITY = 0.07;
 
 /** The same bytes for the same invoice, whenever it is printed. Text of customers and tariffs may be whatever it is: it is cut to its place and cannot become anything else than text. */
-export async function invoicePdf(invoice: Invoice, { language, issuer, fonts }: InvoicePdfOptions): Promise<Uint8Array<ArrayBuffer>> {
+export async function invoicePdf(invoice: Invoice, { language, issuer, fonts, numbers = {} }: InvoicePdfOptions): Promise<Uint8Array<ArrayBuffer>> {
   const words = PAPER_WORDS[language];
   const title = titleOf(invoice, words);
   const paper = new Paper(fonts, {
@@ -33,7 +35,7 @@ export async function invoicePdf(invoice: Invoice, { language, issuer, fonts }: 
     language,
     madeAt: invoice.issuedAt ?? Date.parse(`${invoice.to}T00:00:00Z`),
   });
-  const on: InvoicePaper = { paper, invoice, issuer, words };
+  const on: InvoicePaper = { paper, invoice, issuer, words, numberOf: (other) => numbers[other] ?? other };
   drawFront(on, title);
   drawDetails(on);
   paper.onEachPage((page, pages) => {

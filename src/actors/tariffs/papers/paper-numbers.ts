@@ -4,7 +4,6 @@ import type { PaperWords } from './paper-words.ts';
 
 /** U+2212: a minus as wide as a digit, which a hyphen is not. */
 const MINUS = '−';
-const THIN_SPACE = ' ';
 const DAY_MS = 86_400_000;
 
 /** `-1234.5` with two places at least → `−1,234.50`. Places past `placesMin` stay where they say something. */
@@ -19,7 +18,7 @@ export function decimalShown(decimal: string, placesMin: number, { decimalPoint,
 
 /** In front the currency, as on banks' papers. */
 export function moneyShown(amount: string, currency: string, words: PaperWords): string {
-  return `${currency}${THIN_SPACE}${decimalShown(amount, currencyPlaces(currency), words)}`;
+  return `${currency} ${decimalShown(amount, currencyPlaces(currency), words)}`;
 }
 
 const placesOf = new Map<string, number>();
