@@ -45,6 +45,12 @@ describe('energy', () => {
     expect(firstTier('kWh/day', '10', part)).toBe('100');
   });
 
+  test('a tier that ends below the one before it has nothing in it', () => {
+    const tiers = [{ upTo: { value: '300', unit: 'kWh' }, price: '1' }, { upTo: { value: '200', unit: 'kWh/kW' }, price: '2' }, { price: '3' }];
+    const document = tariffOf({ charges: [{ kind: 'energy', name: 'E', schedule: 'any', rates: [{ period: 'all', tiers }] }] });
+    expect(shortLines(billFor([stretch(document, steady())]))).toEqual(['E, tier 1: 300 kWh × 1.00 = 300.00', 'E, tier 3: 444 kWh × 3.00 = 1332.00']);
+  });
+
   test('tiers by the kW go by the demand that is billed, where a charge makes it more', () => {
     const energy = { kind: 'energy', name: 'E', schedule: 'any', rates: [{ period: 'all', tiers: [{ upTo: { value: '100', unit: 'kWh/kW' }, price: '1' }, { price: '2' }] }] };
     const document = tariffOf({ charges: [energy, demandCharge({ minimumKw: '5' })] });
@@ -89,6 +95,8 @@ describe('demand', () => {
     expect(quantity(past('2026-03', 20), past('2025-06', 20), past('2026-07', 20), past('2026-05', 3))).toBe('2.5');
     expect(billFor([stretch(document, steady({ pastDemand: [past('2026-06', 10)] }))]).bill.lines[0].text).toBe('Demand, least demand');
     expect(quantity(past('2026-06', 1))).toBe('2.5');
+    const allMonths = tariffOf({ charges: [demandCharge({ ratchet: { percent: '80', lookbackMonths: 3 } })] });
+    expect(billFor([stretch(allMonths, steady({ pastDemand: [past('2026-07', 20)] }))]).bill.lines[0].quantity).toBe('1');
   });
 });
 
@@ -101,6 +109,12 @@ describe('other charges', () => {
     expect(shortLines(billFor([stretch(fixed('month'), tenDays)]))).toEqual(['Service, 10 of 31 days: 0.322581 month × 31.00 = 10.00']);
     expect(shortLines(billFor([stretch(fixed('year', '365'), tenDays)]))).toEqual(['Service, 10 of 365 days: 0.027397 year × 365.00 = 10.00']);
     expect(shortLines(billFor([stretch(tariffOf({ charges: [demandCharge({})] }), tenDays)]))).toEqual(['Demand, 10 of 31 days: 1 kW × 3.22581 = 3.23']);
+  });
+
+  test('of a month in three parts are shares that make one', () => {
+    // Rounded each by itself, they would be a millionth off.
+    const parts = ['2026-07-01', '2026-07-02', '2026-07-09'].map((from, i, days) => stretch(fixed('month'), steady({ from, to: days[i + 1] ?? '2026-08-01' })));
+    expect(billFor(parts).bill.lines.reduce((sum, { quantity }) => sum + Math.round(Number(quantity) * 1e6), 0)).toBe(1_000_000);
   });
 
   test('change with the tariff in the middle of a month, each part under its version', () => {
@@ -162,6 +176,8 @@ describe('other charges', () => {
     // 41 days of 1 each, less 2.40 and 7.44 of energy.
     expect(shortLines(december).at(-1)).toBe('Year of the year: 31.16');
     expect(december.carried).toEqual(NOTHING_CARRIED);
+    // A tariff that is left takes it with it.
+    expect(billFor([stretch(fixed('month'), steady({ from: '2026-12-01', to: '2026-12-11' }))], { carried: november.carried }).carried).toEqual(NOTHING_CARRIED);
     const last = billFor([stretch(document, steady({ from: '2026-12-01', to: '2026-12-02' }))], { carried: november.carried, isLast: true });
     expect(shortLines(last).at(-1)).toBe('Year of the year: 8.36');
   });
@@ -209,8 +225,10 @@ describe('energy given to the grid', () => {
   });
 
   test('credits in kWh go on under another tariff, for any of its periods, and are settled by one that knows none', () => {
-    const carried = { ...NOTHING_CARRIED, creditKwh: { 'old/peak': '500', 'old/rest': '44' } };
-    expect(billFor([stretch(metering({ method: 'netMetering' }), winter())], { carried })).toMatchObject({ bill: { total: '80.00' }, carried: { creditKwh: {} } });
+    const carried = { ...NOTHING_CARRIED, creditKwh: { 'old/peak': '500', 'old/rest': '44', 'older/all': '544' } };
+    const used = billFor([stretch(metering({ method: 'netMetering' }), winter())], { carried });
+    expect(used.bill.total).toBe('80.00');
+    expect(used.carried).toEqual(NOTHING_CARRIED);
     expect(shortLines(billFor([stretch(tariffOf({ metering: { yearEndPrice: '0.05' }, charges: [flatEnergy('0.1')] }), winter())], { carried }))[1]).toBe('Energy credit, settled: 544 kWh × -0.05 = -27.20');
   });
 

@@ -96,5 +96,5 @@ export function splitByTiers(quantity: bigint, ends: readonly bigint[]): bigint[
 /** Of a period with `use` of `total`: in each tier its share of what all periods together have there. Rounded at the tiers' ends, so that the parts are the whole use. */
 export function shareOfTiers(use: bigint, total: bigint, ends: readonly bigint[]): bigint[] {
   if (total === 0n) return [...ends.map(() => 0n), 0n];
-  return splitByTiers(use, ends.map((end) => (end >= total ? use : divideRounded(end * use, total, 'halfUp'))));
+  return splitByTiers(use, ends.map((end) => divideRounded(end * use, total, 'halfUp')));
 }
