@@ -45,10 +45,19 @@ export const BILLING_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'bills an agreement again when its month has an invoice',
-    plant: () => replaced(InvoiceBook, 'standing', (standing) => function (agreementId, month) {
-      const found = standing.call(this, agreementId, month);
-      return found?.invoice.state === 'paid' || found?.invoice.state === 'overdue' ? null : found;
-    }),
+    plant: () => {
+      const takeBack = replaced(InvoiceBook, 'isBilled', (isBilled) => function (agreementId, month) {
+        return isBilled.call(this, agreementId, month) && this.standing(agreementId, month) !== null;
+      });
+      const takeBackToo = replaced(InvoiceBook, 'standing', (standing) => function (agreementId, month) {
+        const found = standing.call(this, agreementId, month);
+        return found?.state === 'paid' || found?.state === 'overdue' ? null : found;
+      });
+      return () => {
+        takeBackToo();
+        takeBack();
+      };
+    },
   },
   {
     name: 'begins a run anew after a restart and counts what is done twice',
@@ -114,7 +123,7 @@ export const BILLING_BUGS: readonly PlantedBug[] = [
     plant: () => replaced(Corrections, 'correct', (correct) => function (state, finding, nowMs) {
       correct.call(this, state, finding, nowMs);
       const standing = state.invoices.standing(finding.invoice.agreementId, finding.invoice.from.slice(0, 7));
-      if (standing !== null) state.watch.remove(standing.invoice.id);
+      if (standing !== null) state.watch.remove(standing.id);
     }),
   },
   {

@@ -41,8 +41,7 @@ export function stretchesOf(state: TariffsState, invoice: Invoice): TariffStretc
 
 /** What the bill of the month before carried on to this one. */
 export function carriedTo(state: TariffsState, agreementId: string, month: string): CarriedOver {
-  const before = state.invoices.standing(agreementId, monthAfter(month, -1));
-  return before === null || before.invoice.state === 'draft' ? NOTHING_CARRIED : before.carried;
+  return state.invoices.carriedFrom(agreementId, monthAfter(month, -1));
 }
 
 /** Days of a meter under one or more tariffs, beside any invoice: by what the agreement of the first day says. Throws `no_tariff`, `unknown_tariff`, `mixed_tariffs`. */

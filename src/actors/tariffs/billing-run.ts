@@ -284,8 +284,7 @@ function unbilled(state: TariffsState, month: string, cursor: string | null): { 
 }
 
 function isBilled(state: TariffsState, { agreement, month }: Pick<MonthOrder, 'agreement' | 'month'>): boolean {
-  const standing = state.invoices.standing(agreement.id, month);
-  return standing !== null && standing.invoice.state !== 'draft';
+  return state.invoices.isBilled(agreement.id, month);
 }
 
 function faultOf(agreementId: string, { code, message }: OperationalError): Fault {

@@ -4,7 +4,7 @@ import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import { sortableNumber } from '../../runtime/record-table.ts';
 import { dayNumber, localTime } from '../people/local-time.ts';
-import type { CarriedOver, RatedBill } from './bill-rating.ts';
+import { NOTHING_CARRIED, type CarriedOver, type RatedBill } from './bill-rating.ts';
 import { dateOf, dayStart } from './calendar.ts';
 import { InvoiceNumbers } from './invoice-numbers.ts';
 import { amountOf, amountText, negated, placesOf } from './money.ts';
@@ -19,6 +19,8 @@ import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.
 
 /** Rows that one page looks at, at most: a filter that matches little gives a short page and a cursor instead of a long wait. */
 const SCAN_MAX = 5_000;
+/** Before the id of a draft that stands. */
+const DRAFT = 'draft/';
 
 export interface StoredInvoice {
   invoice: Invoice;
@@ -41,8 +43,10 @@ export interface Correction {
 }
 
 export class InvoiceBook {
-  private readonly table: StagedTable<StoredInvoice>;
-  /** `m/meter!id`, `s/state!id`, `r/run!id`, `n/number`, `b/agreement!month` of the one that stands, `d/time!id` of when it is overdue. */
+  private readonly table: StagedTable<Invoice>;
+  /** By invoice, where there is something: a run asks for it of every agreement, and an invoice is large. */
+  private readonly carriedOver: StagedTable<CarriedOver>;
+  /** `m/meter!id`, `s/state!id`, `r/run!id`, `n/number`, `b/agreement!month` of the one that stands (of a draft after DRAFT), `d/time!id` of when it is overdue. */
   private readonly keys: StagedTable<string>;
   private readonly sequences: Sequences;
   private readonly numbers: InvoiceNumbers;
@@ -51,6 +55,7 @@ export class InvoiceBook {
 
   constructor(staged: StagedStore, sequences: Sequences) {
     this.table = staged.table('invoices');
+    this.carriedOver = staged.table('carried-over');
     this.keys = staged.table('invoice-keys');
     this.sequences = sequences;
     this.numbers = new InvoiceNumbers(sequences);
@@ -58,26 +63,38 @@ export class InvoiceBook {
 
   /** By id or number. Throws `unknown_invoice`. */
   get(idOrNumber: string): Invoice {
-    return this.stored(idOrNumber).invoice;
-  }
-
-  /** The same with what its bill carries on. */
-  stored(idOrNumber: string): StoredInvoice {
     const found = this.table.get(idOrNumber) ?? this.table.get(this.keys.get(`n/${idOrNumber}`) ?? idOrNumber);
     if (found === null) throw new OperationalError('unknown_invoice', `there is no invoice ${idOrNumber}`);
     return found;
   }
 
-  /** The one that stands; null: the month is not billed. */
-  standing(agreementId: string, month: string): StoredInvoice | null {
+  /** The same with what its bill carries on. */
+  stored(id: string): StoredInvoice {
+    return { invoice: this.get(id), carried: this.carriedBy(id) };
+  }
+
+  /** The one that stands; null: there is none. */
+  standing(agreementId: string, month: string): Invoice | null {
     const id = this.keys.get(standingKey(agreementId, month));
-    return id === null ? null : this.stored(id);
+    return id === null ? null : this.get(withoutMark(id));
+  }
+
+  /** Whether one stands that is no draft. */
+  isBilled(agreementId: string, month: string): boolean {
+    const id = this.keys.get(standingKey(agreementId, month));
+    return id !== null && !id.startsWith(DRAFT);
+  }
+
+  /** What the bill of a month carries on; nothing where it is not billed. */
+  carriedFrom(agreementId: string, month: string): CarriedOver {
+    const id = this.keys.get(standingKey(agreementId, month));
+    return id === null || id.startsWith(DRAFT) ? NOTHING_CARRIED : this.carriedBy(id);
   }
 
   /** Those of the agreement that stand and are of months after, in order. */
   standingAfter(agreementId: string, month: string): Invoice[] {
     const rows = this.keys.range({ from: `${standingKey(agreementId, month)}\0`, to: afterPrefix(standingKey(agreementId, '')) });
-    return Array.from(rows, ({ record: id }) => this.get(id));
+    return Array.from(rows, ({ record: id }) => this.get(withoutMark(id)));
   }
 
   /** Newest first. Throws `bad_cursor`. */
@@ -90,7 +107,7 @@ export class InvoiceBook {
     let last = '';
     for (const id of this.idsBefore({ meter, run, state }, cursor)) {
       if (data.length === limit || scanned === SCAN_MAX) return { data, nextCursor: last };
-      const { invoice } = this.table.get(id)!;
+      const invoice = this.table.get(id)!;
       const isWanted =
         (agreementId === null || invoice.agreementId === agreementId) && (meter === null || invoice.meterId === meter) && (state === null || invoice.state === state) && (run === null || invoice.run === run);
       if (isWanted) data.push(invoice);
@@ -110,14 +127,14 @@ export class InvoiceBook {
 
   /** Takes the place of an earlier draft. Throws `already_billed`. */
   draft(made: NewInvoice): Invoice {
-    const before = this.standing(made.rated.bill.agreementId, monthOf(made.rated.bill))?.invoice ?? null;
+    const before = this.standing(made.rated.bill.agreementId, monthOf(made.rated.bill));
     if (before !== null && before.state !== 'draft') throw alreadyBilled(before);
     return this.add(made, before, { kind: 'invoice', state: 'draft', number: null, issuedAt: null, dueDate: null, corrects: null, differences: [] });
   }
 
   /** Throws `already_billed`. */
   issue(made: NewInvoice, nowMs: number): Invoice {
-    const before = this.standing(made.rated.bill.agreementId, monthOf(made.rated.bill))?.invoice ?? null;
+    const before = this.standing(made.rated.bill.agreementId, monthOf(made.rated.bill));
     if (before !== null && before.state !== 'draft') throw alreadyBilled(before);
     return this.issueInPlaceOf(before, made, nowMs, { corrects: null, differences: [] });
   }
@@ -132,20 +149,20 @@ export class InvoiceBook {
 
   /** Takes all of an invoice back. Its month has none that stands until another is issued. */
   creditAll(invoiceId: string, nowMs: number, differences: Invoice['differences']): Invoice {
-    const { invoice, carried } = this.stored(invoiceId);
+    const invoice = this.get(invoiceId);
     const lines = invoice.lines.map((line) => ({ ...line, quantity: negated(line.quantity), amount: negated(line.amount) }));
-    const note = this.credit({ ...invoice, state: 'credited' }, { lines, net: negated(invoice.net), tax: negated(invoice.tax), total: negated(invoice.total) }, carried, nowMs, differences);
+    const note = this.credit({ ...invoice, state: 'credited' }, { lines, net: negated(invoice.net), tax: negated(invoice.tax), total: negated(invoice.total) }, nowMs, differences);
     this.keys.remove(standingKey(invoice.agreementId, monthOf(invoice)));
     return note;
   }
 
   /** Takes an amount off, of which the same part is tax as of the invoice. Throws `bad_amount`. */
   creditPart(invoiceId: string, amount: string, text: string, nowMs: number): Invoice {
-    const { invoice, carried } = this.stored(invoiceId);
+    const invoice = this.get(invoiceId);
     const credit = amountOf(amount);
     const left = amountOf(invoice.paid) + amountOf(invoice.outstanding);
     if (credit <= 0n || credit > left) throw new OperationalError('bad_amount', `a credit for ${invoice.number} has to be above 0 and ${amountText(left, invoice.total)} at most`);
-    return this.credit(invoice, partOf(invoice, credit, text), carried, nowMs, []);
+    return this.credit(invoice, partOf(invoice, credit, text), nowMs, []);
   }
 
   /** What was paid changed by `amount`; gives the invoice as it is then. */
@@ -191,19 +208,21 @@ export class InvoiceBook {
   private add({ rated, customer, run }: NewInvoice, before: Invoice | null, as: Pick<Invoice, 'kind' | 'state' | 'number' | 'issuedAt' | 'dueDate' | 'corrects' | 'differences'>): Invoice {
     const { bill, carried } = rated;
     const invoice: Invoice = { ...bill, ...as, id: before?.id ?? this.newId(), version: (before?.version ?? 0) + 1, customer, paid: amountText(0n, bill.total), outstanding: bill.total, correctedBy: [], run };
-    this.write(invoice, before, carried);
-    this.keys.put(standingKey(bill.agreementId, monthOf(bill)), invoice.id);
+    this.write(invoice, before);
+    if (JSON.stringify(carried) !== JSON.stringify(NOTHING_CARRIED)) this.carriedOver.put(invoice.id, carried);
+    else if (before !== null) this.carriedOver.remove(invoice.id);
+    this.keys.put(standingKey(bill.agreementId, monthOf(bill)), as.state === 'draft' ? DRAFT + invoice.id : invoice.id);
     return invoice;
   }
 
-  private credit(invoice: Invoice, bill: Pick<Invoice, 'lines' | 'net' | 'tax' | 'total'>, carried: CarriedOver, nowMs: number, differences: Invoice['differences']): Invoice {
+  private credit(invoice: Invoice, bill: Pick<Invoice, 'lines' | 'net' | 'tax' | 'total'>, nowMs: number, differences: Invoice['differences']): Invoice {
     const note: Invoice = {
       ...invoice,
       ...bill,
       ...{ id: this.newId(), version: 1, kind: 'creditNote', state: 'issued', number: this.numbers.next('CN', localDate(invoice.zone, nowMs)), issuedAt: nowMs, dueDate: null },
       ...{ paid: amountText(0n, invoice.total), outstanding: amountText(0n, invoice.total), corrects: invoice.id, correctedBy: [], differences, run: null },
     };
-    this.write(note, null, carried);
+    this.write(note, null);
     const outstanding = amountOf(invoice.outstanding) + amountOf(bill.total);
     this.settle({ ...invoice, outstanding: amountText(outstanding, invoice.total), correctedBy: [...invoice.correctedBy, note.id] }, nowMs);
     return note;
@@ -219,20 +238,23 @@ export class InvoiceBook {
   }
 
   private update(before: Invoice, change: Partial<Invoice>): Invoice {
-    const { carried } = this.stored(before.id);
     const invoice = { ...before, ...change, version: before.version + 1 };
-    this.write(invoice, before, carried);
+    this.write(invoice, before);
     return invoice;
   }
 
-  private write(invoice: Invoice, before: Invoice | null, carried: CarriedOver): void {
+  private write(invoice: Invoice, before: Invoice | null): void {
     const { id } = invoice;
-    this.table.put(id, { invoice, carried });
+    this.table.put(id, invoice);
     if (invoice.number !== null) this.changed.add(id);
     const keys = keysOf(invoice);
     for (const key of before === null ? [] : keysOf(before)) if (!keys.includes(key)) this.keys.remove(key);
     const known = before === null ? [] : keysOf(before);
     for (const key of keys) if (!known.includes(key)) this.keys.put(key, id);
+  }
+
+  private carriedBy(id: string): CarriedOver {
+    return this.carriedOver.get(id) ?? NOTHING_CARRIED;
   }
 
   private newId(): string {
@@ -264,6 +286,10 @@ function keysOf(invoice: Invoice): string[] {
   if (number !== null) keys.push(`n/${number}`);
   if (state === 'issued' && invoice.dueDate !== null) keys.push(`d/${sortableNumber(overdueMs(invoice))}!${id}`);
   return keys;
+}
+
+function withoutMark(id: string): string {
+  return id.startsWith(DRAFT) ? id.slice(DRAFT.length) : id;
 }
 
 function standingKey(agreementId: string, month: string): string {

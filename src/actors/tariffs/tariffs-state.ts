@@ -184,7 +184,7 @@ export class TariffsState {
     const changed = this.agreements.change(question.id, question.version, question);
     if (changed.movedOut !== before.movedOut) {
       const month = [changed.movedOut, before.movedOut].filter((date) => date !== null).sort()[0].slice(0, 7);
-      for (const { id } of [this.invoices.standing(before.id, month)?.invoice, ...this.invoices.standingAfter(before.id, month)].filter((invoice) => invoice !== undefined)) this.watch.again(id, nowMs);
+      for (const { id } of [this.invoices.standing(before.id, month), ...this.invoices.standingAfter(before.id, month)].filter((invoice) => invoice !== null)) this.watch.again(id, nowMs);
     }
     return changed;
   }
