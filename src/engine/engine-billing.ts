@@ -75,7 +75,7 @@ export class EngineBilling {
     this.printer = new InvoicePrinter({ issuer: modules.plan.issuer, threads: Math.min(PRINT_THREADS_MAX, availableParallelism()) }, modules);
     this.link = new BillingLink({ deadlineMs: config.queryDeadlineMs }, { ...modules, onNews: ({ events }) => modules.board.note(events) });
     this.feed = new RegionLoadFeed({ ...modules, latenessMs: config.latenessMs, areRegionsWhole: () => modules.regions().reporting === modules.partCount, observe: (loads) => this.link.observe(loads) });
-    this.port = { ask: this.ask, print: (invoice, language) => this.printer.print(invoice, { language }) };
+    this.port = { ask: this.ask, print: (invoice, language, numbers) => this.printer.print(invoice, { language, numbers }) };
   }
 
   /** Whether there is a thread, or was one that is being restarted. */

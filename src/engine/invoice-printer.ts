@@ -13,7 +13,7 @@ import type { PrintTask } from './invoice-print-thread.ts';
 
 /** An invoice waits for its turn among so many at most: some seconds of work on a busy machine, less than a browser waits. */
 export const PRINTS_WAITING_MAX = 64;
-/** An invoice takes some 30 ms; what takes this long hangs, and its thread is ended. Includes waiting. */
+/** An invoice takes some 12 ms; what takes this long hangs, and its thread is ended. Includes waiting. */
 export const PRINT_DEADLINE_MS = 25_000;
 /** Threads without work are kept so long: who reads one bill often reads another. A thread takes some 40 MB. */
 const IDLE_MS = 60_000;

@@ -36,6 +36,12 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
   const { tariffs } = routes;
   const find = (query: ListParameters & { limit: number }) => tariffs.ask({ kind: 'invoices', query: invoiceQuery(query) });
 
+  /** People know invoices by their numbers, and those name each other by id. */
+  async function numbersOf({ corrects, correctedBy }: Invoice): Promise<Record<string, string>> {
+    const others = [corrects, ...correctedBy].filter((id) => id !== null);
+    return Object.fromEntries(await Promise.all(others.map(async (id) => [id, (await tariffs.ask({ kind: 'invoice', id })).number ?? id])));
+  }
+
   routes.get(BASE, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
 
   // Of CSV the first page has the names of the columns, so that pages one after the other are one file.
@@ -54,7 +60,7 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
 
   routes.get(`${BASE}/:id/pdf`, pdfQuery, async ({ path: [id], query: { language } }) => {
     const invoice = await tariffs.ask({ kind: 'invoice', id });
-    return { document: null, file: { type: 'application/pdf', name: `${fileName(invoice)}.pdf`, content: await tariffs.print(invoice, language) } };
+    return { document: null, file: { type: 'application/pdf', name: `${fileName(invoice)}.pdf`, content: await tariffs.print(invoice, language, await numbersOf(invoice)) } };
   });
 
   // From the intervals as they are now.

@@ -9,8 +9,8 @@ import { OperationalError } from '../runtime/errors.ts';
  */
 export interface TariffsPort {
   ask<Kind extends TariffQuestion['kind']>(question: TariffQuestion & { kind: Kind }): Promise<TariffAnswers[Kind]>;
-  /** The bill as PDF. Rejects as retryable while as many are being printed as are allowed. */
-  print(invoice: Invoice, language: PaperLanguage): Promise<Uint8Array>;
+  /** The bill as PDF; `numbers` by id are those of the invoices that it names. Rejects as retryable while as many are being printed as are allowed. */
+  print(invoice: Invoice, language: PaperLanguage, numbers: Readonly<Record<string, string>>): Promise<Uint8Array>;
 }
 
 function refuse(): Promise<never> {

@@ -194,6 +194,9 @@ describe('invoices', () => {
     const pdf = await get('/api/v1/invoices/i%2F1/pdf?language=de');
     expect([pdf.status, pdf.headers['content-type'], pdf.headers['content-disposition'], pdf.body]).toEqual([200, 'application/pdf', 'attachment; filename="INV-2026-000001.pdf"', '%PDF INV-2026-000001 de']);
     expect((await get('/api/v1/invoices/i%2F1/pdf?language=fr')).status).toBe(400);
+    // With the numbers of those that it names.
+    tariffs.answers.invoice = ({ id }) => (id === 'i/1' ? { ...INVOICE, corrects: 'i/0', correctedBy: ['c/1', 'd/1'] } : { ...INVOICE, number: id === 'd/1' ? null : `NO-${id}` });
+    expect((await get('/api/v1/invoices/i%2F1/pdf')).body).toBe('%PDF INV-2026-000001 en i/0 NO-i/0 c/1 NO-c/1 d/1 d/1');
     expect((await get('/api/v1/agreements/a1/draft?month=2025-13')).status).toBe(400);
     refuse('invoice', 'unknown_invoice');
     for (const path of ['', '/pdf']) expect((await get(`/api/v1/invoices/nothing${path}`)).body, path).toMatchObject({ status: 404, code: 'unknown_invoice' });

@@ -87,6 +87,6 @@ export function fakeTariffs(): FakeTariffs {
       asked.push(question);
       return (answers[question.kind] as (question: TariffQuestion) => never)(question);
     },
-    print: async (invoice, language) => Buffer.from(`%PDF ${invoice.number} ${language}`),
+    print: async (invoice, language, numbers) => Buffer.from(['%PDF', invoice.number, language, ...Object.entries(numbers).flat()].join(' ')),
   };
 }
