@@ -14,8 +14,8 @@ import { ShardFleet } from '../support/shard-fleet.ts';
 import { LIFE_START_MS, readingOf } from '../support/shard-lives.ts';
 
 const FIRST = LIFE_START_MS / QUARTER_MS;
-const QUARTERS = 24;
-const METERS = 150;
+const QUARTERS = 12;
+const METERS = 100;
 const fleetOptions = { startMs: LIFE_START_MS, shards: 3, partitionCount: 8, latenessMs: 30_000, correctionHorizonMs: 40 * 86_400_000, intervalMs: 100, pagesPerStepMax: 128, journalKeepBytesMax: 1e9 };
 
 function readingAt(meter: number, quarter: number): TestReading {
@@ -84,7 +84,7 @@ describe('the energy of a fleet', () => {
     const link = new EnergyLink({ partitionCount: fleetOptions.partitionCount, shardCount: fleet.shards }, askOf(fleet));
     const { meters } = await link.meters(null, METERS);
     const ids = ['nobody', ...meters.map(({ meterId }) => meterId)];
-    const plans = [flatPlan(FIRST, QUARTERS), flatPlan(FIRST + 3, 9)];
+    const plans = [flatPlan(FIRST, QUARTERS), flatPlan(FIRST + 3, 8)];
     const together = await link.determinants(ids, Uint8Array.from(ids, (_, i) => Math.floor(i / 40) % 2), plans);
     expect(together[0]).toBeNull();
     const windows = windowsOf(readings, '15m');
@@ -97,6 +97,17 @@ describe('the energy of a fleet', () => {
       expect(energyProblem(windows.filter((window) => window.meterId === meterId), (from, to) => fleet.energyOf(meterId, from, to))).toBeNull();
     }
     await expect(link.determinants(new Array(METERS_PER_QUESTION_MAX + 1).fill('m1'), new Uint8Array(METERS_PER_QUESTION_MAX + 1), plans)).rejects.toThrow(/1025 meters/);
+  });
+
+  it('has the power of a count over the gap before it, though the gap lies before what is asked for', async () => {
+    const { fleet } = await liveFleet();
+    const link = new EnergyLink({ partitionCount: fleetOptions.partitionCount, shardCount: fleet.shards }, askOf(fleet));
+    // It sends every third quarter-hour.
+    const [{ microKwh, quality }] = (await link.quarters('m61', FIRST + 3, FIRST + 4))!;
+    expect([quality, microKwh > 0]).toEqual(['measured', true]);
+    const [found] = await link.determinants(['m61'], Uint8Array.of(0), [flatPlan(FIRST + 3, 1)]);
+    expect(found!.importMicroKwh).toEqual([microKwh]);
+    expect(found!.peakMicroKw).toEqual([(microKwh - 2 * Math.trunc(microKwh / 3)) * 4]);
   });
 
   it('knows which quarter-hour took a region the most power', async () => {
@@ -114,7 +125,7 @@ describe('the energy of a fleet', () => {
   it('is made of the windows of a store that an older engine left, however often that is broken off', async () => {
     const { fleet } = await liveFleet();
     await fleet.stop();
-    const before = Object.fromEntries(['m0', 'm1', 'm2', 'm149'].map((meterId) => [meterId, [] as unknown]));
+    const before = Object.fromEntries(['m0', 'm1', 'm2', 'm99'].map((meterId) => [meterId, [] as unknown]));
     await fleet.start();
     for (const meterId of Object.keys(before)) before[meterId] = fleet.energyOf(meterId, FIRST - 5, FIRST + 40);
     await fleet.stop();
