@@ -46,7 +46,17 @@ export const REFERENCES = 4;
 export function makeBillingPlan(seed: number, stepCount: number): BillingPlan {
   const random = new Random(seed);
   const options: BillingWorldOptions = { commitMsMax: random.pick([0, 5, 40]), answerMsMax: random.pick([0, 20, 200]), pieceMeters: random.pick([1, 3, 4, 256]) };
-  return { seed, options, steps: [{ kind: 'startRun', month: random.int(0, 1) }, ...Array.from({ length: stepCount }, () => nextStep(random))] };
+  return { seed, options, steps: Array.from({ length: stepCount }, (_, i) => (i === 0 ? runStep(random) : nextStep(random))).flatMap((step) => withKill(step, random)) };
+}
+
+function runStep(random: Random): BillingStep {
+  return { kind: 'startRun', month: random.int(0, MONTHS.length - 1) };
+}
+
+/** Runs are short here, and most of a plan is not one. */
+function withKill(step: BillingStep, random: Random): BillingStep[] {
+  if (step.kind !== 'startRun' || random.chance(0.4)) return [step];
+  return [step, { kind: 'kill', afterEvents: random.int(5, 60), downMs: 0, fate: random.pick(['lost', 'kept'] as const) }, { kind: 'wait', ms: random.int(1, 2_000) }];
 }
 
 function nextStep(random: Random): BillingStep {
