@@ -1,5 +1,4 @@
 import { TariffsActor } from '../../src/actors/tariffs/actor.ts';
-import { AgreementBook } from '../../src/actors/tariffs/agreements.ts';
 import { BillingOutbox } from '../../src/actors/tariffs/billing-outbox.ts';
 import { BillingRuns } from '../../src/actors/tariffs/billing-run.ts';
 import { Corrections } from '../../src/actors/tariffs/corrections.ts';
@@ -67,15 +66,6 @@ export const BILLING_BUGS: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'does not look whether an agreement changed while its bill was worked out',
-    plant: () => replaced(AgreementBook, 'change', (change) => function (id, version, what) {
-      const changed = change.call(this, id, version, what);
-      const kept = { ...changed, version: changed.version - 1 };
-      this.table.put(id, kept);
-      return kept;
-    }),
-  },
-  {
     name: 'does not look again at invoices of an agreement that ends earlier',
     plant: () => replaced(Corrections, 'look', (look) => function (state, after, nowMs) {
       const found = look.call(this, state, after, nowMs);
@@ -85,13 +75,6 @@ export const BILLING_BUGS: readonly PlantedBug[] = [
   {
     name: 'puts a new bill in place without moving what was paid',
     plant: () => replaced(Payments, 'transfer', () => () => {}),
-  },
-  {
-    name: 'takes a credit note off what was paid and off what is to be paid',
-    plant: () => replaced(Payments, 'transfer', (transfer) => function (fromId, toId, nowMs) {
-      transfer.call(this, fromId, toId, nowMs);
-      transfer.call(this, toId, fromId, nowMs);
-    }),
   },
   {
     name: 'counts a payment by the same reference again after a restart',

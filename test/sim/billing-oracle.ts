@@ -120,6 +120,7 @@ export class BillingOracle {
     if (isDisputed !== (invoice.state === 'disputed')) this.fail(`${name} is ${invoice.state} and ${isDisputed ? 'in' : 'not in'} dispute`);
     const full = notes.filter(({ total }) => cents(total) === -cents(invoice.total)).length;
     if (invoice.state === 'credited' && full > 1) this.fail(`${name} was taken back ${full} times`);
+    if (invoices.some(({ kind, corrects }) => kind === 'invoice' && corrects === invoice.id) && cents(invoice.outstanding) !== 0n) this.fail(`${name} has another in its place, and ${invoice.outstanding} are left on it`);
     if (invoice.state === 'paid' && cents(invoice.outstanding) > 0n) this.fail(`${name} is paid, and ${invoice.outstanding} are to be paid`);
     const isLate = nowMs >= Date.parse(`${invoice.dueDate}T00:00:00Z`) + 86_400_000;
     if ((invoice.state === 'issued' || invoice.state === 'overdue') && (cents(invoice.outstanding) <= 0n || isLate !== (invoice.state === 'overdue'))) this.fail(`${name} of ${invoice.outstanding}, due on ${invoice.dueDate}, is ${invoice.state}`);
