@@ -1,4 +1,4 @@
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import type { Issuer } from '../actors/tariffs/papers/issuer.ts';
 import type { PaperLanguage } from '../actors/tariffs/papers/paper-words.ts';
 import type { Invoice } from '../model/billing.ts';
@@ -17,6 +17,8 @@ export const PRINTS_WAITING_MAX = 64;
 export const PRINT_DEADLINE_MS = 25_000;
 /** Threads without work are kept so long: who reads one bill often reads another. A thread takes some 40 MB. */
 const IDLE_MS = 60_000;
+
+type PrintPool = Piscina<PrintTask, Uint8Array<ArrayBuffer>>;
 
 export interface InvoicePrinterOptions {
   issuer: Issuer;
@@ -38,7 +40,7 @@ export class InvoicePrinter {
   private readonly options: InvoicePrinterOptions;
   private readonly modules: InvoicePrinterModules;
   /** null: nothing is printed. */
-  private pool: Piscina<PrintTask, Uint8Array<ArrayBuffer>> | null = null;
+  private pool: Promise<PrintPool> | null = null;
   private idle: TimerHandle | null = null;
   private waiting = 0;
   private isClosed = false;
@@ -60,7 +62,8 @@ export class InvoicePrinter {
     this.idle = null;
     try {
       this.pool ??= this.start();
-      return await this.pool.run({ invoice, language, numbers, issuer: this.options.issuer }, { signal: AbortSignal.timeout(PRINT_DEADLINE_MS) });
+      const pool = await this.pool;
+      return await pool.run({ invoice, language, numbers, issuer: this.options.issuer }, { signal: AbortSignal.timeout(PRINT_DEADLINE_MS) });
     } catch (error) {
       throw this.isClosed ? closed() : refusal(error as Error, invoice);
     } finally {
@@ -81,8 +84,10 @@ export class InvoicePrinter {
     await this.end();
   }
 
-  private start(): Piscina<PrintTask, Uint8Array<ArrayBuffer>> {
+  /** The package is loaded with the first invoice, too. */
+  private async start(): Promise<PrintPool> {
     const { threads } = this.options;
+    const { Piscina } = await import('piscina');
     // `atomics: 'sync'`, the default, stops a waiting thread's own timers; fewer threads than the most would be ended and begun anew at every lull.
     return new Piscina({
       filename: new URL('./invoice-print-thread.ts', import.meta.url).href,
@@ -96,7 +101,9 @@ export class InvoicePrinter {
   private async end(): Promise<void> {
     const { pool } = this;
     this.pool = null;
-    await pool?.destroy();
+    // One that never came about has told who wanted to print.
+    const started = await pool?.catch(() => null);
+    await started?.destroy();
   }
 }
 

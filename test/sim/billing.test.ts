@@ -6,7 +6,7 @@ import { runBillingPlan } from './billing-world.ts';
 import { lookFor } from './planted-bug.ts';
 
 /** `SEG_BILLING_SIM_SEEDS` for more. */
-const SEEDS = Number(process.env.SEG_BILLING_SIM_SEEDS) || 40;
+const SEEDS = Number(process.env.SEG_BILLING_SIM_SEEDS) || 20;
 const STEPS = 40;
 /** A planted bug is looked for in so many runs at most. */
 const BUG_SEEDS = 60;

@@ -1,7 +1,7 @@
+import type { Store, Table } from '../../runtime/store.ts';
 import { EnergyBlockEditor, QUARTERS_PER_DAY } from './energy-block.ts';
 import type { MeterPage } from './meter-pages.ts';
 import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
-import type { ShardStore } from './shard-store.ts';
 import { energyKey, windowKey, windowKeyParts } from './store-keys.ts';
 import { slotMicroKwh, slotQuality, WindowRecord } from './window-accumulator.ts';
 
@@ -19,8 +19,16 @@ const BLOCKS_PER_STEP = 64;
 const editor = new EnergyBlockEditor();
 const record = new WindowRecord();
 
+/** What of a shard's store this is about. */
+export interface EnergyTables extends Pick<Store, 'commit'> {
+  readonly pages: Table;
+  readonly windows: Table;
+  readonly energy: Table;
+  energyBlock(page: MeterPage, day: number): Uint8Array | undefined;
+}
+
 /** Queues the page's blocks as the windows, which are about to be written, change them. `allocate`: memory that stays until the commit. */
-export function writeEnergy(page: MeterPage, windows: PendingWindows, store: ShardStore, allocate: (length: number) => Uint8Array): void {
+export function writeEnergy(page: MeterPage, windows: PendingWindows, store: EnergyTables, allocate: (length: number) => Uint8Array): void {
   for (const [day, positions] of quarterHoursByDay(windows)) {
     editor.load(store.energyBlock(page, day));
     for (const position of positions) {
@@ -55,7 +63,7 @@ function dayOf(windowNumber: number): number {
 }
 
 /** Makes the blocks of all the windows that there are, for a store of an engine that kept none; may be broken off and begun again. Resolves with how many it made. */
-export async function buildEnergy(store: ShardStore): Promise<number> {
+export async function buildEnergy(store: EnergyTables): Promise<number> {
   let blocks = 0;
   // Of its own: other partitions of the thread may be at it, too.
   const editor = new EnergyBlockEditor();
@@ -89,7 +97,7 @@ export async function buildEnergy(store: ShardStore): Promise<number> {
 }
 
 /** The page's windows of quarter-hours, in pieces, in order. */
-function* quarterHoursOf(store: ShardStore, partition: number, page: number): Generator<{ key: Uint8Array; value: Uint8Array }[]> {
+function* quarterHoursOf(store: EnergyTables, partition: number, page: number): Generator<{ key: Uint8Array; value: Uint8Array }[]> {
   const end = windowKey(partition, page, QUARTER_HOUR + 1, 0, 0);
   let from: Uint8Array = windowKey(partition, page, QUARTER_HOUR, 0, 0);
   for (;;) {
