@@ -68,7 +68,7 @@ export async function run(options: BillingRunOptions = BILLING_RUN_FULL): Promis
     const found = await oneRun(options.agreements);
     rates.push((options.agreements * 1_000) / found.runMs);
     again.push((options.agreements * 1_000) / found.againMs);
-    note = `${((options.agreements / found.cpuMs) * 1_000).toFixed(0)} a second of processor time; ${(found.storeBytes / options.agreements / 1_024).toFixed(1)} KiB of disk each; resident memory up to ${(found.residentBytesMax / MB).toFixed(0)} MB; slowest commit ${found.commitMsMax.toFixed(0)} ms`;
+    note = `${((options.agreements / found.cpuMs) * 1_000).toFixed(0)} a second of processor time; ${(found.storeBytes / options.agreements / 1_024).toFixed(1)} KiB of disk each; resident memory up to ${(found.residentBytesMax / MB).toFixed(0)} MB; slowest commit ${found.commitMsMax.toFixed(0)} ms; counts verified: ${options.agreements} invoices`;
     hash = found.hash;
   }
   return {
@@ -109,11 +109,11 @@ async function oneRun(agreements: number): Promise<OneRun> {
       const startedMs = performance.now();
       const { id } = await actor.ask({ kind: 'startRun', month: MONTH, by: 'bench' });
       for (;;) {
-        const { state, done } = await actor.ask({ kind: 'run', id });
+        const { state, done, issued } = await actor.ask({ kind: 'run', id });
         residentBytesMax = Math.max(residentBytesMax, process.memoryUsage.rss());
         invariant(failure === null && state !== 'failed', `the run ${state} with ${String(failure)}`);
         if (state === 'done') {
-          invariant(done === agreements, `${done} of ${agreements} agreements are done`);
+          invariant(done === agreements && issued === agreements, `${done} of ${agreements} agreements are done, ${issued} have an invoice`);
           return performance.now() - startedMs;
         }
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

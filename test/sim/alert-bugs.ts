@@ -3,6 +3,7 @@ import { Episodes } from '../../src/actors/alerts/conditions/episodes.ts';
 import { DarkRegions } from '../../src/actors/alerts/conditions/region-dark.ts';
 import { GroupBook } from '../../src/actors/alerts/groups.ts';
 import { GroupStore } from '../../src/actors/alerts/group-store.ts';
+import { KeptBack } from '../../src/actors/alerts/kept-back.ts';
 import { NotificationsActor } from '../../src/actors/notifications/actor.ts';
 import { DeliveryStore } from '../../src/actors/notifications/delivery-store.ts';
 import { NotificationsState } from '../../src/actors/notifications/notifications-state.ts';
@@ -49,8 +50,8 @@ export const ALERT_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'does not let go when a silence ends by itself',
-    plant: () => replaced(AlertBook, 'touchSilenced', (touchSilenced) => function (turns) {
-      touchSilenced.call(this, turns.slice(0, this.silences.openCount() === 0 ? 0 : undefined));
+    plant: () => replaced(KeptBack, 'touchSilenced', (touchSilenced) => function (turns) {
+      touchSilenced.call(this, turns.slice(0, this.modules.silences.openCount() === 0 ? 0 : undefined));
     }),
   },
   {
