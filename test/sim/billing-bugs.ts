@@ -1,5 +1,5 @@
+import { ChangeLog } from '../../src/actors/sinks/change-log.ts';
 import { TariffsActor } from '../../src/actors/tariffs/actor.ts';
-import { BillingOutbox } from '../../src/actors/tariffs/billing-outbox.ts';
 import { BillingRuns } from '../../src/actors/tariffs/billing-run.ts';
 import { Corrections } from '../../src/actors/tariffs/corrections.ts';
 import { InvoiceBook } from '../../src/actors/tariffs/invoice-book.ts';
@@ -7,7 +7,7 @@ import { InvoiceNumbers } from '../../src/actors/tariffs/invoice-numbers.ts';
 import { Payments } from '../../src/actors/tariffs/payments.ts';
 import { RunBook } from '../../src/actors/tariffs/run-book.ts';
 import { StagedTable } from '../../src/actors/tariffs/staged-store.ts';
-import { TariffsState } from '../../src/actors/tariffs/tariffs-state.ts';
+import { TurnTaker } from '../../src/runtime/turn-taker.ts';
 import { replaced, type Inside, type PlantedBug } from './planted-bug.ts';
 
 /** Mistakes that a tariff supervisor invites; see planted-bug.ts. */
@@ -85,17 +85,14 @@ export const BILLING_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'lets events out before they are on disk',
-    plant: () => replaced(TariffsActor, 'turn', (turn) => function () {
-      this.state.flush = (nowMs: number) => {
-        this.modules.onEvents(TariffsState.prototype.flush.call(this.state, nowMs));
-        return [];
-      };
-      return turn.call(this);
+    plant: () => replaced(TariffsActor, 'flush', () => function (nowMs) {
+      this.modules.onEvents(this.state.flush(nowMs));
+      return () => this.state.settle();
     }),
   },
   {
     name: 'answers before the commit',
-    plant: () => replaced(TariffsActor, 'apply', (apply) => function (work, nowMs) {
+    plant: () => replaced(TurnTaker, 'apply', (apply) => function (work, nowMs) {
       const release = apply.call(this, work, nowMs);
       release();
       return () => {};
@@ -118,9 +115,9 @@ export const BILLING_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'skips changes of a turn that is larger than a piece of the outbox',
-    plant: () => replaced(BillingOutbox, 'readChanges', (readChanges) => function (sequence, max) {
-      const piece = readChanges.call(this, sequence, max);
-      return piece.isLast ? piece : { ...piece, position: this.text({ part: 'changes', sequence: this.state.next }) };
+    plant: () => replaced(ChangeLog, 'changes', (changes) => function (sequence, max) {
+      const piece = changes.call(this, sequence, max);
+      return piece.rows.length < max ? piece : { ...piece, next: { ...piece.next, sequence: this.state.next } };
     }),
   },
   {

@@ -2,9 +2,10 @@ import type { Alert, AlertDetail, AlertEvent, AlertEventKind, AlertListQuery, Al
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Store } from '../../runtime/store.ts';
+import type { ChangeLogOptions } from '../sinks/change-log.ts';
 import { isActive, isStanding, type AlertRecord, type Entry } from './alert-entry.ts';
 import { forgetHistory, listAlerts } from './alert-history.ts';
-import { AlertOutbox, type AlertOutboxOptions } from './alert-outbox.ts';
+import { AlertOutbox } from './alert-outbox.ts';
 import { AlertStore } from './alert-store.ts';
 import { alertId, fingerprintOf } from './fingerprint.ts';
 import { Flapping } from './flapping.ts';
@@ -44,7 +45,7 @@ export interface CommandOutcome<T> {
 
 export interface AlertBookOptions {
   /** Systems beside the engine that are told of changes, and how a new outbox is named (alert-outbox.ts). */
-  outbox: AlertOutboxOptions;
+  outbox: ChangeLogOptions;
   /** Default STANDING_MAX. */
   standingMax?: number;
 }

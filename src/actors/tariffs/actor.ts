@@ -2,6 +2,7 @@ import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Store } from '../../runtime/store.ts';
+import { TurnTaker } from '../../runtime/turn-taker.ts';
 import type { BillingDesk } from './billing-desk.ts';
 import type { BillingPiece } from './billing-outbox.ts';
 import { BillingRuns, type RunOptions } from './billing-run.ts';
@@ -13,19 +14,12 @@ import type { BillingEvent, RegionLoad, TariffAnswers, TariffQuestion } from './
 import { TariffsState, type BookQuestion, type CostQuestion, type TariffsStateOptions } from './tariffs-state.ts';
 
 /**
- * The tariff supervisor. A turn applies all that waits to memory, queues what changed, and commits it; only then do answers and events get out. Where that fails memory is ahead of the disk: the actor says so and
- * does no more, and the next one starts from the disk. What needs the energy of meters, as a monthly run, goes on between turns and does its changes in them.
+ * The tariff supervisor: questions, commands, loads and what falls due, in turns (runtime/turn-taker.ts), after which events get out. What needs the energy of meters, as a monthly run, goes on between turns and does
+ * its changes in them.
  */
 
-/** Pieces of work of one turn: what waits behind them must not be kept from an answer for long. */
-const TURN_WORK_MAX = 256;
-/** Questions, or loads, that may wait, after which who has more is told to try again. */
-const WAITING_MAX = 1_000;
 /** Questions that wait for the energy of meters at a time. */
 const COSTS_MAX = 32;
-/** The wall clock is looked at so often whatever is due, as it may jump. */
-const CLOCK_LOOK_MS = 5_000;
-
 export interface TariffsOptions extends TariffsStateOptions {
   corrections: CorrectionOptions & RunOptions;
 }
@@ -65,37 +59,36 @@ export interface TariffsMetrics {
 
 type WorkKind = 'questions' | 'loads' | 'own';
 
-interface Work {
-  kind: WorkKind;
-  apply(nowMs: number): unknown;
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-}
-
 export class TariffsActor {
   private readonly modules: TariffsModules;
   private readonly state: TariffsState;
   private readonly costs: Costs;
   private readonly runs: BillingRuns;
   private readonly corrections: Corrections;
-  private phase: 'new' | 'running' | 'stopping' | 'ended' = 'new';
-  private waiting: Work[] = [];
-  private readonly waitingOf: Record<WorkKind, number> = { questions: 0, loads: 0, own: 0 };
-  /** Of the turn that is not committed. */
-  private underWay: Work[] = [];
-  private isTurning = false;
-  private timer: TimerHandle | null = null;
+  private readonly turns: TurnTaker<WorkKind>;
   /** Of work between turns: a thread that has ended is held by none. */
   private readonly pauses = new Set<TimerHandle>();
-  /** When the last turn was. */
-  private turnMs = -Infinity;
   private costsUnderWay = 0;
-  private onIdle: (() => void) | null = null;
-  private readonly counts = { turns: 0, questions: 0, costs: 0, loads: 0, events: 0, commitMsTotal: 0, commitMsMax: 0 };
+  private readonly counts = { costs: 0, events: 0 };
 
   constructor({ corrections, ...options }: TariffsOptions, modules: TariffsModules) {
     this.modules = modules;
     this.state = new TariffsState(options, modules.store, modules.prices);
+    const { store, clock, timers, log } = modules;
+    this.turns = new TurnTaker<WorkKind>(
+      { name: 'tariff supervisor', kinds: ['questions', 'loads', 'own'], refusable: ['questions', 'own'] },
+      {
+        store,
+        clock,
+        timers,
+        log,
+        nextDueMs: () => this.state.nextDueMs(),
+        tick: (nowMs) => this.state.tick(nowMs),
+        flush: (nowMs) => this.flush(nowMs),
+        onEnd: () => this.endPauses(),
+        onFailure: (error) => modules.onFailure(error),
+      },
+    );
     const desk = this.desk();
     this.costs = new Costs(desk);
     this.runs = new BillingRuns(desk, corrections);
@@ -105,8 +98,8 @@ export class TariffsActor {
   /** Takes up what the store has, and goes on with the runs that are under way; resolves when that is durable. Rejects with what the store fails with. */
   async start(): Promise<void> {
     this.state.load(this.modules.clock.now());
-    this.phase = 'running';
-    await this.enqueue('own', () => undefined);
+    this.turns.start();
+    await this.turns.take('own', () => undefined);
     this.runs.start();
     this.corrections.start();
   }
@@ -131,22 +124,25 @@ export class TariffsActor {
 
   /** Loads of minutes that are over. Resolves when what follows of them is durable; they may be said again. */
   observe(loads: readonly RegionLoad[]): Promise<void> {
-    return this.enqueue('loads', (nowMs) => this.state.prices.applyLoad(loads, nowMs));
+    return this.turns.take('loads', (nowMs) => this.state.prices.applyLoad(loads, nowMs));
   }
 
   /** Of what changed, for a system beside the engine (billing-outbox.ts). */
   readOutbox(consumer: string, position: string | null, max: number): Promise<BillingPiece> {
-    return this.enqueue('questions', () => this.state.outbox.read(consumer, position, max));
+    return this.turns.take('questions', () => this.state.outbox.read(consumer, position, max));
   }
 
   acknowledgeOutbox(consumer: string, position: string): Promise<void> {
-    return this.enqueue('questions', () => this.state.acknowledgeOutbox(consumer, position));
+    return this.turns.take('questions', () => this.state.acknowledgeOutbox(consumer, position));
   }
 
   metrics(): TariffsMetrics {
+    const { taken, ...turns } = this.turns.figures();
     return {
+      ...turns,
+      questions: taken.questions,
+      loads: taken.loads,
       ...this.counts,
-      waiting: this.waiting.length,
       tariffVersions: this.state.tariffs.versionCount,
       runsUnderWay: this.state.runs.underWay().length,
       ...this.runs.figures(),
@@ -155,18 +151,15 @@ export class TariffsActor {
   }
 
   /** Works off what waits, and ends. Runs go on with the next one. */
-  async stop(): Promise<void> {
-    if (this.phase !== 'running') return;
-    this.phase = 'stopping';
-    if (this.isTurning || this.waiting.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
-    this.end();
+  stop(): Promise<void> {
+    return this.turns.stop();
   }
 
   private desk(): BillingDesk {
     const { energy, log, timers } = this.modules;
-    const isEnded = (): boolean => this.isEnded || this.phase === 'stopping';
+    const isEnded = (): boolean => !this.turns.isRunning;
     return {
-      turn: (apply) => this.enqueue('own', (nowMs) => apply(this.state, nowMs)),
+      turn: (apply) => this.turns.take('own', (nowMs) => apply(this.state, nowMs)),
       energy,
       log,
       pause: (ms) =>
@@ -185,7 +178,7 @@ export class TariffsActor {
   }
 
   private askBooks(question: BookQuestion): Promise<unknown> {
-    return this.enqueue('questions', (nowMs) => this.state.answer(question, nowMs));
+    return this.turns.take('questions', (nowMs) => this.state.answer(question, nowMs));
   }
 
   private async askCosts(question: CostQuestion): Promise<unknown> {
@@ -199,108 +192,17 @@ export class TariffsActor {
     }
   }
 
-  private enqueue<T>(kind: WorkKind, apply: (nowMs: number) => T): Promise<T> {
-    if (this.phase !== 'running') return Promise.reject(unavailable('the tariff supervisor is not running'));
-    if (this.waitingOf[kind] >= WAITING_MAX) {
-      return Promise.reject(new OperationalError('mailbox_full', `${WAITING_MAX} ${kind} are waiting for the tariff supervisor; try again shortly`, { retryable: true }));
-    }
-    return new Promise<T>((resolve, reject) => {
-      this.waiting.push({ kind, apply, resolve: resolve as (result: unknown) => void, reject });
-      this.waitingOf[kind]++;
-      this.wake();
-    });
-  }
-
-  /** A turn begins in the next microtask: what comes until then goes with it. */
-  private wake(): void {
-    if (this.isTurning || this.phase === 'new' || this.phase === 'ended') return;
-    this.isTurning = true;
-    this.timer?.cancel();
-    queueMicrotask(() => void this.work());
-  }
-
-  private async work(): Promise<void> {
-    try {
-      do await this.turn();
-      while (this.waiting.length > 0 && !this.isEnded);
-    } catch (error) {
-      this.fail(error);
-    }
-    this.isTurning = false;
-    this.onIdle?.();
-    if (this.phase === 'running') this.armTimer();
-  }
-
-  private get isEnded(): boolean {
-    return this.phase === 'ended';
-  }
-
-  private async turn(): Promise<void> {
-    const { clock, store } = this.modules;
-    const nowMs = clock.now();
-    this.underWay = this.waiting.splice(0, TURN_WORK_MAX);
-    const releases = this.underWay.map((work) => this.apply(work, nowMs));
-    // A clock that went back makes what waits for it wait anew: whatever is due.
-    if (this.state.nextDueMs() <= nowMs || nowMs < this.turnMs) this.state.tick(nowMs);
-    this.turnMs = nowMs;
+  private flush(nowMs: number): () => void {
     const events = this.state.flush(nowMs);
-    const startedMs = clock.monotonic();
-    await store.commit();
-    if (this.isEnded) return;
-    this.state.settle();
-    this.underWay = [];
-    this.count(clock.monotonic() - startedMs, events.length);
-    for (const release of releases) release();
-    if (events.length > 0) this.modules.onEvents(events);
+    return () => {
+      this.state.settle();
+      this.counts.events += events.length;
+      if (events.length > 0) this.modules.onEvents(events);
+    };
   }
 
-  /** Gives what lets the result out. Throws what is not an answer. */
-  private apply(work: Work, nowMs: number): () => void {
-    this.waitingOf[work.kind]--;
-    if (work.kind !== 'own') this.counts[work.kind]++;
-    try {
-      const result = work.apply(nowMs);
-      return () => work.resolve(result);
-    } catch (error) {
-      if (work.kind === 'loads' || !(error instanceof OperationalError)) throw error;
-      return () => work.reject(error);
-    }
-  }
-
-  private count(commitMs: number, events: number): void {
-    const { counts } = this;
-    counts.turns++;
-    counts.events += events;
-    counts.commitMsTotal += commitMs;
-    counts.commitMsMax = Math.max(counts.commitMsMax, commitMs);
-  }
-
-  private armTimer(): void {
-    const { clock, timers } = this.modules;
-    const waitMs = Math.min(CLOCK_LOOK_MS, Math.max(0, this.state.nextDueMs() - clock.now()));
-    this.timer?.cancel();
-    this.timer = timers.after(waitMs, () => this.wake());
-  }
-
-  private fail(error: unknown): void {
-    if (this.isEnded) return;
-    this.end(error);
-    this.modules.log.error({ error }, 'The tariff supervisor could not finish a turn; the next starts from disk.');
-    this.modules.onFailure(error);
-  }
-
-  private end(cause?: unknown): void {
-    this.phase = 'ended';
-    this.timer?.cancel();
+  private endPauses(): void {
     for (const pause of this.pauses) pause.cancel();
     this.pauses.clear();
-    const left = [...this.underWay, ...this.waiting];
-    this.underWay = [];
-    this.waiting = [];
-    for (const { reject } of left) reject(unavailable('the tariff supervisor has ended', cause));
   }
-}
-
-function unavailable(message: string, cause?: unknown): OperationalError {
-  return new OperationalError('unavailable', message, { retryable: true, cause });
 }

@@ -1,8 +1,9 @@
 import type { Agreement } from '../../model/billing.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Store } from '../../runtime/store.ts';
+import type { ChangeLogOptions } from '../sinks/change-log.ts';
 import { AgreementBook } from './agreements.ts';
-import { BillingOutbox, type BillingChange, type BillingOutboxOptions } from './billing-outbox.ts';
+import { BillingOutbox, type BillingChange } from './billing-outbox.ts';
 import { Disputes } from './disputes.ts';
 import { InvoiceBook, localDate } from './invoice-book.ts';
 import { Payments } from './payments.ts';
@@ -24,7 +25,7 @@ export type BookQuestion = Exclude<TariffQuestion, CostQuestion | { kind: 'start
 const OVERDUE_STEP = 500;
 
 export interface TariffsStateOptions {
-  outbox: BillingOutboxOptions;
+  outbox: ChangeLogOptions;
 }
 
 /** All that the supervisor keeps, as turns change it. What a turn changed is queued by `flush`; whoever fails to commit that must start over from the store. */
