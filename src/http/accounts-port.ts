@@ -1,0 +1,43 @@
+import type { Principal } from '../model/access.ts';
+
+/** What servers ask of the accounts, at the head of every request. Questions and answers of accounts themselves are in actors/accounts/protocol.ts. */
+
+/** Why a token counts for nobody. `detail` is for people and says nothing about accounts. */
+export interface TokenFault {
+  code: 'invalid_token' | 'expired_token' | 'revoked_token';
+  detail: string;
+}
+
+/** A change that somebody made, for the append-only audit log. */
+export interface AuditEntry {
+  /** Epoch ms. */
+  at: number;
+  /** Account id, and its name as it was then. */
+  by: string;
+  byName: string;
+  /** operationId of the API, or a word of the accounts such as `login_failed`. */
+  action: string;
+  /** What it was done to: the path of the request. */
+  target: string;
+  /** HTTP status of the answer. */
+  status: number;
+  requestId: string;
+  /** IP address of the peer. */
+  address: string;
+}
+
+export interface AccountsPort {
+  /** False: the engine runs without accounts, and `authenticate` gives OPEN_PRINCIPAL for everything. */
+  readonly isOn: boolean;
+  /** Whose token it is. At once where the token was seen before, else a promise; neither throws nor rejects. The token alone, without `Bearer`. */
+  authenticate(token: string): Principal | TokenFault | Promise<Principal | TokenFault>;
+  /** Spends a ticket for a stream (POST /api/v1/auth/stream-tickets): each counts once, within its seconds. */
+  spendTicket(ticket: string): Principal | TokenFault;
+  /** Writes an entry soon; the caller does not wait. Nothing without accounts. */
+  audit(entry: AuditEntry): void;
+  /**
+   * Calls back whenever what a principal may do has changed: logged out, disabled, other meters, regions or role. `sessionId` null: all of the account's. `now` is what it may do from here on, null: nothing.
+   * Gives a function that ends it.
+   */
+  onChange(listener: (accountId: string, sessionId: string | null, now: Principal | null) => void): () => void;
+}
