@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /** An engine as users run it: `seg start` in a process of its own, on free ports, with default settings. */
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../src/seg.mjs', import.meta.url));
 /** A million meters have 5 s to come back (DESIGN). Far above that, so that a slow engine gives a figure and only one that hangs gives none. */
 const READY_DEADLINE_MS = 300_000;
 /** The finest that time until ready is known to, once the ports are. */

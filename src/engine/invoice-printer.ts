@@ -4,6 +4,7 @@ import type { PaperLanguage } from '../actors/tariffs/papers/paper-words.ts';
 import type { Invoice } from '../model/billing.ts';
 import type { TimerHandle, Timers } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
+import { THREAD_ARGUMENTS } from '../runtime/thread-arguments.ts';
 import type { PrintTask } from './invoice-print-thread.ts';
 
 /**
@@ -95,6 +96,7 @@ export class InvoicePrinter {
       maxThreads: threads,
       maxQueue: PRINTS_WAITING_MAX,
       atomics: 'async',
+      execArgv: THREAD_ARGUMENTS,
     });
   }
 

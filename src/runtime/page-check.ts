@@ -1,6 +1,7 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import { OperationalError } from './errors.ts';
 import { damageOf, type PageFinding } from './lmdb-pages.ts';
+import { THREAD_ARGUMENTS } from './thread-arguments.ts';
 
 /**
  * A walk over the pages of an LMDB data file (lmdb-pages.ts) on a thread of its own, while another reads what was walked already. Whoever reads a table waits
@@ -38,7 +39,7 @@ export class PageCheck {
     this.findings = port1;
     port1.unref();
     const task: PageCheckTask = { path, last, progress: this.progress.buffer as SharedArrayBuffer, findings: port2 };
-    const thread = new Worker(new URL('./page-check-thread.ts', import.meta.url), { workerData: task, transferList: [port2] });
+    const thread = new Worker(new URL('./page-check-thread.ts', import.meta.url), { workerData: task, transferList: [port2], execArgv: THREAD_ARGUMENTS });
     // It says itself what it finds; one that cannot even start is missed by whoever waits.
     thread.on('error', () => {});
     thread.unref();

@@ -1,4 +1,5 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
+import { THREAD_ARGUMENTS } from './thread-arguments.ts';
 
 /**
  * Buffers that a thread of its own makes and writes to once, while another fills those that are ready. The kernel gives memory when it is first written to, a page of 4 KiB
@@ -37,7 +38,7 @@ export class TouchedMemory {
     this.port = port1;
     port1.unref();
     const task: TouchedMemoryTask = { bufferBytes, buffers, counts: this.counts.buffer as SharedArrayBuffer, port: port2 };
-    const thread = new Worker(new URL('./touched-memory-thread.ts', import.meta.url), { workerData: task, transferList: [port2] });
+    const thread = new Worker(new URL('./touched-memory-thread.ts', import.meta.url), { workerData: task, transferList: [port2], execArgv: THREAD_ARGUMENTS });
     // Without it this thread makes them all.
     thread.on('error', () => {});
     thread.unref();

@@ -14,6 +14,7 @@ import {
   type ThreadBoot,
   type ThreadMessage,
 } from './thread-protocol.ts';
+import { THREAD_ARGUMENTS } from './thread-arguments.ts';
 import type { FaultBoot } from './thread-faults.ts';
 import { fromWireError, INTERNAL_ERROR_CODE } from './wire-error.ts';
 
@@ -122,7 +123,7 @@ export class WorkerThread<Control extends object> {
       faults: spec.faults,
       control: control.port2,
     };
-    this.worker = new Worker(spec.module, { name: spec.name, workerData: boot, transferList: [control.port2], resourceLimits: spec.resourceLimits });
+    this.worker = new Worker(spec.module, { name: spec.name, workerData: boot, transferList: [control.port2], resourceLimits: spec.resourceLimits, execArgv: THREAD_ARGUMENTS });
     this.worker.on('message', (message: ThreadMessage) => this.receive(message));
     // What V8 or Node says of the thread's end, such as ERR_WORKER_OUT_OF_MEMORY.
     this.worker.on('error', (error) => (this.verdict ??= { kind: 'crashed', error: error instanceof Error ? error : new Error(String(error)) }));

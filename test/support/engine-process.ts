@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Real engines and `seg` commands as processes of their own, each stopped by its own pid. */
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
-const MAIN = join(REPOSITORY, 'src/main.ts');
+const MAIN = join(REPOSITORY, 'src/seg.mjs');
 
 /** Two cores shared with other suites: a start takes one second on them alone, ten of those when they are busy. */
 const READY_TIMEOUT_MS = 60_000;

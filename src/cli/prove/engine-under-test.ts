@@ -8,7 +8,7 @@ import { OperationalError } from '../../runtime/errors.ts';
 
 /** An engine in a process of its own, as `seg start` runs it, that may be broken. */
 
-const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../seg.mjs', import.meta.url));
 /** A start takes a second; ten of those are a machine that is busy with others. */
 const READY_TIMEOUT_MS = 60_000;
 /** Above the engine's own limit for an orderly stop (15 s). */
