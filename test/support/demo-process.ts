@@ -14,7 +14,7 @@ function demoArguments(): string[] {
   const { scripts } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8')) as { scripts: { demo: string } };
   const [program, ...words] = scripts.demo.split(' ');
   if (program !== 'node') throw new Error(`npm run demo is "${scripts.demo}", which this cannot run`);
-  return words.map((word) => (word.endsWith('.ts') ? join(REPOSITORY, word) : word));
+  return words.map((word) => (/\.m?[jt]s$/.test(word) ? join(REPOSITORY, word) : word));
 }
 
 /** One run of the demo as a process of its own, stopped by its own pid. It knows of itself what it printed. */
