@@ -1,4 +1,4 @@
-import type { Principal } from '../model/access.ts';
+import { OPEN_PRINCIPAL, type Principal } from '../model/access.ts';
 
 /** What servers ask of the accounts, at the head of every request. Questions and answers of accounts themselves are in actors/accounts/protocol.ts. */
 
@@ -41,3 +41,12 @@ export interface AccountsPort {
    */
   onChange(listener: (accountId: string, sessionId: string | null, now: Principal | null) => void): () => void;
 }
+
+/** In the place of accounts in an engine that runs without them. */
+export const ACCOUNTS_OFF: AccountsPort = {
+  isOn: false,
+  authenticate: () => OPEN_PRINCIPAL,
+  spendTicket: () => OPEN_PRINCIPAL,
+  audit: () => undefined,
+  onChange: () => () => undefined,
+};

@@ -4,8 +4,9 @@ import { FAULT_TIME, parseTime } from './query-parameters.ts';
 
 /** Fields of bodies, and what is wrong with them. */
 
-/** Who does something: said by who sends it until there are accounts. */
-export const byField = z.string().trim().min(1, 'expected who does it').max(128, 'expected 128 characters at most');
+export const BY_CHARS_MAX = 128;
+/** Who does something: said by who sends it in an engine without accounts; with them it is the name of who is logged in, whatever was sent. */
+export const byField = z.string().trim().min(1, 'expected who does it').max(BY_CHARS_MAX, `expected ${BY_CHARS_MAX} characters at most`);
 const WHY_CHARS_MAX = 1_000;
 export const whyField = z.string().trim().max(WHY_CHARS_MAX, `expected ${WHY_CHARS_MAX} characters at most`);
 /** Ids are opaque to clients; the supervisors' own are shorter. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RejectCode } from '../model/reading.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
+import { OPERATORS } from './operation.ts';
 import { choiceParameter, cursorParameter, idParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
 import { deadLetterShape, pageShape } from './wire-shapes.ts';
 
@@ -39,7 +40,7 @@ const deadLetterQuery = z.object({
 
 /** /api/v1/dead-letters: rejected readings that came in the range, newest first. */
 export function addDeadLetterRoutes(routes: GatewayRoutes): void {
-  routes.get('/api/v1/dead-letters', deadLetterQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/dead-letters', { id: 'listDeadLetters', summary: 'Readings that were rejected, newest first', tag: 'Anomalies', access: { roles: OPERATORS, scope: 'named-meter' } }, deadLetterQuery, async ({ query, nowMs }) => {
     const range = timeRange(query, nowMs);
     if (isProblem(range)) return range;
     const { code = null, meterId = null, limit, cursor = null } = query;

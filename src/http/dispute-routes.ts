@@ -5,7 +5,9 @@ import { disputeShape } from './billing-shapes.ts';
 import { byField, idField } from './body-fields.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
+import { ABOUT_EVERYTHING, ADMINS, EVERYBODY, type ThingScope } from './operation.ts';
 import { cursorParameter, flagParameter, limitParameter } from './query-parameters.ts';
+import { invoiceScope, invoiceSubjects } from './thing-scopes.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/disputes';
@@ -23,17 +25,22 @@ const resolution = z
 /** /api/v1/disputes, and those of an invoice. */
 export function addDisputeRoutes(routes: GatewayRoutes): void {
   const { tariffs } = routes;
+  const namedInvoice: ThingScope<z.output<typeof listQuery>, null> = {
+    noun: 'invoice',
+    words: 'of the meter of the invoice that the query names',
+    of: ({ query: { invoice } }) => (invoice === undefined ? [ABOUT_EVERYTHING] : invoiceSubjects(tariffs, invoice)),
+  };
 
-  routes.get(BASE, listQuery, async ({ query: { invoice: invoiceId = null, open: openOnly, limit, cursor = null } }) => ({
+  routes.get(BASE, { id: 'listDisputes', summary: 'Disputes', tag: 'Bills', access: { roles: EVERYBODY, scope: namedInvoice } }, listQuery, async ({ query: { invoice: invoiceId = null, open: openOnly, limit, cursor = null } }) => ({
     document: pageShape(await tariffs.ask({ kind: 'disputes', invoiceId, openOnly, limit, cursor }), disputeShape),
   }));
 
   routes.serve('/api/v1/invoices/:id/disputes', {
-    GET: routes.read(z.object({}), async ({ path: [invoiceId] }) => ({ document: pageShape(await tariffs.ask({ kind: 'disputes', invoiceId, openOnly: false, limit: OF_INVOICE_MAX, cursor: null }), disputeShape) })),
-    POST: routes.write(newDispute, async ({ path: [invoiceId], body }) => ({ document: disputeShape(await tariffs.ask({ kind: 'dispute', invoiceId, ...body })) })),
+    GET: routes.read({ id: 'listInvoiceDisputes', summary: 'Disputes of an invoice', tag: 'Bills', access: { roles: EVERYBODY, scope: invoiceScope(tariffs) } }, z.object({}), async ({ path: [invoiceId] }) => ({ document: pageShape(await tariffs.ask({ kind: 'disputes', invoiceId, openOnly: false, limit: OF_INVOICE_MAX, cursor: null }), disputeShape) })),
+    POST: routes.write({ id: 'createDispute', summary: 'Somebody does not agree with an invoice', tag: 'Bills', access: { roles: EVERYBODY, scope: invoiceScope(tariffs) } }, newDispute, async ({ path: [invoiceId], body }) => ({ document: disputeShape(await tariffs.ask({ kind: 'dispute', invoiceId, ...body })) })),
   });
 
   routes.serve(`${BASE}/:id/resolve`, {
-    POST: routes.write(resolution, async ({ path: [id], body }) => ({ document: disputeShape(await tariffs.ask({ kind: 'resolveDispute', id, ...body })) })),
+    POST: routes.write({ id: 'resolveDispute', summary: 'A dispute is upheld or rejected', tag: 'Bills', access: { roles: ADMINS, scope: 'none' } }, resolution, async ({ path: [id], body }) => ({ document: disputeShape(await tariffs.ask({ kind: 'resolveDispute', id, ...body })) })),
   });
 }

@@ -35,7 +35,7 @@ export class Exchange {
   private res: HttpResponse | null;
   private readonly clientRequestId: string;
   private ownRequestId = '';
-  private ended: (() => void)[] | null = null;
+  private ended: ((status: number) => void)[] | null = null;
 
   /** Attaches the abort handler before anything else can happen. `head` is valid during the handler only and is not kept. */
   constructor(owner: ExchangeOwner, method: string, res: HttpResponse, head: HttpRequest) {
@@ -68,9 +68,9 @@ export class Exchange {
     return this.res === null ? '' : Buffer.from(this.res.getRemoteAddressAsText()).toString('latin1');
   }
 
-  /** Calls `fn` once when the answer is sent or the client goes away, to free what the request holds. At once if that has happened. */
-  onEnded(fn: () => void): void {
-    if (this.res === null) fn();
+  /** Calls `fn` once when the answer is sent or the client goes away (status 0), to free what the request holds. At once if that has happened. */
+  onEnded(fn: (status: number) => void): void {
+    if (this.res === null) fn(0);
     else (this.ended ??= []).push(fn);
   }
 
@@ -139,6 +139,6 @@ export class Exchange {
     const ended = this.ended;
     this.ended = null;
     this.owner.exchangeEnded(status);
-    if (ended !== null) for (const fn of ended) fn();
+    if (ended !== null) for (const fn of ended) fn(status);
   }
 }

@@ -4,6 +4,8 @@ import { isId } from '../model/ids.ts';
 import { alertShape, decisionShape } from './alert-shapes.ts';
 import type { EnginePort } from './engine-port.ts';
 import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import { OPERATORS, type ThingScope } from './operation.ts';
+import { alertScope, subjectOf } from './thing-scopes.ts';
 import { anomalyShape } from './wire-shapes.ts';
 
 /** An id as a person may have copied it from somewhere. */
@@ -17,7 +19,7 @@ const anomalyQuery = z.object({ id: idText });
 export function addExplainRoutes(routes: GatewayRoutes): void {
   const { alerts, engine } = routes;
 
-  routes.get('/api/v1/alerts/:id/explain', alertQuery, async ({ path: [id], query }) => {
+  routes.get('/api/v1/alerts/:id/explain', { id: 'explainAlert', summary: 'Why who was told of an alert, or was not', tag: 'Alerts', access: { roles: OPERATORS, scope: alertScope(alerts) } }, alertQuery, async ({ path: [id], query }) => {
     const contactId = query.contact ?? null;
     if (contactId !== null && (await alerts.ask({ kind: 'contact', id: contactId })) === null) return unknownThing('contact', contactId, 'GET /api/v1/contacts lists them.');
     const { alert, decisions } = await alerts.ask({ kind: 'explainAlert', id });
@@ -27,13 +29,15 @@ export function addExplainRoutes(routes: GatewayRoutes): void {
     return { document: { alert: alertShape(alert), decisions: all.sort((a, b) => a.at - b.at).map(decisionShape) } };
   });
 
-  routes.get('/api/v1/anomalies/explain', anomalyQuery, async ({ query: { id } }) => {
+  routes.get('/api/v1/anomalies/explain', { id: 'explainAnomaly', summary: 'Why an anomaly became an alert, or did not', tag: 'Alerts', access: { roles: OPERATORS, scope: anomalyScope } }, anomalyQuery, async ({ query: { id } }) => {
     const anomaly = await findAnomaly(engine, id);
     if (anomaly === null) return unknownThing('anomaly', id, 'GET /api/v1/anomalies lists them.');
     const { alertId, decisions } = await alerts.ask({ kind: 'explainAnomaly', anomaly });
     return { document: { anomaly: anomalyShape(anomaly), alertId, decisions: decisions.map(decisionShape) } };
   });
 }
+
+const anomalyScope: ThingScope<z.output<typeof anomalyQuery>, null> = { noun: 'anomaly', words: 'of the anomaly\'s meter', of: ({ query: { id } }) => [subjectOf(id.split('/')[0], null)] };
 
 /** By its id, `meterId/kind/startedAt`; of one meter and kind no two begin at once. */
 async function findAnomaly(engine: EnginePort, id: string): Promise<Anomaly | null> {

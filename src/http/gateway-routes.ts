@@ -1,19 +1,23 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import { z } from 'zod';
 import { OperationalError } from '../runtime/errors.ts';
+import type { Principal } from '../model/access.ts';
 import type { AlertsPort } from './alerts-port.ts';
-import { bodyFaults, invalidBody } from './body-fields.ts';
+import { BY_CHARS_MAX, bodyFaults, invalidBody } from './body-fields.ts';
 import type { EnginePort } from './engine-port.ts';
 import type { Exchange, HeaderFields } from './exchange.ts';
+import type { Guard } from './guard.ts';
 import type { HttpFront, HttpMethod } from './http-front.ts';
-import type { JsonIntake } from './json-intake.ts';
+import { jsonValue, unsupportedBody, type JsonIntake } from './json-intake.ts';
+import { isPlainObject } from './json-merge.ts';
+import type { AnyOperation, Operation, ScopedRequest } from './operation.ts';
 import { mayWrite } from './own-pages.ts';
 import type { Problem } from './problem-details.ts';
 import { invalidQuery, isProblem, parseQuery } from './query-parameters.ts';
 import { problemOfRefusal } from './supervisor-refusals.ts';
 import type { TariffsPort } from './tariffs-port.ts';
 
-/** What every route of the gateway does: check where a write comes from, the query, the body; take a slot; ask the engine; answer. */
+/** What every route of the gateway does: look who asks and whether they may, where a write comes from, at the query and the body; take a slot; ask the engine; answer. */
 
 /** Answers are of the moment and for this client alone. */
 export const ANSWER_HEADERS: HeaderFields = [
@@ -21,8 +25,19 @@ export const ANSWER_HEADERS: HeaderFields = [
   ['x-content-type-options', 'nosniff'],
 ];
 
+/** Who is at the other end. `address` and `requestId` are empty unless the operation names header fields. */
+export interface Caller {
+  /** IP address of the peer. */
+  address: string;
+  requestId: string;
+  /** Those that the operation names; empty where one was not sent. */
+  headers: Readonly<Record<string, string>>;
+}
+
 /** What a route is given: its path parameters decoded and in order, its query checked, and the time it came at. */
-export interface RouteRequest<Query> {
+export interface RouteRequest<Query> extends Caller {
+  /** NOBODY of a public operation. */
+  principal: Principal;
   path: readonly string[];
   query: Query;
   nowMs: number;
@@ -45,6 +60,8 @@ export interface Answer {
   location?: string;
   /** In the place of a document. */
   file?: AnswerFile;
+  /** Further header fields. */
+  headers?: HeaderFields;
 }
 
 /** What a browser saves and other programs read. */
@@ -58,8 +75,25 @@ export interface AnswerFile {
   nextCursor?: string | null;
 }
 
-/** What one method of a path does; its parameters are decoded. */
-export type RouteMethod = (exchange: Exchange, head: HttpRequest, path: readonly string[]) => void | Promise<void>;
+/** What one method of a path does and says of itself, made by `read`, `write`, `writeWith` or `remove`. */
+export interface RouteMethod {
+  readonly operation: AnyOperation;
+  readonly query: z.ZodObject;
+  /** null: it takes no body. */
+  readonly body: z.ZodType | null;
+  /** `path` are its parameters, decoded. */
+  run(exchange: Exchange, head: HttpRequest, path: readonly string[]): void | Promise<void>;
+}
+
+/** A method where it is served. */
+export interface ServedOperation {
+  method: HttpMethod;
+  /** As `/api/v1/meters/:meterId`. */
+  path: string;
+  route: RouteMethod;
+}
+
+type Answering<Request> = (request: Request) => Promise<RouteAnswer> | RouteAnswer;
 
 const NO_QUERY = z.object({});
 /** Longest name in a path. Ids of deliveries are the longest there are, at some hundred bytes; stores take keys of 1,978 bytes, and some are made of several ids. */
@@ -72,20 +106,33 @@ export interface GatewayRoutesOptions {
   ownHosts: readonly string[];
 }
 
+export interface GatewayRoutesModules {
+  front: HttpFront;
+  intake: JsonIntake;
+  guard: Guard;
+  engine: EnginePort;
+  alerts: AlertsPort;
+  tariffs: TariffsPort;
+}
+
 /** Routes in front of one engine and its supervisors. */
 export class GatewayRoutes {
   readonly engine: EnginePort;
   readonly alerts: AlertsPort;
   readonly tariffs: TariffsPort;
+  /** All that are served, in the order in which they were added. */
+  readonly served: ServedOperation[] = [];
   private readonly front: HttpFront;
   private readonly intake: JsonIntake;
+  private readonly guard: Guard;
   private readonly options: GatewayRoutesOptions;
   private queriesInFlight = 0;
   private refused = 0;
 
-  constructor(modules: { front: HttpFront; intake: JsonIntake; engine: EnginePort; alerts: AlertsPort; tariffs: TariffsPort }, options: GatewayRoutesOptions) {
+  constructor(modules: GatewayRoutesModules, options: GatewayRoutesOptions) {
     this.front = modules.front;
     this.intake = modules.intake;
+    this.guard = modules.guard;
     this.engine = modules.engine;
     this.alerts = modules.alerts;
     this.tariffs = modules.tariffs;
@@ -93,78 +140,113 @@ export class GatewayRoutes {
   }
 
   /** Serves GET alone of one uWebSockets pattern, such as `/api/v1/meters/:meterId`. */
-  get<Schema extends z.ZodObject>(path: string, schema: Schema, answer: (request: RouteRequest<z.output<Schema>>) => Promise<RouteAnswer> | RouteAnswer): void {
-    this.serve(path, { GET: this.read(schema, answer) });
+  get<Schema extends z.ZodObject>(path: string, operation: Operation<z.output<Schema>, null>, schema: Schema, answer: Answering<RouteRequest<z.output<Schema>>>): void {
+    this.serve(path, { GET: this.read(operation, schema, answer) });
   }
 
   /** Serves all methods that a pattern has; once for each pattern. */
   serve(path: string, methods: Partial<Record<HttpMethod, RouteMethod>>): void {
     const parameterCount = path.split('/').filter((part) => part.startsWith(':')).length;
     const names = (head: HttpRequest) => Array.from({ length: parameterCount }, (_, at) => decodedParameter(head.getParameter(at) ?? ''));
-    const handler = (run: RouteMethod) => (exchange: Exchange, head: HttpRequest) => {
+    const handler = ({ run }: RouteMethod) => (exchange: Exchange, head: HttpRequest) => {
       const path = names(head);
       return path.every((name) => Buffer.byteLength(name) <= NAME_BYTES_MAX) ? run(exchange, head, path) : exchange.problem(NO_SUCH_NAME);
     };
-    this.front.route(path, Object.fromEntries(Object.entries(methods).map(([method, run]) => [method, handler(run)])));
+    this.front.route(path, Object.fromEntries(Object.entries(methods).map(([method, route]) => [method, handler(route)])));
+    for (const [method, route] of Object.entries(methods)) this.served.push({ method: method as HttpMethod, path, route });
   }
 
   /** A method that only looks. */
-  read<Schema extends z.ZodObject>(schema: Schema, answer: (request: RouteRequest<z.output<Schema>>) => Promise<RouteAnswer> | RouteAnswer): RouteMethod {
-    return (exchange, head, path) => {
-      const nowMs = this.options.now();
-      const query = parseQuery(schema, head.getQuery() ?? '');
-      if (isProblem(query)) return exchange.problem(query);
-      return this.answer(exchange, () => answer({ path, query, nowMs }));
+  read<Schema extends z.ZodObject>(operation: Operation<z.output<Schema>, null>, schema: Schema, answer: Answering<RouteRequest<z.output<Schema>>>): RouteMethod {
+    const run: RouteMethod['run'] = (exchange, head, path) => {
+      const admitted = this.guard.admit(exchange, head, operation);
+      if (admitted === null) return;
+      const rawQuery = head.getQuery() ?? '';
+      const caller = callerOf(exchange, head, operation);
+      const go = (principal: Principal): void | Promise<void> => {
+        const query = parseQuery(schema, rawQuery);
+        if (isProblem(query)) return exchange.problem(query);
+        const request = { ...caller, principal, path, query, nowMs: this.options.now() };
+        return this.answer(exchange, operation, { ...request, body: null }, () => answer(request));
+      };
+      return admitted instanceof Promise ? admitted.then((principal) => (principal === null ? undefined : go(principal))) : go(admitted);
     };
+    return { operation, query: schema, body: null, run };
   }
 
   /** A method that changes something and has a JSON body. */
-  write<Body>(schema: z.ZodType<Body>, answer: (request: WriteRequest<object, Body>) => Promise<RouteAnswer> | RouteAnswer): RouteMethod {
-    return this.writeWith(NO_QUERY, schema, answer);
+  write<Body>(operation: Operation<object, NoInfer<Body>>, schema: z.ZodType<Body>, answer: Answering<WriteRequest<object, Body>>): RouteMethod {
+    return this.writeWith(operation, NO_QUERY, schema, answer);
   }
 
   /** The same where the body is a document of its own, and what else is to be said stands in the query. */
-  writeWith<Schema extends z.ZodObject, Body>(querySchema: Schema, schema: z.ZodType<Body>, answer: (request: WriteRequest<z.output<Schema>, Body>) => Promise<RouteAnswer> | RouteAnswer): RouteMethod {
-    return (exchange, head, path) => {
-      const begun = this.beginWrite(exchange, head, querySchema);
+  writeWith<Schema extends z.ZodObject, Body>(operation: Operation<z.output<Schema>, NoInfer<Body>>, querySchema: Schema, schema: z.ZodType<Body>, answer: Answering<WriteRequest<z.output<Schema>, Body>>): RouteMethod {
+    const saysWho = namesWho(schema);
+    const run: RouteMethod['run'] = (exchange, head, path) => {
+      const begun = this.beginWrite(exchange, head, operation, querySchema, unsupportedBody(head.getHeader('content-type'), head.getHeader('content-encoding')));
       if (begun === null || !this.intake.enter(exchange)) return;
-      this.intake.collectJson(exchange, head, (value) => {
-        const parsed = schema.safeParse(value);
+      const finish = (write: Begun<z.output<Schema>>, text: string): void | Promise<void> => {
+        const json = jsonValue(text);
+        if (isProblem(json)) return exchange.problem(json);
+        const parsed = schema.safeParse(saysWho ? inTheNameOf(write.principal, json.value) : json.value);
         if (!parsed.success) return exchange.problem(invalidBody(bodyFaults(parsed.error)));
-        void this.answer(exchange, () => answer({ ...begun, path, body: parsed.data, nowMs: this.options.now() })).catch((error: unknown) => this.front.answerError(exchange, error));
+        const request = { ...write, path, body: parsed.data, nowMs: this.options.now() };
+        return this.answer(exchange, operation, request, () => answer(request), write.note);
+      };
+      this.intake.collectText(exchange, head, (text) => {
+        const finished = begun instanceof Promise ? begun.then((write) => (write === null ? undefined : finish(write, text))) : finish(begun, text);
+        if (finished !== undefined) finished.catch((error: unknown) => this.front.answerError(exchange, error));
       });
     };
+    return { operation, query: querySchema, body: schema, run };
   }
 
   /** A method that changes something and has no body: what it needs stands in the query. A body that comes all the same is dropped. */
-  remove<Schema extends z.ZodObject>(schema: Schema, answer: (request: WriteRequest<z.output<Schema>, null>) => Promise<RouteAnswer> | RouteAnswer): RouteMethod {
-    return (exchange, head, path) => {
-      const begun = this.beginWrite(exchange, head, schema);
+  remove<Schema extends z.ZodObject>(operation: Operation<z.output<Schema>, null>, schema: Schema, answer: Answering<WriteRequest<z.output<Schema>, null>>): RouteMethod {
+    const run: RouteMethod['run'] = (exchange, head, path) => {
+      const begun = this.beginWrite(exchange, head, operation, schema, null);
       if (begun === null || !this.intake.enter(exchange)) return;
-      return this.answer(exchange, () => answer({ ...begun, path, body: null, nowMs: this.options.now() }));
+      const finish = (write: Begun<z.output<Schema>>): Promise<void> => {
+        const request = { ...write, path, body: null, nowMs: this.options.now() };
+        return this.answer(exchange, operation, request, () => answer(request), write.note);
+      };
+      return begun instanceof Promise ? begun.then((write) => (write === null ? undefined : finish(write))) : finish(begun);
     };
+    return { operation, query: schema, body: null, run };
   }
 
-  /** What the head of a write says; null when it was refused. */
-  private beginWrite<Schema extends z.ZodObject>(exchange: Exchange, head: HttpRequest, schema: Schema): { query: z.output<Schema>; version: number | null } | null {
+  /** What the head of a write says; null when it was refused. Only where the token has to be looked up that is known later. */
+  private beginWrite<Schema extends z.ZodObject>(
+    exchange: Exchange,
+    head: HttpRequest,
+    operation: AnyOperation,
+    schema: Schema,
+    bodyFault: Problem | null,
+  ): Begun<z.output<Schema>> | null | Promise<Begun<z.output<Schema>> | null> {
     if (!mayWrite(head.getHeader('origin'), head.getHeader('host'), this.options.ownHosts)) {
       exchange.problem(FOREIGN_ORIGIN);
       return null;
     }
-    const query = parseQuery(schema, head.getQuery() ?? '');
-    if (isProblem(query)) {
-      exchange.problem(query);
-      return null;
-    }
+    const admitted = this.guard.admit(exchange, head, operation);
+    if (admitted === null) return null;
+    const rawQuery = head.getQuery() ?? '';
+    const target = head.getUrl();
     const version = head.getHeader('if-none-match').trim() === '*' ? 0 : versionOfIfMatch(head.getHeader('if-match'));
-    if (version === 'invalid') {
-      exchange.problem(INVALID_IF_MATCH);
-      return null;
-    }
-    return { query, version };
+    const caller = callerOf(exchange, head, operation);
+    const judge = (principal: Principal): Begun<z.output<Schema>> | null => {
+      const note = this.guard.watch(exchange, principal, operation, target);
+      const query = parseQuery(schema, rawQuery, namesWho(schema) ? nameOf(principal) : {});
+      const fault = isProblem(query) ? query : version === 'invalid' ? INVALID_IF_MATCH : bodyFault;
+      if (fault !== null) {
+        exchange.problem(fault);
+        return null;
+      }
+      return { ...caller, principal, query: query as z.output<Schema>, version: version as number | null, note };
+    };
+    return admitted instanceof Promise ? admitted.then((principal) => (principal === null ? null : judge(principal))) : judge(admitted);
   }
 
-  private async answer(exchange: Exchange, ask: () => Promise<RouteAnswer> | RouteAnswer): Promise<void> {
+  private async answer(exchange: Exchange, operation: AnyOperation, request: ScopedRequest<object, unknown> & { principal: Principal }, ask: () => Promise<RouteAnswer> | RouteAnswer, note?: (status: number) => void): Promise<void> {
     const { queriesInFlightMax } = this.options;
     if (this.queriesInFlight >= queriesInFlightMax) {
       this.refused++;
@@ -172,7 +254,10 @@ export class GatewayRoutes {
     }
     this.queriesInFlight++;
     try {
-      sendAnswer(exchange, await ask());
+      const refusal = this.guard.refusal(request.principal, operation, request);
+      const answered = (refusal instanceof Promise ? await refusal : refusal) ?? (await ask());
+      note?.(statusOf(answered));
+      sendAnswer(exchange, isProblem(answered) || answered.document === null ? answered : { ...answered, document: this.guard.ownRows(request.principal, operation, answered.document) });
     } catch (error) {
       exchange.problem(problemOfQuery(error));
     } finally {
@@ -185,10 +270,43 @@ export class GatewayRoutes {
   }
 }
 
+/** A write whose head was judged. */
+interface Begun<Query> extends Caller {
+  principal: Principal;
+  query: Query;
+  version: number | null;
+  note(status: number): void;
+}
+
+function callerOf(exchange: Exchange, head: HttpRequest, { headers }: AnyOperation): Caller {
+  if (headers === undefined) return { address: '', requestId: '', headers: {} };
+  return { address: exchange.remoteAddress(), requestId: exchange.requestId, headers: Object.fromEntries(headers.map((name) => [name, head.getHeader(name)])) };
+}
+
+/** Whether a document has a field for who sends it. */
+function namesWho(schema: z.ZodType): boolean {
+  return schema instanceof z.ZodObject && 'by' in schema.shape;
+}
+
+/** Who is logged in acts in no other name. */
+function nameOf(principal: Principal): { by?: string } {
+  return principal.kind === 'user' ? { by: principal.name.slice(0, BY_CHARS_MAX) } : {};
+}
+
+function inTheNameOf(principal: Principal, value: unknown): unknown {
+  return isPlainObject(value) ? { ...value, ...nameOf(principal) } : value;
+}
+
+function statusOf(answered: RouteAnswer): number {
+  if (isProblem(answered)) return answered.status;
+  if (answered.file === undefined && answered.document === null) return 204;
+  return answered.location === undefined ? 200 : 201;
+}
+
 function sendAnswer(exchange: Exchange, answered: RouteAnswer): void {
   if (isProblem(answered)) return exchange.problem(answered);
   const { document, version, location, file } = answered;
-  const headers = [...ANSWER_HEADERS];
+  const headers = [...ANSWER_HEADERS, ...(answered.headers ?? [])];
   if (version !== undefined) headers.push(['etag', `"${version}"`]);
   if (location !== undefined) headers.push(['location', location]);
   if (file !== undefined) {
@@ -196,7 +314,7 @@ function sendAnswer(exchange: Exchange, answered: RouteAnswer): void {
     if (typeof file.nextCursor === 'string') headers.push(['x-next-cursor', file.nextCursor]);
     exchange.reply(200, file.type, file.content, headers);
   } else if (document === null) exchange.empty(204, headers);
-  else exchange.json(location === undefined ? 200 : 201, document, headers);
+  else exchange.json(statusOf(answered), document, headers);
 }
 
 /** The answer to an error that the question itself caused; others are thrown on. */

@@ -1,6 +1,7 @@
 import type { TemplatedApp } from 'uWebSockets.js';
 import type { Clock, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import { ACCOUNTS_OFF, type AccountsPort } from './accounts-port.ts';
 import { addAgreementRoutes } from './agreement-routes.ts';
 import { addAlertRoutes } from './alert-routes.ts';
 import { addAlertRuleRoutes } from './alert-rule-routes.ts';
@@ -15,7 +16,8 @@ import { addDisputeRoutes } from './dispute-routes.ts';
 import type { EnginePort } from './engine-port.ts';
 import { addEngineRoutes } from './engine-routes.ts';
 import { addExplainRoutes } from './explain-routes.ts';
-import { GatewayRoutes } from './gateway-routes.ts';
+import { GatewayRoutes, type ServedOperation } from './gateway-routes.ts';
+import { Guard } from './guard.ts';
 import { HttpFront, type HttpFrontStats } from './http-front.ts';
 import { addInvoiceRoutes } from './invoice-routes.ts';
 import { JsonIntake } from './json-intake.ts';
@@ -54,6 +56,8 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Where it listens. */
   port: number;
+  /** What the API can do. */
+  operations: readonly ServedOperation[];
   /** Stops listening, lets queries in flight end for `timeLimitMs`, closes all sockets. Resolves to the number cut off. */
   close(timeLimitMs: number): Promise<number>;
   stats(): HttpFrontStats & { queriesInFlight: number; queriesRefused: number };
@@ -61,6 +65,8 @@ export interface Gateway {
 
 export interface GatewayModules {
   engine: EnginePort;
+  /** Absent in an engine that runs without accounts: whoever reaches the port may do everything. */
+  accounts?: AccountsPort;
   /** Absent in an engine that runs without alerts. */
   alerts?: AlertsPort;
   /** Absent in an engine that runs without tariffs and bills. */
@@ -85,7 +91,8 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   );
   const intake = new JsonIntake(modules);
   const supervisors = { alerts: modules.alerts ?? ALERTS_OFF, tariffs: modules.tariffs ?? BILLING_OFF };
-  const routes = new GatewayRoutes({ front, intake, engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts });
+  const guard = new Guard({ accounts: modules.accounts ?? ACCOUNTS_OFF, engine: modules.engine, clock });
+  const routes = new GatewayRoutes({ front, intake, guard, engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts });
   addApi(routes);
   addUnsubscribeRoute(front, intake, routes.alerts);
   const nodeRoutes = nodes === undefined ? null : addNodeRoutes(front, nodes.port, { secret: nodes.secret, requestsInFlightMax: queriesInFlightMax }, modules);
@@ -105,6 +112,7 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   }
   return {
     port,
+    operations: routes.served,
     close: async (timeLimitMs) => {
       const cutOff = await front.close(timeLimitMs);
       closeIntakes();

@@ -8,7 +8,9 @@ import { explainedShape, invoiceShape, invoiceSummaryShape, paymentShape } from 
 import { byField, idField, timeField } from './body-fields.ts';
 import type { Answer, AnswerFile, GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
+import { EVERYBODY, OPERATORS } from './operation.ts';
 import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
+import { agreementScope, invoiceScope } from './thing-scopes.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/invoices';
@@ -34,6 +36,7 @@ type ListParameters = Omit<z.output<typeof listQuery>, 'limit'>;
 /** /api/v1/invoices: bills and credit notes, as lists, documents and files, and what was paid of them. */
 export function addInvoiceRoutes(routes: GatewayRoutes): void {
   const { tariffs } = routes;
+  const thisInvoice = invoiceScope(tariffs);
   const find = (query: ListParameters & { limit: number }) => tariffs.ask({ kind: 'invoices', query: invoiceQuery(query) });
 
   /** People know invoices by their numbers, and those name each other by id. */
@@ -42,36 +45,36 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
     return Object.fromEntries(await Promise.all(others.map(async (id) => [id, (await tariffs.ask({ kind: 'invoice', id })).number ?? id])));
   }
 
-  routes.get(BASE, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
+  routes.get(BASE, { id: 'listInvoices', summary: 'Invoices and credit notes without their lines', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' } }, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
 
   // Of CSV the first page has the names of the columns, so that pages one after the other are one file.
-  routes.get(`${BASE}/export`, exportQuery, async ({ query: { format, ...query } }) => {
+  routes.get(`${BASE}/export`, { id: 'exportInvoices', summary: 'Invoices with their lines, as JSON or CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, files: ['text/csv'] }, exportQuery, async ({ query: { format, ...query } }) => {
     const page = await find(query);
     if (format === 'json') return { document: pageShape(page, invoiceShape) };
     return { document: null, file: { ...csvFile('invoices', page.data, query.cursor === undefined), nextCursor: page.nextCursor } };
   });
 
-  routes.get(`${BASE}/:id`, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'invoice', id })));
+  routes.get(`${BASE}/:id`, { id: 'getInvoice', summary: 'An invoice with its lines', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice } }, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'invoice', id })));
 
-  routes.get(`${BASE}/:id/csv`, z.object({}), async ({ path: [id] }) => {
+  routes.get(`${BASE}/:id/csv`, { id: 'getInvoiceCsv', summary: 'An invoice as CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, files: ['text/csv'] }, z.object({}), async ({ path: [id] }) => {
     const invoice = await tariffs.ask({ kind: 'invoice', id });
     return { document: null, file: csvFile(fileName(invoice), [invoice], true) };
   });
 
-  routes.get(`${BASE}/:id/pdf`, pdfQuery, async ({ path: [id], query: { language } }) => {
+  routes.get(`${BASE}/:id/pdf`, { id: 'getInvoicePdf', summary: 'An invoice as PDF', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, files: ['application/pdf'] }, pdfQuery, async ({ path: [id], query: { language } }) => {
     const invoice = await tariffs.ask({ kind: 'invoice', id });
     return { document: null, file: { type: 'application/pdf', name: `${fileName(invoice)}.pdf`, content: await tariffs.print(invoice, language, await numbersOf(invoice)) } };
   });
 
   // From the intervals as they are now.
-  routes.get(`${BASE}/:id/explain`, z.object({}), async ({ path: [id] }) => ({ document: explainedShape(await tariffs.ask({ kind: 'explainInvoice', id })) }));
+  routes.get(`${BASE}/:id/explain`, { id: 'explainInvoice', summary: 'An invoice computed anew, line by line', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice } }, z.object({}), async ({ path: [id] }) => ({ document: explainedShape(await tariffs.ask({ kind: 'explainInvoice', id })) }));
 
-  routes.get('/api/v1/agreements/:id/draft', draftQuery, async ({ path: [agreementId], query: { month } }) => ({ document: invoiceShape(await tariffs.ask({ kind: 'draft', agreementId, month })) }));
+  routes.get('/api/v1/agreements/:id/draft', { id: 'getDraft', summary: 'The bill of a month as it would be', tag: 'Bills', access: { roles: EVERYBODY, scope: agreementScope(tariffs) } }, draftQuery, async ({ path: [agreementId], query: { month } }) => ({ document: invoiceShape(await tariffs.ask({ kind: 'draft', agreementId, month })) }));
 
   routes.serve(`${BASE}/:id/payments`, {
-    GET: routes.read(z.object({}), async ({ path: [invoiceId] }) => ({ document: { data: (await tariffs.ask({ kind: 'payments', invoiceId })).map(paymentShape), nextCursor: null } })),
+    GET: routes.read({ id: 'listPayments', summary: 'Payments of an invoice', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice } }, z.object({}), async ({ path: [invoiceId] }) => ({ document: { data: (await tariffs.ask({ kind: 'payments', invoiceId })).map(paymentShape), nextCursor: null } })),
     // The same reference again is the same payment, so a client that heard nothing sends it again.
-    POST: routes.write(payment, async ({ path: [invoiceId], body: { receivedAt, ...paid }, nowMs }) => {
+    POST: routes.write({ id: 'createPayment', summary: 'A payment came; the same reference again is the same payment', tag: 'Bills', access: { roles: OPERATORS, scope: thisInvoice } }, payment, async ({ path: [invoiceId], body: { receivedAt, ...paid }, nowMs }) => {
       const { payment, invoice } = await tariffs.ask({ kind: 'pay', invoiceId, ...paid, receivedAt: receivedAt ?? nowMs });
       return { document: { payment: paymentShape(payment), invoice: invoiceShape(invoice) } };
     }),

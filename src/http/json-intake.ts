@@ -46,23 +46,22 @@ export class JsonIntake {
     });
   }
 
-  /** The same with the value of a JSON body. A Content-Type has to say that it is one: a form of a foreign page cannot. */
-  collectJson(exchange: Exchange, head: HttpRequest, onValue: (value: unknown) => void): void {
-    const refused = unsupportedType(head.getHeader('content-type')) ?? unsupportedCoding(head.getHeader('content-encoding'));
-    if (refused !== null) return exchange.problem(refused);
-    this.collectText(exchange, head, (text) => {
-      let value: unknown;
-      try {
-        value = JSON.parse(text);
-      } catch (error) {
-        return exchange.problem(notJson(text, (error as Error).message));
-      }
-      onValue(value);
-    });
-  }
-
   close(): void {
     this.intake.close();
+  }
+}
+
+/** Why a body with this head is none that is taken; null where it is. A Content-Type has to say that it is JSON: a form of a foreign page cannot. */
+export function unsupportedBody(contentType: string, contentEncoding: string): Problem | null {
+  return unsupportedType(contentType) ?? unsupportedCoding(contentEncoding);
+}
+
+/** The value of a JSON text, or why it has none. */
+export function jsonValue(text: string): { value: unknown } | Problem {
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    return notJson(text, (error as Error).message);
   }
 }
 

@@ -88,9 +88,9 @@ export function isProblem(value: object): value is Problem {
 
 /**
  * Parses a raw query string by the schema. A `+` in a value stands for itself, as in `…T00:00:00+01:00`: no value here has a space, and
- * offsets are mostly sent unescaped.
+ * offsets are mostly sent unescaped. `instead` counts in the place of what was sent.
  */
-export function parseQuery<Schema extends z.ZodObject>(schema: Schema, rawQuery: string): z.output<Schema> | Problem {
+export function parseQuery<Schema extends z.ZodObject>(schema: Schema, rawQuery: string, instead: Readonly<Record<string, string>> = {}): z.output<Schema> | Problem {
   if (rawQuery.length > QUERY_CHARS_MAX) {
     return invalidQuery([{ parameter: '', message: `the query is longer than ${QUERY_CHARS_MAX} characters` }]);
   }
@@ -102,7 +102,7 @@ export function parseQuery<Schema extends z.ZodObject>(schema: Schema, rawQuery:
     else if (name in given) faults.push({ parameter: name, message: 'given more than once' });
     else given[name] = value;
   }
-  const parsed = schema.safeParse(given);
+  const parsed = schema.safeParse({ ...given, ...instead });
   if (!parsed.success) {
     for (const issue of parsed.error.issues) faults.push({ parameter: String(issue.path[0] ?? ''), message: issue.message });
   }

@@ -7,11 +7,12 @@ import { bodyFaults, invalidBody } from './body-fields.ts';
 import { anyObject, peopleListQuery } from './contact-routes.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
 import { mergedJson } from './json-merge.ts';
+import { OPERATORS } from './operation.ts';
 import { onCallTurnShape, overrideShape, scheduleShape } from './people-shapes.ts';
 import type { Problem } from './problem-details.ts';
 import { invalidQuery, isProblem, rangeParameters } from './query-parameters.ts';
-import { pageShape } from './wire-shapes.ts';
 import { sentence } from './supervisor-refusals.ts';
+import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/schedules';
 /** What is shown of a rotation that is asked for without an end. */
@@ -23,8 +24,8 @@ export function addScheduleRoutes(routes: GatewayRoutes): void {
   const { alerts } = routes;
 
   routes.serve(BASE, {
-    GET: routes.read(peopleListQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await alerts.ask({ kind: 'schedules', limit, cursor }), scheduleShape) })),
-    POST: routes.write(newScheduleSchema, ({ body }) =>
+    GET: routes.read({ id: 'listSchedules', summary: 'Rotas', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, peopleListQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await alerts.ask({ kind: 'schedules', limit, cursor }), scheduleShape) })),
+    POST: routes.write({ id: 'createSchedule', summary: 'A new rota', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, newScheduleSchema, ({ body }) =>
       namingPeople('layers', async () => {
         const schedule = await alerts.ask({ kind: 'makeSchedule', schedule: body });
         return { ...shown(schedule), location: pathOf(schedule.id) };
@@ -33,21 +34,21 @@ export function addScheduleRoutes(routes: GatewayRoutes): void {
   });
 
   routes.serve(`${BASE}/:id`, {
-    GET: routes.read(z.object({}), async ({ path: [id] }) => {
+    GET: routes.read({ id: 'getSchedule', summary: 'A rota', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id] }) => {
       const schedule = await alerts.ask({ kind: 'schedule', id });
       return schedule === null ? unknownSchedule(id) : shown(schedule);
     }),
-    PATCH: routes.write(anyObject, async ({ path: [id], body, version }) => {
+    PATCH: routes.write({ id: 'changeSchedule', summary: 'Changes what is named of a rota', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, anyObject, async ({ path: [id], body, version }) => {
       const schedule = await alerts.ask({ kind: 'schedule', id });
       if (schedule === null) return unknownSchedule(id);
       const change = patched(schedule, body);
       if (isProblem(change)) return change;
       return namingPeople('layers', async () => shown(await alerts.ask({ kind: 'changeSchedule', id, version: version ?? schedule.version, change })));
     }),
-    DELETE: routes.remove(z.object({}), async ({ path: [id], version }) => ({ document: await alerts.ask({ kind: 'removeSchedule', id, version }) })),
+    DELETE: routes.remove({ id: 'removeSchedule', summary: 'Removes a rota', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id], version }) => ({ document: await alerts.ask({ kind: 'removeSchedule', id, version }) })),
   });
 
-  routes.get(`${BASE}/:id/on-call`, onCallQuery, async ({ path: [scheduleId], query, nowMs }) => {
+  routes.get(`${BASE}/:id/on-call`, { id: 'listOnCallTurns', summary: 'Who is on call, turn by turn', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, onCallQuery, async ({ path: [scheduleId], query, nowMs }) => {
     const from = query.from ?? nowMs;
     const to = query.to ?? from + ON_CALL_DEFAULT_MS;
     if (to <= from) return invalidQuery([{ parameter: 'to', message: 'must be later than "from", which is now unless given' }]);
@@ -56,7 +57,7 @@ export function addScheduleRoutes(routes: GatewayRoutes): void {
   });
 
   routes.serve(`${BASE}/:id/overrides`, {
-    POST: routes.write(newOverrideSchema, ({ path: [scheduleId], body, version }) =>
+    POST: routes.write({ id: 'createOverride', summary: 'Somebody stands in', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, newOverrideSchema, ({ path: [scheduleId], body, version }) =>
       namingPeople('contactId', async () => {
         const schedule = await alerts.ask({ kind: 'override', scheduleId, version, override: body });
         const made = schedule.overrides.findLast((override) => isSame(override, body));
@@ -66,14 +67,14 @@ export function addScheduleRoutes(routes: GatewayRoutes): void {
   });
 
   routes.serve(`${BASE}/:id/overrides/:overrideId`, {
-    GET: routes.read(z.object({}), async ({ path: [id, overrideId] }) => {
+    GET: routes.read({ id: 'getOverride', summary: 'Who stands in, and when', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id, overrideId] }) => {
       const schedule = await alerts.ask({ kind: 'schedule', id });
       if (schedule === null) return unknownSchedule(id);
       const override = schedule.overrides.find((one) => one.id === overrideId);
       // Its version is the schedule's.
       return override === undefined ? unknownThing('override', overrideId, `GET ${pathOf(id)} shows those of the schedule.`) : { document: overrideShape(override), version: schedule.version };
     }),
-    DELETE: routes.remove(z.object({}), async ({ path: [scheduleId, overrideId], version }) => shown(await alerts.ask({ kind: 'removeOverride', scheduleId, overrideId, version }))),
+    DELETE: routes.remove({ id: 'removeOverride', summary: 'Nobody stands in any more', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [scheduleId, overrideId], version }) => shown(await alerts.ask({ kind: 'removeOverride', scheduleId, overrideId, version }))),
   });
 }
 

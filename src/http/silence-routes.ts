@@ -5,8 +5,10 @@ import { silenceShape } from './alert-shapes.ts';
 import { byField, invalidBody, timeField, whyField } from './body-fields.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
+import { OPERATORS, type ThingScope } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { cursorParameter, flagParameter, isProblem, limitParameter } from './query-parameters.ts';
+import { regionSubjects } from './thing-scopes.ts';
 import { pageShape } from './wire-shapes.ts';
 
 /** A silence that nobody remembers hides what it was not made for. */
@@ -36,10 +38,13 @@ const change = z
 const listQuery = z.object({ ended: flagParameter.default(false), limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() });
 const endQuery = z.object({ by: byField, why: whyField.optional() });
 
+/** Who has some regions may keep alerts of those back, named one by one. */
+const MATCHED: ThingScope<object, z.output<typeof newSilence>> = { noun: 'region', words: 'of each region that `match` names', of: ({ body }) => regionSubjects(body.match.regions) };
+
 /** Paths of the two kinds, and what one of them is called. */
 const COLLECTIONS = [
-  { kind: 'silence', base: '/api/v1/silences', noun: 'silence' },
-  { kind: 'maintenance', base: '/api/v1/maintenance-windows', noun: 'maintenance window' },
+  { kind: 'silence', base: '/api/v1/silences', noun: 'silence', thing: 'Silence', things: 'Silences' },
+  { kind: 'maintenance', base: '/api/v1/maintenance-windows', noun: 'maintenance window', thing: 'MaintenanceWindow', things: 'MaintenanceWindows' },
 ] as const;
 
 /** Silences and maintenance windows: the same but for their name. DELETE ends one before its time; the record stays. */
@@ -47,7 +52,7 @@ export function addSilenceRoutes(routes: GatewayRoutes): void {
   for (const collection of COLLECTIONS) addCollection(routes, collection);
 }
 
-function addCollection(routes: GatewayRoutes, { kind, base, noun }: (typeof COLLECTIONS)[number]): void {
+function addCollection(routes: GatewayRoutes, { kind, base, noun, thing, things }: (typeof COLLECTIONS)[number]): void {
   const { alerts } = routes;
   const shown = (silence: Silence, nowMs: number): Answer => ({ document: silenceShape(silence, nowMs), version: silence.version });
 
@@ -57,12 +62,21 @@ function addCollection(routes: GatewayRoutes, { kind, base, noun }: (typeof COLL
     return silence?.kind === kind ? silence : unknownThing(noun, id, `GET ${base}?ended=true lists them.`);
   }
 
+  const thisOne: ThingScope<object, unknown> = {
+    noun,
+    words: MATCHED.words,
+    of: async ({ path: [id] }) => {
+      const silence = await find(id);
+      return isProblem(silence) ? null : regionSubjects(silence.match.regions);
+    },
+  };
+
   routes.serve(base, {
-    GET: routes.read(listQuery, async ({ query: { ended, limit, cursor = null }, nowMs }) => {
+    GET: routes.read({ id: `list${things}`, summary: `Each ${noun} that has not ended`, tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' } }, listQuery, async ({ query: { ended, limit, cursor = null }, nowMs }) => {
       const page = await alerts.ask({ kind: 'silences', silenceKind: kind, withEnded: ended, limit, cursor });
       return { document: pageShape(page, (silence) => silenceShape(silence, nowMs)) };
     }),
-    POST: routes.write(newSilence, async ({ body, nowMs }) => {
+    POST: routes.write({ id: `create${thing}`, summary: `Keeps notifications of matching alerts back: a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: MATCHED } }, newSilence, async ({ body, nowMs }) => {
       const { by: createdBy, startsAt = nowMs, ...rest } = body;
       const fault = faultOfEnd(rest.endsAt, Math.max(startsAt, nowMs));
       if (fault !== null) return fault;
@@ -72,17 +86,17 @@ function addCollection(routes: GatewayRoutes, { kind, base, noun }: (typeof COLL
   });
 
   routes.serve(`${base}/:id`, {
-    GET: routes.read(z.object({}), async ({ path: [id], nowMs }) => {
+    GET: routes.read({ id: `get${thing}`, summary: `A ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id], nowMs }) => {
       const silence = await find(id);
       return isProblem(silence) ? silence : shown(silence, nowMs);
     }),
-    PATCH: routes.write(change, async ({ path: [id], body, version, nowMs }) => {
+    PATCH: routes.write({ id: `change${thing}`, summary: `Changes the end or the comment of a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne } }, change, async ({ path: [id], body, version, nowMs }) => {
       const silence = await find(id);
       if (isProblem(silence)) return silence;
       const fault = body.endsAt === null ? null : faultOfEnd(body.endsAt, Math.max(silence.startsAt, nowMs));
       return fault ?? shown(await alerts.ask({ kind: 'changeSilence', id, version, ...body }), nowMs);
     }),
-    DELETE: routes.remove(endQuery, async ({ path: [id], query: { by, why = null }, version, nowMs }) => {
+    DELETE: routes.remove({ id: `end${thing}`, summary: `Ends a ${noun} now; the record stays`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne } }, endQuery, async ({ path: [id], query: { by, why = null }, version, nowMs }) => {
       const silence = await find(id);
       return isProblem(silence) ? silence : shown(await alerts.ask({ kind: 'endSilence', id, version, by, why }), nowMs);
     }),

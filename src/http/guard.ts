@@ -1,0 +1,173 @@
+import type { HttpRequest } from 'uWebSockets.js';
+import { mayReach, type Principal, type Role, type Subject } from '../model/access.ts';
+import { asMeterId, isId, type MeterId, type RegionId } from '../model/ids.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { OperationalError } from '../runtime/errors.ts';
+import type { AccountsPort, TokenFault } from './accounts-port.ts';
+import type { EnginePort } from './engine-port.ts';
+import type { Exchange, HeaderFields } from './exchange.ts';
+import { ABOUT_EVERYTHING, reachesEverything, type AnyOperation, type ScopedRequest, type ThingScope } from './operation.ts';
+import type { Problem } from './problem-details.ts';
+
+/** Who may do what: asked at the head of every request, and once more when it is known what the request is about. */
+
+/** How long the region of a meter is believed: who moves a meter waits so long for its new operator to see it. */
+const REGION_KEPT_MS = 5_000;
+/** Meters whose regions are kept: what some hundred operators look at in that time, 2 MB. */
+const REGIONS_KEPT_MAX = 10_000;
+
+/** What a public operation has in the place of somebody: it reaches nothing. */
+export const NOBODY: Principal = { kind: 'user', id: '', name: '', role: 'consumer', meters: new Set(), regions: new Set(), sessionId: null };
+
+export class Guard {
+  private readonly accounts: AccountsPort;
+  private readonly engine: Pick<EnginePort, 'meter'>;
+  private readonly clock: Clock;
+  /** Oldest first. */
+  private readonly regions = new Map<MeterId, { region: RegionId | null; until: number }>();
+
+  constructor({ accounts, engine, clock }: { accounts: AccountsPort; engine: Pick<EnginePort, 'meter'>; clock: Clock }) {
+    this.accounts = accounts;
+    this.engine = engine;
+    this.clock = clock;
+  }
+
+  /**
+   * Who asks. Null: nobody who may, and that is answered. At once where the token was seen before. Only `Authorization: Bearer` counts: a page of another site can make a browser send a cookie, and addresses are written
+   * into logs. Call it before the handler first returns to the event loop.
+   */
+  admit(exchange: Exchange, head: HttpRequest, operation: AnyOperation): Principal | null | Promise<Principal | null> {
+    if (operation.access === 'public') return NOBODY;
+    const token = this.accounts.isOn ? bearerToken(head.getHeader('authorization')) : '';
+    if (token === null) return refuse(exchange, NOT_SIGNED_IN, CHALLENGE);
+    const found = this.accounts.authenticate(token);
+    return found instanceof Promise ? found.then((principal) => judged(exchange, operation, principal)) : judged(exchange, operation, found);
+  }
+
+  /** Why somebody may not ask this; null where they may. May reject with an OperationalError, as the engine and its supervisors do. */
+  refusal(principal: Principal, { access }: AnyOperation, request: ScopedRequest<object, unknown>): Problem | null | Promise<Problem | null> {
+    if (typeof access === 'string' || access.scope === 'none' || reachesEverything(principal)) return null;
+    const { scope } = access;
+    const [name = ''] = request.path;
+    if (scope === 'everything') return OUT_OF_REACH;
+    if (scope === 'meter') return this.meterRefusal(principal, name);
+    if (scope === 'region') return regionRefusal(principal, name);
+    if (typeof scope === 'object') return this.thingRefusal(principal, scope as unknown as ThingScope<object, unknown>, request);
+    const { meterId, region } = request.query as { meterId?: string; region?: string };
+    if (meterId === undefined && (scope === 'named-meter' || principal.role === 'consumer')) return METER_MISSING;
+    const regionFault = scope === 'rows' && region !== undefined && principal.role === 'operator' ? regionRefusal(principal, region) : null;
+    return regionFault ?? (meterId === undefined ? null : this.meterRefusal(principal, meterId));
+  }
+
+  private meterRefusal(principal: Principal, name: string): Problem | null | Promise<Problem | null> {
+    const missing = notWithinReach('meter', name);
+    const meterId = asMeterId(name);
+    if (meterId === null) return missing;
+    if (principal.role === 'consumer') return principal.meters.has(meterId) ? null : missing;
+    return this.reaches(principal, { meterId, region: null }).then((reached) => (reached ? null : missing));
+  }
+
+  private async thingRefusal(principal: Principal, scope: ThingScope<object, unknown>, request: ScopedRequest<object, unknown>): Promise<Problem | null> {
+    const subjects = await subjectsOf(scope, request);
+    // Nothing named is not nothing asked.
+    if (subjects !== null && (subjects.length === 0 || subjects.includes(ABOUT_EVERYTHING))) return OUT_OF_REACH;
+    const reached = subjects !== null && (await Promise.all(subjects.map((subject) => this.reaches(principal, subject)))).every(Boolean);
+    return reached ? null : notWithinReach(scope.noun, request.path[0] ?? '');
+  }
+
+  private async reaches(principal: Principal, { meterId, region }: Subject): Promise<boolean> {
+    const isElsewhere = principal.role === 'operator' && region === null && meterId !== null;
+    return mayReach(principal, { meterId, region: isElsewhere ? await this.regionOf(meterId) : region });
+  }
+
+  /** Where a meter is; null: there is no such meter. */
+  private async regionOf(meterId: MeterId): Promise<RegionId | null> {
+    const kept = this.regions.get(meterId);
+    if (kept !== undefined && kept.until > this.clock.monotonic()) return kept.region;
+    const region = ((await this.engine.meter(meterId))?.region ?? null) as RegionId | null;
+    this.regions.delete(meterId);
+    this.regions.set(meterId, { region, until: this.clock.monotonic() + REGION_KEPT_MS });
+    if (this.regions.size > REGIONS_KEPT_MAX) this.regions.delete(this.regions.keys().next().value!);
+    return region;
+  }
+
+  /** The document of a list without the rows that are out of reach, so pages may be short. */
+  ownRows(principal: Principal, { access }: AnyOperation, document: object): object {
+    if (typeof access === 'string' || access.scope !== 'rows' || reachesEverything(principal)) return document;
+    const { data } = document as { data: { meterId?: string | null; region?: string | null }[] };
+    const isOwn = ({ meterId = null, region = null }: (typeof data)[number]) => mayReach(principal, { meterId: meterId as MeterId | null, region: region as RegionId | null });
+    return { ...document, data: data.filter(isOwn) };
+  }
+
+  /** Has a write noted in the audit log once it is answered; gives what says so where nobody waits for the answer any more. */
+  watch(exchange: Exchange, principal: Principal, { id, access }: AnyOperation, target: string): (status: number) => void {
+    if (!this.accounts.isOn || access === 'public') return () => undefined;
+    const { requestId } = exchange;
+    const address = exchange.remoteAddress();
+    let isNoted = false;
+    const note = (status: number): void => {
+      if (isNoted) return;
+      isNoted = true;
+      this.accounts.audit({ at: this.clock.now(), by: principal.id, byName: principal.name, action: id, target: target.slice(0, TARGET_CHARS_MAX), status, requestId, address });
+    };
+    // A client that has gone hears no answer; what it asked for may be done all the same, and then that is noted.
+    exchange.onEnded((status) => status !== 0 && note(status));
+    return note;
+  }
+}
+
+/** Of a path in the audit log: every path there is fits. */
+const TARGET_CHARS_MAX = 512;
+/** RFC 6750: what a token may be made of. uWebSockets refuses longer heads itself. */
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+
+/** null: there is none, or what is there is no token. */
+function bearerToken(authorization: string): string | null {
+  return BEARER.exec(authorization)?.[1] ?? null;
+}
+
+function judged(exchange: Exchange, { access }: AnyOperation, found: Principal | TokenFault): Principal | null {
+  if ('code' in found) return refuse(exchange, { status: 401, code: found.code, detail: found.detail }, challenge('invalid_token'));
+  if (typeof access === 'string' || access.roles.includes(found.role)) return found;
+  return refuse(exchange, roleMissing(access.roles, found.role), challenge('insufficient_scope'));
+}
+
+function refuse(exchange: Exchange, problem: Problem, headers: HeaderFields): null {
+  exchange.problem(problem, headers);
+  return null;
+}
+
+async function subjectsOf(scope: ThingScope<object, unknown>, request: ScopedRequest<object, unknown>): Promise<readonly Subject[] | null> {
+  try {
+    return await scope.of(request);
+  } catch (error) {
+    if (error instanceof OperationalError && error.code.startsWith('unknown_')) return null;
+    throw error;
+  }
+}
+
+function regionRefusal(principal: Principal, region: string): Problem | null {
+  return isId(region) && mayReach(principal, { meterId: null, region: region as RegionId }) ? null : notWithinReach('region', region);
+}
+
+const CHALLENGE: HeaderFields = [['www-authenticate', 'Bearer realm="seg"']];
+
+function challenge(error: 'invalid_token' | 'insufficient_scope'): HeaderFields {
+  return [['www-authenticate', `Bearer realm="seg", error="${error}"`]];
+}
+
+const NOT_SIGNED_IN: Problem = { status: 401, code: 'not_signed_in', detail: 'Send a token as "Authorization: Bearer …"; POST /api/v1/auth/login gives one.' };
+/** Says nothing about what there is, as it depends on who asks alone. */
+const OUT_OF_REACH: Problem = { status: 403, code: 'out_of_reach', detail: 'This is about all regions, or names none: only who may reach all of them may ask it so. Name a region of yours where one can be named.' };
+const METER_MISSING: Problem = { status: 403, code: 'meter_required', detail: 'This is about all meters unless "meterId" names one; name one of yours.' };
+
+function roleMissing(roles: readonly Role[], role: Role): Problem {
+  return { status: 403, code: 'role_required', detail: `This takes the role ${roles.join(' or ')}; yours is ${role}.`, extras: { roles } };
+}
+
+/** The same for what is not there and what is somebody else's. */
+function notWithinReach(noun: string, name: string): Problem {
+  const shown = name.length > 64 ? `${name.slice(0, 64)}…` : name;
+  const what = name === '' ? `no such ${noun}` : `no ${noun} ${JSON.stringify(shown)}`;
+  return { status: 404, code: `unknown_${noun.replaceAll(' ', '_')}`, detail: `There is ${what} among those that you may see.` };
+}
