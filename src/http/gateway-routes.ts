@@ -235,7 +235,7 @@ export class GatewayRoutes {
     const caller = callerOf(exchange, head, operation);
     const judge = (principal: Principal): Begun<z.output<Schema>> | null => {
       const note = this.guard.watch(exchange, principal, operation, target);
-      const query = parseQuery(schema, rawQuery, namesWho(schema) ? nameOf(principal) : {});
+      const query = parseQuery(schema, rawQuery, nameOf(principal));
       const fault = isProblem(query) ? query : version === 'invalid' ? INVALID_IF_MATCH : bodyFault;
       if (fault !== null) {
         exchange.problem(fault);

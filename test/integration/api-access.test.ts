@@ -131,8 +131,12 @@ describe('every operation', () => {
       }
     }
     expect(compared).toBeGreaterThan(20);
-    // No command went to anybody.
-    expect([...alerts.asked, ...tariffs.asked].filter(({ kind }) => /^(make|change|end|acknowledge|resolve|pay|dispute$)/.test(kind))).toEqual([]);
+    const ending = gateway.operations.find(({ route }) => route.operation.id === 'endPriceOverride')!;
+    expect((await send(ending, REQUEST_EXAMPLES.endPriceOverride, 'otherOperator')).status).toBe(404);
+    expect(tariffs.asked.filter(({ kind }) => kind === 'endOverride')).toEqual([]);
+    expect((await send(ending, REQUEST_EXAMPLES.endPriceOverride, 'operator')).status).toBe(200);
+    // No other command went to anybody.
+    expect([...alerts.asked, ...tariffs.asked].filter(({ kind }) => /^(make|change|endSilence|acknowledge|resolve|pay$|dispute$)/.test(kind))).toEqual([]);
   });
 });
 
@@ -260,6 +264,13 @@ describe('who did it', () => {
     expect(alerts.asked.at(-1)).toMatchObject({ kind: 'override', override: { by: 'operator@example.org' } });
   });
 
+  test('is cut to what a document may say', async () => {
+    const name = `${'a'.repeat(200)}@example.org`;
+    accounts.authenticate = () => ({ ...PEOPLE.operator, name });
+    expect((await acknowledge('x', {})).status).toBe(200);
+    expect(commands()).toMatchObject([{ by: name.slice(0, 128) }]);
+  });
+
   test('stands in the audit log, with what came of it', async () => {
     const noted = () => accounts.audited.map(({ action, status, byName }) => [action, status, byName]);
     await call('POST', `/api/v1/alerts/${ALERT.id}/acknowledge?`, { headers: { ...as('operator'), 'x-request-id': 'mine' }, body: {} });
@@ -281,6 +292,9 @@ describe('who did it', () => {
     await get('/api/v1/engine', 'admin');
     await acknowledge('mallory', {});
     expect(accounts.audited).toEqual([]);
+    // As much as a line of a log may have.
+    await call('DELETE', `/api/v1/contacts/${'x'.repeat(510)}`, { headers: as('operator') });
+    expect(accounts.audited[0].target).toBe(`/api/v1/contacts/${'x'.repeat(512 - '/api/v1/contacts/'.length)}`);
   });
 
   test('stands there as well when they did not wait for the answer', async () => {
