@@ -162,7 +162,7 @@ function answerQuestions(queries: ShardQueries, port: MessagePort, main: Message
         longestMs = Math.max(longestMs, performance.now() - startedMs);
         return whole;
       };
-      answerStepwise(step, questions, (found) => reply.ok(found), (error) => { throw error; });
+      answerStepwise(step, questions, (found) => reply.ok(found, [found.rows.buffer as ArrayBuffer]), (error) => { throw error; });
     },
     { name: 'shard', mailboxMax: 1_000, epoch: 1, onFailure: (error) => { throw error; } },
     { clock: systemClock },

@@ -1,5 +1,4 @@
 import { MessageChannel } from 'node:worker_threads';
-import type { EnergySource } from '../actors/tariffs/energy-source.ts';
 import type { RegionLoad, TariffQuestion } from '../actors/tariffs/protocol.ts';
 import type { TariffsPort } from '../http/tariffs-port.ts';
 import type { SharedClock, Timers } from '../runtime/clock.ts';
@@ -7,7 +6,8 @@ import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { Requester, Responder } from '../runtime/request-channel.ts';
 import { portTransport } from '../runtime/transport.ts';
-import { BILLING_PORT, BILLING_QUESTIONS_MAX, ENERGY_PORT, ENERGY_QUESTIONS_MAX, type BillingNews, type BillingReply, type BillingRequest, type EnergyQuestion, type EnergyReply } from './billing-ports.ts';
+import { BILLING_PORT, BILLING_QUESTIONS_MAX, ENERGY_PORT, ENERGY_QUESTIONS_MAX, type BillingNews, type BillingReply, type BillingRequest, type EnergyAnswers, type EnergyQuestion, type EnergyReply } from './billing-ports.ts';
+import type { EnergyParts } from './energy-link.ts';
 import { answerEnergy } from './energy-port-source.ts';
 import type { ConnectableThread } from './shard-links.ts';
 
@@ -24,7 +24,7 @@ export interface BillingLinkModules {
   clock: SharedClock;
   timers: Timers;
   log: Log;
-  energy: EnergySource;
+  energy: EnergyParts;
   onNews(news: BillingNews): void;
 }
 
@@ -52,7 +52,7 @@ export class BillingLink {
       portTransport(energy.port1),
       (question, reply) => {
         answerEnergy(this.modules.energy, question).then(
-          (found) => reply.ok(found),
+          (found) => reply.ok(found, question.kind === 'determinants' ? (found as EnergyAnswers['determinants']).map((part) => part.found.rows.buffer as ArrayBuffer) : []),
           (error: unknown) => reply.fail(error instanceof OperationalError ? error : new OperationalError('query_failed', 'the engine could not say how much energy flowed', { cause: error })),
         );
       },

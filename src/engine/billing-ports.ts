@@ -1,5 +1,6 @@
 import type { MeterPlace, BillingEvent, RegionLoad, TariffAnswers, TariffQuestion } from '../actors/tariffs/protocol.ts';
-import type { Determinants, EnergyQuarter, MeteringPlan } from '../model/energy.ts';
+import type { EnergyQuarter, MeteringPlan } from '../model/energy.ts';
+import type { DeterminantsPart } from './energy-link.ts';
 
 /** What the main thread and that of the bills say to each other. */
 
@@ -35,7 +36,8 @@ export type EnergyQuestion =
 export interface EnergyAnswers {
   meters: { meters: MeterPlace[]; next: string | null };
   place: MeterPlace | null;
-  determinants: (Determinants | null)[];
+  /** Memory of their rows is transferred. */
+  determinants: DeterminantsPart[];
   quarters: EnergyQuarter[] | null;
   regionPeak: number | null;
 }

@@ -1,6 +1,7 @@
 import type { EnergyPlace, PlacedMeter, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { METERS_PER_QUESTION_MAX, type EnergySource } from '../actors/tariffs/energy-source.ts';
 import type { MeterPlace } from '../actors/tariffs/protocol.ts';
+import { unpackDeterminants, type PackedDeterminants } from '../model/determinants-row.ts';
 import { QUARTER_MS, type Determinants, type EnergyQuarter, type MeteringPlan } from '../model/energy.ts';
 import { sumUnits } from '../model/exact-sum.ts';
 import { partitionOf, shardOfPartition } from '../model/ids.ts';
@@ -15,8 +16,21 @@ export interface EnergyLinkOptions {
   shardCount: number;
 }
 
+/** What one shard answered of the meters that were asked for, for whoever puts it together: it passes through the main thread as it is. */
+export interface DeterminantsPart {
+  /** Of its meters, among those asked for. */
+  positions: Uint16Array;
+  /** In memory of its own. */
+  found: PackedDeterminants;
+}
+
+/** An EnergySource that can also give determinants as shards do. */
+export interface EnergyParts extends EnergySource {
+  determinantParts(...asked: Parameters<EnergySource['determinants']>): Promise<DeterminantsPart[]>;
+}
+
 /** The energy of all meters, asked of the shards that keep it. */
-export class EnergyLink implements EnergySource {
+export class EnergyLink implements EnergyParts {
   private readonly options: EnergyLinkOptions;
   private readonly ask: AskShard;
 
@@ -40,6 +54,10 @@ export class EnergyLink implements EnergySource {
   }
 
   async determinants(meterIds: readonly string[], planOf: Uint8Array, plans: readonly MeteringPlan[]): Promise<(Determinants | null)[]> {
+    return joinDeterminants(await this.determinantParts(meterIds, planOf, plans), planOf, plans);
+  }
+
+  async determinantParts(meterIds: readonly string[], planOf: Uint8Array, plans: readonly MeteringPlan[]): Promise<DeterminantsPart[]> {
     if (meterIds.length > METERS_PER_QUESTION_MAX) throw new RangeError(`${meterIds.length} meters are more than ${METERS_PER_QUESTION_MAX}`);
     const positionsOf = new Map<number, number[]>();
     meterIds.forEach((meterId, position) => {
@@ -48,14 +66,12 @@ export class EnergyLink implements EnergySource {
       if (positions === undefined) positionsOf.set(shard, [position]);
       else positions.push(position);
     });
-    const determinants: (Determinants | null)[] = new Array(meterIds.length).fill(null);
     const asked = [...positionsOf].map(async ([shard, positions]) => {
       const query = { kind: 'determinants', meterIds: positions.map((position) => meterIds[position]), planOf: Uint8Array.from(positions, (position) => planOf[position]), plans } as const;
-      const found = await this.ask<'determinants'>(shard, query);
-      positions.forEach((position, i) => (determinants[position] = found[i]));
+      const { known, rows } = await this.ask<'determinants'>(shard, query);
+      return { positions: Uint16Array.from(positions), found: { known: owned(known), rows: owned(rows) } };
     });
-    await Promise.all(asked);
-    return determinants;
+    return Promise.all(asked);
   }
 
   quarters(meterId: string, from: number, to: number): Promise<EnergyQuarter[] | null> {
@@ -81,6 +97,21 @@ export class EnergyLink implements EnergySource {
   private askAll<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): Promise<ShardAnswers[K][]> {
     return Promise.all(Array.from({ length: this.options.shardCount }, (_, shard) => this.ask<K>(shard, query)));
   }
+}
+
+/** What another node sent lies in the memory of its whole reply, which would be sent on with it. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+}
+
+/** Of each meter that was asked for, in that order; null: no such meter. */
+export function joinDeterminants(parts: readonly DeterminantsPart[], planOf: Uint8Array, plans: readonly MeteringPlan[]): (Determinants | null)[] {
+  const determinants: (Determinants | null)[] = new Array(planOf.length).fill(null);
+  for (const { positions, found } of parts) {
+    const planOfPart = Uint8Array.from(positions, (position) => planOf[position]);
+    unpackDeterminants(found, planOfPart, plans).forEach((one, i) => (determinants[positions[i]] = one));
+  }
+  return determinants;
 }
 
 /** Of each quarter-hour the sum of its meters' mean power, in billionths of a kW. */

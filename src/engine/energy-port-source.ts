@@ -2,6 +2,7 @@ import type { EnergySource } from '../actors/tariffs/energy-source.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Requester } from '../runtime/request-channel.ts';
 import type { EnergyAnswers, EnergyQuestion, EnergyReply } from './billing-ports.ts';
+import { joinDeterminants, type EnergyParts } from './energy-link.ts';
 
 /** The energy of the shards as another thread asks the main thread for it, and as that answers. */
 
@@ -32,8 +33,8 @@ export class EnergyPortSource implements EnergySource {
     return this.ask<'place'>({ kind: 'place', meterId });
   }
 
-  determinants(meterIds: readonly string[], planOf: Uint8Array, plans: Parameters<EnergySource['determinants']>[2]): Promise<EnergyAnswers['determinants']> {
-    return this.ask<'determinants'>({ kind: 'determinants', meterIds, planOf, plans });
+  async determinants(meterIds: readonly string[], planOf: Uint8Array, plans: Parameters<EnergySource['determinants']>[2]): ReturnType<EnergySource['determinants']> {
+    return joinDeterminants(await this.ask<'determinants'>({ kind: 'determinants', meterIds, planOf, plans }), planOf, plans);
   }
 
   quarters(meterId: string, from: number, to: number): Promise<EnergyAnswers['quarters']> {
@@ -50,14 +51,14 @@ export class EnergyPortSource implements EnergySource {
   }
 }
 
-export function answerEnergy(source: EnergySource, question: EnergyQuestion): Promise<EnergyReply> {
+export function answerEnergy(source: EnergyParts, question: EnergyQuestion): Promise<EnergyReply> {
   switch (question.kind) {
     case 'meters':
       return source.meters(question.after, question.limit);
     case 'place':
       return source.place(question.meterId);
     case 'determinants':
-      return source.determinants(question.meterIds, question.planOf, question.plans);
+      return source.determinantParts(question.meterIds, question.planOf, question.plans);
     case 'quarters':
       return source.quarters(question.meterId, question.from, question.to);
     case 'regionPeak':

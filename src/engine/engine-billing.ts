@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { RegionChange } from '../actors/region/protocol.ts';
 import type { RegionState } from '../actors/region/state.ts';
-import type { EnergySource } from '../actors/tariffs/energy-source.ts';
 import type { TariffQuestion } from '../actors/tariffs/protocol.ts';
 import { BILLS_RECENT_MAX } from '../http/live-protocol.ts';
 import type { TariffsPort } from '../http/tariffs-port.ts';
@@ -17,6 +16,7 @@ import { BillingLink } from './billing-link.ts';
 import type { BillingPlan } from './billing-settings.ts';
 import type { BillingThreadOptions } from './billing-thread.ts';
 import { DATA_FILE } from './data-manifest.ts';
+import type { EnergyParts } from './energy-link.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { InvoicePrinter } from './invoice-printer.ts';
 import { billingDirectory } from './open-billing-store.ts';
@@ -39,7 +39,7 @@ export interface EngineBillingModules {
   timers: Timers;
   log: Log;
   plan: BillingPlan;
-  energy: EnergySource;
+  energy: EnergyParts;
   /** By which the sink thread asks the bills'. */
   outboxLink: OutboxLink;
   regions(): RegionState;

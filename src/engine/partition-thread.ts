@@ -134,7 +134,7 @@ runThread(async (context) => {
       if (answer === undefined || host.actorOf(partition) !== actor) throw moving(partition);
       return answer.step();
     };
-    answerStepwise(step, questions, (found) => reply.ok(found), (error) => refuse(query, reply, error));
+    answerStepwise(step, questions, (found) => reply.ok(found, [found.rows.buffer as ArrayBuffer]), (error) => refuse(query, reply, error));
   }
 
   function answerNow(partition: number, query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {

@@ -103,7 +103,7 @@ runThread(async (context) => {
       return;
     }
     const answer = actor.queries.energy.determinants(query);
-    answerStepwise(() => answer.step(), questions, (found) => reply.ok(found), (error) => refuse(query, reply, error));
+    answerStepwise(() => answer.step(), questions, (found) => reply.ok(found, [found.rows.buffer as ArrayBuffer]), (error) => refuse(query, reply, error));
   }
 
   function answerNow(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {

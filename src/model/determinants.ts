@@ -1,4 +1,6 @@
+import { determinantsRow, readDeterminants, type DeterminantsRow } from './determinants-row.ts';
 import { NO_BUCKET, QUARTERS_PER_HOUR, type Determinants, type MeteringPlan } from './energy.ts';
+import { planRuns, type PlanRuns } from './plan-runs.ts';
 
 /** How a quarter-hour's energy is known, as a byte. */
 export const QUARTER_QUALITY = {
@@ -17,12 +19,18 @@ export const COVERED_QUARTERS_MAX = 4;
 /** Buckets as bytes name them, NO_BUCKET too: adding to that one needs no question. Shared by all calls, as a million meters are added up one after another. */
 const importSums = new Float64Array(NO_BUCKET + 1);
 const exportSums = new Float64Array(NO_BUCKET + 1);
+/** By demand bucket the highest energy or power, and the index where it was first. */
+const peaks = new Float64Array(NO_BUCKET + 1);
+const peakIndexes = new Int32Array(NO_BUCKET + 1);
+/** By day, and one more for quarter-hours before the first. */
+let dayImportSums = new Float64Array(32);
+let dayExportSums = new Float64Array(32);
 let spreadMicroKwh = new Float64Array(0);
+
+const TWO_POW_32 = 2 ** 32;
 
 /** Marks the missing quarter-hours that a count covers. */
 export function coverGaps(quality: Uint8Array): void {
-  // Most meters' months have none.
-  if (!quality.includes(QUARTER_QUALITY.missing)) return;
   let gap = 0;
   for (let i = 0; i < quality.length; i++) {
     const known = quality[i];
@@ -43,43 +51,114 @@ export function coverGaps(quality: Uint8Array): void {
  * the mean of what lies in the plan.
  */
 export function addUp(plan: MeteringPlan, quarters: Float64Array, quality: Uint8Array, coveredBefore = 0): Determinants {
-  const count = plan.energyBuckets.length;
-  if (quarters.length !== count || quality.length !== count || plan.demandBuckets.length !== count) throw new RangeError(`expected ${count} quarter-hours, got ${quarters.length}`);
-  const peaks = addPeaks(plan, quarters, quality, coveredBefore);
-  const days = addDays(plan, quarters);
-  addEnergy(plan, quarters);
-  const { measured, missing, digest } = digestOf(quarters, quality);
-  return {
-    importMicroKwh: Array.from(importSums.subarray(0, plan.energyBucketCount)),
-    exportMicroKwh: Array.from(exportSums.subarray(0, plan.energyBucketCount)),
-    ...peaks,
-    ...days,
-    quality: { measured, estimated: count - measured - missing, missing },
-    digest,
-  };
+  const row = determinantsRow(plan);
+  const numbers = new Float64Array(row.width);
+  addUpInto(plan, row, quarters, quality, coveredBefore, numbers, 0);
+  return readDeterminants(row, numbers, 0);
 }
 
-function addEnergy(plan: MeteringPlan, quarters: Float64Array): void {
-  const { energyBuckets, splits } = plan;
+/** The same as a row of `numbers` that begins at `at`; `row` is the plan's. */
+export function addUpInto(plan: MeteringPlan, row: DeterminantsRow, quarters: Float64Array, quality: Uint8Array, coveredBefore: number, numbers: Float64Array, at: number): void {
+  const count = plan.energyBuckets.length;
+  if (quarters.length !== count || quality.length !== count || plan.demandBuckets.length !== count) throw new RangeError(`expected ${count} quarter-hours, got ${quarters.length}`);
+  const { measured, missing, covered, digest } = addRuns(planRuns(plan), plan.dayStarts.length, quarters, quality);
+  shareSplits(plan, quarters);
+  write(importSums, plan.energyBucketCount, numbers, at + row.imported);
+  write(exportSums, plan.energyBucketCount, numbers, at + row.exported);
+  write(dayImportSums, plan.dayStarts.length, numbers, at + row.dayImports);
+  write(dayExportSums, plan.dayStarts.length, numbers, at + row.dayExports);
+  if (row.dayImports > row.peaks) writePeaks(plan, row, quarters, covered > 0 || coveredBefore > 0 ? spreadOverGaps(quarters, quality, coveredBefore) : quarters, numbers, at);
+  numbers[at + row.quality] = measured;
+  numbers[at + row.quality + 1] = count - measured - missing;
+  numbers[at + row.quality + 2] = missing;
+  numbers[at + row.digest] = digest;
+}
+
+function write(sums: Float64Array, count: number, numbers: Float64Array, at: number): void {
+  for (let i = 0; i < count; i++) numbers[at + i] = sums[i];
+}
+
+/** What is known of the quarter-hours, and 52 bits of all that went in, in order: of two states that differ one in 4e15 looks the same. */
+interface Tally {
+  measured: number;
+  missing: number;
+  covered: number;
+  digest: number;
+}
+
+/**
+ * Energy by bucket and by day, the highest quarter-hours, and the tally, all of it in one pass: an array's element costs more to get at than to add.
+ *
+ * What the digest takes in, and in which order, stays as it is for good: issued bills are held against theirs.
+ */
+function addRuns(runs: PlanRuns, days: number, quarters: Float64Array, quality: Uint8Array): Tally {
+  const { ends, energyBuckets, demandBuckets } = runs;
+  clearSums(days);
+  const counts = [0, 0, 0, 0];
+  // Whole numbers of 32 bits from the first: with one of 33 all that follows would be counted as fractions.
+  let a = 0x9747b28c | 0;
+  let b = 0x3c6ef372;
+  // Known alike for most of the time: only where that changes it is mixed in, with its place.
+  let known = -1;
+  let since = 0;
+  let i = 0;
+  for (let run = 0; run < runs.count; run++) {
+    const end = ends[run];
+    const demandBucket = demandBuckets[run];
+    let imported = 0;
+    let exported = 0;
+    let peak = peaks[demandBucket];
+    let peakIndex = peakIndexes[demandBucket];
+    for (; i < end; i++) {
+      if (quality[i] !== known) {
+        if (known >= 0) counts[known] += i - since;
+        known = quality[i];
+        since = i;
+        a = Math.imul(a ^ (i * 4 + known), 0x1b873593);
+        b = Math.imul(b + (i * 4 + known), 0xc2b2ae35);
+      }
+      const net = quarters[i];
+      if (net > 0) {
+        imported += net;
+        if (net > peak) {
+          peak = net;
+          peakIndex = i;
+        }
+      } else exported -= net;
+      const low = net | 0;
+      // Of all but the largest consumers' it is all.
+      const word = low === net ? low : low ^ Math.imul(Math.floor(net / TWO_POW_32) + 1, 0x27d4eb2f);
+      a = Math.imul(a ^ word, 0xcc9e2d51);
+      a = (a << 15) | (a >>> 17);
+      b = Math.imul(b + word, 0x85ebca6b);
+      b = (b << 13) | (b >>> 19);
+    }
+    peaks[demandBucket] = peak;
+    peakIndexes[demandBucket] = peakIndex;
+    importSums[energyBuckets[run]] += imported;
+    exportSums[energyBuckets[run]] += exported;
+    dayImportSums[runs.days[run]] += imported;
+    dayExportSums[runs.days[run]] += exported;
+  }
+  if (known >= 0) counts[known] += i - since;
+  return { measured: counts[QUARTER_QUALITY.measured], missing: counts[QUARTER_QUALITY.missing], covered: counts[QUARTER_QUALITY.covered], digest: (finish(b) >>> 12) * TWO_POW_32 + finish(a) };
+}
+
+function clearSums(days: number): void {
   importSums.fill(0);
   exportSums.fill(0);
-  // Neighbours mostly share a bucket: only where another begins a sum goes to memory.
-  let bucket = NO_BUCKET;
-  let imported = 0;
-  let exported = 0;
-  for (let i = 0; i < quarters.length; i++) {
-    if (energyBuckets[i] !== bucket) {
-      importSums[bucket] += imported;
-      exportSums[bucket] += exported;
-      bucket = energyBuckets[i];
-      imported = exported = 0;
-    }
-    const net = quarters[i];
-    if (net > 0) imported += net;
-    else exported -= net;
+  peaks.fill(0);
+  peakIndexes.fill(-1);
+  if (dayImportSums.length <= days) {
+    dayImportSums = new Float64Array(days + 1);
+    dayExportSums = new Float64Array(days + 1);
   }
-  importSums[bucket] += imported;
-  exportSums[bucket] += exported;
+  dayImportSums.fill(0);
+  dayExportSums.fill(0);
+}
+
+/** Takes quarter-hours that a bucket ends in out of that bucket, and shares them out. */
+function shareSplits({ energyBuckets, splits }: MeteringPlan, quarters: Float64Array): void {
   for (const { index, shares } of splits) {
     const net = quarters[index];
     const sums = net > 0 ? importSums : exportSums;
@@ -94,40 +173,34 @@ function addEnergy(plan: MeteringPlan, quarters: Float64Array): void {
   }
 }
 
-/** Powers by bucket, of whole demand intervals exact, and the index where each was first. */
-const peaks = new Float64Array(NO_BUCKET + 1);
-const peakIndexes = new Int32Array(NO_BUCKET + 1);
-
-function addPeaks(plan: MeteringPlan, quarters: Float64Array, quality: Uint8Array, coveredBefore: number): Pick<Determinants, 'peakMicroKw' | 'peakQuarter' | 'momentMicroKw'> {
-  const { firstQuarter, demandBuckets, demandBucketCount, demandQuarters, moments } = plan;
-  if (demandBucketCount === 0 && moments.length === 0) return { peakMicroKw: [], peakQuarter: [], momentMicroKw: [] };
-  const energy = spreadOverGaps(quarters, quality, coveredBefore);
+/** `energy` is that of `quarters`, with what covers a gap spread over it. The highest of `quarters` have been found. */
+function writePeaks(plan: MeteringPlan, row: DeterminantsRow, quarters: Float64Array, energy: Float64Array, numbers: Float64Array, at: number): void {
+  const { firstQuarter, demandBucketCount, demandQuarters, moments } = plan;
   const count = quarters.length;
+  if (demandQuarters > 1 || energy !== quarters) findPeaks(plan, energy, count);
+  for (let bucket = 0; bucket < demandBucketCount; bucket++) {
+    const index = peakIndexes[bucket];
+    numbers[at + row.peaks + bucket] = demandQuarters === 1 ? peaks[bucket] * QUARTERS_PER_HOUR : peaks[bucket];
+    numbers[at + row.peakQuarters + bucket] = index < 0 ? -1 : firstQuarter + index;
+  }
+  moments.forEach((quarter, k) => {
+    const first = quarter - (quarter % demandQuarters) - firstQuarter;
+    const isInside = quarter >= firstQuarter && quarter < firstQuarter + count;
+    numbers[at + row.moments + k] = isInside ? Math.max(0, meanMicroKw(energy, Math.max(0, first), Math.min(count, first + demandQuarters))) : 0;
+  });
+}
+
+/** Of demand intervals the powers, of single quarter-hours the energy. */
+function findPeaks({ firstQuarter, demandBuckets, demandQuarters }: MeteringPlan, energy: Float64Array, count: number): void {
   peaks.fill(0);
   peakIndexes.fill(-1);
-  if (demandQuarters === 1) {
-    for (let i = 0; i < count; i++) {
-      const microKw = energy[i] * QUARTERS_PER_HOUR;
-      if (microKw <= peaks[demandBuckets[i]]) continue;
-      peaks[demandBuckets[i]] = microKw;
-      peakIndexes[demandBuckets[i]] = i;
-    }
-  } else {
-    for (let i = 0, next = demandQuarters - (firstQuarter % demandQuarters); i < count; i = next, next += demandQuarters) {
-      const microKw = meanMicroKw(energy, i, Math.min(count, next));
-      if (microKw <= peaks[demandBuckets[i]]) continue;
-      peaks[demandBuckets[i]] = microKw;
-      peakIndexes[demandBuckets[i]] = i;
-    }
+  for (let i = 0, next = demandQuarters - (firstQuarter % demandQuarters); i < count; i = next, next += demandQuarters) {
+    const bucket = demandBuckets[i];
+    const height = demandQuarters === 1 ? energy[i] : meanMicroKw(energy, i, Math.min(count, next));
+    if (height <= peaks[bucket]) continue;
+    peaks[bucket] = height;
+    peakIndexes[bucket] = i;
   }
-  return {
-    peakMicroKw: Array.from(peaks.subarray(0, demandBucketCount)),
-    peakQuarter: Array.from(peakIndexes.subarray(0, demandBucketCount), (i) => (i < 0 ? -1 : firstQuarter + i)),
-    momentMicroKw: moments.map((quarter) => {
-      const first = quarter - (quarter % demandQuarters) - firstQuarter;
-      return quarter < firstQuarter || quarter >= firstQuarter + count ? 0 : Math.max(0, meanMicroKw(energy, Math.max(0, first), Math.min(count, first + demandQuarters)));
-    }),
-  };
 }
 
 /** Of the quarter-hours `from` ≤ index < `to`. */
@@ -140,7 +213,6 @@ function meanMicroKw(energy: Float64Array, from: number, to: number): number {
 /** The quarter-hours' energy with that of a count shared out, in whole units, over the gap that it covers. Borrowed until the next call. */
 function spreadOverGaps(quarters: Float64Array, quality: Uint8Array, coveredBefore: number): Float64Array {
   const count = quarters.length;
-  if (coveredBefore === 0 && quality.indexOf(QUARTER_QUALITY.covered) < 0) return quarters;
   if (spreadMicroKwh.length < count) spreadMicroKwh = new Float64Array(count);
   const energy = spreadMicroKwh;
   energy.set(quarters);
@@ -158,58 +230,6 @@ function spreadOverGaps(quarters: Float64Array, quality: Uint8Array, coveredBefo
     gap = 0;
   }
   return energy;
-}
-
-function addDays(plan: MeteringPlan, quarters: Float64Array): Pick<Determinants, 'dayImportMicroKwh' | 'dayExportMicroKwh'> {
-  const { dayStarts } = plan;
-  const dayImportMicroKwh = new Array<number>(dayStarts.length).fill(0);
-  const dayExportMicroKwh = new Array<number>(dayStarts.length).fill(0);
-  for (let day = 0; day < dayStarts.length; day++) {
-    const end = day + 1 < dayStarts.length ? dayStarts[day + 1] : quarters.length;
-    let imported = 0;
-    let exported = 0;
-    for (let i = dayStarts[day]; i < end; i++) {
-      const net = quarters[i];
-      if (net > 0) imported += net;
-      else exported -= net;
-    }
-    dayImportMicroKwh[day] = imported;
-    dayExportMicroKwh[day] = exported;
-  }
-  return { dayImportMicroKwh, dayExportMicroKwh };
-}
-
-const TWO_POW_32 = 2 ** 32;
-
-/** 52 bits of what is known of each quarter-hour, in order: of two states that differ one in 4e15 looks the same. Counts on the way. */
-function digestOf(quarters: Float64Array, quality: Uint8Array): { measured: number; missing: number; digest: number } {
-  let measured = 0;
-  let missing = 0;
-  let a = 0x9747b28c;
-  let b = 0x3c6ef372;
-  // Known alike for most of the time: only where that changes it is mixed in, with its place.
-  let known = -1;
-  let since = 0;
-  for (let i = 0; i <= quarters.length; i++) {
-    if (i === quarters.length || quality[i] !== known) {
-      if (known === QUARTER_QUALITY.measured) measured += i - since;
-      else if (known === QUARTER_QUALITY.missing) missing += i - since;
-      if (i === quarters.length) break;
-      known = quality[i];
-      since = i;
-      a = Math.imul(a ^ (i * 4 + known), 0x1b873593);
-      b = Math.imul(b + (i * 4 + known), 0xc2b2ae35);
-    }
-    const net = quarters[i];
-    const low = net | 0;
-    // Of all but the largest consumers' it is all.
-    const word = low === net ? low : low ^ Math.imul(Math.floor(net / TWO_POW_32) + 1, 0x27d4eb2f);
-    a = Math.imul(a ^ word, 0xcc9e2d51);
-    a = (a << 15) | (a >>> 17);
-    b = Math.imul(b + word, 0x85ebca6b);
-    b = (b << 13) | (b >>> 19);
-  }
-  return { measured, missing, digest: (finish(b) >>> 12) * TWO_POW_32 + finish(a) };
 }
 
 /** Murmur3's last step: every bit of the word changes half of those that come out. */

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { addUp, coverGaps, COVERED_QUARTERS_MAX, QUARTER_QUALITY } from '../../src/model/determinants.ts';
+import { addUp, addUpInto, coverGaps, COVERED_QUARTERS_MAX, QUARTER_QUALITY } from '../../src/model/determinants.ts';
+import { determinantsRow, unpackDeterminants } from '../../src/model/determinants-row.ts';
 import { NO_BUCKET, type Determinants, type MeteringPlan } from '../../src/model/energy.ts';
 
 const { missing, estimated, measured, covered } = QUARTER_QUALITY;
+const EMPTY_PLAN: MeteringPlan = { firstQuarter: 0, energyBuckets: new Uint8Array(0), energyBucketCount: 0, demandBuckets: new Uint8Array(0), demandBucketCount: 0, demandQuarters: 1, splits: [], moments: [], dayStarts: [] };
 
 interface Case {
   plan: MeteringPlan;
@@ -125,6 +127,89 @@ it('adds up what an oracle of unlimited whole numbers adds up', () => {
       expect(Number.isSafeInteger(digest)).toBe(true);
     }),
     { numRuns: 3_000 },
+  );
+});
+
+const rotate = (word: bigint, bits: bigint): bigint => ((word << bits) | (word >> (32n - bits))) & 0xffffffffn;
+const low32 = (value: bigint): bigint => BigInt.asUintN(32, value);
+
+/** The digest as it was written down when the first bills were issued, in whole numbers without a limit. */
+function digestOracle({ quarters, quality }: Case): number {
+  const finish = (word: bigint): bigint => {
+    const first = low32((word ^ (word >> 16n)) * 0x85ebca6bn);
+    const second = low32((first ^ (first >> 13n)) * 0xc2b2ae35n);
+    return second ^ (second >> 16n);
+  };
+  let [a, b] = [0x9747b28cn, 0x3c6ef372n];
+  quarters.forEach((net, i) => {
+    if (i === 0 || quality[i] !== quality[i - 1]) {
+      const mark = BigInt(i * 4 + quality[i]);
+      a = low32((a ^ mark) * 0x1b873593n);
+      b = low32((b + mark) * 0xc2b2ae35n);
+    }
+    const low = low32(BigInt(net));
+    const isShort = BigInt.asIntN(32, BigInt(net)) === BigInt(net);
+    const word = isShort ? low : low ^ low32(((BigInt(net) >> 32n) + 1n) * 0x27d4eb2fn);
+    a = rotate(low32((a ^ word) * 0xcc9e2d51n), 15n);
+    b = rotate(low32((b + word) * 0x85ebca6bn), 13n);
+  });
+  return Number(((finish(b) >> 12n) << 32n) | finish(a));
+}
+
+it('keeps to the digest that issued bills have', () => {
+  fc.assert(
+    fc.property(anyCase, (drawn) => {
+      expect(addUp(drawn.plan, drawn.quarters, drawn.quality, drawn.coveredBefore).digest).toBe(digestOracle(drawn));
+    }),
+    { numRuns: 1_000 },
+  );
+  const count = 96;
+  const plan: MeteringPlan = { firstQuarter: 1_900_000, energyBuckets: new Uint8Array(count), energyBucketCount: 1, demandBuckets: new Uint8Array(count), demandBucketCount: 1, demandQuarters: 2, splits: [], moments: [], dayStarts: [0] };
+  const quarters = Float64Array.from({ length: count }, (_, i) => (i % 11 === 5 ? 250_000_000_000 - i : (i * 7_919 * 1_000) % 900_000) - (i % 5 === 0 ? 400_000 : 0));
+  const quality = Uint8Array.from({ length: count }, (_, i) => Math.floor(i / 10) % 4);
+  // Of the engine that issued the first bills.
+  expect(addUp(plan, quarters, quality).digest).toBe(3611377377597218);
+});
+
+/** Whole days, and buckets that last for hours, as tariffs have them. */
+it('adds up months as a list of their quarter-hours does', () => {
+  const hour = fc.record({ bucket: fc.nat({ max: 2 }), demand: fc.constantFrom(0, 1, NO_BUCKET), net: fc.integer({ min: -400_000, max: 900_000 }), known: fc.constantFrom(measured, measured, measured, estimated, missing) });
+  fc.assert(
+    fc.property(fc.array(hour, { minLength: 24, maxLength: 24 * 40 }), fc.nat({ max: 95 }), fc.constantFrom(1, 2, 4) as fc.Arbitrary<1 | 2 | 4>, (hours, firstDay, demandQuarters) => {
+      const perQuarter = <T>(of: (one: (typeof hours)[number], k: number) => T): T[] => hours.flatMap((one) => [0, 1, 2, 3].map((k) => of(one, k)));
+      const dayStarts = Array.from({ length: Math.ceil((hours.length * 4 - firstDay) / 96) }, (_, day) => firstDay + day * 96).filter((start) => start < hours.length * 4);
+      const quality = Uint8Array.from(perQuarter(({ known }) => known));
+      coverGaps(quality);
+      const drawn: Case = {
+        plan: { firstQuarter: 1_900_000, energyBuckets: Uint8Array.from(perQuarter(({ bucket }) => bucket)), energyBucketCount: 3, demandBuckets: Uint8Array.from(perQuarter(({ demand }) => demand)), demandBucketCount: 2, demandQuarters, splits: [], moments: [], dayStarts },
+        quarters: Float64Array.from(perQuarter(({ net, known }, k) => (known === missing ? 0 : net + k * 1_000))),
+        quality,
+        coveredBefore: 0,
+      };
+      const { digest, ...found } = addUp(drawn.plan, drawn.quarters, drawn.quality);
+      expect(found).toEqual(oracle(drawn));
+      expect(digest).toBe(digestOracle(drawn));
+    }),
+    { numRuns: 20 },
+  );
+});
+
+it('says the same of many meters in a piece of memory', () => {
+  fc.assert(
+    fc.property(fc.array(fc.option(anyCase, { nil: null }), { maxLength: 6 }), (cases) => {
+      const plans = cases.map((drawn) => drawn?.plan ?? EMPTY_PLAN);
+      const rows = plans.map(determinantsRow);
+      const numbers = new Float64Array(rows.reduce((sum, { width }, i) => (cases[i] === null ? sum : sum + width), 0));
+      let at = 0;
+      cases.forEach((drawn, i) => {
+        if (drawn === null) return;
+        addUpInto(drawn.plan, rows[i], drawn.quarters, drawn.quality, drawn.coveredBefore, numbers, at);
+        at += rows[i].width;
+      });
+      const packed = { known: Uint8Array.from(cases, (drawn) => (drawn === null ? 0 : 1)), rows: new Uint8Array(numbers.buffer) };
+      expect(unpackDeterminants(packed, Uint8Array.from(cases.keys()), plans)).toEqual(cases.map((drawn) => (drawn === null ? null : addUp(drawn.plan, drawn.quarters, drawn.quality, drawn.coveredBefore))));
+    }),
+    { numRuns: 300 },
   );
 });
 

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { OUTCOME } from '../../src/model/reading.ts';
 import type { RegionPart, ShardAnswers } from '../../src/actors/shard/protocol.ts';
+import { unpackDeterminants } from '../../src/model/determinants-row.ts';
 import { PLAN_QUARTERS_MAX, QUARTER_MS, type EnergyQuarter, type MeteringPlan } from '../../src/model/energy.ts';
 import { GRANULARITIES, type MeterWindow } from '../../src/model/window.ts';
 import { AcceptedReadings } from '../oracle/accepted-readings.ts';
@@ -82,7 +83,7 @@ export class ShardExpectations {
   private checkDeterminants(meterId: string, from: number, to: number): void {
     const energyBuckets = new Uint8Array(to - from);
     const plan: MeteringPlan = { firstQuarter: from, energyBuckets, energyBucketCount: 1, demandBuckets: energyBuckets, demandBucketCount: 1, demandQuarters: 1, splits: [], moments: [], dayStarts: [] };
-    const [found, none] = this.harness.ask<'determinants'>({ kind: 'determinants', meterIds: [meterId, 'nobody'], planOf: Uint8Array.of(0, 0), plans: [plan] });
+    const [found, none] = unpackDeterminants(this.harness.ask<'determinants'>({ kind: 'determinants', meterIds: [meterId, 'nobody'], planOf: Uint8Array.of(0, 0), plans: [plan] }), Uint8Array.of(0, 0), [plan]);
     const quarters = this.harness.ask<'energyQuarters'>({ kind: 'energyQuarters', meterId, from, to })!;
     const sum = quarters.reduce((total, { microKwh }) => total + BigInt(microKwh), 0n);
     const count = (quality: EnergyQuarter['quality']): number => quarters.filter((quarter) => quarter.quality === quality).length;

@@ -84,7 +84,7 @@ describe('the energy of a fleet', () => {
     const link = new EnergyLink({ partitionCount: fleetOptions.partitionCount, shardCount: fleet.shards }, askOf(fleet));
     const { meters } = await link.meters(null, METERS);
     const ids = ['nobody', ...meters.map(({ meterId }) => meterId)];
-    const plans = [flatPlan(FIRST, QUARTERS), flatPlan(FIRST + 3, 8)];
+    const plans = [flatPlan(FIRST, QUARTERS), { ...flatPlan(FIRST + 3, 8), dayStarts: [2, 5] }];
     const together = await link.determinants(ids, Uint8Array.from(ids, (_, i) => Math.floor(i / 40) % 2), plans);
     expect(together[0]).toBeNull();
     const windows = windowsOf(readings, '15m');
@@ -97,6 +97,18 @@ describe('the energy of a fleet', () => {
       expect(energyProblem(windows.filter((window) => window.meterId === meterId), (from, to) => fleet.energyOf(meterId, from, to))).toBeNull();
     }
     await expect(link.determinants(new Array(METERS_PER_QUESTION_MAX + 1).fill('m1'), new Uint8Array(METERS_PER_QUESTION_MAX + 1), plans)).rejects.toThrow(/1025 meters/);
+  });
+
+  it('is the same from another node, whose replies lie in memory of their own', async () => {
+    const { fleet } = await liveFleet();
+    const packr = new Packr({ useRecords: false });
+    const options = { partitionCount: fleetOptions.partitionCount, shardCount: fleet.shards };
+    const near = new EnergyLink(options, askOf(fleet));
+    const far = new EnergyLink(options, async (shard, query) => packr.unpack(packr.pack({ ok: await askOf(fleet)(shard, query) })).ok);
+    const ids = Array.from({ length: METERS + 3 }, (_, meter) => `m${meter}`);
+    const asked = [ids, new Uint8Array(ids.length), [flatPlan(FIRST, QUARTERS)]] as const;
+    expect(await far.determinants(...asked)).toEqual(await near.determinants(...asked));
+    for (const { found } of await far.determinantParts(...asked)) expect([found.rows.buffer.byteLength, found.known.buffer.byteLength]).toEqual([found.rows.length, found.known.length]);
   });
 
   it('has the power of a count over the gap before it, though the gap lies before what is asked for', async () => {
@@ -163,13 +175,13 @@ describe('a question in steps', () => {
       nowMs += 3;
       steps++;
       seen.push(`step ${steps}`);
-      return steps === 5 ? [null] : null;
+      return steps === 5 ? { known: Uint8Array.of(0), rows: new Uint8Array(0) } : null;
     };
-    answerStepwise(step, questions, (answer) => seen.push(JSON.stringify(answer)), () => seen.push('refused'));
+    answerStepwise(step, questions, ({ known }) => seen.push(`answer of ${known.length}`), () => seen.push('refused'));
     seen.push('turn');
     questions.run(() => seen.push('another'));
     while (turns.length > 0) turns.shift()!();
-    expect(seen).toEqual(['step 1', 'turn', 'step 2', 'another', 'step 3', 'step 4', 'step 5', '[null]']);
+    expect(seen).toEqual(['step 1', 'turn', 'step 2', 'another', 'step 3', 'step 4', 'step 5', 'answer of 1']);
     answerStepwise(() => { throw new Error('broken'); }, questions, () => seen.push('answered'), (error) => seen.push((error as Error).message));
     expect(seen.at(-1)).toBe('broken');
   });

@@ -37,52 +37,80 @@ export function energyRows(block: Uint8Array): number {
 }
 
 /**
- * Writes the row's quarter-hours `from` ≤ number in the day < `to` into `microKwh` and `quality`, where `at` is the place of the day's first; those that there are none of stay as they are. `block` is one
- * that `energyRows` has passed.
+ * Writes the row's quarter-hours `from` ≤ number in the day < `to` into `microKwh` and `quality`, where `at` is the place of the day's first; those that there are none of stay as they are. Returns how many there
+ * are. `block` is one that `energyRows` has passed.
  */
-export function readEnergyRow(block: Uint8Array, row: number, from: number, to: number, at: number, microKwh: Float64Array, quality: Uint8Array): void {
-  if (row >= block[1]) return;
-  let p = rowStart(block, row);
-  if (p === rowStart(block, row + 1)) return;
-  const head = block[p++];
-  const scale = POWERS[head & ROW_HEAD.scaleMask];
-  const isRun = (head & ROW_HEAD.run) !== 0;
-  const present = p;
-  p += isRun ? 2 : BITS_BYTES;
-  const isUniform = (head & ROW_HEAD.uniform) !== 0;
-  const measured = p;
-  if (!isUniform) p += BITS_BYTES;
-  const first = isRun ? block[present] : 0;
-  const end = Math.min(to, isRun ? first + block[present + 1] : QUARTERS_PER_DAY);
-  if (isRun) for (let quarter = first; quarter < from && quarter < end; quarter++) p = afterValue(block, p);
-  const begin = isRun ? Math.max(first, from) : 0;
-  for (let quarter = begin; quarter < end; quarter++) {
-    if (!isRun && !hasBit(block, present, quarter)) continue;
-    const start = p;
-    let byte = block[p++];
-    let zigzag = byte & 0x7f;
-    if (byte >= 0x80) {
-      byte = block[p++];
-      zigzag |= (byte & 0x7f) << 7;
-      if (byte >= 0x80) {
-        byte = block[p++];
-        zigzag |= (byte & 0x7f) << 14;
-        if (byte >= 0x80) p = afterValue(block, p);
+export function readEnergyRow(block: Uint8Array, row: number, from: number, to: number, at: number, microKwh: Float64Array, quality: Uint8Array): number {
+  if (row >= block[1]) return 0;
+  const start = rowStart(block, row);
+  if (start === rowStart(block, row + 1)) return 0;
+  const head = block[start];
+  // Of most meters it is all of the day, known alike.
+  if ((head & ADDABLE) !== ADDABLE) return readMixedRow(block, start, from, to, at, microKwh, quality);
+  const first = block[start + 1];
+  const begin = Math.max(first, from);
+  const end = Math.min(first + block[start + 2], to);
+  if (begin >= end) return 0;
+  let p = start + 3;
+  for (let quarter = first; quarter < begin; quarter++) p = afterValue(block, p);
+  readValues(block, p, POWERS[head & ROW_HEAD.scaleMask], microKwh, at + begin, at + end);
+  quality.fill(qualityOf(head), at + begin, at + end);
+  return end - begin;
+}
+
+/** As many values from `p` on as there are places from `begin` to `end`. */
+function readValues(block: Uint8Array, start: number, scale: number, microKwh: Float64Array, begin: number, end: number): void {
+  let p = start;
+  for (let i = begin; i < end; i++) {
+    let zigzag = block[p++];
+    // Two bytes are most meters' watt-hours.
+    if (zigzag >= 0x80) {
+      const second = block[p++];
+      zigzag = (zigzag & 0x7f) | ((second & 0x7f) << 7);
+      if (second >= 0x80) {
+        const third = block[p++];
+        zigzag |= (third & 0x7f) << 14;
+        if (third >= 0x80) {
+          microKwh[i] = longValue(block, p - 3) * scale;
+          p = afterValue(block, p);
+          continue;
+        }
       }
     }
-    if (quarter < from) continue;
-    microKwh[at + quarter] = (p - start <= 3 ? (zigzag >> 1) ^ -(zigzag & 1) : longValue(block, start)) * scale;
-    if (!isRun || !isUniform) quality[at + quarter] = isUniform ? qualityOf(head) : hasBit(block, measured, quarter) ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
+    microKwh[i] = ((zigzag >> 1) ^ -(zigzag & 1)) * scale;
   }
-  // Of most meters it is all of the day, known alike.
-  if (isRun && isUniform && begin < end) quality.fill(qualityOf(head), at + begin, at + end);
+}
+
+/** A row with gaps in its day, or quarter-hours that are known differently. */
+function readMixedRow(block: Uint8Array, start: number, from: number, to: number, at: number, microKwh: Float64Array, quality: Uint8Array): number {
+  const head = block[start];
+  const scale = POWERS[head & ROW_HEAD.scaleMask];
+  const isRun = (head & ROW_HEAD.run) !== 0;
+  const isUniform = (head & ROW_HEAD.uniform) !== 0;
+  const present = start + 1;
+  const measured = present + (isRun ? 2 : BITS_BYTES);
+  const first = isRun ? block[present] : 0;
+  const end = Math.min(to, isRun ? first + block[present + 1] : QUARTERS_PER_DAY);
+  let p = measured + (isUniform ? 0 : BITS_BYTES);
+  let found = 0;
+  for (let quarter = first; quarter < end; quarter++) {
+    if (!isRun && !hasBit(block, present, quarter)) continue;
+    if (quarter >= from) {
+      readValues(block, p, scale, microKwh, at + quarter, at + quarter + 1);
+      const isMeasured = isUniform ? (head & ROW_HEAD.measured) !== 0 : hasBit(block, measured, quarter);
+      quality[at + quarter] = isMeasured ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
+      found++;
+    }
+    p = afterValue(block, p);
+  }
+  return found;
 }
 
 function hasBit(block: Uint8Array, bits: number, quarter: number): boolean {
   return (block[bits + (quarter >> 3)] & (1 << (quarter & 7))) !== 0;
 }
 
-/** Where the value at or around `p` ends. */
+/** Where the value ends that `p` is in. */
 function afterValue(block: Uint8Array, p: number): number {
   while (block[p] >= 0x80) p++;
   return p + 1;

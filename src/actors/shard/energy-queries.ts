@@ -1,4 +1,5 @@
-import type { Determinants, EnergyQuarter } from '../../model/energy.ts';
+import { determinantsRow, type PackedDeterminants } from '../../model/determinants-row.ts';
+import type { EnergyQuarter } from '../../model/energy.ts';
 import { EnergyReader } from './energy-reader.ts';
 import { NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { ROW } from './page-layout.ts';
@@ -61,40 +62,62 @@ export class EnergyQueries {
 
 /** Of many meters, page by page, so that readings need not wait for all of it. Each meter is as it is when its page's turn comes. */
 export class DeterminantsAnswer {
-  private readonly found: (Determinants | null)[] = [];
   private readonly query: DeterminantsQuery;
   private readonly rowOf: (meterId: string) => number;
   private readonly reader: EnergyReader;
+  private readonly known: Uint8Array;
+  /** Made with the first step, as many questions may wait for theirs. */
+  private numbers: Float64Array | null = null;
+  /** Meters, and numbers, that are done. */
+  private done = 0;
+  private written = 0;
 
   constructor(query: DeterminantsQuery, rowOf: (meterId: string) => number, reader: EnergyReader) {
     this.query = query;
     this.rowOf = rowOf;
     this.reader = reader;
+    this.known = new Uint8Array(query.meterIds.length);
   }
 
-  /** Adds up the next meters, as far as they lie side by side and have the same plan: some 3 ms. Returns the whole answer when there are no more. */
-  step(): (Determinants | null)[] | null {
+  /** Adds up the next meters, as far as they lie side by side and have the same plan: some 3 ms. Returns the whole answer when there are no more; its `rows` are in memory of their own. */
+  step(): PackedDeterminants | null {
+    const { meterIds } = this.query;
+    this.numbers ??= this.memory();
+    if (this.done < meterIds.length) this.addNext(this.numbers);
+    return this.done < meterIds.length ? null : { known: this.known, rows: new Uint8Array(this.numbers.buffer, 0, this.written * Float64Array.BYTES_PER_ELEMENT) };
+  }
+
+  private memory(): Float64Array {
+    const { planOf, plans } = this.query;
+    const widths = plans.map((plan) => determinantsRow(plan).width);
+    return new Float64Array(planOf.reduce((sum, plan) => sum + widths[plan], 0));
+  }
+
+  private addNext(numbers: Float64Array): void {
     const { meterIds, planOf, plans } = this.query;
-    const first = this.found.length;
-    if (first === meterIds.length) return this.found;
+    const first = this.done;
     const row = this.rowOf(meterIds[first]);
-    if (row === NO_ROW) this.found.push(null);
-    else {
-      const plan = plans[planOf[first]];
-      const rows = [row];
-      const rowsMax = this.reader.rowsPerLook(plan.energyBuckets.length);
-      for (let i = first + 1; i < meterIds.length && rows.length < rowsMax && planOf[i] === planOf[first]; i++) {
-        const next = this.rowOf(meterIds[i]);
-        if (next === NO_ROW || next >>> 6 !== row >>> 6 || rows.includes(next)) break;
-        rows.push(next);
-      }
-      this.found.push(...this.reader.determinants(rows, plan));
+    if (row === NO_ROW) {
+      this.done++;
+      return;
     }
-    return this.found.length === meterIds.length ? this.found : null;
+    const plan = plans[planOf[first]];
+    const rows = [row];
+    const rowsMax = this.reader.rowsPerLook(plan.energyBuckets.length);
+    for (let i = first + 1; i < meterIds.length && rows.length < rowsMax && planOf[i] === planOf[first]; i++) {
+      const next = this.rowOf(meterIds[i]);
+      if (next === NO_ROW || next >>> 6 !== row >>> 6 || rows.includes(next)) break;
+      rows.push(next);
+    }
+    const layout = determinantsRow(plan);
+    this.reader.determinants(rows, plan, layout, numbers, this.written);
+    this.known.fill(1, first, first + rows.length);
+    this.done += rows.length;
+    this.written += rows.length * layout.width;
   }
 
   /** All of it at once. */
-  finish(): (Determinants | null)[] {
+  finish(): PackedDeterminants {
     for (;;) {
       const answer = this.step();
       if (answer !== null) return answer;

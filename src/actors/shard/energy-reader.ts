@@ -1,5 +1,6 @@
-import { addUp, coverGaps, COVERED_QUARTERS_MAX, QUARTER_QUALITY } from '../../model/determinants.ts';
-import { PLAN_QUARTERS_MAX, QUARTER_MS, type Determinants, type EnergyQuarter, type MeteringPlan } from '../../model/energy.ts';
+import { addUpInto, coverGaps, COVERED_QUARTERS_MAX, QUARTER_QUALITY } from '../../model/determinants.ts';
+import type { DeterminantsRow } from '../../model/determinants-row.ts';
+import { PLAN_QUARTERS_MAX, QUARTER_MS, type EnergyQuarter, type MeteringPlan } from '../../model/energy.ts';
 import { energyRows, QUARTERS_PER_DAY, readEnergyRow } from './energy-block.ts';
 import { rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
@@ -11,13 +12,12 @@ import { slotMicroKwh, slotQuality, WindowRecord } from './window-accumulator.ts
 const QUARTER_HOUR = 1;
 /** Looked at beside those asked for, on either side: a count covers those before it. */
 const MARGIN = COVERED_QUARTERS_MAX;
-/** Quarter-hours that are read at once: a month of half a page's meters, 1 MB. It also bounds how long one look takes, 2 to 4 ms; of all of a page it would be 7 on a slow machine. */
-const QUARTERS_PER_LOOK_MAX = 32 * 32 * QUARTERS_PER_DAY;
+/** Quarter-hours that are read at once: a month of a page's meters, 2 MB, for which each of its blocks is read once. It also bounds how long one look takes, 2 to 5 ms. */
+const QUARTERS_PER_LOOK_MAX = 64 * 32 * QUARTERS_PER_DAY;
 
 /** One a thread, as a thread's shards answer one after another. */
 let microKwh = new Float64Array(0);
 let quality = new Uint8Array(0);
-
 
 /** Energy of a shard's meters as it is now: what is in the store, with what has closed since. Windows that are open do not count. */
 export class EnergyReader {
@@ -35,19 +35,19 @@ export class EnergyReader {
     return Math.max(1, Math.floor(QUARTERS_PER_LOOK_MAX / (quarters + 2 * MARGIN)));
   }
 
-  /** What the plan makes of each of the rows, which are of one page and `rowsPerLook` at most. */
-  determinants(rows: readonly number[], plan: MeteringPlan): Determinants[] {
+  /** Writes what the plan makes of each of the rows, which are of one page and `rowsPerLook` at most, into `numbers`, from `at` on; `layout` is the plan's. */
+  determinants(rows: readonly number[], plan: MeteringPlan, layout: DeterminantsRow, numbers: Float64Array, at: number): void {
     const count = plan.energyBuckets.length;
     const from = plan.firstQuarter - MARGIN;
     const stride = count + 2 * MARGIN;
-    this.look(rows, from, from + stride);
-    return rows.map((_, k) => {
-      const known = quality.subarray(k * stride, (k + 1) * stride);
-      coverGaps(known);
-      let coveredBefore = 0;
-      while (coveredBefore < MARGIN && known[MARGIN - 1 - coveredBefore] === QUARTER_QUALITY.covered) coveredBefore++;
-      return addUp(plan, microKwh.subarray(k * stride + MARGIN, k * stride + MARGIN + count), known.subarray(MARGIN, MARGIN + count), coveredBefore);
-    });
+    const stored = this.look(rows, from, from + stride);
+    for (let k = 0; k < rows.length; k++) {
+      const first = k * stride + MARGIN;
+      const known = quality.subarray(first, first + count);
+      // Most meters' months have no gap.
+      const coveredBefore = stored[k] === stride ? 0 : coverRow(quality.subarray(k * stride, (k + 1) * stride));
+      addUpInto(plan, layout, microKwh.subarray(first, first + count), known, coveredBefore, numbers, at + k * layout.width);
+    }
   }
 
   /** `from` ≤ number < `to`, PLAN_QUARTERS_MAX of them at most. */
@@ -58,8 +58,8 @@ export class EnergyReader {
     return Array.from({ length: Math.max(0, to - from) }, (_, i) => ({ quarter: from + i, microKwh: microKwh[i], quality: nameOf(quality[i]) }));
   }
 
-  /** Reads the quarter-hours `from` ≤ number < `to` of each of the rows, which are of one page, one row after another. */
-  private look(rows: readonly number[], from: number, to: number): void {
+  /** Reads the quarter-hours `from` ≤ number < `to` of each of the rows, which are of one page, one row after another. Returns of each how many of them the store has. */
+  private look(rows: readonly number[], from: number, to: number): Uint32Array {
     const stride = to - from;
     const cells = rows.length * stride;
     if (microKwh.length < cells) {
@@ -69,25 +69,28 @@ export class EnergyReader {
     microKwh.fill(0, 0, cells);
     quality.fill(QUARTER_QUALITY.missing, 0, cells);
     const page = this.state.directory.pages[rows[0] >>> 6];
-    this.readStored(page, rows, from, to);
+    const stored = this.readStored(page, rows, from, to);
     /** By row in the page, where its quarter-hours are; −1: nobody asked. */
     const placeOf = new Int32Array(64).fill(-1);
     rows.forEach((row, k) => (placeOf[rowInPage(row)] = k * stride));
     if (page.flushing !== null) this.readPending(page.flushing, placeOf, from, to);
     this.readPending(page.pending, placeOf, from, to);
     for (const row of rows) this.readPassed(page, row, placeOf[rowInPage(row)], from, to);
+    return stored;
   }
 
-  private readStored(page: MeterPage, rows: readonly number[], from: number, to: number): void {
+  private readStored(page: MeterPage, rows: readonly number[], from: number, to: number): Uint32Array {
     const stride = to - from;
+    const stored = new Uint32Array(rows.length);
     for (let day = Math.floor(Math.max(0, from) / QUARTERS_PER_DAY); day * QUARTERS_PER_DAY < to; day++) {
       const block = this.store.energyBlock(page, day);
       if (block === undefined) continue;
       energyRows(block);
       const first = day * QUARTERS_PER_DAY;
       const [begin, end] = [Math.max(0, from - first), Math.min(QUARTERS_PER_DAY, to - first)];
-      for (let k = 0; k < rows.length; k++) readEnergyRow(block, rowInPage(rows[k]), begin, end, k * stride + first - from, microKwh, quality);
+      for (let k = 0; k < rows.length; k++) stored[k] += readEnergyRow(block, rowInPage(rows[k]), begin, end, k * stride + first - from, microKwh, quality);
     }
+    return stored;
   }
 
   private readPending(windows: PendingWindows, placeOf: Int32Array, from: number, to: number): void {
@@ -113,6 +116,14 @@ export class EnergyReader {
       quality[place + number - from] = slotQuality(page, slot);
     }
   }
+}
+
+/** Marks what counts cover in a row with its margins. Returns how many right before what was asked for. */
+function coverRow(known: Uint8Array): number {
+  coverGaps(known);
+  let covered = 0;
+  while (covered < MARGIN && known[MARGIN - 1 - covered] === QUARTER_QUALITY.covered) covered++;
+  return covered;
 }
 
 function nameOf(known: number): EnergyQuarter['quality'] {

@@ -1,5 +1,6 @@
 import type { Anomaly } from '../../model/anomaly.ts';
-import type { Determinants, EnergyQuarter, MeteringPlan } from '../../model/energy.ts';
+import type { PackedDeterminants } from '../../model/determinants-row.ts';
+import type { EnergyQuarter, MeteringPlan } from '../../model/energy.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
 import type { Granularity, MeterWindow } from '../../model/window.ts';
 import type { EffectBatch, RegionWindowKey } from '../sinks/protocol.ts';
@@ -88,8 +89,8 @@ export interface ShardAnswers {
   energyMeters: PlacedMeter[];
   /** null: no such meter. */
   meterRegion: string | null;
-  /** null: no such meter. */
-  determinants: (Determinants | null)[];
+  /** `rows` is transferred. */
+  determinants: PackedDeterminants;
   /** null: no such meter. */
   energyQuarters: EnergyQuarter[] | null;
   /** `windows` is transferred. */
