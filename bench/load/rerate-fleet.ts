@@ -38,6 +38,22 @@ export interface FilledShard {
   storeBytes: number;
 }
 
+/** Since it was asked for last. */
+export interface ShardSteps {
+  /** Of questions, each in one go, and those that took longer than a step may. */
+  steps: number;
+  overlong: number;
+  longestMs: number;
+  /** Processor time of the longest. */
+  longestCpuMs: number;
+  /** Of the thread: JavaScript's heap, and buffers outside of it. */
+  heapBytes: number;
+  bufferBytes: number;
+}
+
+const NO_STEPS = { steps: 0, overlong: 0, longestMs: 0, longestCpuMs: 0 };
+/** Readings may have to wait this long for a question. */
+export const STEP_MS_MAX = 10;
 export const PARTITIONS = 64;
 const DAYS = 31;
 /** A month of a zone an hour east of UTC: it begins in the UTC day before. */
@@ -146,7 +162,7 @@ async function fillEnergy(state: ShardState, store: ShardStore): Promise<{ micro
 }
 
 function answerQuestions(queries: ShardQueries, port: MessagePort, main: MessagePort): void {
-  let longestMs = 0;
+  let taken = NO_STEPS;
   const questions = new TurnShare(QUESTIONS_MS_PER_TURN, { clock: systemClock, nextTurn: setImmediate });
   new Responder<ShardQuery, ShardAnswers[ShardQuery['kind']]>(
     portTransport(port),
@@ -158,8 +174,17 @@ function answerQuestions(queries: ShardQueries, port: MessagePort, main: Message
       const answer = queries.energy.determinants(query);
       const step = (): ShardAnswers['determinants'] | null => {
         const startedMs = performance.now();
+        const before = process.threadCpuUsage();
         const whole = answer.step();
-        longestMs = Math.max(longestMs, performance.now() - startedMs);
+        const tookMs = performance.now() - startedMs;
+        const { user, system } = process.threadCpuUsage(before);
+        const isLongest = tookMs > taken.longestMs;
+        taken = {
+          steps: taken.steps + 1,
+          overlong: taken.overlong + (tookMs > STEP_MS_MAX ? 1 : 0),
+          longestMs: isLongest ? tookMs : taken.longestMs,
+          longestCpuMs: isLongest ? (user + system) / 1_000 : taken.longestCpuMs,
+        };
         return whole;
       };
       answerStepwise(step, questions, (found) => reply.ok(found, [found.rows.buffer as ArrayBuffer]), (error) => { throw error; });
@@ -168,7 +193,8 @@ function answerQuestions(queries: ShardQueries, port: MessagePort, main: Message
     { clock: systemClock },
   );
   main.on('message', () => {
-    main.postMessage(longestMs);
-    longestMs = 0;
+    const { heapUsed, external } = process.memoryUsage();
+    main.postMessage({ ...taken, heapBytes: heapUsed, bufferBytes: external } satisfies ShardSteps);
+    taken = NO_STEPS;
   });
 }

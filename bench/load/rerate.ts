@@ -11,7 +11,7 @@ import { invariant } from '../../src/runtime/errors.ts';
 import { Requester } from '../../src/runtime/request-channel.ts';
 import { portTransport } from '../../src/runtime/transport.ts';
 import { rowOf, type BenchReport } from '../bench-report.ts';
-import { PARTITIONS, PLAN, type FilledShard, type RerateShardOptions } from './rerate-fleet.ts';
+import { PARTITIONS, PLAN, STEP_MS_MAX, type FilledShard, type RerateShardOptions, type ShardSteps } from './rerate-fleet.ts';
 
 /** A month of every meter added up as a tariff says, from energy on disk to the main thread: what a billing run or another tariff asks of the shards. */
 
@@ -35,15 +35,16 @@ type ShardRequester = Requester<ShardQuery, ShardAnswers[ShardQuery['kind']]>;
 interface Shard {
   worker: Worker;
   requester: ShardRequester;
-  filled: FilledShard;
+  filled: Promise<FilledShard>;
 }
 
 export async function run(options: RerateOptions = RERATE_FULL): Promise<BenchReport> {
   const directory = await mkdtemp(join(tmpdir(), 'seg-bench-rerate-'));
-  const shards: Shard[] = [];
+  const shards = Array.from({ length: SHARDS }, (_, shard) => startShard({ shard, shardCount: SHARDS, directory: join(directory, `shard-${shard}`), meters: options.meters }));
   try {
-    for (let shard = 0; shard < SHARDS; shard++) shards.push(await startShard({ shard, shardCount: SHARDS, directory: join(directory, `shard-${shard}`), meters: options.meters }));
-    return await measure(options, shards);
+    // Side by side: a million meters' month takes minutes.
+    const filled = await Promise.all(shards.map((shard) => shard.filled));
+    return await measure(options, shards, filled);
   } finally {
     for (const { worker, requester } of shards) {
       requester.close();
@@ -53,10 +54,10 @@ export async function run(options: RerateOptions = RERATE_FULL): Promise<BenchRe
   }
 }
 
-async function startShard(options: RerateShardOptions): Promise<Shard> {
+function startShard(options: RerateShardOptions): Shard {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker(new URL('rerate-fleet.ts', import.meta.url), { workerData: { ...options, port: port2 }, transferList: [port2] });
-  const filled = await new Promise<FilledShard>((resolve, reject) => {
+  const filled = new Promise<FilledShard>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
   });
@@ -64,25 +65,34 @@ async function startShard(options: RerateShardOptions): Promise<Shard> {
   return { worker, requester, filled };
 }
 
-async function measure({ meters, rounds }: RerateOptions, shards: readonly Shard[]): Promise<BenchReport> {
+async function measure({ meters, rounds }: RerateOptions, shards: readonly Shard[], filled: readonly FilledShard[]): Promise<BenchReport> {
   const link = new EnergyLink({ partitionCount: PARTITIONS, shardCount: SHARDS }, (shard, query) => shards[shard].requester.request(query, { deadlineMs: DEADLINE_MS }) as never);
-  const expected = shards.reduce((sum, { filled }) => sum + filled.microKwh, 0);
+  const expected = filled.reduce((sum, { microKwh }) => sum + microKwh, 0);
   const rates: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const startedMs = performance.now();
     const found = await rerate(link);
     rates.push((meters * 1_000) / (performance.now() - startedMs));
     // The first compiles the code.
-    if (round === 0 && rounds > 1) await longestSteps(shards);
+    if (round === 0 && rounds > 1) await stepsOf(shards);
     invariant(found.meters === meters, `all of ${meters} meters were added up, not ${found.meters}`);
     invariant(found.microKwh === expected, `their energy is ${expected} microKwh, not ${found.microKwh}`);
   }
-  const bytes = shards.reduce((sum, { filled }) => sum + filled.bytes, 0);
-  const stored = shards.reduce((sum, { filled }) => sum + filled.storeBytes, 0);
-  const longest = await longestSteps(shards);
+  const bytes = filled.reduce((sum, { bytes }) => sum + bytes, 0);
+  const stored = filled.reduce((sum, { storeBytes }) => sum + storeBytes, 0);
   const row = rowOf('determinants of a month, 4 periods, demand and days', 'meters/s', rates, '', '');
-  row.note = `${(FLEET / row.median).toFixed(0)} s for ${FLEET} meters; ${SHARDS} shards, ${meters} meters, ${(bytes / meters).toFixed(0)} bytes a meter and month, ${(stored / meters).toFixed(0)} on disk; longest step of a shard ${longest.toFixed(1)} ms; counts verified: ${expected / 1e6} kWh`;
+  const size = `${SHARDS} shards, ${meters} meters, ${(bytes / meters).toFixed(0)} bytes a meter and month, ${(stored / meters).toFixed(0)} on disk`;
+  row.note = `${(FLEET / row.median).toFixed(0)} s for ${FLEET} meters; ${size}; ${sayings(await stepsOf(shards))}; counts verified: ${expected / 1e6} kWh`;
   return { name: 'load: rerate', leavesOut: 'rates and bills, readings that come meanwhile, a cold page cache where the files fit into memory.', rows: [row] };
+}
+
+/** Of the longest step and of memory, over all shards. */
+function sayings(shards: readonly ShardSteps[]): string {
+  const longest = shards.reduce((a, b) => (b.longestMs > a.longestMs ? b : a));
+  const sum = (of: (shard: ShardSteps) => number): number => shards.reduce((total, shard) => total + of(shard), 0);
+  const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
+  const steps = `longest step of a shard ${longest.longestMs.toFixed(1)} ms, of which ${longest.longestCpuMs.toFixed(1)} on a processor, ${sum(({ overlong }) => overlong)} of ${sum((shard) => shard.steps)} above ${STEP_MS_MAX} ms`;
+  return `${steps}; memory of the shards' threads ${megabytes(sum(({ heapBytes }) => heapBytes))} MB of heap and ${megabytes(sum(({ bufferBytes }) => bufferBytes))} of buffers`;
 }
 
 /** Of all meters, in order, several questions at a time. */
@@ -108,11 +118,12 @@ function add(total: { meters: number; microKwh: number }, found: Determinants | 
   for (const microKwh of found.exportMicroKwh) total.microKwh -= microKwh;
 }
 
-function longestSteps(shards: readonly Shard[]): Promise<number> {
-  const asked = shards.map(({ worker }) => {
-    const longest = new Promise<number>((resolve) => worker.once('message', resolve));
-    worker.postMessage('longest step');
-    return longest;
-  });
-  return Promise.all(asked).then((all) => Math.max(...all));
+function stepsOf(shards: readonly Shard[]): Promise<ShardSteps[]> {
+  return Promise.all(
+    shards.map(({ worker }) => {
+      const steps = new Promise<ShardSteps>((resolve) => worker.once('message', resolve));
+      worker.postMessage('steps');
+      return steps;
+    }),
+  );
 }
