@@ -61,6 +61,13 @@ const nodeUrl = settingType<string | null>('an address such as http://10.0.0.7:3
   const isPlain = url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === '' && url.search === '' && url.hash === '';
   return isPlain ? { value: url.href.replace(/\/$/, '') } : { problem: null };
 });
+const collectorUrl = settingType<string | null>('an address such as http://127.0.0.1:4318', (raw) => {
+  if (raw === null) return { value: null };
+  const url = URL.canParse(String(raw)) ? new URL(String(raw)) : null;
+  // What authenticates goes into a header, by OTEL_EXPORTER_OTLP_HEADERS: addresses are logged.
+  const isPlain = url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === '' && url.search === '' && url.hash === '';
+  return isPlain ? { value: url.href.replace(/\/+$/, '') } : { problem: null };
+});
 /** Shorter ones are guessed. */
 const CLUSTER_SECRET_LENGTH_MIN = 16;
 const clusterSecret = settingType<string | null>(`${CLUSTER_SECRET_LENGTH_MIN} printable characters or more`, (raw) =>
@@ -233,6 +240,14 @@ export function engineConfigSchema(machine: { cores: number }) {
       logPretty: setting(onOffOrAuto(), {
         default: 'auto',
         description: 'Log lines for people (on) or as JSON (off). auto: for people when stdout is a terminal.',
+      }),
+      otlpUrl: setting(collectorUrl, {
+        default: null,
+        description: 'Collector that takes traces by OTLP over HTTP, such as http://127.0.0.1:4318; none are made when it is not set.',
+      }),
+      traceSample: setting(decimalNumber({ min: 0, max: 1, unit: '' }), {
+        default: 0.01,
+        description: 'With otlpUrl: of requests without a traceparent this share is traced. One with it is traced if its sampled flag says so.',
       }),
       faultInjection: setting(onOff(), {
         default: 'off',

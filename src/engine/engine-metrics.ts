@@ -14,6 +14,7 @@ import { MAILBOX_BUCKETS_MS, type DurationSnapshot, type MailboxSnapshot } from 
 import { MetricFamilies, type MetricDefinition, type MetricFamily } from '../runtime/metrics.ts';
 import type { ChildStatus } from '../runtime/supervisor.ts';
 import type { HeartbeatStats } from '../runtime/thread-protocol.ts';
+import type { TracingFigures } from '../runtime/tracing.ts';
 
 /**
  * What the engine measures: names, meanings, and the plain snapshots they are filled from. All counts are since the start of the
@@ -30,6 +31,8 @@ export interface ThreadSnapshotBase {
   stats: HeartbeatStats | null;
   /** By actor: `shard-3`, `region`. */
   mailboxes: Readonly<Record<string, MailboxSnapshot>>;
+  /** Absent where nothing is traced. */
+  tracing?: TracingFigures;
 }
 
 export interface IngestThreadSnapshot extends ThreadSnapshotBase {
@@ -215,6 +218,7 @@ export const METRIC = {
   actorUp: gauge('seg_actor_up', '1 while a supervised actor or thread is up, else 0.'),
   actorRestarts: counter('seg_actor_restarts_total', 'Restarts by the supervisor.'),
   eventLoopDelay: gauge('seg_event_loop_delay_seconds', 'How much later than due a thread\'s event loop came round, since its previous heartbeat: p50, p99, max.'),
+  traceSpans: counter('seg_trace_spans_total', 'Spans of traced requests, by outcome: sent, or lost because the collector did not take them or too many waited.'),
   threadHeapBytes: gauge('seg_thread_heap_bytes', 'JavaScript heap in use by a thread.'),
   threadExternalBytes: gauge('seg_thread_external_bytes', 'Memory of a thread outside its heap, ArrayBuffers among it.'),
 } as const;
@@ -395,7 +399,11 @@ function addThread(families: MetricFamilies, snapshot: ThreadSnapshotBase): void
     families.addDurations(METRIC.mailboxWait, { actor }, MAILBOX_BUCKETS_MS, mailbox.wait);
     families.addDurations(METRIC.mailboxHandling, { actor }, MAILBOX_BUCKETS_MS, mailbox.handle);
   }
-  const { thread, stats } = snapshot;
+  const { thread, stats, tracing } = snapshot;
+  if (tracing !== undefined) {
+    families.add(METRIC.traceSpans, { outcome: 'sent' }, tracing.spansSent);
+    families.add(METRIC.traceSpans, { outcome: 'lost' }, tracing.spansLost);
+  }
   if (stats === null) return;
   // No `quantile`, which belongs to summaries.
   families.add(METRIC.eventLoopDelay, { thread, statistic: 'p50' }, stats.eventLoopDelayP50Ms / 1_000);

@@ -3,6 +3,7 @@ import type { Gateway } from '../http/gateway.ts';
 import type { SinkStatus } from '../http/live-source.ts';
 import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
 import type { ChildStatus } from '../runtime/supervisor.ts';
+import type { TracingFigures } from '../runtime/tracing.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import { AckLatency } from './ack-latency.ts';
 import { familiesOf, type AlertThreadSnapshot, type BillingThreadSnapshot, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from './engine-metrics.ts';
@@ -17,6 +18,8 @@ export interface EngineVitalsModules {
   /** Of the actors on the main thread. */
   mailboxes: () => MainThreadSnapshot['mailboxes'];
   version: string;
+  /** Of the main thread; undefined where nothing is traced. */
+  tracing: () => TracingFigures | undefined;
   /** Free space on the disk that holds the data directory, bytes; NaN when it is not known. */
   dataDiskFreeBytes: () => Promise<number>;
   /** A thread that does not answer in this time is left out of the scrape, ms. */
@@ -146,6 +149,7 @@ export class EngineVitals {
       gateway,
       liveConnections: modules.liveConnections(),
       dataDiskFreeBytes: await modules.dataDiskFreeBytes(),
+      tracing: modules.tracing(),
     };
   }
 }

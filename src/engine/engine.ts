@@ -12,6 +12,7 @@ import { freeDiskBytes } from '../runtime/files.ts';
 import type { Log } from '../runtime/log.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus, type SupervisorOptions } from '../runtime/supervisor.ts';
+import { openTracing, type Tracing, type TracingOptions } from '../runtime/tracing.ts';
 import { WorkerThread } from '../runtime/worker-thread.ts';
 import { channelNames, planAlerts, type AlertPlan } from './alert-plan.ts';
 import { planBilling, type BillingPlan } from './billing-settings.ts';
@@ -142,6 +143,9 @@ class RunningEngine implements Engine {
   private readonly clock: SharedClock;
   private readonly timers: TimerHandle[] = [];
   private readonly requestIdPrefix = randomBytes(4).toString('hex');
+  private readonly tracingOptions: TracingOptions | null;
+  /** Of the gateway's requests. */
+  private tracing: Tracing | null = null;
   private gateway: Gateway | null = null;
   private ops: OpsServer | null = null;
   private live: LiveStream | null = null;
@@ -152,6 +156,7 @@ class RunningEngine implements Engine {
     this.config = config;
     this.log = log;
     this.failed = new Promise((resolve) => (this.fail = resolve));
+    this.tracingOptions = config.otlpUrl === null ? null : { url: config.otlpUrl, sampleRatio: config.traceSample, version, instance: this.requestIdPrefix };
     this.faults = config.faultInjection ? new FaultInjection(this.threads, CONTROL_DEADLINE_MS) : null;
     this.clock = this.faults?.clock ?? systemClock;
     this.plan = plan;
@@ -173,6 +178,7 @@ class RunningEngine implements Engine {
       liveConnections: () => this.live?.stats().connections ?? 0,
       mailboxes: () => ({ region: this.region.metrics.snapshot() }),
       version,
+      tracing: () => this.tracing?.figures(),
       dataDiskFreeBytes: () => freeDiskBytes(config.dataDir),
       controlDeadlineMs: CONTROL_DEADLINE_MS,
     });
@@ -213,6 +219,7 @@ class RunningEngine implements Engine {
   async start(): Promise<void> {
     const { config } = this;
     const time = { clock: this.clock, timers: systemTimers };
+    this.tracing = await openTracing(this.tracingOptions, 'main', { log: this.log, nowMs: systemClock.sharedMonotonic });
     // First, so that an orchestrator sees a long recovery as alive and not ready.
     this.ops = await startOpsServer(
       { host: config.host, port: config.opsPort, requestIdPrefix: this.requestIdPrefix },
@@ -281,7 +288,7 @@ class RunningEngine implements Engine {
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
         extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log })),
       },
-      { engine: this.queries, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log },
+      { engine: this.queries, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log, tracing: this.tracing },
     );
     this.ports.http = this.gateway.port;
   }
@@ -418,7 +425,7 @@ class RunningEngine implements Engine {
 
   private async startThread<Control extends object>(name: string, module: URL, epoch: number, options: unknown, readyTimeoutMs: number): Promise<WorkerThread<Control>> {
     const thread = await WorkerThread.start<Control>(
-      { name, module, options, epoch, readyTimeoutMs, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, logLevel: this.config.logLevel, faults: this.faults?.boot() },
+      { name, module, options, epoch, readyTimeoutMs, heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS, logLevel: this.config.logLevel, faults: this.faults?.boot(), tracing: this.tracingOptions },
       { clock: systemClock, timers: systemTimers, log: this.log },
     );
     this.threads.set(name, thread as unknown as WorkerThread<object>);
@@ -556,6 +563,7 @@ class RunningEngine implements Engine {
       this.live?.close();
       await this.gateway?.close(Math.ceil(limitMs / 3));
       await this.billing?.closePrinter();
+      await this.tracing?.close();
     });
     shutdown.phase('sinks', limitMs, async () => {
       // What is written is acknowledged to the alerts, too.

@@ -43,6 +43,7 @@ const BYTES_IN_FLIGHT_MAX = 32 * 1024 * 1024;
 runThread<IngestThreadControl>(async (context) => {
   const options = context.options as IngestThreadOptions;
   const { clock, timers, log } = context;
+  const tracing = await context.openTracing();
   const { actor, close } = options.log === 'kafka' ? intoKafka(context) : intoShards(context);
 
   const server = await startIngestServer(
@@ -53,7 +54,7 @@ runThread<IngestThreadControl>(async (context) => {
       limits: { ...INGEST_LIMITS_DEFAULT, bufferedBytesMax: options.bufferedBytesMax, bodyDeadlineMs: options.bodyDeadlineMs },
       requestIdPrefix: `${context.name}-${context.epoch}`,
     },
-    { ingest: actor, clock, timers, onFault: (error, requestId) => log.error({ err: error, requestId }, 'an ingest request failed') },
+    { ingest: actor, clock, timers, tracing, onFault: (error, requestId) => log.error({ err: error, requestId }, 'an ingest request failed') },
   );
 
   return {
@@ -64,7 +65,7 @@ runThread<IngestThreadControl>(async (context) => {
       close();
     },
     async metrics(): Promise<IngestThreadSnapshot> {
-      return { kind: 'ingest', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, server: server.stats(), actor: actor.stats() };
+      return { kind: 'ingest', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, server: server.stats(), actor: actor.stats(), tracing: tracing?.figures() };
     },
   };
 });

@@ -53,6 +53,7 @@ const QUESTIONS_MS_PER_TURN = 5;
 runThread(async (context) => {
   const options = context.options as ShardThreadOptions;
   const { clock, timers, log } = context;
+  const tracing = await context.openTracing();
   const mailboxes = { append: new MailboxMetrics(), query: new MailboxMetrics(), effects: new MailboxMetrics() };
   let gateway: Responder<ShardQuery, GatewayChannelAnswer, RegionPicture, ShardReport> | null = null;
   const store = openShardStore({ ...options, pages: 'beside' });
@@ -76,7 +77,7 @@ runThread(async (context) => {
       outbox: options.outbox,
       retention: { keepMs: options.keepMs },
     },
-    { store, clock, timers, log, onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
+    { store, clock, timers, log, tracing, onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
   );
 
   const channel = { mailboxMax: options.creditsMax, epoch: context.epoch, onFailure: (error: unknown) => context.fail(error) };
@@ -155,6 +156,7 @@ runThread(async (context) => {
         checkpointSteps: figures.checkpointSteps,
         outboxBytes: figures.outboxBytes,
         storageRefuses: figures.storageRefuses,
+        tracing: tracing?.figures(),
       };
     },
   };

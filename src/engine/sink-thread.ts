@@ -66,7 +66,8 @@ const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;
 runThread(async (context) => {
   const options = context.options as SinkThreadOptions;
   const { clock, timers, log } = context;
-  const pumpModules = { clock, timers, random: Math.random, log, onFailure: (error: unknown) => context.fail(error) };
+  const tracing = await context.openTracing();
+  const pumpModules = { clock, timers, random: Math.random, log, tracing, onFailure: (error: unknown) => context.fail(error) };
   const requesters = new Map<number, Requester<ShardQuery, ShardAnswers[ShardQuery['kind']]>>();
 
   const history = options.timescale === null ? null : new WindowHistory({ url: options.timescale.url, timeouts: { connectMs: options.askDeadlineMs * HISTORY_SHARE, queryMs: options.askDeadlineMs * HISTORY_SHARE } });
@@ -203,7 +204,7 @@ runThread(async (context) => {
       await history?.close();
     },
     async metrics(): Promise<SinkThreadSnapshot> {
-      return { kind: 'sinks', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, sinks: pumpsBySink.map((some) => some.map((pump) => pump.figures()).reduce(joinFigures)) };
+      return { kind: 'sinks', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, sinks: pumpsBySink.map((some) => some.map((pump) => pump.figures()).reduce(joinFigures)), tracing: tracing?.figures() };
     },
   };
 });

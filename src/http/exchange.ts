@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { Span } from '../runtime/tracing.ts';
 import { PROBLEM_CONTENT_TYPE, problemDocument, statusLine } from './problem-details.ts';
 import type { Problem } from './problem-details.ts';
 
@@ -30,6 +31,8 @@ export class Exchange {
   readonly method: string;
   /** Set before answering to have the connection closed after the answer. */
   closeAfter = false;
+  /** The request's span, set by the server that opened it; null: not traced. */
+  trace: Span | null = null;
   private readonly owner: ExchangeOwner;
   /** null once answered or aborted: nothing may touch it any more. */
   private res: HttpResponse | null;
@@ -138,7 +141,14 @@ export class Exchange {
   private finish(status: number): void {
     const ended = this.ended;
     this.ended = null;
+    if (this.trace !== null) endTrace(this.trace, status);
     this.owner.exchangeEnded(status);
     if (ended !== null) for (const fn of ended) fn(status);
   }
+}
+
+/** By OpenTelemetry's conventions for HTTP servers an answer of 4xx is the client's fault and no error. */
+function endTrace(trace: Span, status: number): void {
+  if (status === 0) trace.end({ error: 'the client went away before its answer' });
+  else trace.end({ attributes: { 'http.response.status_code': status }, error: status >= 500 ? `${status}` : undefined });
 }

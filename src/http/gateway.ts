@@ -1,6 +1,7 @@
 import type { TemplatedApp } from 'uWebSockets.js';
 import type { Clock, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import type { Tracing } from '../runtime/tracing.ts';
 import { ACCOUNTS_OFF, type AccountsPort } from './accounts-port.ts';
 import { addAgreementRoutes } from './agreement-routes.ts';
 import { addAlertRoutes } from './alert-routes.ts';
@@ -74,6 +75,8 @@ export interface GatewayModules {
   clock: Clock;
   timers: Timers;
   log: Log;
+  /** Absent or null: requests are not traced. */
+  tracing?: Tracing | null;
 }
 
 /** Starts serving; rejects with OperationalError `port_in_use`. */

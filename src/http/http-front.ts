@@ -2,6 +2,8 @@ import { App, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.j
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Clock, Timers } from '../runtime/clock.ts';
+import { parseTraceparent } from '../runtime/trace-context.ts';
+import type { Span, Tracing } from '../runtime/tracing.ts';
 import { HISTORY_AWAY } from './engine-port.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeOwner } from './exchange.ts';
@@ -38,6 +40,13 @@ export interface HttpFrontOptions {
   onFault(error: unknown, requestId: string): void;
 }
 
+export interface HttpFrontModules {
+  clock: Clock;
+  timers: Timers;
+  /** Absent or null: requests are not traced. */
+  tracing?: Tracing | null;
+}
+
 export interface HttpFrontStats {
   inFlight: number;
   /** Clients that went away before their answer. */
@@ -50,7 +59,8 @@ export class HttpFront implements ExchangeOwner {
   readonly app: TemplatedApp = App();
   closing = false;
   private readonly options: HttpFrontOptions;
-  private readonly modules: { clock: Clock; timers: Timers };
+  private readonly modules: HttpFrontModules;
+  private readonly tracing: Tracing | null;
   private readonly responses: Record<number, number> = {};
   private listenSocket: us_listen_socket | null = null;
   /**
@@ -62,9 +72,10 @@ export class HttpFront implements ExchangeOwner {
   private aborted = 0;
   private requestCount = 0;
 
-  constructor(options: HttpFrontOptions, modules: { clock: Clock; timers: Timers }) {
+  constructor(options: HttpFrontOptions, modules: HttpFrontModules) {
     this.options = options;
     this.modules = modules;
+    this.tracing = modules.tracing ?? null;
   }
 
   /**
@@ -74,11 +85,11 @@ export class HttpFront implements ExchangeOwner {
   route(path: string, handlers: Partial<Record<HttpMethod, ExchangeHandler>>): void {
     const { app } = this;
     const { GET, POST, PUT, PATCH, DELETE } = handlers;
-    if (GET !== undefined) app.get(path, this.handle('GET', GET)).head(path, this.handle('HEAD', GET));
-    if (POST !== undefined) app.post(path, this.handle('POST', POST));
-    if (PUT !== undefined) app.put(path, this.handle('PUT', PUT));
-    if (PATCH !== undefined) app.patch(path, this.handle('PATCH', PATCH));
-    if (DELETE !== undefined) app.del(path, this.handle('DELETE', DELETE));
+    if (GET !== undefined) app.get(path, this.handle('GET', GET, path)).head(path, this.handle('HEAD', GET, path));
+    if (POST !== undefined) app.post(path, this.handle('POST', POST, path));
+    if (PUT !== undefined) app.put(path, this.handle('PUT', PUT, path));
+    if (PATCH !== undefined) app.patch(path, this.handle('PATCH', PATCH, path));
+    if (DELETE !== undefined) app.del(path, this.handle('DELETE', DELETE, path));
     const methods = Object.keys(handlers) as string[];
     if (GET !== undefined) methods.push('HEAD');
     const allow = [...methods, 'OPTIONS'].join(', ');
@@ -100,10 +111,11 @@ export class HttpFront implements ExchangeOwner {
     });
   }
 
-  /** A uWebSockets handler around `run`, with the exchange opened and errors answered: for routes outside `route`. */
-  handle(method: string, run: ExchangeHandler): (res: HttpResponse, head: HttpRequest) => void {
+  /** A uWebSockets handler around `run`, with the exchange opened and errors answered: for routes outside `route`. `path`: the pattern that it serves, by which a traced request is named. */
+  handle(method: string, run: ExchangeHandler, path?: string): (res: HttpResponse, head: HttpRequest) => void {
     return (res, head) => {
       const exchange = this.open(method, res, head);
+      if (this.tracing !== null && path !== undefined) exchange.trace = beginTrace(this.tracing, method, path, head.getHeader('traceparent'));
       if (this.closing) {
         exchange.problem(SHUTTING_DOWN);
         return;
@@ -195,6 +207,10 @@ export class HttpFront implements ExchangeOwner {
   private pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.modules.timers.after(delayMs, resolve));
   }
+}
+
+function beginTrace(tracing: Tracing, method: string, path: string, traceparent: string): Span | null {
+  return tracing.receive(`${method} ${path}`, parseTraceparent(traceparent), { kind: 'server', attributes: { 'http.request.method': method, 'http.route': path } });
 }
 
 const SHUTTING_DOWN: Problem = {

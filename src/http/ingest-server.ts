@@ -2,6 +2,7 @@ import type { HttpRequest } from 'uWebSockets.js';
 import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from '../actors/ingest/protocol.ts';
 import { BODY_BYTES_MAX } from '../model/reading.ts';
 import type { Clock, Timers } from '../runtime/clock.ts';
+import type { Tracing } from '../runtime/tracing.ts';
 import { BODY_LIMITS_DEFAULT, BodyIntake, bodyTooLarge, OVERLOADED_BODIES } from './body-intake.ts';
 import type { BodyIntakeStats, BodyLimits } from './body-intake.ts';
 import { ContentInflater } from './content-inflation.ts';
@@ -28,6 +29,8 @@ export interface IngestServerModules {
   ingest: IngestPort;
   clock: Clock;
   timers: Timers;
+  /** Absent or null: requests are not traced. */
+  tracing?: Tracing | null;
   /** An error nobody expected; its client has had a 500. */
   onFault(error: unknown, requestId: string): void;
 }
@@ -130,10 +133,15 @@ class IngestRoute {
   }
 
   private take(exchange: Exchange, format: BodyFormat, body: Uint8Array): void {
-    this.ingest.ingest(body, format, (result) => {
+    const { trace } = exchange;
+    if (trace !== null) trace.child('receive', { startMs: trace.startMs, attributes: { 'http.request.body.size': body.byteLength } }).end();
+    const answer = (result: IngestSummary | IngestRefusal): void => {
+      const acknowledging = trace === null ? null : trace.child('acknowledge');
       if ('status' in result) answerRefusal(exchange, result);
       else exchange.reply(202, 'application/json', summaryDocument(result));
-    });
+      acknowledging?.end();
+    };
+    this.ingest.ingest(body, format, answer, trace);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   type ThreadMessage,
 } from './thread-protocol.ts';
 import { faultControl } from './thread-faults.ts';
+import { openTracing, type Tracing } from './tracing.ts';
 import { toWireError } from './wire-error.ts';
 
 /** The inside of a worker thread: a module that is started by WorkerThread calls `runThread` once, at its top level. */
@@ -31,6 +32,8 @@ export interface ThreadContext {
   clock: SharedClock;
   timers: Timers;
   log: Log;
+  /** Null: nothing is traced. To be called once; closed after `stop`. */
+  openTracing(): Promise<Tracing | null>;
   /** Sets the handler of connected ports. To be called before `start` resolves: ports may come right after. */
   onPort(handler: PortHandler): void;
   /** Ends the thread at once as crashed; the parent reads `error` as its exit reason. */
@@ -74,13 +77,19 @@ export function runThread<Control extends object>(start: (context: ThreadContext
   startHeartbeats(boot.heartbeatMs, say);
 
   const offsetClock = boot.faults === undefined ? null : new OffsetClock(boot.faults.clockOffsetMs);
+  const log = createLog({ level: boot.logLevel, name: boot.name }).child({ epoch: boot.epoch });
+  let tracing: Tracing | null = null;
   const context: ThreadContext = {
     name: boot.name,
     epoch: boot.epoch,
     options: boot.options,
     clock: offsetClock ?? systemClock,
     timers: systemTimers,
-    log: createLog({ level: boot.logLevel, name: boot.name }).child({ epoch: boot.epoch }),
+    log,
+    async openTracing() {
+      tracing = await openTracing(boot.tracing, boot.name, { log, nowMs: systemClock.sharedMonotonic });
+      return tracing;
+    },
     onPort(handler) {
       portHandler = handler;
     },
@@ -89,6 +98,7 @@ export function runThread<Control extends object>(start: (context: ThreadContext
   start(context).then((running) => {
     const stop = async (): Promise<never> => {
       await running.stop().catch(crash);
+      await tracing?.close();
       say({ type: 'stopped' });
       process.exit(0);
     };

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { LogLevel } from './log.ts';
 import type { FaultBoot, ThreadFault } from './thread-faults.ts';
+import type { TracingOptions } from './tracing.ts';
 import type { WireError } from './wire-error.ts';
 
 /** What a worker thread and the thread that started it say to each other, beside the control calls. */
@@ -14,6 +15,8 @@ export interface ThreadBoot {
   logLevel: LogLevel;
   /** Set only where faults may be injected; absent in a real engine. */
   faults?: FaultBoot;
+  /** Null: nothing is traced. */
+  tracing: TracingOptions | null;
   /** The thread's end of the control channel; transferred. */
   control: MessagePort;
 }

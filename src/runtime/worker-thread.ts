@@ -16,6 +16,7 @@ import {
 } from './thread-protocol.ts';
 import { THREAD_ARGUMENTS } from './thread-arguments.ts';
 import type { FaultBoot } from './thread-faults.ts';
+import type { TracingOptions } from './tracing.ts';
 import { fromWireError, INTERNAL_ERROR_CODE } from './wire-error.ts';
 
 /** Heartbeats in one heartbeat timeout: a few may be late before the thread counts as hung. */
@@ -48,6 +49,8 @@ export interface WorkerThreadSpec {
   logLevel?: LogLevel;
   /** Lets faults be injected; absent in a real engine. */
   faults?: FaultBoot;
+  /** For threads that trace; nothing is traced when absent or null. */
+  tracing?: TracingOptions | null;
 }
 
 export interface WorkerThreadDeps {
@@ -121,6 +124,7 @@ export class WorkerThread<Control extends object> {
       heartbeatMs: spec.heartbeatTimeoutMs / HEARTBEATS_PER_TIMEOUT,
       logLevel: spec.logLevel ?? 'info',
       faults: spec.faults,
+      tracing: spec.tracing ?? null,
       control: control.port2,
     };
     this.worker = new Worker(spec.module, { name: spec.name, workerData: boot, transferList: [control.port2], resourceLimits: spec.resourceLimits, execArgv: THREAD_ARGUMENTS });

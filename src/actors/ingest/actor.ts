@@ -1,6 +1,7 @@
 import type { ReadingSink, Unreadable } from '../../model/decoded-reading.ts';
 import { OUTCOME_REJECT } from '../../model/reading.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Span } from '../../runtime/tracing.ts';
 import type { AppendReply } from '../shard/protocol.ts';
 import type { BatchManifest } from './batch-manifest.ts';
 import type { QueueLimits } from './batch-queue.ts';
@@ -74,7 +75,7 @@ export class IngestActor implements IngestPort {
   }
 
   /** As IngestPort says. What the decoder throws is thrown on, with nothing of the request left and `done` not called. */
-  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void): void {
+  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace: Span | null = null): void {
     const { clock } = this.modules;
     this.counters.bodyBytes += body.byteLength;
     const startedAtMs = clock.monotonic();
@@ -83,8 +84,10 @@ export class IngestActor implements IngestPort {
       this.answers.refuse(hopeless, done);
       return;
     }
-    const tally = new RequestTally(startedAtMs, done);
+    const tally = new RequestTally(startedAtMs, done, trace);
+    const decoding = trace === null ? null : trace.child('decode');
     const refusal = this.route(tally, body, format, clock.now());
+    decoding?.end();
     if (refusal !== null) {
       this.answers.refuse(refusal, done);
       return;

@@ -1,6 +1,7 @@
 import { OUTCOME, OUTCOME_REJECT } from '../../model/reading.ts';
 import { invariant } from '../../runtime/errors.ts';
-import type { AppendReply } from '../shard/protocol.ts';
+import { LINKS_MAX, type Span } from '../../runtime/tracing.ts';
+import type { AppendReply, TracedPart } from '../shard/protocol.ts';
 import type { RequestTally } from './request-tally.ts';
 
 /** Doubles up to a full batch; most are far smaller. */
@@ -12,6 +13,8 @@ const INITIAL_CAPACITY = 512;
  */
 export class BatchManifest {
   readings = 0;
+  /** Some part is of a request that is traced, or was before it was taken out again. */
+  private isTraced = false;
   /** A request has at most one part in a batch. A part of dead letters alone has no readings. */
   private readonly tallies: RequestTally[] = [];
   private readonly partReadings: number[] = [];
@@ -27,6 +30,7 @@ export class BatchManifest {
     if (last >= 0 && this.tallies[last] === tally) return;
     this.tallies.push(tally);
     this.partReadings.push(0);
+    if (tally.trace !== null) this.isTraced = true;
     tally.partsPending++;
   }
 
@@ -71,6 +75,24 @@ export class BatchManifest {
       tally.partsPending--;
       failed(tally);
     }
+  }
+
+  /** Of the requests that are traced the first one's span and, in batch order, which readings are whose; null when none is. */
+  traced(): { first: Span; parts: TracedPart[] } | null {
+    if (!this.isTraced) return null;
+    let first: Span | null = null;
+    const parts: TracedPart[] = [];
+    let from = 0;
+    for (let part = 0; part < this.tallies.length && parts.length < LINKS_MAX; part++) {
+      const { trace } = this.tallies[part];
+      const count = this.partReadings[part];
+      if (trace !== null) {
+        first ??= trace;
+        parts.push({ traceparent: trace.traceparent, from, count });
+      }
+      from += count;
+    }
+    return first === null ? null : { first, parts };
   }
 
   private settleReadings(tally: RequestTally, outcomes: Uint8Array, start: number, end: number): void {

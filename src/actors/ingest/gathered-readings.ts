@@ -3,6 +3,7 @@ import { murmur2, partitionOfHash } from '../../model/ids.ts';
 import { READINGS_PER_REQUEST_MAX, type RejectCode } from '../../model/reading.ts';
 import type { LogAppend } from '../kafka-log/protocol.ts';
 import type { BodyFormat } from './protocol.ts';
+import type { Span } from '../../runtime/tracing.ts';
 import type { RequestTally } from './request-tally.ts';
 
 /**
@@ -59,6 +60,8 @@ export class GatheredReadings implements ReadingSink {
   readonly judgedAtMs: number;
   /** Whose elements these are, and how many of each were accepted. A request has its elements in one gathering alone. */
   readonly tallies: RequestTally[] = [];
+  /** Of its requests that are traced, in order. */
+  readonly traces: Span[] = [];
   readonly acceptedOf: number[] = [];
   private readonly partitionCount: number;
   private readonly keys: PartitionKeys;
@@ -113,6 +116,7 @@ export class GatheredReadings implements ReadingSink {
       this.bytes += body.length;
       this.elements = this.count;
       this.tallies.push(this.tally!);
+      if (this.tally!.trace !== null) this.traces.push(this.tally!.trace);
       this.acceptedOf.push(this.accepted);
       this.tally!.partsPending++;
     }

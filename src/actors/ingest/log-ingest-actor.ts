@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts';
+import type { Span } from '../../runtime/tracing.ts';
 import { GatheredReadings, PartitionKeys } from './gathered-readings.ts';
 import { IngestStats } from './ingest-stats.ts';
 import type { IngestStatsSnapshot } from './ingest-stats.ts';
@@ -54,7 +55,7 @@ export class LogIngestActor implements IngestPort {
   }
 
   /** As IngestPort says. What the decoder throws is thrown on, with nothing of the request left and `done` not called. */
-  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void): void {
+  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace: Span | null = null): void {
     const { clock } = this.modules;
     this.counters.bodyBytes += body.byteLength;
     const startedAtMs = clock.monotonic();
@@ -63,8 +64,10 @@ export class LogIngestActor implements IngestPort {
       this.answers.refuse(hopeless, done);
       return;
     }
-    const tally = new RequestTally(startedAtMs, done);
+    const tally = new RequestTally(startedAtMs, done, trace);
+    const decoding = trace === null ? null : trace.child('decode');
     const refusal = this.gather(tally, body, format);
+    decoding?.end();
     if (refusal !== null) {
       this.answers.refuse(refusal, done);
       return;

@@ -4,6 +4,7 @@ import type { AppendLogReply, AppendLogRequest } from '../kafka-log/protocol.ts'
 import type { GatheredReadings } from './gathered-readings.ts';
 import type { IngestStats } from './ingest-stats.ts';
 import type { IngestRefusal } from './protocol.ts';
+import { appendSpan } from './shard-link.ts';
 import { OVERLOADED } from './state.ts';
 
 /** The asking end of the log's thread. Whoever connected it closes it. */
@@ -115,16 +116,20 @@ export class LogLink {
 
   private send(requester: LogRequester, gathered: GatheredReadings, { messages, buffer }: ReturnType<GatheredReadings['messages']>): boolean {
     const bytes = buffer.byteLength;
+    const [first, ...others] = gathered.traces;
+    const span = first === undefined ? null : appendSpan(first, others.map(({ traceparent }) => traceparent), gathered.elements);
     const reply = requester.tryRequest({ messages }, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
     if (reply === null) return false;
     this.stats.batchSent(gathered.elements, bytes);
     this.underWay++;
     reply.then(
       () => {
+        span?.end();
         this.settled();
         this.outcome.stored(gathered);
       },
       (error: unknown) => {
+        span?.end({ error: error instanceof OperationalError ? error.code : 'failed' });
         this.settled();
         this.stats.batches.failed++;
         this.outcome.failed(gathered, refusalOfLogError(error));

@@ -1,4 +1,5 @@
 import type { RejectCode } from '../../model/reading.ts';
+import type { Span } from '../../runtime/tracing.ts';
 
 /** What the ingest server (src/http) asks of the ingest actor, on the same thread. */
 
@@ -33,9 +34,9 @@ export type IngestRefusal =
 export interface IngestPort {
   /**
    * Decodes and routes one request body. `done` is called exactly once, after the log is on disk or with a refusal, perhaps before
-   * this returns. `body` is borrowed until this returns.
+   * this returns. `body` is borrowed until this returns. `trace`: the request's span, where it is traced.
    */
-  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void): void;
+  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace?: Span | null): void;
   /** The refusal that any body would meet now, for a request whose body need not be read then; null when some may be taken. Counts as an answer. */
   refuseUnread(): IngestRefusal | null;
 }

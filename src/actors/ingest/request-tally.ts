@@ -1,4 +1,5 @@
 import type { RejectCode } from '../../model/reading.ts';
+import type { Span } from '../../runtime/tracing.ts';
 import type { IngestError, IngestRefusal, IngestSummary } from './protocol.ts';
 
 /**
@@ -14,13 +15,16 @@ export class RequestTally {
   duplicates = 0;
   /** null until the first rejected reading: most requests have none. */
   errors: IngestError[] | null = null;
+  /** Null: not traced, as most are. */
+  readonly trace: Span | null;
   private readonly done: (result: IngestSummary | IngestRefusal) => void;
   private refusal: IngestRefusal | null = null;
   private answered = false;
 
-  constructor(startedAtMs: number, done: (result: IngestSummary | IngestRefusal) => void) {
+  constructor(startedAtMs: number, done: (result: IngestSummary | IngestRefusal) => void, trace: Span | null = null) {
     this.startedAtMs = startedAtMs;
     this.done = done;
+    this.trace = trace;
   }
 
   addError(index: number, code: RejectCode, message: string): void {

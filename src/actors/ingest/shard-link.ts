@@ -1,5 +1,6 @@
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Requester } from '../../runtime/request-channel.ts';
+import type { Span } from '../../runtime/tracing.ts';
 import type { AppendReply, AppendRequest } from '../shard/protocol.ts';
 import type { BatchManifest } from './batch-manifest.ts';
 import type { BatchQueue, SealedBatch } from './batch-queue.ts';
@@ -88,17 +89,23 @@ export class ShardLink {
 
   private send(requester: ShardRequester, batch: SealedBatch): boolean {
     const { buffer, bytes, manifest } = batch;
-    const reply = requester.tryRequest({ kind: 'append', buffer, bytes }, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
+    const request: AppendRequest = { kind: 'append', buffer, bytes };
+    const traced = manifest.traced();
+    const span = traced === null ? null : appendSpan(traced.first, traced.parts.slice(1).map(({ traceparent }) => traceparent), manifest.readings);
+    if (span !== null) request.trace = { traceparent: span.traceparent, parts: traced!.parts };
+    const reply = requester.tryRequest(request, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
     if (reply === null) return false;
     this.stats.batchSent(manifest.readings, bytes);
     this.underWay++;
     reply.then(
       (answer) => {
+        span?.end();
         this.queue.recycle(answer.buffer);
         this.settled();
         this.outcome.stored(manifest, answer);
       },
       (error: unknown) => {
+        span?.end({ error: error instanceof OperationalError ? error.code : 'failed' });
         this.settled();
         this.stats.batches.failed++;
         this.outcome.failed(manifest, refusalOfAppendError(error));
@@ -113,6 +120,11 @@ export class ShardLink {
     this.underWay--;
     this.flush();
   }
+}
+
+/** Of one batch, under the first of its requests that are traced and with links to the others. */
+export function appendSpan(first: Span, links: readonly string[], readings: number): Span {
+  return first.child('append', { kind: 'client', links, attributes: { 'seg.readings': readings } });
 }
 
 function refusalOfAppendError(error: unknown): IngestRefusal {

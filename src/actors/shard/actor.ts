@@ -7,6 +7,7 @@ import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { DurationHistogram, type DurationSnapshot } from '../../runtime/mailbox-metrics.ts';
 import type { Reply } from '../../runtime/request-channel.ts';
+import type { Tracing } from '../../runtime/tracing.ts';
 import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
 import { CheckpointPace, fillOf, type PaceOptions } from './checkpoint-pace.ts';
 import { collectDeadLetters } from './dead-letters.ts';
@@ -26,6 +27,7 @@ import type { ShardStore } from './shard-store.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { StorageTrouble, type WrittenPart } from './storage-trouble.ts';
 import { TickSchedule } from './tick-schedule.ts';
+import { BatchTraces, type TracedBatch } from './batch-traces.ts';
 import { WindowRetention, type RetentionOptions } from './window-retention.ts';
 
 export interface ShardOptions {
@@ -55,6 +57,8 @@ export interface ShardModules {
   clock: Clock;
   timers: Timers;
   log: Log;
+  /** Absent or null: batches are not traced. */
+  tracing?: Tracing | null;
   /** Told every REPORT_MS what changed. */
   onReport(report: ShardReport): void;
   /** The shard cannot go on: its thread must end and its supervisor decides. */
@@ -66,7 +70,7 @@ const TURN_MS = 5;
 
 /** Something to append to the log. Batches answer; control records do not. */
 type Entry =
-  | { kind: 'batch'; packed: PackedBatch; batch: ReadingBatch; reply: Reply<AppendReply>; sequence: number; nowMs: number }
+  | { kind: 'batch'; packed: PackedBatch; batch: ReadingBatch; reply: Reply<AppendReply>; sequence: number; nowMs: number; trace: TracedBatch | null }
   | { kind: 'control'; record: ControlRecord; sequence: number };
 
 /**
@@ -87,6 +91,8 @@ export class ShardActor {
   private readonly stepTimes = new DurationHistogram();
   private readonly ticks: TickSchedule;
   private readonly storage: StorageTrouble;
+  /** Null: nothing is traced. */
+  private readonly traces: BatchTraces | null;
   private retention!: JournalRetention;
   private sequence = 0;
   private appliedSequence = 0;
@@ -116,6 +122,7 @@ export class ShardActor {
     this.modules = modules;
     const { store } = modules;
     this.storage = new StorageTrouble(modules);
+    this.traces = modules.tracing == null ? null : new BatchTraces(modules.tracing);
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
     this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
     this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
@@ -161,7 +168,7 @@ export class ShardActor {
     const outbox = openOutbox(store, this.options.outbox ?? null);
     if (outbox === null) return;
     this.checkpoint.outbox = outbox;
-    const reader = new EffectReader({ shard: this.options.shard, process: clock.now().toString(36) }, { state: this.state, store, outbox, early: this.early!, log });
+    const reader = new EffectReader({ shard: this.options.shard, process: clock.now().toString(36) }, { state: this.state, store, outbox, early: this.early!, log, traces: this.traces?.windows });
     this.queries.effects = { reader, outbox };
   }
 
@@ -183,7 +190,8 @@ export class ShardActor {
       return;
     }
     const batch = openReadingBatch(request.buffer, 0, request.bytes);
-    this.enqueue({ kind: 'batch', packed: request, batch, reply, sequence: 0, nowMs: 0 });
+    const trace = this.traces !== null && request.trace !== undefined ? this.traces.begin(request.trace, this.options.shard, batch.count) : null;
+    this.enqueue({ kind: 'batch', packed: request, batch, reply, sequence: 0, nowMs: 0, trace });
   }
 
   ask<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K] {
@@ -329,13 +337,16 @@ export class ShardActor {
     const { store, clock } = this.modules;
     const nowMs = clock.now();
     const startedMs = clock.monotonic();
+    const appending = this.traces === null ? null : this.traces.appending(group);
     try {
       for (const entry of group) this.write(entry, nowMs);
       await store.journal.commit();
     } catch (error) {
+      for (const span of appending ?? []) span.end({ error: 'the log was not written' });
       this.commitFailed(error, group);
       return false;
     }
+    for (const span of appending ?? []) span.end();
     this.storage.wrote('log');
     this.commits.count++;
     this.commits.sumMs += clock.monotonic() - startedMs;
@@ -363,7 +374,10 @@ export class ShardActor {
 
   private refuse(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      if (entry.kind === 'batch') entry.reply.fail(storageFull());
+      if (entry.kind === 'batch') {
+        entry.trace?.span.end({ error: 'storage_full' });
+        entry.reply.fail(storageFull());
+      }
       else if (entry.record.kind === 'tick') this.ticks.settled();
     }
   }
@@ -389,10 +403,12 @@ export class ShardActor {
       }
       return;
     }
-    const { batch, nowMs, sequence } = entry;
+    const { batch, nowMs, sequence, trace } = entry;
     const { buffer } = entry.packed;
     if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
+    const folding = trace === null ? null : trace.span.child('fold');
     const accepted = this.state.applyBatch(batch, nowMs, sequence, this.outcomes);
+    if (folding !== null) this.traces!.folded(folding, trace!, { batch, outcomes: this.outcomes, directory: this.state.directory });
     if (accepted === batch.count && batch.deadLetterCount === 0) {
       entry.reply.ok({ accepted, duplicates: 0, outcomes: null, buffer }, [buffer]);
       return;
@@ -434,6 +450,7 @@ export class ShardActor {
   /** One step, beside the log: nobody waits for it. */
   private step(): void {
     const startedMs = this.modules.clock.monotonic();
+    const span = this.traces === null ? null : this.traces.checkpointing(this.options.shard);
     const fill = this.fill;
     this.beginStep(this.pace.pagesDue(this.state.turn.dirtyPages.size, fill, startedMs), fill >= 1);
     this.stepping = this.modules.store
@@ -442,9 +459,11 @@ export class ShardActor {
         () => {
           const doneMs = this.modules.clock.monotonic();
           this.stepDone();
+          span?.end();
           this.stepTimes.add(this.modules.clock.monotonic() - doneMs);
         },
         (error) => {
+          span?.end({ error: 'the tables were not written' });
           this.diskFailed(error, 'tables');
           this.checkpoint.undo();
         },

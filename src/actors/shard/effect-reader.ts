@@ -4,6 +4,7 @@ import { WindowBlockBuilder } from '../../model/window-block.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { LINKS_MAX } from '../../runtime/tracing.ts';
 import { BEGINNING, REGIONS_CONSUMER, type EffectBatch, type RegionWindowKey } from '../sinks/protocol.ts';
 import type { EarlyWindows } from './early-windows.ts';
 import { parsePlace, placeText, SCAN_TABLES, taggedRecord, type EffectPlace, type OutboxPlace, type ScanPlace, type ScanTable } from './effect-place.ts';
@@ -15,6 +16,7 @@ import type { ShardState } from './state.ts';
 import { partKeyParts, windowKeyParts, windowKeyPlace } from './store-keys.ts';
 import { AFTER_ALL_KEYS } from './table-steps.ts';
 import { slotToWindow, WindowRecord } from './window-accumulator.ts';
+import type { WindowTraces } from './window-traces.ts';
 
 /** Early windows that have been written since and that one piece forgets at most: after an outage of its consumers a shard may have EARLY_WINDOWS_MAX of them. */
 const FORGOTTEN_PER_PIECE_MAX = 20_000;
@@ -47,10 +49,12 @@ export class EffectReader {
   private readonly outbox: Outbox;
   private readonly early: EarlyWindows;
   private readonly log: Log;
+  /** Null: nothing is traced. */
+  private readonly traces: WindowTraces | null;
   private readonly windows = new WindowBlockBuilder();
   private readonly record = new WindowRecord();
 
-  constructor(options: { shard: number; process: string; hasSuccessors?: boolean }, modules: { state: ShardState; store: ShardStore; outbox: Outbox; early: EarlyWindows; log: Log }) {
+  constructor(options: { shard: number; process: string; hasSuccessors?: boolean }, modules: { state: ShardState; store: ShardStore; outbox: Outbox; early: EarlyWindows; log: Log; traces?: WindowTraces }) {
     this.shard = options.shard;
     this.process = options.process;
     this.hasSuccessors = options.hasSuccessors ?? false;
@@ -59,6 +63,7 @@ export class EffectReader {
     this.outbox = modules.outbox;
     this.early = modules.early;
     this.log = modules.log;
+    this.traces = modules.traces ?? null;
   }
 
   /**
@@ -83,7 +88,7 @@ export class EffectReader {
       }
     }
     const windowCount = this.windows.count;
-    return {
+    const batch: EffectBatch = {
       shard: this.shard,
       position: placeText(this.outbox.generation, place),
       isLast,
@@ -95,6 +100,8 @@ export class EffectReader {
       alerts: [],
       billing: [],
     };
+    if (piece.traces.size > 0) batch.traces = [...piece.traces];
+    return batch;
   }
 
   /** A consumer beside which there is one for regional windows gets all but those. */
@@ -262,7 +269,9 @@ export class EffectReader {
     const names = { meterId: state.directory.idOf(row), region: (index: number) => state.ledger.nameOf(index) };
     const window = slotToWindow(record, 0, granularity, names, true, record.revision);
     // Of ERROR readings alone there is no window.
-    if (window !== null) this.windows.add(window);
+    if (window === null) return;
+    this.windows.add(window);
+    if (this.traces !== null) piece.addTraces(this.traces.of(row, granularity, windowNumber));
   }
 
   private takePart(region: number, granularity: number, windowNumber: number, piece: Piece): void {
@@ -278,6 +287,8 @@ class Piece {
   readonly regionWindows = new Map<string, RegionWindowKey>();
   readonly anomalies = new Map<string, Anomaly>();
   readonly deadLetters = new Map<string, DeadLetter>();
+  /** Of the windows' readings; LINKS_MAX at most. */
+  readonly traces = new Set<string>();
   /** Windows that are in it: row below 2^24, code below 2^28. */
   private readonly windows = new Set<number>();
 
@@ -308,6 +319,10 @@ class Piece {
   isFirst(row: number, granularity: number, windowNumber: number): boolean {
     const before = this.windows.size;
     return this.windows.add(windowCode(granularity, windowNumber) * 2 ** 24 + row).size > before;
+  }
+
+  addTraces(traces: readonly string[]): void {
+    for (const traceparent of traces) if (this.traces.size < LINKS_MAX) this.traces.add(traceparent);
   }
 
   addRegionWindow(key: RegionWindowKey): void {

@@ -14,6 +14,23 @@ export interface AppendRequest {
   buffer: ArrayBuffer;
   /** Length of the batch. */
   bytes: number;
+  /** Beside the batch, which goes to the log as it is: where some of its requests are traced. */
+  trace?: BatchTrace;
+}
+
+export interface BatchTrace {
+  /** Of the span that waits for the answer. */
+  traceparent: string;
+  /** In batch order; LINKS_MAX (runtime/tracing.ts) at most. */
+  parts: readonly TracedPart[];
+}
+
+/** Consecutive readings of a batch that came with one traced request. */
+export interface TracedPart {
+  /** Of the request. */
+  traceparent: string;
+  from: number;
+  count: number;
 }
 
 /** Sent after the batch is on disk and counted. */

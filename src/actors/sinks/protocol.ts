@@ -62,11 +62,15 @@ export interface EffectBatch {
   alerts: Alert[];
   /** Of the tariff supervisor: what changed in prices, invoices, payments and disputes. Of a topic an id occurs once at most. */
   billing: BillingEvent[];
+  /** traceparents of requests that brought readings of these windows and are traced, each once; absent without any. */
+  traces?: string[];
 }
 
 /** What a consumer is given to write. */
-export interface SinkBatch extends Omit<EffectBatch, 'regionWindows' | 'isLast'> {
+export interface SinkBatch extends Omit<EffectBatch, 'regionWindows' | 'isLast' | 'traces'> {
   regionWindows: SentRegionWindow[];
+  /** Of the span of this write, for whoever reads on the other side; absent: it is not traced. */
+  traceparent?: string;
 }
 
 /** Why a row was set aside instead of written. */

@@ -1,6 +1,7 @@
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { invariant } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Span, Tracing } from '../../runtime/tracing.ts';
 import { Backoff, FAILED_RETRY_MS, isRetryable } from './backoff.ts';
 import { describeError, LANE_TOTALS, worstOf, type LaneTotals, type SinkError, type SinkFigures, type SinkState } from './figures.ts';
 import { SinkLane, type HeldBatch } from './lane.ts';
@@ -50,6 +51,8 @@ export interface SinkPumpModules {
   /** From 0 to below 1; for back-off. */
   random(): number;
   log: Log;
+  /** Absent or null: writes are not traced. */
+  tracing?: Tracing | null;
   /** The pump has come to something that cannot be and does no more; called once at most. Failures of the shards and of the writer never end here. */
   onFailure(error: unknown): void;
 }
@@ -298,19 +301,30 @@ export class SinkPump {
   private async write(lane: SinkLane, held: HeldBatch, regionWindows: SentRegionWindow[]): Promise<void> {
     const { shard, position, windows, windowCount, anomalies, deadLetters, alerts, billing } = held.batch;
     lane.writeBegins(held);
+    const span = this.beginSpan(held);
     let report: WriteReport;
     try {
-      report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters, alerts, billing }, this.slots.take(shard)!);
+      report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters, alerts, billing, traceparent: span?.traceparent }, this.slots.take(shard)!);
     } catch (error) {
+      span?.end({ error: describeError(error).code });
       this.carryOn(() => this.writeFailed(lane, error));
       return;
     }
+    span?.end({ attributes: { 'seg.rows': report.written } });
     this.carryOn(() => {
       lane.writeEnds(report);
       this.logSetAside(shard, report);
       this.leaveTurn(lane);
       this.writeEnded(lane);
     });
+  }
+
+  /** Under the first request whose reading is in it, with links to the others; null: none of them is traced. Each attempt has one. */
+  private beginSpan({ batch: { shard, traces = [], windowCount } }: HeldBatch): Span | null {
+    const { tracing = null, writer } = this.modules;
+    if (tracing === null || traces.length === 0) return null;
+    const kind = writer.name === 'kafka' ? 'producer' : 'client';
+    return tracing.continue(`write ${writer.name}`, traces[0], { kind, links: traces.slice(1), attributes: { 'seg.shard': shard, 'seg.windows': windowCount } });
   }
 
   /** The shard keeps its turn until the writer is open again: the batch may have been committed, or may still be. */

@@ -89,7 +89,7 @@ class KafkaWriter implements SinkWriter {
     this.refuseWhenClosed();
     invariant(this.batchBytesMax.size > 0, 'Kafka is opened before it is written to');
     const { format, engineId } = this.settings;
-    const lists = batchMessages(batch, { format, engineId, traceparent: newTraceparent(randomBytes) }, this.encoder);
+    const lists = batchMessages(batch, { format, engineId, traceparent: batch.traceparent ?? newTraceparent(randomBytes) }, this.encoder);
     const report: WriteReport = { written: 0, setAside: [] };
     try {
       await this.inTime('did not take a batch', async (signal) => {
