@@ -1,5 +1,6 @@
 // @ts-check
 import { html, useRef, useState } from './ui.js';
+import { authorOf, whoIsIn } from './account/session.js';
 import { matchOf } from './alert-state.js';
 import { postJson } from './api.js';
 import { formatMoment } from './format.js';
@@ -23,6 +24,7 @@ const NAME_KEY = 'seg.operator';
  * @param {() => void} props.onRefused it is not as the page has it
  */
 export function AlertActions({ alert, nowMs, onChanged, onRefused }) {
+  const isKnown = whoIsIn() !== null;
   const [by, setBy] = useState(rememberedName);
   const [why, setWhy] = useState('');
   const [isBusy, setBusy] = useState(false);
@@ -34,7 +36,7 @@ export function AlertActions({ alert, nowMs, onChanged, onRefused }) {
   const act = async (needsReason, action) => {
     const fault = faultOf(form.current, needsReason);
     if (fault !== null) return setSaid({ text: fault, isError: true });
-    rememberName(by.trim());
+    if (!isKnown) rememberName(by.trim());
     setBusy(true);
     try {
       setSaid({ text: await action(), isError: false });
@@ -48,24 +50,24 @@ export function AlertActions({ alert, nowMs, onChanged, onRefused }) {
   const path = `/alerts/${encodeURIComponent(alert.id)}`;
   const acknowledge = () =>
     act(false, async () => {
-      onChanged(await postJson(`${path}/acknowledge`, { by, why: why.trim() || null }, alert.version));
+      onChanged(await postJson(`${path}/acknowledge`, { ...authorOf(by), why: why.trim() || null }, alert.version));
       return 'Acknowledged: it is not repeated, and goes to nobody else.';
     });
   const resolve = () =>
     act(true, async () => {
-      onChanged(await postJson(`${path}/resolve`, { by, why }, alert.version));
+      onChanged(await postJson(`${path}/resolve`, { ...authorOf(by), why }, alert.version));
       return 'Resolved.';
     });
   const silence = (/** @type {number} */ hours) =>
     act(false, async () => {
       const endsAt = new Date(nowMs + hours * HOUR_MS).toISOString();
-      await postJson('/silences', { match: matchOf(alert), endsAt, by, comment: why.trim() || alert.title }, null);
+      await postJson('/silences', { match: matchOf(alert), endsAt, ...authorOf(by), comment: why.trim() || alert.title }, null);
       return `Silenced until ${formatMoment(Date.parse(endsAt), nowMs)}.`;
     });
 
   return html`
     <form class="actions" ref=${form} noValidate onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), acknowledge())}>
-      <label>Your name <input name="by" required maxlength="128" autocomplete="name" value=${by} onInput=${(/** @type {any} */ event) => setBy(event.target.value)} /></label>
+      ${!isKnown && html`<label>Your name <input name="by" required maxlength="128" autocomplete="name" value=${by} onInput=${(/** @type {any} */ event) => setBy(event.target.value)} /></label>`}
       <label>Reason <input name="why" maxlength="1000" autocomplete="off" placeholder="needed to resolve" value=${why} onInput=${(/** @type {any} */ event) => setWhy(event.target.value)} /></label>
       <div class="buttons">
         ${alert.state === 'open' && html`<button type="submit" class="main" disabled=${isBusy}>Acknowledge</button>`}

@@ -3,6 +3,24 @@
 
 /** Answers that take longer are given up; a person has long looked away. */
 const DEADLINE_MS = 10_000;
+/** Bills are printed one after the other. */
+const FILE_DEADLINE_MS = 60_000;
+
+/**
+ * Who asks, where the engine has accounts (account/session.js sets it). `renew` gives a new token when one has ended, null when there is none to be had.
+ * @type {{ token: string | null, renew: () => Promise<string | null> }}
+ */
+export const credentials = { token: null, renew: async () => null };
+
+/** What the gateway refused, in its words. */
+export class Refusal extends Error {
+  /** @param {number} status @param {string} code @param {string} message */
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
 
 /**
  * The JSON answer of `GET /api/v1{path}`. Rejects with an Error whose message can be shown: what the gateway said was
@@ -11,13 +29,11 @@ const DEADLINE_MS = 10_000;
  * @template T
  * @param {string} path
  * @param {Record<string, string | null>} query entries that are null are left out
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  * @returns {Promise<T>}
  */
 export async function getJson(path, query, signal) {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== null) parameters.set(name, value);
-  return answerOf(`/api/v1${path}?${parameters}`, {}, signal);
+  return answerOf(addressOf(path, query), {}, signal);
 }
 
 /**
@@ -30,17 +46,81 @@ export async function getJson(path, query, signal) {
  * @returns {Promise<T>}
  */
 export async function postJson(path, body, version) {
-  const headers = { 'content-type': 'application/json', ...(version === null ? {} : { 'if-match': `"${version}"` }) };
-  return answerOf(`/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) }, new AbortController().signal);
+  return sendJson('POST', path, body, version);
 }
 
-/** @param {string} address @param {RequestInit} request @param {AbortSignal} signal */
+/**
+ * @template T
+ * @param {'POST' | 'PUT' | 'PATCH'} method
+ * @param {string} path
+ * @param {object} body
+ * @param {number | null} [version] as of postJson
+ * @returns {Promise<T>}
+ */
+export async function sendJson(method, path, body, version = null) {
+  const headers = { 'content-type': 'application/json', ...(version === null ? {} : { 'if-match': `"${version}"` }) };
+  return answerOf(addressOf(path, {}), { method, headers, body: JSON.stringify(body) });
+}
+
+/**
+ * @template T
+ * @param {string} path
+ * @param {Record<string, string | null>} query
+ * @returns {Promise<T>}
+ */
+export async function deleteJson(path, query) {
+  return answerOf(addressOf(path, query), { method: 'DELETE' });
+}
+
+/**
+ * Has the browser save a file of the gateway, under the name that it has there. The token is in a header, so a link alone would not do.
+ * @param {string} path @param {Record<string, string | null>} query
+ */
+export async function saveFile(path, query) {
+  const response = await ask(addressOf(path, query), {}, AbortSignal.timeout(FILE_DEADLINE_MS));
+  if (!response.ok) throw await refusalOf(response);
+  const [, name = 'download'] = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '') ?? [];
+  const url = URL.createObjectURL(await response.blob());
+  const link = Object.assign(document.createElement('a'), { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), DEADLINE_MS);
+}
+
+/** @param {string} path @param {Record<string, string | null>} query */
+function addressOf(path, query) {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== null) parameters.set(name, value);
+  return `/api/v1${path}${parameters.size === 0 ? '' : `?${parameters}`}`;
+}
+
+/** @param {string} address @param {RequestInit} request @param {AbortSignal} [signal] */
 async function answerOf(address, request, signal) {
-  const response = await fetch(address, { ...request, signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]) }).catch((error) => {
-    if (signal.aborted) throw error;
+  const deadline = AbortSignal.timeout(DEADLINE_MS);
+  const response = await ask(address, request, signal === undefined ? deadline : AbortSignal.any([signal, deadline]));
+  if (!response.ok) throw await refusalOf(response);
+  return response.status === 204 ? null : response.json().catch(() => null);
+}
+
+/** @param {Response} response */
+async function refusalOf(response) {
+  const body = await response.json().catch(() => null);
+  return new Refusal(response.status, body?.code ?? '', body?.detail ?? `The gateway answered ${response.status}.`);
+}
+
+/** With the token, and once more with a new one where that has ended. @param {string} address @param {RequestInit} request @param {AbortSignal} signal */
+async function ask(address, request, signal) {
+  const used = credentials.token;
+  const first = await send(address, request, signal, used);
+  if (first.status !== 401 || used === null) return first;
+  const renewed = credentials.token !== used ? credentials.token : await credentials.renew();
+  return renewed === null ? first : send(address, request, signal, renewed);
+}
+
+/** @param {string} address @param {RequestInit} request @param {AbortSignal} signal @param {string | null} token */
+async function send(address, request, signal, token) {
+  const headers = { ...request.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) };
+  return fetch(address, { ...request, headers, signal }).catch((error) => {
+    if (error.name === 'AbortError') throw error;
     throw new Error('The gateway does not answer. Check that the engine is running (npm start).', { cause: error });
   });
-  const body = await response.json().catch(() => null);
-  if (!response.ok) throw new Error(body?.detail ?? `The gateway answered ${response.status}.`);
-  return body;
 }

@@ -13,28 +13,39 @@ const STATE_WORDS = { starting: 'Starting', ready: 'Ready', degraded: 'Degraded'
  * @param {import('./alert-state.js').AlertCounts | null} props.incidents null while they are not known
  * @param {import('./wire-types.js').Connection} props.connection
  * @param {number} props.nowMs the engine's clock
+ * @param {boolean} [props.isBrief] without the figures of the engine
+ * @param {any} [props.children] what leads to the pages
  */
-export function EngineStrip({ engine, incidents, connection, nowMs }) {
+export function EngineStrip({ engine, incidents, connection, nowMs, isBrief = false, children }) {
   const live = connection.status === 'live';
   return html`
     <header class=${`strip ${live ? '' : 'not-live'}`}>
       <h1><img src="/favicon.svg" alt="" width="22" height="22" /> Smart Energy Grid</h1>
+      ${children}
       ${engine?.alerts && incidents && html`<${Incidents} counts=${incidents} />`}
-      ${engine && html`<${EngineFacts} engine=${engine} live=${live} nowMs=${nowMs} />`}
+      ${engine && html`<${EngineFacts} engine=${engine} live=${live} isBrief=${isBrief} nowMs=${nowMs} />`}
       <p class="clock"><time>${formatTime(nowMs)}</time> <abbr title=${`Times are in ${zoneId()}`}>${formatZone(nowMs)}</abbr></p>
       <p class=${`state connection-${connection.status}`} role="status">${connectionWord(connection)}</p>
     </header>
   `;
 }
 
+/** After which the page that was turned to is drawn. */
+const TURNED_MS = 100;
+
 /** How many alerts nobody has acknowledged, from wherever the page is scrolled to: it leads to them. @param {{ counts: import('./alert-state.js').AlertCounts }} props */
 function Incidents({ counts: { open, critical } }) {
   const level = critical > 0 ? 'critical' : open > 0 ? 'high' : 'normal';
   const words = open === 0 ? 'No open alerts' : `${formatCount(open)} open ${open === 1 ? 'alert' : 'alerts'}${critical > 0 ? `, ${formatCount(critical)} critical` : ''}`;
   const lead = () => {
-    const title = document.getElementById('alerts-title');
-    title?.scrollIntoView({ block: 'center' });
-    title?.focus({ preventScroll: true });
+    const focusAlerts = () => {
+      const title = document.getElementById('alerts-title');
+      title?.scrollIntoView({ block: 'center' });
+      title?.focus({ preventScroll: true });
+    };
+    if (document.getElementById('alerts-title') !== null) return focusAlerts();
+    location.hash = '#/';
+    setTimeout(focusAlerts, TURNED_MS);
   };
   return html`<button type="button" class=${`incidents level-${level}`} onClick=${lead}>${open > 0 && html`<span aria-hidden="true">${critical > 0 ? '◆' : '▲'}</span> `}${words}</button>`;
 }
@@ -47,13 +58,13 @@ function connectionWord(connection) {
 
 /**
  * Without a connection the figures are old and nobody knows how the engine is.
- * @param {{ engine: import('./wire-types.js').Engine, live: boolean, nowMs: number }} props
+ * @param {{ engine: import('./wire-types.js').Engine, live: boolean, isBrief: boolean, nowMs: number }} props
  */
-function EngineFacts({ engine, live, nowMs }) {
+function EngineFacts({ engine, live, isBrief, nowMs }) {
   const up = engine.shards.filter((shard) => shard.state === 'up').length;
   return html`
     <p class=${`state engine-${live ? engine.state : 'unknown'}`} role="status">Engine ${live ? '' : 'was '}${STATE_WORDS[engine.state].toLowerCase()}</p>
-    <dl class="facts">
+    ${!isBrief && html`<dl class="facts">
       <div><dt>Shards up</dt><dd>${up} of ${engine.shards.length}</dd></div>
       <div><dt>Accepted</dt><dd>${formatCount(engine.acceptedPerSecond)} readings/s</dd></div>
       <div class=${engine.rejectedPerSecond > 0 ? 'alarm' : ''}><dt>Rejected</dt><dd>${formatCount(engine.rejectedPerSecond)} readings/s</dd></div>
@@ -61,12 +72,12 @@ function EngineFacts({ engine, live, nowMs }) {
       ${engine.sinks.map((sink) => html`<${SinkFact} key=${sink.sink} sink=${sink} />`)}
       ${engine.alerts && html`<${AlertingFact} alerting=${engine.alerts} />`}
       <div class="fact-uptime"><dt>Running for</dt><dd>${formatDuration(nowMs - Date.parse(engine.startedAt))}</dd></div>
-    </dl>
+    </dl>`}
   `;
 }
 
 /** @type {Record<import('./wire-types.js').Alerting['channels'][number]['channel'], string>} */
-const CHANNEL_WORDS = { email: 'e-mail', sms: 'SMS', push: 'push', webhook: 'webhooks', live: 'live stream' };
+export const CHANNEL_WORDS = { email: 'e-mail', sms: 'SMS', push: 'push', webhook: 'webhooks', live: 'live stream' };
 
 /**
  * Whether people hear of alerts. What is well is not spoken of.
@@ -80,9 +91,9 @@ function AlertingFact({ alerting }) {
 }
 
 /** @type {Record<import('./wire-types.js').Sink['sink'], string>} */
-const SINK_NAMES = { timescale: 'TimescaleDB', kafka: 'Kafka' };
+export const SINK_NAMES = { timescale: 'TimescaleDB', kafka: 'Kafka' };
 /** @type {Record<import('./wire-types.js').Sink['state'], string>} */
-const SINK_WORDS = { connecting: 'connecting', running: 'up to date', waiting: 'away', failed: 'refuses', down: 'restarting' };
+export const SINK_WORDS = { connecting: 'connecting', running: 'up to date', waiting: 'away', failed: 'refuses', down: 'restarting' };
 /** A sink that is well takes things within this. */
 const LAG_SHOWN_MS = 2_000;
 

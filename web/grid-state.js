@@ -12,6 +12,7 @@ import { ALERTS_IN_SNAPSHOT, withAlerts, withFetchedAlerts } from './alert-state
  * @property {ReadonlyMap<string, import('./wire-types.js').Anomaly> | null} anomalies by id; null until the first snapshot
  * @property {import('./alert-state.js').Alerts | null} alerts null until the first snapshot
  * @property {boolean} hasOlderAlerts the stream left out older ones than it sent
+ * @property {ReadonlyMap<string, import('./bills/bill-types.js').Price> | null} prices by region; null until the first snapshot
  * @property {import('./wire-types.js').Engine | null} engine
  * @property {number} clockOffsetMs the engine's clock minus this machine's
  * @property {MeterView | null} meter the meter that is being watched
@@ -29,7 +30,7 @@ const MINUTE_MS = 60_000;
 const CLOSING_MS = 120_000;
 
 /** @type {GridState} */
-export const emptyState = { regions: null, curves: new Map(), anomalies: null, alerts: null, hasOlderAlerts: false, engine: null, clockOffsetMs: 0, meter: null };
+export const emptyState = { regions: null, curves: new Map(), anomalies: null, alerts: null, hasOlderAlerts: false, prices: null, engine: null, clockOffsetMs: 0, meter: null };
 
 /**
  * @param {GridState} state
@@ -45,6 +46,7 @@ export function withMessage(state, message, nowMs) {
   if (channel === 'regions') return withRegions(state, message.data, fresh);
   if (channel === 'anomalies') return withAnomalies(state, message.data.anomalies, fresh);
   if (channel === 'alerts') return withAlertMessage(state, message.data.alerts, fresh);
+  if (channel === 'prices') return withPrices(state, message.data.prices, fresh);
   if (channel === 'engine') return { ...state, engine: message.data, clockOffsetMs: Date.parse(message.data.now) - nowMs };
   if (channel === `meter:${state.meter?.meterId}`) {
     return { ...state, meter: { meterId: channel.slice('meter:'.length), now: message.data, error: null } };
@@ -117,6 +119,13 @@ function withAnomalies(state, changed, fresh) {
 /** @param {GridState} state @param {import('./wire-types.js').Alert[]} changed @param {boolean} fresh @returns {GridState} */
 function withAlertMessage(state, changed, fresh) {
   return { ...state, alerts: withAlerts(state.alerts, changed, fresh), hasOlderAlerts: fresh ? changed.length >= ALERTS_IN_SNAPSHOT : state.hasOlderAlerts };
+}
+
+/** @param {GridState} state @param {import('./bills/bill-types.js').Price[]} changed @param {boolean} fresh @returns {GridState} */
+function withPrices(state, changed, fresh) {
+  const prices = new Map(fresh ? [] : state.prices);
+  for (const price of changed) prices.set(price.region, price);
+  return { ...state, prices };
 }
 
 /** An alert as the gateway answered with it. @param {GridState} state @param {import('./wire-types.js').Alert} alert @returns {GridState} */

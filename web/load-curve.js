@@ -14,14 +14,23 @@ import { formatMinute } from './format.js';
  * @property {boolean} [hidden] only there as the edge of the band
  */
 
-const darkScheme = matchMedia('(prefers-color-scheme: dark)');
+function themeNow() {
+  return document.documentElement.dataset.theme;
+}
 
 /** @param {string} variable */
 function cssColor(variable) {
   return getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
 }
 
-/** Figures of a power axis, the unit at the topmost. @param {number[]} ticksKw */
+/** Figures of an axis, the unit at the topmost. @param {number[]} ticks @param {string} unit */
+function axisLabels(ticks, unit) {
+  if (unit === 'kW') return powerLabels(ticks);
+  const top = ticks[ticks.length - 1];
+  return ticks.map((tick) => `${tick}${tick === top ? ` ${unit}` : ''}`);
+}
+
+/** @param {number[]} ticksKw */
 function powerLabels(ticksKw) {
   const top = ticksKw[ticksKw.length - 1];
   const [kwPerUnit, unit] = top >= 1000 ? [1000, 'MW'] : [1, 'kW'];
@@ -36,9 +45,11 @@ function powerLabels(ticksKw) {
  * @param {{ current: number }} yMax
  * @param {(index: number | null) => void} onHover
  * @param {string | undefined} bandFill
+ * @param {string} unit
+ * @param {[number, number] | undefined} yRange
  * @returns {uPlot.Options}
  */
-function chartOptions(series, width, height, xRange, yMax, onHover, bandFill) {
+function chartOptions(series, width, height, xRange, yMax, onHover, bandFill, unit, yRange) {
   const axis = {
     stroke: cssColor('--muted'),
     font: `11px ${getComputedStyle(document.body).fontFamily}`,
@@ -53,11 +64,11 @@ function chartOptions(series, width, height, xRange, yMax, onHover, bandFill) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
       x: { time: true, range: () => xRange.current },
-      y: { range: (_plot, low, high) => [Math.min(0, low ?? 0), Math.max(yMax.current, (high ?? 1) * 1.08)] },
+      y: { range: (_plot, low, high) => yRange !== undefined ? [Math.min(yRange[0], low ?? yRange[0]), Math.max(yRange[1], high ?? yRange[1])] : [Math.min(0, low ?? 0), Math.max(yMax.current, (high ?? 1) * 1.08)] },
     },
     axes: [
       { ...axis, size: 26, gap: 6, space: 70, values: (_plot, ticks) => ticks.map((tick) => formatMinute(tick * 1000)) },
-      { ...axis, size: 52, gap: 6, space: 32, values: (_plot, ticks) => powerLabels(ticks) },
+      { ...axis, size: 52, gap: 6, space: 32, values: (_plot, ticks) => axisLabels(ticks, unit) },
     ],
     series: [
       {},
@@ -82,30 +93,32 @@ function chartOptions(series, width, height, xRange, yMax, onHover, bandFill) {
  * @param {string} [props.bandFill]
  * @param {[number, number]} props.range shown times, epoch seconds
  * @param {number} [props.yMax] the scale reaches at least up to here
+ * @param {string} [props.unit] of the figures at the axis
+ * @param {[number, number]} [props.yRange] shown at least, in the place of all from 0 on
  * @param {number} props.height
  * @param {(index: number | null) => void} props.onHover
  */
-export function LoadCurve({ label, seconds, series, bandFill, range, yMax = 0, height, onHover }) {
+export function LoadCurve({ label, seconds, series, bandFill, range, yMax = 0, unit = 'kW', yRange, height, onHover }) {
   const host = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {uPlot | null} */ (null));
   const xRange = useRef(range);
   const yTop = useRef(yMax);
   const hover = useRef(onHover);
-  const [scheme, setScheme] = useState(darkScheme.matches);
+  const [scheme, setScheme] = useState(themeNow);
   xRange.current = range;
   yTop.current = yMax;
   hover.current = onHover;
 
   useEffect(() => {
-    const changed = () => setScheme(darkScheme.matches);
-    darkScheme.addEventListener('change', changed);
-    return () => darkScheme.removeEventListener('change', changed);
+    const changed = () => setScheme(themeNow());
+    addEventListener('seg-themed', changed);
+    return () => removeEventListener('seg-themed', changed);
   }, []);
 
   const shape = series.map(({ color, dashed, hidden }) => `${color}${dashed}${hidden}`).join();
   useLayoutEffect(() => {
     const element = /** @type {HTMLDivElement} */ (host.current);
-    const options = chartOptions(series, element.clientWidth, height, xRange, yTop, (index) => hover.current(index), bandFill);
+    const options = chartOptions(series, element.clientWidth, height, xRange, yTop, (index) => hover.current(index), bandFill, unit, yRange);
     const chart = new uPlot(options, [seconds, ...series.map(({ values }) => values)], element);
     plot.current = chart;
     const resized = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height }));

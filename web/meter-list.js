@@ -9,7 +9,7 @@ const PAGE_ROWS = 12;
 /** A list is looked over, not watched; the meter's own panel is live. */
 const REFRESH_MS = 5_000;
 
-const HEALTH_WORDS = { reporting: 'Reporting', silent: 'Silent', historical: 'Imported' };
+export const HEALTH_WORDS = { reporting: 'Reporting', silent: 'Silent', historical: 'Imported' };
 
 /**
  * The meters of a region, page by page. Mount it anew (key) for another region.

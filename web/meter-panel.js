@@ -4,7 +4,10 @@ import { AnomalyItems } from './anomaly-list.js';
 import { getJson } from './api.js';
 import { formatCount, formatDecimal, formatDuration, formatMinute, formatPower, formatTime } from './format.js';
 import { sortedAnomalies } from './grid-state.js';
+import { CurveTable } from './curve-table.js';
 import { LoadCurve } from './load-curve.js';
+import { MeterCorrections } from './meters/meter-corrections.js';
+import { MeterVoltage } from './meters/meter-voltage.js';
 import { useRemote } from './remote-data.js';
 
 const MINUTE_MS = 60_000;
@@ -120,6 +123,13 @@ function DayCurve({ meter, openWindows, nowMs }) {
       height=${170}
       onHover=${setHovered}
     />
+    <${CurveTable}
+      caption=${`Minutes of ${meterId} today`}
+      head=${['Minute', 'Mean', 'Lowest', 'Highest', 'Readings']}
+      rows=${() => curve.windows.filter((window) => window !== null).reverse().map((window) => [formatMinute(Date.parse(window.windowStart)), formatPower(window.avgPowerKw, 2), formatDecimal(window.minPowerKw, 2), formatDecimal(window.maxPowerKw, 2), formatCount(window.count)])}
+    />
+    <${MeterVoltage} meterId=${meterId} windows=${curve.windows} range=${[startSeconds, nowMs / 1000]} />
+    <${MeterCorrections} windows=${curve.windows} />
   `;
 }
 

@@ -1,13 +1,15 @@
 // @ts-check
 import { html } from './ui.js';
-import { formatCount, formatDecimal, formatPercent, loadLevel } from './format.js';
+import { formatCount, formatDecimal, formatMinute, formatPercent, loadLevel } from './format.js';
 import { loadCurve } from './grid-state.js';
+import { useForecasts } from './load-forecast.js';
+import { formatPrice } from './money.js';
 
 const SPARK_WIDTH = 84;
 const SPARK_HEIGHT = 22;
 
 /**
- * Every region in a line: its curve, its load against its capacity, its meters.
+ * Every region in a line: its curve, its load against its capacity, its meters, what a kWh costs, and what it will probably draw at most.
  *
  * @param {object} props
  * @param {import('./grid-state.js').GridState} props.state
@@ -16,6 +18,10 @@ const SPARK_HEIGHT = 22;
  * @param {(region: string) => void} props.onSelect
  */
 export function RegionBoard({ state, selected, nowMs, onSelect }) {
+  const names = [...(state.regions?.values() ?? [])].filter(({ meters }) => meters > 0).map(({ region }) => region);
+  const forecasts = useForecasts(names);
+  const hasPrices = (state.prices?.size ?? 0) > 0;
+  const hasForecasts = [...forecasts.values()].some((forecast) => forecast !== null);
   if (state.regions === null) return html`<p class="note">Waiting for the engine…</p>`;
   if (state.regions.size === 0) return html`<p class="note">No region is known yet: none is configured and no reading named one.</p>`;
   return html`
@@ -27,6 +33,8 @@ export function RegionBoard({ state, selected, nowMs, onSelect }) {
           <th scope="col" class="bar-cell">Load of capacity</th>
           <th scope="col" class="number">kW</th>
           <th scope="col" class="number">Meters</th>
+          ${hasForecasts && html`<th scope="col" class="number ahead-cell">Next 6 h</th>`}
+          ${hasPrices && html`<th scope="col" class="number price-cell">Per kWh</th>`}
         </tr>
       </thead>
       <tbody>
@@ -37,6 +45,8 @@ export function RegionBoard({ state, selected, nowMs, onSelect }) {
               region=${region}
               curve=${loadCurve(state, [region.region], nowMs)}
               selected=${region.region === selected}
+              forecast=${hasForecasts ? (forecasts.get(region.region) ?? null) : undefined}
+              price=${hasPrices ? (state.prices?.get(region.region) ?? null) : undefined}
               onSelect=${onSelect}
             />
           `,
@@ -51,9 +61,11 @@ export function RegionBoard({ state, selected, nowMs, onSelect }) {
  * @param {import('./wire-types.js').Region} props.region
  * @param {ReturnType<typeof loadCurve>} props.curve
  * @param {boolean} props.selected
+ * @param {import('./load-forecast.js').Forecast | null | undefined} props.forecast null: none of this one; undefined: of none
+ * @param {import('./bills/bill-types.js').Price | null | undefined} props.price
  * @param {(region: string) => void} props.onSelect
  */
-function RegionRow({ region, curve, selected, onSelect }) {
+function RegionRow({ region, curve, selected, forecast, price, onSelect }) {
   const { level, word, mark } = loadLevel(region.loadPercent);
   return html`
     <tr class=${`region level-${level}`} aria-current=${selected ? 'true' : undefined} onClick=${() => onSelect(region.region)}>
@@ -76,8 +88,18 @@ function RegionRow({ region, curve, selected, onSelect }) {
       <td class="number meters-cell">
         ${formatCount(region.metersReporting)}${region.metersSilent > 0 && html`<span class="silent">${formatCount(region.metersSilent)} silent</span>`}
       </td>
+      ${forecast !== undefined && html`<td class="number ahead-cell">${forecast === null ? '–' : html`<${Ahead} forecast=${forecast} capacityKw=${region.capacityKw} />`}</td>`}
+      ${price !== undefined &&
+      html`<td class="number price-cell" title=${price === null ? '' : `${price.multiplier} times the usual price`}>${price === null ? '–' : formatPrice(price.price, price.currency)}${price?.override && html`<span class="of-override">set by hand</span>`}</td>`}
     </tr>
   `;
+}
+
+/** The highest that is expected. @param {{ forecast: import('./load-forecast.js').Forecast, capacityKw: number | null }} props */
+function Ahead({ forecast: { peak }, capacityKw }) {
+  const percent = capacityKw === null ? null : (peak.powerKw / capacityKw) * 100;
+  const { level } = loadLevel(percent);
+  return html`<span class=${`ahead level-${level}`}>${percent === null ? formatDecimal(peak.powerKw, 1) : formatPercent(percent)}<span class="ahead-at">at ${formatMinute(peak.startMs)}</span></span>`;
 }
 
 /** The figure beside it says the same, so the bar is for the eye only. @param {{ percent: number | null }} props */

@@ -134,6 +134,11 @@
  * @property {number} minPowerKw
  * @property {number} maxPowerKw
  * @property {number} count
+ * @property {number} energyKwhSum
+ * @property {number | null} voltageAvg
+ * @property {number | null} voltageMin
+ * @property {number | null} voltageMax
+ * @property {number} revision one more for each correction after it was closed
  * @property {boolean} final
  *
  * @typedef {object} LiveMessage any message of the live stream, with the fields of all types

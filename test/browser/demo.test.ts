@@ -175,8 +175,8 @@ chromiumSuite(() => {
     expect(closed.length).toBeGreaterThan(90);
     await openPage(`#/${REGION}/${meterId}`);
     const panel = page.locator('.area-detail');
-    await panel.locator('canvas').waitFor();
-    expect((await panel.locator('canvas').evaluate(drawnColumns)).share).toBeGreaterThan(0.6);
+    await panel.locator('canvas').first().waitFor();
+    expect((await panel.locator('canvas').first().evaluate(drawnColumns)).share).toBeGreaterThan(0.6);
     const shown = await figuresAlongCurve();
     expect(closed.map(({ windowStart }) => shown.get(minuteText(windowStart)))).toEqual(closed.map(figureText));
 
@@ -191,8 +191,8 @@ chromiumSuite(() => {
 
   /** What the panel says of each minute when the pointer is over its point, by the minute's time of day. */
   async function figuresAlongCurve(): Promise<Map<string, string>> {
-    const curve = (await page.locator('.area-detail .u-over').boundingBox())!;
-    const figure = page.locator('.area-detail .load-figures .figure-end');
+    const curve = (await page.locator('.area-detail .u-over').first().boundingBox())!;
+    const figure = page.locator('.area-detail .load-figures .figure-end').first();
     const shown = new Map<string, string>();
     // Two hours on 500 px and more: no step of 3 px leaves a minute out.
     for (let x = 1; x < curve.width; x += 3) {
@@ -222,13 +222,13 @@ chromiumSuite(() => {
     await openPage('', { width: 360, height: 740 });
     const panelTop = () => page.locator('#detail-title').evaluate((title) => Math.round(title.getBoundingClientRect().top));
     await page.locator('.anomaly button').first().click();
-    await page.locator('.area-detail canvas').waitFor();
+    await page.locator('.area-detail canvas').first().waitFor();
     await expect.poll(panelTop).toBeLessThan(60);
     expect(await page.locator('#detail-title').innerText()).toMatch(/^meter-/);
     expect(complaints).toEqual([]);
     await page.close();
     await openPage(`#/${REGION}/${METER}`, { width: 360, height: 740 });
-    await page.locator('.area-detail canvas').waitFor();
+    await page.locator('.area-detail canvas').first().waitFor();
     await expect.poll(panelTop).toBeLessThan(60);
     expect(complaints).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { registerLive, type LiveStream } from '../../src/http/live-stream.ts';
 import { loadStaticFiles } from '../../src/http/static-files.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { nullLog } from '../../src/runtime/log.ts';
+import type { TariffsPort } from '../../src/http/tariffs-port.ts';
 import type { FakeGrid } from './fake-grid.ts';
 
 /** The real gateway, dashboard files and live stream, in front of a FakeGrid. */
@@ -15,10 +16,10 @@ export interface DashboardServer {
   close(): Promise<void>;
 }
 
-/** `port` 0 picks a free one; without `alerts` the engine runs without them. */
-export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPort): Promise<DashboardServer> {
+/** `port` 0 picks a free one; without `alerts` or `tariffs` the engine runs without them. */
+export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPort, tariffs?: TariffsPort): Promise<DashboardServer> {
   let live!: LiveStream;
-  const modules = { engine: engineOf(grid), alerts, clock: systemClock, timers: systemTimers, log: nullLog };
+  const modules = { engine: engineOf(grid, tariffs), alerts, tariffs, clock: systemClock, timers: systemTimers, log: nullLog };
   const gateway = await startGateway(
     {
       host: '127.0.0.1',
@@ -27,6 +28,7 @@ export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPo
       requestIdPrefix: 'test-',
       staticFiles: loadStaticFiles(),
       extend: (app) => {
+        app.get('/api/v1/auth/settings', (response) => void response.writeHeader('content-type', 'application/json').end('{"accounts":"off"}'));
         live = registerLive(app, grid, { ...modules, turnMs: 100 });
       },
     },
@@ -42,7 +44,7 @@ export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPo
   };
 }
 
-function engineOf(grid: FakeGrid): EnginePort {
+function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort {
   return {
     meterWindows: async (meterId, { from, to }) =>
       grid.meterState(meterId) === null ? null : { data: grid.meterWindows(meterId, from, to), nextCursor: null },
@@ -53,9 +55,14 @@ function engineOf(grid: FakeGrid): EnginePort {
       return { data: all.slice(start, start + limit), nextCursor: start + limit < all.length ? String(start + limit) : null };
     },
     regions: async () => grid.regionsNow,
-    regionWindows: async (region) => ({ data: grid.windows.filter((window) => window.region === region), nextCursor: null }),
-    anomalies: async ({ meterId }) => ({
-      data: grid.anomalyList.filter((anomaly) => meterId === null || anomaly.meterId === meterId),
+    regionWindows: async (region, { granularity, from, to }) => ({
+      data: granularity === '15m' ? grid.quarterWindows(region, from, to) : grid.windows.filter((window) => window.region === region),
+      nextCursor: null,
+    }),
+    anomalies: async ({ meterId, kind, region, open }) => ({
+      data: grid.anomalyList.filter(
+        (anomaly) => (meterId === null || anomaly.meterId === meterId) && (kind === null || anomaly.kind === kind) && (region === null || anomaly.region === region) && (!open || anomaly.endedAt === null),
+      ),
       nextCursor: null,
     }),
     deadLetters: async () => ({ data: [], nextCursor: null }),
@@ -65,7 +72,7 @@ function engineOf(grid: FakeGrid): EnginePort {
       partitions: 64,
       sinks: [],
       cluster: null,
-      billing: null,
+      billing: tariffs === undefined ? null : { state: 'up', problem: null, runsUnderWay: 0 },
       shards: [{ shard: 0, state: 'up', restarts: 0, meters: 100, journalLagRecords: 0, checkpointAgeMs: 1_000 }],
     }),
   };

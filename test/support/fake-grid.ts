@@ -11,6 +11,7 @@ import type { EngineSnapshot, LiveSource, MeterNow, RecentBills, RegionsPicture,
  */
 
 const MINUTE_MS = 60_000;
+const QUARTER_MS = 15 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const METERS_PER_REGION = 10;
 const CAPACITIES_KW = [18, 24, 15, 30, 21, 12, 27, 16, 20, 14];
@@ -51,6 +52,8 @@ export class FakeGrid implements LiveSource {
   readonly billListeners = new Listeners<RecentBills>();
   readonly engineListeners = new Listeners<EngineSnapshot>();
   readonly meterQuestions: string[] = [];
+  /** How far back quarter-hours of regions go. */
+  historyMs = 0;
   regionsNow: RegionNow[] = [];
   windows: RegionWindow[] = [];
   anomalyList: Anomaly[] = [];
@@ -189,6 +192,21 @@ export class FakeGrid implements LiveSource {
     const meter = this.meterState(meterId);
     if (!meter) return null;
     return { meter, openWindows: this.meterWindows(meterId, this.nowMs - MINUTE_MS, this.nowMs + 1) };
+  }
+
+  /** Quarter-hours of a region whose start lies in [fromMs, toMs), as far back as `historyMs`. */
+  quarterWindows(region: string, fromMs: number, toMs: number): RegionWindow[] {
+    const index = this.regionsNow.findIndex((candidate) => candidate.region === region);
+    const begin = Math.max(fromMs, this.nowMs - this.historyMs);
+    const windows: RegionWindow[] = [];
+    for (let start = Math.ceil(begin / QUARTER_MS) * QUARTER_MS; start < Math.min(toMs, this.nowMs); start += QUARTER_MS) {
+      // An evening's peak over a day's mean.
+      const hour = (start / HOUR_MS) % 24;
+      const window = this.#regionWindow(index, CAPACITIES_KW[index], start);
+      const sumPowerKw = window.sumPowerKw * (0.86 + 0.3 * Math.exp(-((((hour - 18.5 + 36) % 24) - 12) ** 2) / 8));
+      windows.push({ ...window, granularity: '15m', windowEnd: start + QUARTER_MS, sumPowerKw, energyKwhSum: sumPowerKw / 4 });
+    }
+    return windows;
   }
 
   /** One-minute windows whose start lies in [fromMs, toMs). */

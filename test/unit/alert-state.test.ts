@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
 const { alertCounts, alertRegions, ALERTS_IN_SNAPSHOT, ALERTS_MAX, ENGINE, filteredAlerts, matchOf, pageTitle, sortedAlerts, withAlerts, withFetchedAlerts } = await web('alert-state.js');
 const { emptyState, withAlert, withAllAlerts, withMessage } = await web('grid-state.js');
-const { parseRoute, routeHash } = await web('route.js');
+const { pageHash, parseRoute, routeHash } = await web('route.js');
 
 interface Sketch {
   severity?: string;
@@ -115,12 +115,22 @@ describe('the address', () => {
     ['#/north/m%2F1', { region: 'north', meterId: 'm/1', alertId: null }],
     ['#alert=0123-abc', { region: null, meterId: null, alertId: '0123-abc' }],
     ['#/a%26b/m1&alert=0123-abc', { region: 'a&b', meterId: 'm1', alertId: '0123-abc' }],
+    // A region may have the name of a page.
+    ['#/bills', { region: 'bills', meterId: null, alertId: null }],
   ])('%j names what is selected', (hash, route) => {
-    expect(parseRoute(hash)).toEqual(route);
+    expect(parseRoute(hash)).toEqual({ page: 'grid', id: null, ...route });
     expect(routeHash(route)).toBe(hash || '#');
   });
 
+  test.each([
+    ['#bills', { page: 'bills', id: null }],
+    ['#bills/INV-1%2F2', { page: 'bills', id: 'INV-1/2' }],
+  ])('%j names a page', (hash, { page, id }) => {
+    expect(parseRoute(hash)).toEqual({ page, id, region: null, meterId: null, alertId: null });
+    expect(pageHash(page, id)).toBe(hash);
+  });
+
   test('that somebody cut short is read as it stands', () => {
-    expect(parseRoute('#/north%2')).toEqual({ region: 'north%2', meterId: null, alertId: null });
+    expect(parseRoute('#/north%2')).toEqual({ page: 'grid', id: null, region: 'north%2', meterId: null, alertId: null });
   });
 });

@@ -1,0 +1,57 @@
+// @ts-check
+import { html, useState } from '../ui.js';
+import { getJson } from '../api.js';
+import { useListKeys } from '../list-keys.js';
+import { formatDay, formatMoney, formatMonth } from '../money.js';
+import { EmptyNote, ErrorNote, LoadingNote } from '../notes.js';
+import { useRemote } from '../remote-data.js';
+import { goToPage, pageHash } from '../route.js';
+import { invoiceName, STATES } from './bill-words.js';
+
+const PAGE_ROWS = 25;
+const REFRESH_MS = 30_000;
+
+/**
+ * Bills page by page, the newest first. Mount it anew (key) for another filter.
+ * @param {{ state: string | null, meterId: string | null, invoiceId: string | null, hasCustomers?: boolean }} props `invoiceId`: the one that was opened
+ */
+export function BillList({ state, meterId, invoiceId, hasCustomers }) {
+  const [cursors, setCursors] = useState(/** @type {(string | null)[]} */ ([null]));
+  const cursor = cursors[cursors.length - 1];
+  const keys = useListKeys();
+  const { data, error, refresh } = useRemote(
+    `${cursor}`,
+    (signal) => /** @type {Promise<import('../wire-types.js').Page<import('./bill-types.js').InvoiceSummary>>} */ (getJson('/invoices', { state, meterId, limit: String(PAGE_ROWS), cursor }, signal)),
+    REFRESH_MS,
+  );
+  if (error !== null && data === null) return html`<${ErrorNote} error=${error} onRetry=${refresh} />`;
+  if (data === null) return html`<${LoadingNote} what="bills" />`;
+  if (data.data.length === 0) return html`<${EmptyNote}>${state === null && cursors.length === 1 ? 'No bill yet. The first comes when a month is over and was billed.' : 'No bill is in this state.'}<//>`;
+  return html`
+    <table class="bills" ...${keys}>
+      <thead><tr><th scope="col">Bill</th>${hasCustomers && html`<th scope="col" class="customer-cell">Customer</th>`}<th scope="col">State</th><th scope="col" class="number">Total</th></tr></thead>
+      <tbody>${data.data.map((invoice) => html`<${BillRow} key=${invoice.id} invoice=${invoice} isOpened=${invoice.id === invoiceId || invoice.number === invoiceId} hasCustomer=${hasCustomers} />`)}</tbody>
+    </table>
+    ${(cursors.length > 1 || data.nextCursor !== null) &&
+    html`
+      <nav class="pager" aria-label="Pages of bills">
+        <button type="button" disabled=${cursors.length === 1} onClick=${() => setCursors(cursors.slice(0, -1))}>Previous</button>
+        <span>Page ${cursors.length}</span>
+        <button type="button" disabled=${data.nextCursor === null} onClick=${() => setCursors([...cursors, data.nextCursor])}>Next</button>
+      </nav>
+    `}
+  `;
+}
+
+/** @param {{ invoice: import('./bill-types.js').InvoiceSummary, isOpened: boolean, hasCustomer?: boolean }} props */
+function BillRow({ invoice, isOpened, hasCustomer }) {
+  const { word, level } = STATES[invoice.state];
+  return html`
+    <tr aria-current=${isOpened ? 'true' : undefined} onClick=${() => goToPage('bills', invoice.id)}>
+      <th scope="row"><a href=${pageHash('bills', invoice.id)}>${invoiceName(invoice)}</a><span class="under">${formatMonth(invoice.from)}</span></th>
+      ${hasCustomer && html`<td class="customer-cell">${invoice.customer.name}<span class="under">${invoice.meterId}</span></td>`}
+      <td><span class=${`tag tag-${level}`}>${word}</span>${invoice.state === 'issued' && invoice.dueDate && html`<span class="under">by ${formatDay(invoice.dueDate)}</span>`}</td>
+      <td class="number">${formatMoney(invoice.total, invoice.currency)}</td>
+    </tr>
+  `;
+}
