@@ -53,10 +53,15 @@ export function samInputs(): Record<string, { inputs: SamInputs; expected: { out
   return JSON.parse(readFileSync(join(SAM_DATA, 'vectors.json'), 'utf8'));
 }
 
-/** The tariff of a year; what `change` makes of the document is what cannot be read off the inputs. */
-export function samTariff(inputs: SamInputs, year: number, change: (document: Record<string, unknown>) => void = () => {}): TariffDocument {
+/** Of a price of the first year the year's, as a document has it. */
+export type PriceOf = (value: number) => string;
+/** Makes of the document what cannot be read off the inputs. */
+export type TariffChange = (document: Record<string, unknown>, priceOf: PriceOf) => void;
+
+/** The tariff of a year. */
+export function samTariff(inputs: SamInputs, year: number, change: TariffChange = () => {}): TariffDocument {
   const scale = INFLATION ** (year - 1);
-  const price = (value: number): string => decimal(value * scale);
+  const price: PriceOf = (value) => decimal(value * scale);
   const method = (['netMetering', 'netMeteringMoney', 'netBilling', 'netBilling', 'netBilling'] as const)[inputs.ur_metering_option];
   const sells = inputs.ur_ec_tou_mat.some((row) => row[5] > 0);
   const used = new Set([...inputs.ur_ec_sched_weekday, ...inputs.ur_ec_sched_weekend].flat());
@@ -101,13 +106,16 @@ export function samTariff(inputs: SamInputs, year: number, change: (document: Re
       carryOver: inputs.ur_metering_option !== 2 && inputs.ur_metering_option !== 4,
       yearEndMonth: (inputs.ur_nm_credit_month ?? 11) + 1,
       yearEndPrice: price(inputs.ur_nm_yearend_sell_rate),
+      // What is left over in kWh it sells as the net of all months; with credits in money it pays for energy alone, and minimums are of what is left.
+      yearEndEnergy: method === 'netMetering' ? 'netOfMonths' : 'credits',
+      creditPays: 'energy',
       creditFrom: inputs.ur_metering_option === 3 && inputs.ur_nb_apply_credit_current_month !== 1 ? 'nextBill' : 'thisBill',
       yearEndCredit: inputs.ur_nb_credit_expire === 1 ? 'lapses' : inputs.ur_nm_credit_rollover === 1 && inputs.ur_metering_option === 0 ? 'kept' : 'paid',
     },
     // Its bills are not rounded at all: ours are where they are paid.
     rounding: { digits: 6, mode: 'halfEven', totalStep: '0.01' },
   };
-  change(document);
+  change(document, price);
   const checked = checkTariff(document);
   if (checked.document === null) throw new SamRefusal(checked.faults);
   return checked.document;
@@ -171,10 +179,10 @@ export interface SamYear {
 
 export const NOTHING_BEFORE: Pick<SamYear, 'carried' | 'demand'> = { carried: NOTHING_CARRIED, demand: [] };
 
-/** The twelve bills of a year, one after another. */
+/** The twelve bills of a year, one after another. All years have one calendar: what was before is of the year before it. */
 export function samYear(document: TariffDocument, net: Float64Array, before: Pick<SamYear, 'carried' | 'demand'> = NOTHING_BEFORE): SamYear {
   const months: RatedBill[] = [];
-  const demand = [...before.demand];
+  const demand = before.demand.map(({ month, microKw }) => ({ month: `${YEAR - 1}${month.slice(4)}`, microKw }));
   let { carried } = before;
   for (const month of MONTHS) {
     const plan = tariffPlan(document, `${YEAR}-${two(month)}-01`, month === 12 ? `${YEAR + 1}-01-01` : `${YEAR}-${two(month + 1)}-01`);
@@ -194,7 +202,12 @@ export function determinantsOf(plan: TariffPlan, net: Float64Array) {
 }
 
 export function total(year: SamYear): number {
-  return year.months.reduce((sum, { bill }) => sum + Number(bill.total), 0);
+  return year.months.reduce((sum, month) => sum + exactTotal(month), 0);
+}
+
+/** Of a bill before it is rounded to what can be paid. */
+export function exactTotal({ bill }: RatedBill): number {
+  return bill.lines.filter(({ kind }) => kind !== 'rounding').reduce((sum, line) => sum + Number(line.amount), 0);
 }
 
 function decimal(value: number): string {

@@ -9,6 +9,7 @@ export function explainLine(line: InvoiceLine, currency: string): string {
 }
 
 function calculation({ kind, quantity, unit, unitPrice, amount }: InvoiceLine, currency: string): string {
+  if (kind === 'carriedOver' && unit === 'kWh') return `${quantity} kWh that are not charged`;
   if (unit === 'once') return `${ONCE[kind] ?? 'an amount of'} ${amount} ${currency}`;
   const product = parseDecimal(quantity, QUANTITY_DIGITS) * parseDecimal(unitPrice, PRICE_DIGITS);
   const exact = unit === '%' ? product / 100n : product;

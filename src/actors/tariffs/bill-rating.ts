@@ -3,7 +3,7 @@ import { AMOUNT_DIGITS, parseDecimal, PRICE_DIGITS, roundTo, type Amount } from 
 import { QUARTER_MS, type Determinants, type IntervalQuality } from '../../model/energy.ts';
 import { dayAfter } from './rating/billing-days.ts';
 import { settleCredit } from './rating/credit-settlement.ts';
-import { highestDemand, measuredDemand, type MonthDemand } from './rating/demand-charges.ts';
+import { highestDemand, isDemand, measuredDemand, ratchetsOf, type MonthDemand } from './rating/demand-charges.ts';
 import { amountText, priceText, quantityText, sumOf, type RatedLine } from './rating/rated-line.ts';
 import { rateStretch, stretchState, yearMinimumsCarried, type RatedTariff, type StretchInput } from './rating/stretch-rating.ts';
 import type { TariffPlan } from './tariff-plan.ts';
@@ -38,6 +38,8 @@ export interface RatedBill {
 export interface CarriedOver {
   /** Credits in kWh, by `schedule/period`. Those that are zero are left out. */
   creditKwh: Record<string, string>;
+  /** Net surplus since the last settlement, below 0 where more was used; only of a tariff that settles by it (`yearEndEnergy`), and where it is not what the credits are together. */
+  surplusKwh?: string;
   /** What the customer is owed, 0 or more. */
   creditAmount: string;
   /** By name of a yearly minimum: what the charges that it covers came to in the year so far, and what was due of it. */
@@ -48,7 +50,7 @@ export const NOTHING_CARRIED: CarriedOver = { creditKwh: {}, creditAmount: '0', 
 
 /** How many months before a bill's a tariff's ratchets look at; 0: none. */
 export function lookbackMonths({ document }: Pick<RatedTariff, 'document'>): number {
-  return Math.max(0, ...document.charges.map((charge) => (charge.kind === 'demand' ? (charge.ratchet?.lookbackMonths ?? 0) : 0)));
+  return Math.max(0, ...document.charges.filter(isDemand).flatMap((charge) => ratchetsOf(charge).map((ratchet) => ratchet.lookbackMonths)));
 }
 
 /** Whether the plan of a tariff has to ask for the power at the region's peak. */
@@ -64,12 +66,13 @@ export function demandOf({ document }: Pick<RatedTariff, 'document'>, plan: Tari
 /** Throws RangeError where stretches do not make a bill. */
 export function makeBill({ agreementId, meterId, region, stretches, carried, isLast }: BillInput): RatedBill {
   checkStretches(stretches);
-  const state = stretchState(carried.creditKwh, carried.yearMinimums);
+  const state = stretchState(carried);
   const rated = stretches.map((stretch, index) => rateStretch(stretch, state, isLast && index === stretches.length - 1));
   const { tariff: lastTariff, plan: lastPlan } = stretches[stretches.length - 1];
   const { document } = lastTariff;
   const ofStretches = rated.flatMap(({ lines }) => lines);
-  const credit = settleCredit(document, ofStretches, parseDecimal(carried.creditAmount, AMOUNT_DIGITS), isLast ? 'agreement' : rated[rated.length - 1].endsYear ? 'year' : null);
+  const earned = -sumOf(rated.flatMap(({ lines }, index) => (stretches[index].tariff.document.metering.creditPays === 'bill' ? lines.filter(({ kind }) => kind === 'export') : [])));
+  const credit = settleCredit(document, ofStretches, earned, state.money, isLast ? 'agreement' : rated[rated.length - 1].endsYear ? 'year' : null);
   const ofBill = [...credit.lines, ...roundingLine(document.rounding.totalStep, sumOf(ofStretches) + sumOf(credit.lines))];
 
   const from = stretches[0].plan.from;
@@ -80,6 +83,7 @@ export function makeBill({ agreementId, meterId, region, stretches, carried, isL
   const total = sumOf(ofStretches) + sumOf(ofBill);
   const digits = Math.max(...stretches.map(({ tariff }) => tariff.document.rounding.digits));
   const creditKwh = state.credits.asCarried();
+  const surplusKwh = state.credits.surplusAsCarried();
   return {
     bill: {
       agreementId,
@@ -100,7 +104,7 @@ export function makeBill({ agreementId, meterId, region, stretches, carried, isL
       quality: stretches.map(({ determinants }) => determinants.quality).reduce(addQuality),
       creditKwh,
     },
-    carried: { creditKwh, creditAmount: amountText(credit.carried, 0), yearMinimums: yearMinimumsCarried(state) },
+    carried: { creditKwh, ...(surplusKwh === undefined ? {} : { surplusKwh }), creditAmount: amountText(credit.carried, 0), yearMinimums: yearMinimumsCarried(state) },
   };
 }
 

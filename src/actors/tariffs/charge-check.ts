@@ -30,7 +30,7 @@ function ownFaults(document: TariffDocument, charge: Charge, index: number, path
     case 'tax':
       return nameFaults(document, index, charge.of, `${path}.of`);
     case 'minimum':
-      return nameFaults(document, index, charge.covers, `${path}.covers`);
+      return [...coverFaults(document, charge, path), ...nameFaults(document, index, charge.covers, `${path}.covers`)];
     case 'fixed':
     case 'adder':
     case 'rebate':
@@ -40,6 +40,12 @@ function ownFaults(document: TariffDocument, charge: Charge, index: number, path
 
 function methodFaults({ metering: { method } }: TariffDocument, path: string): TariffFault[] {
   return method === 'netMetering' ? [{ path, message: 'under "netMetering" what is given is taken off what is used and never paid for: "metering.yearEndPrice" is what the rest is worth' }] : [];
+}
+
+/** A credit is used for charges as a whole: how much of it is for one of them nobody can say. */
+function coverFaults({ metering: { creditPays } }: TariffDocument, { covers }: ChargeOf<'minimum'>, path: string): TariffFault[] {
+  if (creditPays === 'bill' || covers.length === 0) return [];
+  return [{ path: `${path}.covers`, message: `where credits pay for "${creditPays}" a minimum is of what they leave of all charges: expected none` }];
 }
 
 /** Each period of the schedule has prices once. */
@@ -65,12 +71,12 @@ function energyTierFaults(document: TariffDocument, charge: ChargeOf<'energy' | 
     const ends = tiers.map(({ upTo }) => (upTo === null ? null : { end: upTo.value, unit: upTo.unit }));
     return [...endFaults(ends, tierPath, 'upTo'), ...(perDay.size > 1 ? [{ path: tierPath, message: 'the ends of all tiers of a period have one unit, or one by the kW and one without' }] : [])];
   });
-  if (charge.kind === 'energy' && charge.tierScope === 'total') faults.push(...sharedEndFaults(document, charge, path));
+  if (charge.tierScope === 'total') faults.push(...sharedEndFaults(document, charge, path));
   return faults;
 }
 
 /** Periods of a season share their tiers; those of another, as of a winter's baseline, may have others. */
-function sharedEndFaults({ seasons, schedules }: TariffDocument, charge: ChargeOf<'energy'>, path: string): TariffFault[] {
+function sharedEndFaults({ seasons, schedules }: TariffDocument, charge: ChargeOf<'energy' | 'export'>, path: string): TariffFault[] {
   const rules = schedules.find(({ name }) => name === charge.schedule)?.rules ?? [];
   const ends = charge.rates.map(({ tiers }) => JSON.stringify(tiers.map(({ upTo }) => (upTo === null ? null : [parseDecimal(upTo.value, TIER_DIGITS).toString(), upTo.unit]))));
   const faults = new Map<number, TariffFault>();

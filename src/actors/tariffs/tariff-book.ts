@@ -4,7 +4,7 @@ import { sortableNumber } from '../../runtime/record-table.ts';
 import { patternMatcher } from '../alerts/selectors.ts';
 import type { TariffVersion } from './protocol.ts';
 import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
-import type { TariffDocument } from './tariff-document.ts';
+import { currentDocument, type TariffDocument } from './tariff-document.ts';
 
 /** Versions of all tariffs together. What is in memory of each is some 500 bytes. */
 export const TARIFF_VERSIONS_MAX = 20_000;
@@ -79,6 +79,7 @@ export class TariffBook {
     const record: TariffVersion = { id: document.id, version: newest + 1, document, storedAt: nowMs, by };
     this.table.put(keyOf(record.id, record.version), record);
     this.remember(record);
+    this.hold(keyOf(record.id, record.version), record);
     this.stretchesHeld.clear();
     return record;
   }
@@ -197,8 +198,10 @@ export class TariffBook {
     const key = keyOf(id, version);
     const known = this.documents.get(key);
     if (known !== undefined) return known;
-    const found = this.table.get(key);
-    if (found !== null) this.hold(key, found);
+    const stored = this.table.get(key);
+    if (stored === null) return null;
+    const found = { ...stored, document: currentDocument(stored.document) };
+    this.hold(key, found);
     return found;
   }
 
@@ -218,7 +221,6 @@ export class TariffBook {
     }
     outlines.push({ id, version, effectiveFrom: document.effectiveFrom, effectiveTo: document.effectiveTo, appliesTo: appliesOf(document.appliesTo) });
     this.count++;
-    this.hold(keyOf(id, version), record);
   }
 }
 

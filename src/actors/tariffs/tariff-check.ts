@@ -20,7 +20,7 @@ export function checkTariff(json: unknown): CheckedTariff {
 }
 
 function faultsOf(document: TariffDocument): TariffFault[] {
-  return [...timeFaults(document), ...moneyFaults(document), ...calendarFaults(document), ...chargeFaults(document)];
+  return [...timeFaults(document), ...moneyFaults(document), ...calendarFaults(document), ...chargeFaults(document), ...meteringFaults(document)];
 }
 
 function timeFaults({ effectiveFrom, effectiveTo }: TariffDocument): TariffFault[] {
@@ -34,6 +34,13 @@ function moneyFaults({ currency, rounding: { digits, totalStep } }: TariffDocume
   if (totalStep === null) return digits <= places ? [] : [{ path: 'rounding.digits', message: `${currency} has ${places} decimal places: expected that many at most, or a "totalStep" that can be paid` }];
   const step = parseDecimal(totalStep, AMOUNT_DIGITS);
   return step > 0n && step % unit === 0n ? [] : [{ path: 'rounding.totalStep', message: `expected a multiple of the smallest amount of ${currency}, above 0` }];
+}
+
+/** Only where what is given is taken off in kWh are there credits in kWh. */
+function meteringFaults({ metering: { method, creditPeriods, yearEndEnergy } }: TariffDocument): TariffFault[] {
+  if (method === 'netMetering') return [];
+  const message = `is of credits in kWh, and under "${method}" there are none`;
+  return [...(creditPeriods === 'apart' ? [] : [{ path: 'metering.creditPeriods', message }]), ...(yearEndEnergy === 'credits' ? [] : [{ path: 'metering.yearEndEnergy', message }])];
 }
 
 type Issue = z.core.$ZodIssue;

@@ -94,6 +94,8 @@ const exportCredit = z.strictObject({
   schedule: name,
   /** Prices paid to the customer, as positive numbers. */
   rates: z.array(ofPeriod(energyTier)).min(1).max(64),
+  /** As of what is used. */
+  tierScope: z.enum(['period', 'total']).default('period'),
 });
 
 const fixedCharge = z.strictObject({
@@ -112,6 +114,13 @@ const minimumCharge = z.strictObject({
   per: z.enum(['month', 'year']),
   /** Names of charges; empty: all but taxes. */
   covers: z.array(chargeName).max(40).default([]),
+});
+
+const ratchet = z.strictObject({
+  percent: notNegative(percent),
+  lookbackMonths: z.int().min(1).max(12),
+  /** Months whose demand is looked back at. */
+  ofMonths: months.default([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
 });
 
 const demandCharge = z.strictObject({
@@ -133,16 +142,10 @@ const demandCharge = z.strictObject({
     .max(64),
   /** Months in which it is charged. */
   months: months.default([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
-  /** At least this share of the highest of so many months before counts, and at least so many kW. */
-  ratchet: z
-    .strictObject({
-      percent: notNegative(percent),
-      lookbackMonths: z.int().min(1).max(12),
-      /** Months whose demand is looked back at. */
-      ofMonths: months.default([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
-    })
-    .nullable()
-    .default(null),
+  /** In these months only this share of what was measured counts, as where a winter's demand is billed as part of a summer's. */
+  measuredShare: z.strictObject({ percent: notNegative(percent), months }).nullable().default(null),
+  /** At least this share of the highest of so many months before counts (of several the most), and at least so many kW. */
+  ratchet: z.union([ratchet, z.array(ratchet).min(1).max(12)]).nullable().default(null),
   minimumKw: quantity.default('0'),
 });
 
@@ -170,14 +173,26 @@ const metering = z
     /**
      * `netBilling`: each quarter-hour's import is charged and its export credited. `netMetering`: of a month and period what was exported is taken off what was imported; what is left over is a credit in kWh.
      * `netMeteringMoney`: the same, and what is left over is credited at its period's price.
-     * `buyAllSellAll` needs a meter of its own for what is made, and is not one of these.
+     * Where all that is made is sold and all that is used is bought, what is made has a meter and an agreement of its own under the same tariff: `netBilling`, whose credits nothing is taken off.
      */
     method: z.enum(['netBilling', 'netMetering', 'netMeteringMoney']).default('netBilling'),
     /** What becomes of a credit at a month's end: paid with the bill, or kept for the next. */
     carryOver: z.boolean().default(true),
+    /** Credits in kWh are taken off the use of their own period, or (`together`) off that of any, of the same month too: first off the period that the schedule names first. */
+    creditPeriods: z.enum(['apart', 'together']).default('apart'),
     /** Month of the year after whose end credits in kWh are settled at `yearEndPrice`, those in money as `yearEndCredit` says, and begin anew; null: they last. */
     yearEndMonth: z.int().min(1).max(12).nullable().default(12),
     yearEndPrice: notNegative(price).default('0'),
+    /**
+     * How many kWh are settled: the `credits` that are left; or the net surplus, what was given beyond what was used in all periods together. `netOfMonths`: a month that used more takes from what those
+     * before it left over, as far as that goes. `netOfYear`: the year as a whole.
+     */
+    yearEndEnergy: z.enum(['credits', 'netOfMonths', 'netOfYear']).default('credits'),
+    /**
+     * What credits in money pay for: the whole `bill`, taxes and all; or only `energy` (with adders) or all `charges` (these, fixed ones and demand). Then they are used before surcharges, rebates, minimums and
+     * taxes, which are of what is left to pay, and what is paid out of them comes last.
+     */
+    creditPays: z.enum(['bill', 'charges', 'energy']).default('bill'),
     /** A credit in money counts from the bill on that it comes of, or from the next one on. */
     creditFrom: z.enum(['thisBill', 'nextBill']).default('thisBill'),
     /** What becomes of credits in money when the year ends: they are paid out, lapse or go on. */
@@ -235,6 +250,11 @@ export interface TariffFault {
   /** As `charges.2.rates.0.tiers`; empty: the document itself. */
   path: string;
   message: string;
+}
+
+/** A document that an earlier version of the engine stored, with what it did not know: as that version billed by it. */
+export function currentDocument(document: TariffDocument): TariffDocument {
+  return tariffSchema.parse(document);
 }
 
 function isZone(zone: string): boolean {

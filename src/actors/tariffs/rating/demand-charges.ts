@@ -16,6 +16,7 @@ export interface MonthDemand {
 }
 
 type DemandCharge = ChargeOf<'demand'>;
+type Ratchet = Exclude<NonNullable<DemandCharge['ratchet']>, readonly unknown[]>;
 
 /** Stands for the period of a charge that has none. */
 const ALL_TIME = '*';
@@ -39,21 +40,22 @@ export function highestDemand({ peakMicroKw }: Pick<Determinants, 'peakMicroKw'>
   return peakMicroKw.reduce((highest, microKw) => Math.max(highest, microKw), 0);
 }
 
-/** What counts as the demand of a charge's period: what was measured, or what a ratchet or the tariff's least make of it. */
+/** A tariff names one ratchet or several. */
+export function ratchetsOf({ ratchet }: DemandCharge): readonly Ratchet[] {
+  return ratchet === null ? [] : Array.isArray(ratchet) ? ratchet : [ratchet];
+}
+
+/** What counts as the demand of a charge's period: what was measured, or its share, or what ratchets or the tariff's least make of it. */
 export function billedDemand(charge: DemandCharge, period: string, plan: TariffPlan, determinants: Determinants, days: BillingDays, past: readonly MonthDemand[]): bigint {
   const least = parseDecimal(charge.minimumKw, QUANTITY_DIGITS);
-  return [BigInt(measured(charge, period, plan, determinants)), least, ratchetDemand(charge, period, days, past)].reduce((highest, microKw) => (microKw > highest ? microKw : highest));
+  const ofBefore = ratchetsOf(charge).map((ratchet) => ratchetDemand(charge, ratchet, period, days, past));
+  return [ownDemand(charge, period, plan, determinants, days), least, ...ofBefore].reduce((highest, microKw) => (microKw > highest ? microKw : highest));
 }
 
 /** The demand that tiers by the kW go by: as the tariff's charges for the highest demand count it; without any, what was measured. */
 export function tierDemand(document: TariffDocument, plan: TariffPlan, determinants: Determinants, days: BillingDays, past: readonly MonthDemand[]): bigint {
-  let highest = BigInt(highestDemand(determinants));
-  for (const charge of document.charges.filter(isDemand)) {
-    if (charge.measure !== 'max') continue;
-    const billed = billedDemand(charge, ALL_TIME, plan, determinants, days, past);
-    if (billed > highest) highest = billed;
-  }
-  return highest;
+  const billed = document.charges.filter(isDemand).flatMap((charge) => (charge.measure === 'max' ? [billedDemand(charge, ALL_TIME, plan, determinants, days, past)] : []));
+  return billed.length === 0 ? BigInt(highestDemand(determinants)) : billed.reduce((highest, microKw) => (microKw > highest ? microKw : highest));
 }
 
 /** Lines of a demand charge. A price is of a month: of a part of one, its share is due. */
@@ -65,14 +67,15 @@ export function demandLines(document: TariffDocument, charge: DemandCharge, plan
     const billed = billedDemand(charge, period, plan, determinants, days, past);
     const ends = tiers.slice(0, -1).map(({ upToKw }) => parseDecimal(upToKw!, QUANTITY_DIGITS));
     const title = period === ALL_TIME ? null : periodTitle(document, charge.schedule, period);
-    const raised = billed > BigInt(measured(charge, period, plan, determinants)) ? 'least demand' : null;
+    const own = ownDemand(charge, period, plan, determinants, days);
+    const basis = billed > own ? 'least demand' : own < BigInt(measured(charge, period, plan, determinants)) ? `${charge.measuredShare!.percent} % of the highest` : null;
     return splitByTiers(billed, ends).flatMap((microKw, index) => {
       if (microKw === 0n) return [];
       const tier = tiers.length > 1 ? index + 1 : null;
       return rounding.line({
         kind: 'demand',
         charge: charge.name,
-        text: [charge.name, title, tier === null ? null : `tier ${tier}`, raised, partOfMonth(days)].filter((part) => part !== null).join(', '),
+        text: [charge.name, title, tier === null ? null : `tier ${tier}`, basis, partOfMonth(days)].filter((part) => part !== null).join(', '),
         period: period === ALL_TIME ? null : period,
         tier,
         quantity: microKw,
@@ -83,15 +86,23 @@ export function demandLines(document: TariffDocument, charge: DemandCharge, plan
   });
 }
 
-function ratchetDemand(charge: DemandCharge, period: string, days: BillingDays, past: readonly MonthDemand[]): bigint {
-  const { ratchet } = charge;
-  if (ratchet === null) return 0n;
+function ownDemand(charge: DemandCharge, period: string, plan: TariffPlan, determinants: Determinants, days: BillingDays): bigint {
+  const whole = measured(charge, period, plan, determinants);
+  const share = charge.measuredShare;
+  return share !== null && share.months.includes(days.monthNumber) ? shareOf(whole, share.percent) : BigInt(whole);
+}
+
+function ratchetDemand(charge: DemandCharge, ratchet: Ratchet, period: string, days: BillingDays, past: readonly MonthDemand[]): bigint {
   let highest = 0;
   for (const { month, microKw } of past) {
     const ago = monthsBetween(month, days.month);
     if (ago >= 1 && ago <= ratchet.lookbackMonths && ratchet.ofMonths.includes(Number(month.slice(5)))) highest = Math.max(highest, microKw[keyOf(charge, period)] ?? 0);
   }
-  return divideRounded(BigInt(highest) * parseDecimal(ratchet.percent, PERCENT_DIGITS), PERCENT_ONE, 'halfUp');
+  return shareOf(highest, ratchet.percent);
+}
+
+function shareOf(microKw: number, percent: string): bigint {
+  return divideRounded(BigInt(microKw) * parseDecimal(percent, PERCENT_DIGITS), PERCENT_ONE, 'halfUp');
 }
 
 function measured(charge: DemandCharge, period: string, plan: TariffPlan, determinants: Determinants): number {

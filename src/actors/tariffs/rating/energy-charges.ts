@@ -17,16 +17,29 @@ export interface TierTerms {
 
 /** Lines of an energy charge, period by period and tier by tier. */
 export function energyLines(document: TariffDocument, charge: ChargeOf<'energy'>, charged: ReadonlyMap<string, bigint>, terms: TierTerms, rounding: LineRounding): RatedLine[] {
-  const total = charge.tierScope === 'total' ? totalOf(charged) : null;
-  return charge.rates.flatMap((rate) => {
-    const use = charged.get(rate.period) ?? 0n;
-    return tierLines(document, charge, rate, total === null ? splitByTiers(use, tierEnds(rate.tiers, terms)) : shareOfTiers(use, total, tierEnds(rate.tiers, terms)), 1n, rounding);
-  });
+  return linesByTier(document, charge, charged, terms, 1n, rounding);
 }
 
 /** Lines of an export credit: amounts below zero. */
 export function exportLines(document: TariffDocument, charge: ChargeOf<'export'>, credited: ReadonlyMap<string, bigint>, terms: TierTerms, rounding: LineRounding): RatedLine[] {
-  return charge.rates.flatMap((rate) => tierLines(document, charge, rate, splitByTiers(credited.get(rate.period) ?? 0n, tierEnds(rate.tiers, terms)), -1n, rounding));
+  return linesByTier(document, charge, credited, terms, -1n, rounding);
+}
+
+function linesByTier(document: TariffDocument, charge: ChargeOf<'energy' | 'export'>, energy: ReadonlyMap<string, bigint>, terms: TierTerms, sign: bigint, rounding: LineRounding): RatedLine[] {
+  const total = charge.tierScope === 'total' ? totalOf(energy) : null;
+  return charge.rates.flatMap((rate) => {
+    const ofPeriod = energy.get(rate.period) ?? 0n;
+    const ends = tierEnds(rate.tiers, terms);
+    return tierLines(document, charge, rate, total === null ? splitByTiers(ofPeriod, ends) : shareOfTiers(ofPeriod, total, ends), sign, rounding);
+  });
+}
+
+/** Says of which period's use how much credit in kWh was taken off: what is left of it is charged. */
+export function appliedLines(document: TariffDocument, schedule: string, applied: ReadonlyMap<string, bigint>, rounding: LineRounding): RatedLine[] {
+  return [...applied].map(([period, microKwh]) => {
+    const text = `Energy credit, taken off ${periodTitle(document, schedule, period) ?? 'what was used'}`;
+    return rounding.line({ kind: 'carriedOver', charge: 'Energy credit', text, period, quantity: microKwh, unit: 'kWh', unitPrice: 0n });
+  });
 }
 
 /** What is left over under `netMeteringMoney` where the tariff names no price for it: it is worth what the first tier of its period costs. */

@@ -11,16 +11,19 @@ export interface NetEnergy {
   charged: Map<string, bigint>;
   /** Given to the grid and to be credited. */
   credited: Map<string, bigint>;
-  /** Taken off what was imported by credits of earlier months. */
-  applied: bigint;
+  /** Taken off what was imported by credits in kWh. */
+  applied: Map<string, bigint>;
 }
 
-/** Credits in kWh of the months before, by schedule and period, microKwh. A schedule has its own account of them: each counts the same energy in other periods. */
+/** Credits in kWh of the months before, by schedule and period, microKwh. A schedule has its own account of them: each counts the same energy in other periods. Beside them, if it is asked for, the net surplus. */
 export class CreditAccounts {
   readonly #accounts: Map<string, Map<string, bigint>>;
+  /** What was given beyond what was used since the last settlement, microKwh; below 0 where more was used; null: nobody has counted it. */
+  #surplus: bigint | null;
 
-  /** As `CarriedOver.creditKwh`. */
-  constructor(creditKwh: Readonly<Record<string, string>>) {
+  /** As in `CarriedOver`. */
+  constructor(creditKwh: Readonly<Record<string, string>>, surplusKwh: string | undefined) {
+    this.#surplus = surplusKwh === undefined ? null : parseDecimal(surplusKwh, QUANTITY_DIGITS);
     this.#accounts = new Map();
     for (const [key, kwh] of Object.entries(creditKwh)) {
       const slash = key.indexOf('/');
@@ -51,8 +54,29 @@ export class CreditAccounts {
     for (const schedule of this.#accounts.keys()) if (!schedules.includes(schedule)) this.#accounts.delete(schedule);
   }
 
+  /** Counts the energy of some days, all periods together, before credits are taken off it. `settlesMonths`: more use than there is surplus leaves nothing to make up for. A count begins with the credits that there are. */
+  countSurplus({ importMicroKwh, exportMicroKwh }: Determinants, settlesMonths: boolean): void {
+    const sum = (microKwh: readonly number[]): bigint => microKwh.reduce((total, value) => total + BigInt(value), 0n);
+    const surplus = (this.#surplus ?? this.total()) + sum(exportMicroKwh) - sum(importMicroKwh);
+    this.#surplus = settlesMonths && surplus < 0n ? 0n : surplus;
+  }
+
+  get surplus(): bigint {
+    return this.#surplus !== null && this.#surplus > 0n ? this.#surplus : 0n;
+  }
+
+  forgetSurplus(): void {
+    this.#surplus = null;
+  }
+
   clear(): void {
     this.#accounts.clear();
+    this.#surplus = null;
+  }
+
+  /** Undefined where a count would begin with the same. */
+  surplusAsCarried(): string | undefined {
+    return this.#surplus === null || this.#surplus === this.total() ? undefined : quantityText(this.#surplus);
   }
 
   asCarried(): Record<string, string> {
@@ -69,7 +93,7 @@ const ANY_PERIOD = '*';
 export function netEnergy(document: TariffDocument, schedule: string, plan: TariffPlan, determinants: Determinants, credits: CreditAccounts): NetEnergy {
   const imported = byPeriod(plan, schedule, determinants.importMicroKwh);
   const exported = byPeriod(plan, schedule, determinants.exportMicroKwh);
-  if (document.metering.method === 'netBilling') return { charged: imported, credited: exported, applied: 0n };
+  if (document.metering.method === 'netBilling') return { charged: imported, credited: exported, applied: new Map() };
   const charged = new Map<string, bigint>();
   const credited = new Map<string, bigint>();
   for (const period of new Set([...imported.keys(), ...exported.keys()])) {
@@ -77,13 +101,25 @@ export function netEnergy(document: TariffDocument, schedule: string, plan: Tari
     if (net > 0n) charged.set(period, net);
     if (net < 0n) credited.set(period, -net);
   }
-  if (document.metering.method === 'netMeteringMoney') return { charged, credited, applied: 0n };
+  if (document.metering.method === 'netMeteringMoney') return { charged, credited, applied: new Map() };
   const account = credits.of(schedule);
   const present = new Set(plan.energyPeriods.map((periods) => periods[schedule]));
+  if (document.metering.creditPeriods === 'together') return withOneAccount(document, schedule, { charged, credited }, account, present);
   moveToPresent(account, present, (period) => likePeriod(document, schedule, period, plan.from, present));
   const applied = applyCredits(account, charged, present);
   for (const [period, microKwh] of credited) account.set(period, (account.get(period) ?? 0n) + microKwh);
   return { charged, credited: new Map(), applied };
+}
+
+/** Under `creditPeriods` `together`: what periods have left over, of these days and of those before, is for any of them. */
+function withOneAccount(document: TariffDocument, schedule: string, { charged, credited }: Pick<NetEnergy, 'charged' | 'credited'>, account: Map<string, bigint>, present: ReadonlySet<string>): NetEnergy {
+  const all = totalOf(account) + totalOf(credited);
+  account.clear();
+  setOrDelete(account, ANY_PERIOD, all);
+  const { periods } = document.schedules.find(({ name }) => name === schedule)!;
+  const inOrder = new Map(periods.flatMap(({ name }) => (charged.has(name) ? [[name, charged.get(name)!]] : [])));
+  const applied = applyCredits(account, inOrder, present);
+  return { charged: inOrder, credited: new Map(), applied };
 }
 
 export function totalOf(energy: ReadonlyMap<string, bigint>): bigint {
@@ -102,15 +138,15 @@ function moveToPresent(account: Map<string, bigint>, present: ReadonlySet<string
   }
 }
 
-/** Takes credits off what is to be charged in their period, and those of no period that is known off whatever there is. What is left stays. Gives how much was taken off. */
-function applyCredits(account: Map<string, bigint>, charged: Map<string, bigint>, present: ReadonlySet<string>): bigint {
-  let applied = 0n;
+/** Takes credits off what is to be charged in their period, and those of no period that is known off whatever there is. What is left stays. Gives how much was taken off each. */
+function applyCredits(account: Map<string, bigint>, charged: Map<string, bigint>, present: ReadonlySet<string>): Map<string, bigint> {
+  const applied = new Map<string, bigint>();
   const apply = (from: string, to: string): void => {
     const credit = account.get(from) ?? 0n;
     const use = charged.get(to) ?? 0n;
     const taken = credit < use ? credit : use;
     if (taken === 0n) return;
-    applied += taken;
+    applied.set(to, (applied.get(to) ?? 0n) + taken);
     setOrDelete(account, from, credit - taken);
     setOrDelete(charged, to, use - taken);
   };

@@ -4,8 +4,9 @@ import type { TariffVersion } from '../protocol.ts';
 import type { Charge, ChargeOf, TariffDocument } from '../tariff-document.ts';
 import type { TariffPlan } from '../tariff-plan.ts';
 import { billingDays, type BillingDays } from './billing-days.ts';
+import { payCharges, payOut, type CreditEnd, type MoneyAccount } from './credit-settlement.ts';
 import { demandLines, tierDemand, type MonthDemand } from './demand-charges.ts';
-import { energyLines, exportLines, leftOverLines, type TierTerms } from './energy-charges.ts';
+import { appliedLines, energyLines, exportLines, leftOverLines, type TierTerms } from './energy-charges.ts';
 import { adderLine, fixedLine, monthMinimumLine, percentLine, rebateLine, yearMinimumDue, yearMinimumLine } from './further-charges.ts';
 import { CreditAccounts, netEnergy, totalOf, type NetEnergy } from './net-energy.ts';
 import { amountText, LineRounding, sumOf, type RatedLine } from './rated-line.ts';
@@ -25,6 +26,7 @@ export interface StretchInput {
 /** What goes on from stretch to stretch. */
 export interface StretchState {
   credits: CreditAccounts;
+  money: MoneyAccount;
   /** By name of a yearly minimum: what the charges that it covers came to in the year so far, and what was due of it. */
   yearMinimums: Map<string, { covered: Amount; due: Amount }>;
 }
@@ -36,24 +38,36 @@ export interface RatedStretch {
   endsYear: boolean;
 }
 
+/** What the bill before left, as `CarriedOver`. */
+export interface CarriedState {
+  creditKwh: Readonly<Record<string, string>>;
+  surplusKwh?: string;
+  creditAmount: string;
+  yearMinimums: Readonly<Record<string, { covered: string; due: string }>>;
+}
+
 /** Month at whose end a year ends where a tariff does not say. */
 const YEAR_END_MONTH = 12;
 
 /**
- * Lines of a stretch. Energy, exports, fixed charges, demand and adders come first; then surcharges, rebates and minimums in the order of the document, each of what comes before it; taxes last. `state` is
- * taken on to the next stretch; `isLast`: there is none, of this bill nor of another.
+ * Lines of a stretch. Energy, exports, fixed charges, demand and adders come first, and what credits pay of them where they do not pay for the whole bill; then surcharges, rebates and minimums in the order of
+ * the document, each of what comes before it; taxes, and at last credits that are paid out. `state` is taken on to the next stretch; `isLast`: there is none, of this bill nor of another.
  */
 export function rateStretch({ tariff: { document }, plan, determinants, pastDemand }: StretchInput, state: StretchState, isLast: boolean): RatedStretch {
   const days = billingDays(plan.from, plan.to);
   const rounding = new LineRounding(document.rounding);
   const endsYear = days.endsMonth && days.monthNumber === document.metering.yearEndMonth;
   const terms: TierTerms = { days, demandMicroKw: tierDemand(document, plan, determinants, days, pastDemand) };
+  const ends: CreditEnd = isLast ? 'agreement' : endsYear ? 'year' : null;
+  if (document.metering.yearEndEnergy === 'credits') state.credits.forgetSurplus();
+  else state.credits.countSurplus(determinants, document.metering.yearEndEnergy === 'netOfMonths');
   const energy = new EnergyOfStretch(document, plan, determinants, state.credits);
 
   const lines: RatedLine[] = [];
   const add = (more: readonly RatedLine[] | RatedLine | null): void => {
     if (more !== null) lines.push(...(Array.isArray(more) ? more : [more as RatedLine]));
   };
+  if (document.metering.creditPeriods === 'together') for (const schedule of energy.schedules) add(appliedLines(document, schedule, energy.of(schedule).applied, rounding));
   for (const charge of document.charges) {
     if (charge.kind === 'energy') add(energyLines(document, charge, energy.of(charge.schedule).charged, terms, rounding));
     else if (charge.kind === 'export') add(exportLines(document, charge, energy.creditedAt(charge.schedule), terms, rounding));
@@ -65,16 +79,18 @@ export function rateStretch({ tariff: { document }, plan, determinants, pastDema
     const charge = document.charges.find((candidate) => candidate.kind === 'energy');
     if (charge !== undefined) add(leftOverLines(document, charge, energy.of(charge.schedule).credited, rounding));
   }
-  add(settledCreditLine(document, state.credits, energy.schedules, endsYear || isLast, rounding));
+  add(settledCreditLine(document, state.credits, energy.schedules, ends !== null, rounding));
+  add(payCharges(document, lines, state.money, ends));
   for (const charge of document.charges) {
     if (charge.kind === 'surcharge') add(percentLine(charge, sumOf(lines.filter((line) => charge.of.includes(line.charge))), rounding));
     else if (charge.kind === 'rebate') add(rebateLine(charge, lines, energy.chargedTotal, days, rounding));
-    else if (charge.kind === 'minimum') add(minimumLine(charge, document.metering.creditFrom === 'thisBill' ? lines : withoutExports(lines), days, state, isYearEnd(document, days) || isLast, rounding));
+    else if (charge.kind === 'minimum') add(minimumLine(charge, minimumBase(document, lines), days, state, isYearEnd(document, days) || isLast, rounding));
   }
   const net = [...lines];
   for (const charge of document.charges) {
     if (charge.kind === 'tax') add(percentLine(charge, sumOf(charge.of.length === 0 ? net : net.filter((line) => charge.of.includes(line.charge))), rounding));
   }
+  add(payOut(document, state.money, ends));
   forgetMinimums(state, document.charges);
   return { days, lines, endsYear };
 }
@@ -120,13 +136,15 @@ function settledCreditLine({ metering }: TariffDocument, credits: CreditAccounts
     credits.keep(schedules);
     return null;
   }
-  const microKwh = credits.total();
+  const ofCredits = metering.yearEndEnergy === 'credits';
+  const microKwh = ofCredits ? credits.total() : credits.surplus;
   credits.clear();
   if (microKwh === 0n) return null;
-  return rounding.line({ kind: 'export', charge: CREDIT_SETTLED, text: CREDIT_SETTLED, quantity: microKwh, unit: 'kWh', unitPrice: -parseDecimal(metering.yearEndPrice, PRICE_DIGITS) });
+  return rounding.line({ kind: 'export', charge: CREDIT_SETTLED, text: ofCredits ? CREDIT_SETTLED : SURPLUS_SETTLED, quantity: microKwh, unit: 'kWh', unitPrice: -parseDecimal(metering.yearEndPrice, PRICE_DIGITS) });
 }
 
-export const CREDIT_SETTLED = 'Energy credit, settled';
+const CREDIT_SETTLED = 'Energy credit, settled';
+const SURPLUS_SETTLED = 'Energy given beyond what was used since the last settlement, settled';
 
 function minimumLine(charge: ChargeOf<'minimum'>, lines: readonly RatedLine[], days: BillingDays, state: StretchState, yearEnds: boolean, rounding: LineRounding): RatedLine | null {
   const covered = sumOf(charge.covers.length === 0 ? lines : lines.filter((line) => charge.covers.includes(line.charge)));
@@ -141,9 +159,9 @@ function minimumLine(charge: ChargeOf<'minimum'>, lines: readonly RatedLine[], d
   return yearMinimumLine(charge, year.due, year.covered, rounding);
 }
 
-/** Credits that count from the next bill on are no part of what this one comes to. */
-function withoutExports(lines: readonly RatedLine[]): RatedLine[] {
-  return lines.filter(({ kind }) => kind !== 'export');
+/** Credits that count from the next bill on are no part of what this one comes to. Where they do not pay for the whole bill the account has been through the lines, and has them as they count. */
+function minimumBase({ metering: { creditFrom, creditPays } }: TariffDocument, lines: readonly RatedLine[]): readonly RatedLine[] {
+  return creditFrom === 'nextBill' && creditPays === 'bill' ? lines.filter(({ kind }) => kind !== 'export') : lines;
 }
 
 function isYearEnd({ metering }: TariffDocument, days: BillingDays): boolean {
@@ -155,10 +173,11 @@ function forgetMinimums({ yearMinimums }: StretchState, charges: readonly Charge
   for (const name of yearMinimums.keys()) if (!charges.some((charge) => charge.kind === 'minimum' && charge.per === 'year' && charge.name === name)) yearMinimums.delete(name);
 }
 
-export function stretchState(creditKwh: Readonly<Record<string, string>>, yearMinimums: Readonly<Record<string, { covered: string; due: string }>>): StretchState {
+export function stretchState({ creditKwh, surplusKwh, creditAmount, yearMinimums }: CarriedState): StretchState {
   const amount = (text: string): Amount => parseDecimal(text, AMOUNT_DIGITS);
   return {
-    credits: new CreditAccounts(creditKwh),
+    credits: new CreditAccounts(creditKwh, surplusKwh),
+    money: { spendable: amount(creditAmount), waiting: 0n },
     yearMinimums: new Map(Object.entries(yearMinimums).map(([name, { covered, due }]) => [name, { covered: amount(covered), due: amount(due) }])),
   };
 }
