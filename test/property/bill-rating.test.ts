@@ -4,7 +4,7 @@ import { makeBill, NOTHING_CARRIED, type RatedBill, type StretchInput } from '..
 import { tariffPlan } from '../../src/actors/tariffs/metering-plan.ts';
 import { tariffSchema, type TariffDocument } from '../../src/actors/tariffs/tariff-document.ts';
 import type { Bill, InvoiceLine } from '../../src/model/billing.ts';
-import { AMOUNT_DIGITS, parseDecimal, PRICE_DIGITS, roundTo } from '../../src/model/decimal.ts';
+import { AMOUNT_DIGITS, decimalText, parseDecimal, PRICE_DIGITS, roundTo } from '../../src/model/decimal.ts';
 import { addUp, QUARTER_QUALITY } from '../../src/model/determinants.ts';
 
 /** Bills against a walk through the quarter-hours in exact fractions that knows nothing of buckets, and what must hold for every bill. Days are of UTC, so that the walk needs no calendar. */
@@ -26,8 +26,14 @@ interface TariffSpec {
   premiums: string[];
   exportPrices: string[];
   scope: 'period' | 'total';
+  exportScope: 'period' | 'total';
   method: 'netBilling' | 'netMetering' | 'netMeteringMoney';
   carryOver: boolean;
+  creditPeriods: 'apart' | 'together';
+  yearEndEnergy: 'credits' | 'netOfMonths' | 'netOfYear';
+  creditPays: 'bill' | 'charges' | 'energy';
+  creditFrom: 'thisBill' | 'nextBill';
+  yearEndCredit: 'paid' | 'lapses' | 'kept';
   digits: number;
   mode: 'halfUp' | 'halfEven' | 'down' | 'up';
   more: object[];
@@ -65,8 +71,14 @@ const anyTariff: fc.Arbitrary<TariffSpec> = fc.record({
   premiums: fc.array(price, { minLength: 3, maxLength: 3 }),
   exportPrices: fc.array(price, { minLength: 3, maxLength: 3 }),
   scope: fc.constantFrom('period', 'total'),
+  exportScope: fc.constantFrom('period', 'total'),
   method: fc.constantFrom('netBilling', 'netMetering', 'netMeteringMoney'),
   carryOver: fc.boolean(),
+  creditPeriods: fc.constantFrom('apart', 'together'),
+  yearEndEnergy: fc.constantFrom('credits', 'netOfMonths', 'netOfYear'),
+  creditPays: fc.constantFrom('bill', 'charges', 'energy'),
+  creditFrom: fc.constantFrom('thisBill', 'nextBill'),
+  yearEndCredit: fc.constantFrom('paid', 'lapses', 'kept'),
   digits: fc.constantFrom(0, 2, 3, 6),
   mode: fc.constantFrom('halfUp', 'halfEven', 'down', 'up'),
   more: moreCharges,
@@ -82,6 +94,8 @@ const anyEnergy = fc
 
 function documentOf(spec: TariffSpec, change: Partial<{ more: object[]; digits: number; yearEndMonth: number | null }> = {}): TariffDocument {
   const { digits, more, yearEndMonth } = { ...spec, ...change };
+  const { method, carryOver, creditPeriods, yearEndEnergy, creditPays, creditFrom, yearEndCredit } = spec;
+  const inKwh = method === 'netMetering' ? { creditPeriods, yearEndEnergy } : {};
   const spans = (hours: number[]) => hours.map((period, hour) => ({ from: `${two(hour)}:00`, to: `${two(hour + 1)}:00`, period: PERIODS[period] }));
   return tariffSchema.parse({
     format: 'seg-tariff/1',
@@ -102,10 +116,10 @@ function documentOf(spec: TariffSpec, change: Partial<{ more: object[]; digits: 
     ],
     charges: [
       { kind: 'energy', name: 'Energy', schedule: 'tou', tierScope: spec.scope, rates: PERIODS.map((period, p) => ({ period, tiers: tiersOf(spec, p) })) },
-      { kind: 'export', name: 'Export', schedule: 'tou', rates: PERIODS.map((period, p) => ({ period, tiers: [{ price: spec.exportPrices[p] }] })) },
+      { kind: 'export', name: 'Export', schedule: 'tou', tierScope: spec.exportScope, rates: PERIODS.map((period, p) => ({ period, tiers: tiersOf({ ...spec, premiums: spec.exportPrices }, p) })) },
       ...more,
     ],
-    metering: { method: spec.method, carryOver: spec.carryOver, yearEndMonth, yearEndPrice: '0.05' },
+    metering: { method, carryOver, yearEndMonth, yearEndPrice: '0.05', creditPays, creditFrom, yearEndCredit, ...inKwh },
     rounding: { digits, mode: spec.mode },
   });
 }
@@ -153,8 +167,25 @@ function walk(spec: TariffSpec, energy: Float64Array): { imported: bigint[]; exp
   return { imported, exported };
 }
 
+/** What is to be charged of each period, and what is left over, when what months before left over in kWh is `bank`: of each period, or in its first place where it is for all. */
+function naiveNet({ method, creditPeriods }: TariffSpec, { imported, exported }: { imported: readonly bigint[]; exported: readonly bigint[] }, bank: readonly bigint[] = [0n, 0n, 0n]): { use: bigint[]; left: bigint[] } {
+  if (method === 'netBilling') return { use: [...imported], left: [...exported] };
+  const use = imported.map((value, p) => (value > exported[p] ? value - exported[p] : 0n));
+  const over = imported.map((value, p) => (value < exported[p] ? exported[p] - value : 0n));
+  const left = method !== 'netMetering' ? over : creditPeriods === 'together' ? [sum(over) + sum(bank), 0n, 0n] : [...bank];
+  if (method !== 'netMetering') return { use, left };
+  for (const p of [0, 1, 2]) {
+    const from = creditPeriods === 'together' ? 0 : p;
+    const taken = use[p] < left[from] ? use[p] : left[from];
+    use[p] -= taken;
+    left[from] -= taken;
+    if (creditPeriods === 'apart') left[p] += over[p];
+  }
+  return { use, left };
+}
+
 /** What `use` costs in each period as a fraction: numerator of 14 places over `per`. */
-function naiveCost(spec: TariffSpec, use: readonly bigint[]): { numerator: bigint; per: bigint } {
+function naiveCost(spec: Pick<TariffSpec, 'scope' | 'tiers' | 'premiums'>, use: readonly bigint[]): { numerator: bigint; per: bigint } {
   const total = sum(use);
   const ends = spec.tiers.ends.map(({ value, unit }) => micro(value) * (unit === 'kWh' ? 1n : BigInt(MONTH_DAYS)));
   const inTier = (quantity: bigint, tier: number): bigint => {
@@ -179,13 +210,17 @@ it('charges energy as a walk through the quarter-hours does', () => {
     fc.property(anyTariff, anyEnergy, (spec, energy) => {
       const { bill } = billOf([stretchOf(documentOf(spec), energy)]);
       const { imported, exported } = walk(spec, energy);
-      const use = spec.method === 'netBilling' ? imported : imported.map((value, p) => (value > exported[p] ? value - exported[p] : 0n));
-      const { numerator, per } = naiveCost(spec, use);
-      const difference = exactOf(linesOf(bill, 'energy')) * per - numerator;
-      // Tiers shared by periods are rounded to the millionth of a kWh at each end, which shifts so much of it between two prices at most.
-      const allowed = spec.scope === 'period' ? 0n : 3n * BigInt(spec.tiers.ends.length) * 2n * 100_000_000n * per;
-      expect((difference < 0n ? -difference : difference) <= allowed).toBe(true);
+      const { use, left } = naiveNet(spec, { imported, exported });
+      const isNaive = (lines: readonly InvoiceLine[], terms: Parameters<typeof naiveCost>[0], energyOf: readonly bigint[]): void => {
+        const { numerator, per } = naiveCost(terms, energyOf);
+        const difference = exactOf(lines) * per - numerator;
+        // Tiers shared by periods are rounded to the millionth of a kWh at each end, which shifts so much of it between two prices at most.
+        const allowed = terms.scope === 'period' ? 0n : 3n * BigInt(spec.tiers.ends.length) * 2n * 100_000_000n * per;
+        expect((difference < 0n ? -difference : difference) <= allowed).toBe(true);
+      };
+      isNaive(linesOf(bill, 'energy'), spec, use);
       expect(quantityOf(linesOf(bill, 'energy'))).toBe(sum(use));
+      if (spec.method !== 'netMetering') isNaive(linesOf(bill, 'export').map((line) => ({ ...line, unitPrice: line.unitPrice.replace('-', '') })), { ...spec, scope: spec.exportScope, premiums: spec.exportPrices }, left);
       if (spec.method === 'netBilling') expect(quantityOf(linesOf(bill, 'export'))).toBe(sum(exported));
       expect(bill.importKwh === '' ? 0n : micro(bill.importKwh)).toBe(sum(imported));
       expect(micro(bill.exportKwh)).toBe(sum(exported));
@@ -261,7 +296,7 @@ it('is the same, cut in two, in all that has no tiers and no peaks', () => {
 it('loses no credit: what was given is taken off, settled or carried on, in kWh and in money', () => {
   fc.assert(
     fc.property(anyTariff, fc.array(anyEnergy, { minLength: 1, maxLength: 3 }), fc.boolean(), (spec, energies, ends) => {
-      const document = documentOf(spec, { digits: 2, yearEndMonth: null });
+      const document = documentOf({ ...spec, yearEndEnergy: 'credits' }, { digits: 2, yearEndMonth: null });
       let carried = NOTHING_CARRIED;
       let [charged, settled, net, totals, charges] = [0n, 0n, 0n, 0n, 0n];
       energies.forEach((energy, index) => {
@@ -281,3 +316,138 @@ it('loses no credit: what was given is taken off, settled or carried on, in kWh 
     }),
   );
 });
+
+/** A month of a year that may end with it. */
+const anyMonths = fc.array(fc.record({ energy: anyEnergy, settles: fc.boolean() }), { minLength: 1, maxLength: 4 });
+
+it('carries kWh from month to month as a naive account of them does, and settles what its year says', () => {
+  fc.assert(
+    fc.property(anyTariff, anyMonths, (spec, months) => {
+      const metered: TariffSpec = { ...spec, method: 'netMetering' };
+      let carried = NOTHING_CARRIED;
+      let bank = [0n, 0n, 0n];
+      let surplus = 0n;
+      for (const { energy, settles } of months) {
+        const rated = billOf([stretchOf(documentOf(metered, { more: [], yearEndMonth: settles ? 6 : 12 }), energy)], carried);
+        carried = rated.carried;
+        const { imported, exported } = walk(metered, energy);
+        const { use, left } = naiveNet(metered, { imported, exported }, bank);
+        bank = left;
+        surplus += sum(exported) - sum(imported);
+        if (spec.yearEndEnergy === 'netOfMonths' && surplus < 0n) surplus = 0n;
+        const settled = spec.yearEndEnergy === 'credits' ? sum(bank) : surplus > 0n ? surplus : 0n;
+        PERIODS.forEach((period, p) => expect(quantityOf(linesOf(rated.bill, 'energy').filter((line) => line.period === period))).toBe(use[p]));
+        if (settles || !spec.carryOver) {
+          expect(quantityOf(linesOf(rated.bill, 'export'))).toBe(settled);
+          bank = [0n, 0n, 0n];
+          surplus = 0n;
+        } else {
+          expect(linesOf(rated.bill, 'export')).toEqual([]);
+        }
+        const keys = spec.creditPeriods === 'together' ? ['tou/*'] : PERIODS.map((period) => `tou/${period}`);
+        expect(carried.creditKwh).toEqual(Object.fromEntries(keys.flatMap((key, p) => (bank[p] > 0n ? [[key, kwhText(bank[p])]] : []))));
+        expect(micro(carried.surplusKwh ?? kwhText(sum(bank)))).toBe(spec.yearEndEnergy === 'credits' ? sum(bank) : surplus);
+        // What credits were taken off, where a bill says it.
+        if (spec.creditPeriods === 'together') expect(quantityOf(linesOf(rated.bill, 'carriedOver').filter(({ unit }) => unit === 'kWh'))).toBe(sum(imported.map((value, p) => (value > exported[p] ? value - exported[p] : 0n))) - sum(use));
+      }
+    }),
+  );
+});
+
+it('keeps money from month to month as a naive ledger does, pays with it what it may pay, and takes minimums and taxes of what is left', () => {
+  fc.assert(
+    fc.property(anyTariff, anyMonths, (spec, months) => {
+      let carried = NOTHING_CARRIED;
+      let owed = 0n;
+      const positive = (value: bigint): bigint => (value > 0n ? value : 0n);
+      for (const { energy, settles } of months) {
+        const { bill, carried: after } = billOf([stretchOf(documentOf(spec, { yearEndMonth: settles ? 6 : 12 }), energy)], carried);
+        carried = after;
+        const amounts = (lines: readonly InvoiceLine[]): bigint => sum(lines.map((line) => amount(line.amount)));
+        const charges = amounts(bill.lines.filter(({ kind }) => kind !== 'carriedOver'));
+        const earned = -amounts(linesOf(bill, 'export'));
+        const lapses = settles && spec.yearEndCredit === 'lapses';
+        const endPays = settles && spec.yearEndCredit === 'paid';
+        let total: bigint;
+        if (spec.creditPays === 'bill') {
+          const later = spec.carryOver && spec.creditFrom === 'nextBill' && !endPays ? positive(earned) : 0n;
+          const used = endPays ? owed : min(owed, positive(charges + later));
+          total = charges + later - used;
+          owed += later - used;
+        } else {
+          const later = spec.creditFrom === 'nextBill' ? positive(earned) : 0n;
+          const due = amounts(linesOf(bill, ...(spec.creditPays === 'energy' ? (['energy', 'adder'] as const) : (['energy', 'adder', 'fixed', 'demand'] as const)))) - (earned - later);
+          const used = min(owed, positive(due));
+          const over = positive(-due);
+          total = charges - used + over + later;
+          owed += over + later - used;
+          const before = (kind: InvoiceLine['kind']): InvoiceLine[] => bill.lines.slice(0, bill.lines.findIndex((line) => line.kind === kind));
+          const ofMinimum = bill.lines.some(({ kind }) => kind === 'minimum') ? amounts(before('minimum')) + amounts(linesOf(bill, 'minimum')) : null;
+          const minimum = spec.more.find((charge) => (charge as { kind: string }).kind === 'minimum') as { price: string; per: string } | undefined;
+          const step = 10n ** BigInt(AMOUNT_DIGITS - spec.digits);
+          if (minimum?.per === 'month' && ofMinimum !== null && amounts(before('minimum')) >= 0n) expect(ofMinimum).toBe(roundTo(amount(minimum.price), step, spec.mode));
+          if (bill.lines.some(({ kind }) => kind === 'tax')) expect(micro(linesOf(bill, 'tax')[0].quantity) * 100_000_000n).toBe(amounts(before('tax')));
+          if (endPays || !spec.carryOver) {
+            total -= owed;
+            owed = 0n;
+          }
+        }
+        if (lapses) owed = 0n;
+        if (spec.carryOver && !endPays && total < 0n) {
+          if (!lapses) owed -= total;
+          total = 0n;
+        }
+        expect(amount(bill.total)).toBe(total);
+        expect(amount(carried.creditAmount)).toBe(owed);
+      }
+    }),
+  );
+});
+
+it('is the same when a period is two with the same prices, where credits in kWh are for all', () => {
+  fc.assert(
+    fc.property(anyTariff, fc.array(anyEnergy, { minLength: 1, maxLength: 3 }), (spec, energies) => {
+      // All periods cost the same: what one has left over is used up within it, and only the rest by the first of the others.
+      const one: TariffSpec = { ...spec, scope: 'total', method: 'netMetering', creditPeriods: 'together', premiums: PERIODS.map(() => spec.premiums[0]), hours: spec.hours.map((hours) => hours.map((p) => (p === 2 ? 1 : p))) as [number[], number[]] };
+      const cost = (each: TariffSpec) => {
+        let carried = NOTHING_CARRIED;
+        let [exact, quantity] = [0n, 0n];
+        for (const energy of energies) {
+          const rated = billOf([stretchOf(documentOf(each, { more: [], yearEndMonth: null }), energy)], carried);
+          carried = rated.carried;
+          exact += exactOf(linesOf(rated.bill, 'energy', 'export'));
+          quantity += quantityOf(linesOf(rated.bill, 'energy'));
+        }
+        return { exact, quantity, carried };
+      };
+      const [a, b] = [one, { ...one, hours: spec.hours }].map(cost);
+      const difference = a.exact - b.exact;
+      expect(difference < 0n ? -difference : difference).toBeLessThanOrEqual(BigInt(energies.length) * 4n * BigInt(1 + spec.tiers.ends.length) * 200_000_000n);
+      expect(a.quantity).toBe(b.quantity);
+      expect(a.carried.creditKwh).toEqual(b.carried.creditKwh);
+    }),
+  );
+});
+
+it('owes and keeps the same in all, cut in two, where no peak, tier, minimum or end of a year is in it', () => {
+  fc.assert(
+    fc.property(anyTariff, anyEnergy, fc.integer({ min: 1, max: MONTH_DAYS - 1 }), money, (spec, energy, cut, fixed) => {
+      const flat: TariffSpec = { ...spec, method: 'netBilling', digits: 6, carryOver: true, tiers: { ends: [], prices: spec.tiers.prices.slice(0, 1) } };
+      const document = documentOf(flat, { more: [{ kind: 'fixed', name: 'Fixed', price: fixed, per: 'month' }], yearEndMonth: null });
+      const carried = { ...NOTHING_CARRIED, creditAmount: '7' };
+      const net = ({ bill, carried: after }: RatedBill): bigint => amount(bill.total) - amount(after.creditAmount);
+      const [whole, parts] = [[stretchOf(document, energy)], [stretchOf(document, energy, 0, cut), stretchOf(document, energy, cut)]].map((stretches) => billOf(stretches, carried));
+      const difference = net(whole) - net(parts);
+      // Each line is rounded for itself.
+      expect(difference < 0n ? -difference : difference).toBeLessThanOrEqual(BigInt(whole.bill.lines.length + parts.bill.lines.length) * 10n ** BigInt(AMOUNT_DIGITS - 6));
+    }),
+  );
+});
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function kwhText(microKwh: bigint): string {
+  return decimalText(microKwh, 6);
+}

@@ -100,6 +100,30 @@ describe('demand', () => {
   });
 });
 
+describe('billing demand', () => {
+  const energy = { kind: 'energy', name: 'E', schedule: 'any', rates: [{ period: 'all', tiers: [{ upTo: { value: '100', unit: 'kWh/kW' }, price: '1' }, { price: '2' }] }] };
+  const past = (month: string, kw: number) => ({ month, microKw: { 'Demand/*': kw * 1e6 } });
+  const summer = [6, 7, 8, 9];
+  const winter = [1, 2, 3, 4, 5, 10, 11, 12];
+  const document = tariffOf({
+    charges: [energy, demandCharge({ measuredShare: { percent: '60', months: winter }, ratchet: [{ percent: '95', lookbackMonths: 11, ofMonths: summer }, { percent: '60', lookbackMonths: 3, ofMonths: winter }] })],
+  });
+  const billed = (use: Partial<Use>) => shortLines(billFor([stretch(document, steady(use))]));
+
+  test('is a share of the month\'s own where the tariff says so, and tiers by the kW go by it', () => {
+    expect(billed({})).toEqual(['E, tier 1: 100 kWh × 1.00 = 100.00', 'E, tier 2: 644 kWh × 2.00 = 1288.00', 'Demand: 1 kW × 10.00 = 10.00']);
+    expect(billed({ from: '2026-01-01', to: '2026-02-01' })).toEqual(['E, tier 1: 60 kWh × 1.00 = 60.00', 'E, tier 2: 684 kWh × 2.00 = 1368.00', 'Demand, 60 % of the highest: 0.6 kW × 10.00 = 6.00']);
+  });
+
+  test('is raised by the highest of several ratchets, each over its own months', () => {
+    const january = (...pastDemand: ReturnType<typeof past>[]) => billed({ from: '2026-01-01', to: '2026-02-01', pastDemand }).at(-1);
+    expect(january(past('2025-12', 2), past('2025-07', 1))).toBe('Demand, least demand: 1.2 kW × 10.00 = 12.00');
+    expect(january(past('2025-12', 2), past('2025-07', 2))).toBe('Demand, least demand: 1.9 kW × 10.00 = 19.00');
+    expect(january(past('2025-05', 9))).toBe('Demand, 60 % of the highest: 0.6 kW × 10.00 = 6.00');
+    expect(lookbackMonths({ document })).toBe(11);
+  });
+});
+
 describe('other charges', () => {
   const fixed = (per: string, price = '31') => tariffOf({ charges: [{ kind: 'fixed', name: 'Service', price, per }] });
 
@@ -271,6 +295,101 @@ describe('energy given to the grid', () => {
   test('money may count from the next bill on', () => {
     const july = billFor([stretch(metering({ creditFrom: 'nextBill' }, touCharge('0.2', '0', 'export', 'Export')), solar())]);
     expect(july).toMatchObject({ bill: { total: '74.40' }, carried: { creditAmount: '148.8' } });
+  });
+});
+
+describe('credits as utilities settle them', () => {
+  const touCharge = (day: string, night: string, kind = 'energy', name = 'Energy') => ({ kind, name, schedule: 'tou', rates: [{ period: 'day', tiers: [{ price: day }] }, { period: 'night', tiers: [{ price: night }] }] });
+  const document = (metering: object, ...charges: object[]) => tariffOf({ schedules: [DAY_AND_NIGHT], metering, charges: [touCharge('0.4', '0.2'), ...charges] });
+  const feedIn = touCharge('0.2', '0', 'export', 'Export');
+  const fixed = { kind: 'fixed', name: 'Fixed', price: '10', per: 'month' };
+  const least = (price: string) => ({ kind: 'minimum', name: 'Least', price, per: 'month' });
+  /** Of a day 24 kWh given by day and 12 taken by night. */
+  const solar = (use: Partial<Use> = {}) => steady({ kw: (hour) => (hour % 24 >= 8 && hour % 24 < 20 ? -2 : 1), ...use });
+  const winter = (use: Partial<Use> = {}) => steady({ from: '2026-08-01', to: '2026-09-01', ...use });
+  const owed = (creditAmount: string) => ({ carried: { ...NOTHING_CARRIED, creditAmount } });
+
+  test('in kWh are for any period where they are one, of the same month too, the first that the schedule names before others', () => {
+    const together = document({ method: 'netMetering', creditPeriods: 'together', yearEndMonth: 8, yearEndPrice: '0.03' });
+    const july = billFor([stretch(together, solar())]);
+    expect(shortLines(july)).toEqual(['Energy credit, taken off night: 372 kWh × 0.00 = 0.00']);
+    expect(july).toMatchObject({ bill: { total: '0.00', creditKwh: { 'tou/*': '372' } }, carried: { creditKwh: { 'tou/*': '372' } } });
+    const used = billFor([stretch(together, winter())], { carried: { ...july.carried, creditKwh: { 'tou/*': '400', 'tou/night': '72' } } });
+    expect(shortLines(used)).toEqual(['Energy credit, taken off Day: 372 kWh × 0.00 = 0.00', 'Energy credit, taken off night: 100 kWh × 0.00 = 0.00', 'Energy, night: 272 kWh × 0.20 = 54.40']);
+    expect(used.carried).toEqual(NOTHING_CARRIED);
+    expect(shortLines(billFor([stretch(together, winter({ kw: () => 0.25 }))], { carried: july.carried })).at(-1)).toBe('Energy credit, settled: 186 kWh × -0.03 = -5.58');
+  });
+
+  test('in kWh are settled by what was given beyond what was used, month by month or over the year', () => {
+    const settle = (yearEndEnergy: string) => document({ method: 'netMetering', yearEndMonth: 9, yearEndPrice: '0.03', yearEndEnergy });
+    const year = (yearEndEnergy: string) => {
+      // 372 kWh more given than taken, 1,488 more taken, 360 more given.
+      const july = billFor([stretch(settle(yearEndEnergy), solar())]);
+      const august = billFor([stretch(settle(yearEndEnergy), winter({ kw: () => 2 }))], { carried: july.carried });
+      return [july, august, billFor([stretch(settle(yearEndEnergy), solar({ from: '2026-09-01', to: '2026-10-01' }))], { carried: august.carried })];
+    };
+    const [july, august, september] = year('netOfMonths');
+    expect(july.carried).toMatchObject({ creditKwh: { 'tou/day': '744' }, surplusKwh: '372' });
+    expect(august.carried).toEqual(NOTHING_CARRIED);
+    expect(shortLines(september).at(-1)).toBe('Energy given beyond what was used since the last settlement, settled: 360 kWh × -0.03 = -10.80');
+    expect(september.carried).toEqual(NOTHING_CARRIED);
+    const [, lean, end] = year('netOfYear');
+    expect(lean.carried).toMatchObject({ surplusKwh: '-1116' });
+    expect(shortLines(end)).toEqual(['Energy, night: 360 kWh × 0.20 = 72.00']);
+    expect(end.carried).toEqual(NOTHING_CARRIED);
+  });
+
+  test('a count of the surplus begins with the credits that there are, and ends with the tariff that asks for it', () => {
+    const counts = document({ method: 'netMetering', yearEndEnergy: 'netOfMonths' });
+    const carried = { ...NOTHING_CARRIED, creditKwh: { 'tou/day': '1000' } };
+    const used = billFor([stretch(counts, winter({ kw: (hour) => (hour % 24 < 8 ? 1 : 0) }))], { carried });
+    expect(used.carried).toMatchObject({ creditKwh: { 'tou/day': '1000' }, surplusKwh: '752' });
+    expect(billFor([stretch(document({ method: 'netMetering' }), winter({ kw: () => 0 }))], { carried: used.carried }).carried).toEqual(carried);
+  });
+
+  test('in money that pay for energy leave fixed charges due, and minimums and taxes are of what is left', () => {
+    const tax = { kind: 'tax', name: 'Tax', percent: '10' };
+    const pays = (creditPays: string) => document({ creditPays }, fixed, least('50'), tax);
+    const month = billFor([stretch(pays('energy'), winter())], owed('200'));
+    expect(shortLines(month)).toEqual(['Energy, Day: 372 kWh × 0.40 = 148.80', 'Energy, night: 372 kWh × 0.20 = 74.40', 'Fixed: 1 month × 10.00 = 10.00', 'Credit of earlier bills: -200.00', 'Least: 16.80', 'Tax 10 %: 50 % × 10 = 5.00']);
+    expect(month).toMatchObject({ bill: { net: '50.00', tax: '5.00', total: '55.00' }, carried: { creditAmount: '0' } });
+    expect(shortLines(billFor([stretch(pays('charges'), winter())], owed('500')))).toEqual(expect.arrayContaining(['Credit of earlier bills: -233.20', 'Least: 50.00']));
+    // The whole bill, minimum and tax too, where nothing else is said.
+    expect(billFor([stretch(pays('bill'), winter())], owed('500'))).toMatchObject({ bill: { total: '0.00' }, carried: { creditAmount: '243.48' } });
+  });
+
+  test('in money that pay for energy are earned, kept, paid out and lost as the tariff says', () => {
+    const july = (more: object, given = owed('5')) => billFor([stretch(document({ creditPays: 'energy', ...more }, feedIn, fixed), solar())], given);
+    const charges = ['Energy, night: 372 kWh × 0.20 = 74.40', 'Export, Day: 744 kWh × -0.20 = -148.80', 'Fixed: 1 month × 10.00 = 10.00'];
+    expect(shortLines(july({}))).toEqual([...charges, 'Credit kept for later bills: 74.40']);
+    expect(july({})).toMatchObject({ bill: { total: '10.00' }, carried: { creditAmount: '79.4' } });
+    expect(shortLines(july({ creditFrom: 'nextBill' }))).toEqual([...charges, 'Credit of earlier bills: -5.00', 'Credit kept for later bills: 148.80']);
+    expect(july({ creditFrom: 'nextBill' })).toMatchObject({ bill: { total: '79.40' }, carried: { creditAmount: '148.8' } });
+    for (const more of [{ yearEndMonth: 7 }, { carryOver: false }]) {
+      expect(shortLines(july(more))).toEqual([...charges, 'Credit that is paid out below: 74.40', 'Credit paid out: -79.40']);
+      expect(july(more)).toMatchObject({ bill: { total: '-69.40' }, carried: NOTHING_CARRIED });
+    }
+    const lost = july({ yearEndMonth: 7, yearEndCredit: 'lapses' });
+    expect(shortLines(lost).slice(3)).toEqual(['Credit lapsed at the end of the year: 74.40', 'Credit lapsed at the end of the year, of earlier bills: 5.00: 0.00']);
+    expect(lost).toMatchObject({ bill: { total: '10.00' }, carried: NOTHING_CARRIED });
+    expect(july({ yearEndMonth: 7, yearEndCredit: 'kept' })).toMatchObject({ bill: { total: '10.00' }, carried: { creditAmount: '79.4' } });
+  });
+
+  test('in money go from one tariff to another within a bill, however each uses them', () => {
+    const both = (first: string, second: string) =>
+      billFor([stretch(document({ creditPays: first, creditFrom: 'nextBill' }, feedIn, fixed), solar({ to: '2026-07-16' })), stretch(document({ creditPays: second }, fixed), steady({ from: '2026-07-16' }))], owed('20'));
+    // 15 days: 36.00 used and 72.00 earned; 16 days: 115.20 used; 10.00 fixed in all.
+    expect(both('energy', 'energy')).toMatchObject({ bill: { total: '141.20' }, carried: { creditAmount: '72' } });
+    expect(both('energy', 'bill')).toMatchObject({ bill: { total: '141.20' }, carried: { creditAmount: '72' } });
+    expect(both('bill', 'energy')).toMatchObject({ bill: { total: '69.20' }, carried: { creditAmount: '0' } });
+  });
+
+  test('for energy given may be in tiers of all periods together', () => {
+    const tiers = (price: string) => [{ upTo: { value: '300', unit: 'kWh' }, price }, { price: '0.01' }];
+    const exportCharge = (tierScope: string) => ({ kind: 'export', name: 'Export', schedule: 'tou', tierScope, rates: [{ period: 'day', tiers: tiers('0.2') }, { period: 'night', tiers: tiers('0.1') }] });
+    const sold = (tierScope: string) => shortLines(billFor([stretch(document({}, exportCharge(tierScope)), steady({ kw: (hour) => (hour % 24 >= 8 && hour % 24 < 20 ? -2 : -1) }))])).slice(0, 4);
+    expect(sold('period')).toEqual(['Export, Day, tier 1: 300 kWh × -0.20 = -60.00', 'Export, Day, tier 2: 444 kWh × -0.01 = -4.44', 'Export, night, tier 1: 300 kWh × -0.10 = -30.00', 'Export, night, tier 2: 72 kWh × -0.01 = -0.72']);
+    expect(sold('total')).toEqual(['Export, Day, tier 1: 200 kWh × -0.20 = -40.00', 'Export, Day, tier 2: 544 kWh × -0.01 = -5.44', 'Export, night, tier 1: 100 kWh × -0.10 = -10.00', 'Export, night, tier 2: 272 kWh × -0.01 = -2.72']);
   });
 });
 

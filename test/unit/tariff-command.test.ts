@@ -130,7 +130,7 @@ describe('seg tariff import-urdb', () => {
     const output = join(directory, 'tariff.json');
     const notes: string[] = [];
     expect(await importFile(await written('rate.json', RATE), { ...FLAGS, output, id: 'mine', holidays: await written('days.json', [{ date: '2026-07-04', name: 'Independence Day' }]) }, print, (text) => notes.push(text))).toBe(true);
-    expect(notes).toEqual([`written to ${output}\n`]);
+    expect(notes).toEqual([expect.stringMatching(/^credits in kWh are kept by period/), `written to ${output}\n`]);
     expect(JSON.parse(await readFile(output, 'utf8'))).toMatchObject({ id: 'mine', holidays: [{ date: '2026-07-04' }], effectiveFrom: '2026-01-01' });
     expect(await checkFiles([output], {}, false, print)).toBe(true);
   });

@@ -32,6 +32,8 @@ function rate(more: Json = {}): Json {
   };
 }
 
+/** Said of every rate under net metering. */
+const OF_CREDITS = expect.stringMatching(/^credits in kWh are kept by period and lapse at the end of December/);
 const imported = (more: Json = {}, options: Partial<UrdbOptions> = {}) => importUrdb(rate(more), { ...OPTIONS, ...options });
 const charge = (name: string, more: Json): Charge | undefined => {
   const { document, faults } = imported(more);
@@ -43,7 +45,7 @@ describe('a rate of URDB', () => {
   it('is a tariff with its name, its first day and one season for months that are alike', () => {
     const { document, faults, notes } = imported();
     expect(faults).toEqual([]);
-    expect(notes).toEqual([]);
+    expect(notes).toEqual([OF_CREDITS]);
     expect(document).toMatchObject({
       id: 'urdb-539f6a23ec4f024411ec8beb',
       name: 'Example Power: TOU-8 Secondary',
@@ -98,9 +100,9 @@ describe('a rate of URDB', () => {
     expect(document!.charges[0]).toMatchObject({ tierScope: 'period' });
     // Baselines of summer and winter: no month has both.
     const seasonal = imported({ energyratestructure: [tiers(0.1), [{ rate: 0.2, max: 8, unit: 'kWh daily' }, { rate: 1 }]], energyweekdayschedule: bySeason, energyweekendschedule: bySeason });
-    expect(seasonal).toMatchObject({ faults: [], notes: [] });
+    expect(seasonal).toMatchObject({ faults: [], notes: [OF_CREDITS] });
     expect(seasonal.document!.charges[0]).toMatchObject({ tierScope: 'total' });
-    expect(notes).toEqual([expect.stringMatching(/differ between periods of a month/)]);
+    expect(notes).toEqual([OF_CREDITS, expect.stringMatching(/differ between periods of a month/)]);
   });
 
   it('credits exports by its sell rates under net billing', () => {
@@ -109,6 +111,15 @@ describe('a rate of URDB', () => {
     expect(charge('Export credit', { energyratestructure })).toBeUndefined();
     expect(imported({ dgrules: undefined, usenetmetering: false, energyratestructure }).document).toMatchObject({ metering: { method: 'netBilling' } });
     expect(imported({ dgrules: undefined, usenetmetering: true }).document).toMatchObject({ metering: { method: 'netMetering' } });
+  });
+
+  it('pays for all that is made where all is sold, month by month', () => {
+    const tier = (rate: number, sell: number, max?: number) => ({ rate, sell, ...(max === undefined ? {} : { max }) });
+    const energyratestructure = [[tier(0.1, 0.04, 300), tier(0.2, 0.03)], [tier(0.3, 0.05, 300), tier(0.4, 0.04)]];
+    const { document, notes } = imported({ dgrules: 'Buy All Sell All', energyratestructure });
+    expect(document).toMatchObject({ metering: { method: 'netBilling', carryOver: false } });
+    expect(document!.charges.find(({ kind }) => kind === 'export')).toMatchObject({ tierScope: 'total', rates: [{ tiers: [{ price: '0.04' }, { price: '0.03' }] }, { tiers: [{ price: '0.05' }, { price: '0.04' }] }] });
+    expect(notes).toEqual([expect.stringMatching(/^Buy All Sell All: what is made has a meter and an agreement of its own/)]);
   });
 
   it('charges for demand by time of use, by month and at the peak of the system', () => {
@@ -150,7 +161,7 @@ describe('a rate of URDB', () => {
     ['demandreactivepowercharge', { demandreactivepowercharge: 0.5 }, /reactive power/],
     ['demandratchetpercentage', { demandratchetpercentage: [0, 0, 0, 0, 0, 0.5, 0, 0, 0, 0, 0, 0] }, /which months/],
     ['standbycharge', { standbycharge: 3 }, /not known/],
-    ['dgrules', { dgrules: 'Buy All Sell All' }, /Buy All Sell All/],
+    ['dgrules', { dgrules: 'Feed-in' }, /Feed-in/],
     ['dgrules', { dgrules: 'Net Billing Hourly' }, /Net Billing Hourly/],
     ['demandrateunit', { demandrateunit: 'kVA', demandratestructure: [[{ rate: 1 }]] }, /kVA/],
     ['flatdemandunit', { flatdemandunit: 'kW daily', flatdemandstructure: [[{ rate: 1 }]] }, /kW daily/],
@@ -199,7 +210,7 @@ describe('a price of URDB', () => {
 
   it('is rounded, and that is said, where it has too many places', () => {
     expect(urdbDecimal(0.1234567891234, 8)).toEqual({ units: 12_345_679n, isExact: false });
-    expect(imported({ energyratestructure: [[{ rate: 0.1234567891234 }], [{ rate: 1 }]] }).notes).toEqual([expect.stringMatching(/were rounded: 1/)]);
+    expect(imported({ energyratestructure: [[{ rate: 0.1234567891234 }], [{ rate: 1 }]] }).notes).toEqual([OF_CREDITS, expect.stringMatching(/were rounded: 1/)]);
   });
 });
 

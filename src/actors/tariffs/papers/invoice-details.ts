@@ -140,7 +140,7 @@ function drawCredits(on: InvoicePaper, cursor: Cursor): void {
   cursor.y += 14;
   for (const [period, kwh] of credits) {
     cursor.room(12);
-    paper.text(words.creditKwhOf(period, decimalShown(kwh, 0, words)), MARGIN, cursor.y, { ...CELL, width: CONTENT_WIDTH });
+    paper.text(words.creditKwhOf(period.endsWith('/*') ? words.anyPeriod : period, decimalShown(kwh, 0, words)), MARGIN, cursor.y, { ...CELL, width: CONTENT_WIDTH });
     cursor.y += 12;
   }
   cursor.y += 10;

@@ -78,6 +78,8 @@ export interface PaperWords {
   continued: string;
   units: Readonly<Record<InvoiceLine['unit'], (isOne: boolean) => string>>;
   creditKwh: string;
+  /** Of a credit that is for no period alone. */
+  anyPeriod: string;
   creditKwhOf(period: string, kwh: string): string;
   differences: string;
   before: string;
@@ -159,6 +161,7 @@ const en: PaperWords = {
   continued: 'continued',
   units: { kWh: same('kWh'), kW: same('kW'), day: plural('day', 'days'), month: plural('month', 'months'), year: plural('year', 'years'), '%': same('%'), once: same('') },
   creditKwh: 'Energy credits that go on to your next bill',
+  anyPeriod: 'For any time',
   creditKwhOf: (period, kwh) => `${period}: ${kwh} kWh`,
   differences: 'What has changed',
   before: 'Before',
@@ -237,6 +240,7 @@ const de: PaperWords = {
   continued: 'Fortsetzung',
   units: { kWh: same('kWh'), kW: same('kW'), day: plural('Tag', 'Tage'), month: plural('Monat', 'Monate'), year: plural('Jahr', 'Jahre'), '%': same('%'), once: same('') },
   creditKwh: 'Energieguthaben, die auf Ihre nächste Rechnung übergehen',
+  anyPeriod: 'Für jede Zeit',
   creditKwhOf: (period, kwh) => `${period}: ${kwh} kWh`,
   differences: 'Was sich geändert hat',
   before: 'Vorher',

@@ -1,6 +1,6 @@
 import type { Amount } from '../../../model/decimal.ts';
 import type { ChargeOf, TariffDocument } from '../tariff-document.ts';
-import { LineRounding, sumOf, type RatedLine } from './rated-line.ts';
+import { amountText, LineRounding, sumOf, type RatedLine } from './rated-line.ts';
 
 /** What a bill makes of money that the customer is owed. */
 
@@ -48,8 +48,15 @@ export function payCharges({ metering, rounding: rule }: TariffDocument, lines: 
   account.waiting += later;
   if (paysOut(metering, ends)) return creditLines(rule, [[FROM_BEFORE, -used], [NOT_USED, surplus + later]]);
   if (!lapses(metering, ends)) return creditLines(rule, [[FROM_BEFORE, -used], [KEPT, surplus + later]]);
+  const lost = account.spendable - surplus;
   account.spendable = account.waiting = 0n;
-  return creditLines(rule, [[FROM_BEFORE, -used], [LAPSED, surplus + later]]);
+  return [...creditLines(rule, [[FROM_BEFORE, -used], [LAPSED, surplus + later]]), ...lostLines(rule, lost)];
+}
+
+/** What earlier bills left, and no line takes from the bill. */
+function lostLines(rule: TariffDocument['rounding'], lost: Amount): RatedLine[] {
+  if (lost === 0n) return [];
+  return [new LineRounding(rule).once('carriedOver', FROM_BEFORE, `${LAPSED}, of earlier bills: ${amountText(lost, rule.digits)}`, 0n)];
 }
 
 /** The last line of such a stretch, where what is in the account is not kept. */

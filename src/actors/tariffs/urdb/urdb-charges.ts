@@ -70,9 +70,10 @@ function energyCharges({ energyratestructure }: UrdbRate, schedule: UrdbSchedule
       tiers: energyTiers(energyratestructure[index], `energyratestructure.${index}`, notes).map((tier) => ({ upTo: tier.upTo, price: sumText(price(tier.of), notes) })),
     }));
   const rates = ratesBy(({ rate, adj }) => [rate, adj]);
-  const charges: NewCharge[] = [{ kind: 'energy', name: 'Energy', schedule: schedule.name, rates, tierScope: tierScopeOf(rates, schedule, notes) }];
+  const tierScope = tierScopeOf(rates, schedule, notes);
+  const charges: NewCharge[] = [{ kind: 'energy', name: 'Energy', schedule: schedule.name, rates, tierScope }];
   const sells = used.some((index) => energyratestructure[index].some(({ sell }) => sell !== 0));
-  if (sells && creditsExport) charges.push({ kind: 'export', name: 'Export credit', schedule: schedule.name, rates: ratesBy(({ sell }) => [sell]) });
+  if (sells && creditsExport) charges.push({ kind: 'export', name: 'Export credit', schedule: schedule.name, rates: ratesBy(({ sell }) => [sell]), tierScope });
   if (sells && !creditsExport) notes.add('sell rates are of no account under net metering');
   return charges;
 }

@@ -79,20 +79,31 @@ function chosenRate(rates: readonly Record<string, unknown>[], label: string | n
   return rates.length === 0 ? 'there is no rate in it' : `there are ${rates.length} rates in it: choose one by its label, of ${labels.slice(0, 10).join(', ')}${labels.length > 10 ? ', …' : ''}`;
 }
 
-function meteringOf({ dgrules, usenetmetering }: UrdbRate, notes: ImportNotes): { method: TariffDocument['metering']['method'] } | undefined {
+type Metering = Partial<TariffDocument['metering']> & Pick<TariffDocument['metering'], 'method'>;
+
+function meteringOf({ dgrules, usenetmetering }: UrdbRate, notes: ImportNotes): Metering | undefined {
   switch (dgrules?.toLowerCase()) {
     case undefined:
       notes.add(`dgrules is not given: ${usenetmetering === true ? 'net metering, as usenetmetering says' : 'what is given to the grid is credited by the sell rates, if there are any'}`);
-      return { method: usenetmetering === true ? 'netMetering' : 'netBilling' };
+      return usenetmetering === true ? netMetering(notes) : { method: 'netBilling' };
     case 'net metering':
-      return { method: 'netMetering' };
+      return netMetering(notes);
     case 'net billing instantaneous':
       notes.add('Net Billing Instantaneous: what is used and given within a quarter-hour is taken off each other');
       return { method: 'netBilling' };
+    case 'buy all sell all':
+      notes.add('Buy All Sell All: what is made has a meter and an agreement of its own, which is paid by the sell rates each month');
+      return { method: 'netBilling', carryOver: false };
     default:
-      notes.fault('dgrules', `there is no billing by "${dgrules}": expected Net Metering or Net Billing Instantaneous`);
+      notes.fault('dgrules', `there is no billing by "${dgrules}": expected Net Metering, Net Billing Instantaneous or Buy All Sell All`);
       return undefined;
   }
+}
+
+/** URDB says nothing of what becomes of credits. */
+function netMetering(notes: ImportNotes): Metering {
+  notes.add('credits in kWh are kept by period and lapse at the end of December: yearEndMonth, yearEndPrice, yearEndEnergy and creditPeriods of "metering" say otherwise');
+  return { method: 'netMetering' };
 }
 
 /** Of what does not change the bill of one meter somebody may want to know all the same. */
