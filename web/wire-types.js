@@ -145,13 +145,15 @@
  * @property {'hello' | 'snapshot' | 'update' | 'heartbeat' | 'pong' | 'error'} type
  * @property {string} [channel]
  * @property {number} [seq]
+ * @property {number} [after] of an update: whoever has this seq, or a later one, has `seq` with it
+ * @property {string} [scope] of a snapshot that not everybody gets alike
  * @property {any} [data]
  * @property {number} [heartbeatMs]
  * @property {string} [code]
  * @property {string} [message]
  *
- * @typedef {{ status: 'connecting' } | { status: 'live' } | { status: 'waiting', retryAtMs: number }} Connection
- *   `retryAtMs`: when the next try comes, by this machine's clock
+ * @typedef {{ status: 'connecting' } | { status: 'live' } | { status: 'waiting', retryAtMs: number } | { status: 'ended' }} Connection
+ *   `retryAtMs`: when the next try comes, by this machine's clock. `ended`: the session has
  */
 
 /**

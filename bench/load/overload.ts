@@ -10,7 +10,7 @@ import { checkCounts, metricsOf } from './grid-check.ts';
 import type { LoadInterval, SendingEnded } from './load-events.ts';
 import { runLoadProcess, sendLoad, startLoad, type LoadProcess } from './load-process.ts';
 import { MemoryWatch } from './memory-watch.ts';
-import { openFilesMax } from './open-files.ts';
+import { openFilesMax } from '../../src/runtime/open-files.ts';
 import { judgeOverload, normalP99MaxMs, secondsUntilNormal, statementsOf, type OverloadReport } from './overload-verdict.ts';
 import { METERS_MAX } from './reading-source.ts';
 import { SampleCounts } from './sample-counts.ts';

@@ -1,15 +1,22 @@
 import type { BillingEvent } from '../actors/tariffs/protocol.ts';
 import { BILLS_RECENT_MAX } from '../http/live-protocol.ts';
 import type { RecentBills, Unsubscribe } from '../http/live-source.ts';
+import type { Subject } from '../model/access.ts';
 import type { Dispute, DynamicPrice, Invoice, Payment } from '../model/billing.ts';
+import type { MeterId, RegionId } from '../model/ids.ts';
 
 /** Prices and the newest of what happened to bills, as the live stream shows them, kept on the main thread from what the tariff supervisor tells. */
+
+/** Invoices whose meter is known after they have left the list: those of the payments and disputes in theirs, and of some to come. 1 MB. */
+const PLACES_MAX = 10_000;
 
 export class BillingBoard {
   private readonly prices = new Map<string, DynamicPrice>();
   private readonly invoices = new Newest<Invoice>();
   private readonly payments = new Newest<Payment>();
   private readonly disputes = new Newest<Dispute>();
+  /** By invoice; the one that was told of last is last. */
+  private readonly places = new Map<string, Subject>();
   private readonly priceListeners = new Set<(changed: readonly DynamicPrice[]) => void>();
   private readonly billListeners = new Set<(changed: RecentBills) => void>();
 
@@ -30,7 +37,10 @@ export class BillingBoard {
     for (const event of events) {
       if (event.topic === 'tariff_updates') prices.push(event.price);
       else if (event.topic === 'billing_updates') bills.invoices.push(event.invoice);
-      else if (event.topic === 'payment_updates') bills.payments.push(event.payment);
+      else if (event.topic === 'payment_updates') {
+        this.place(event.invoice);
+        bills.payments.push(event.payment);
+      }
       else bills.disputes.push(event.dispute);
     }
     this.notePrices(prices);
@@ -45,6 +55,11 @@ export class BillingBoard {
   /** What changed last first. */
   recentBills(): RecentBills {
     return { invoices: this.invoices.list(), payments: this.payments.list(), disputes: this.disputes.list() };
+  }
+
+  /** Meter and region of an invoice; null when nothing was told of it for long. */
+  placeOf(invoiceId: string): Subject | null {
+    return this.places.get(invoiceId) ?? null;
   }
 
   onPrices(fn: (changed: readonly DynamicPrice[]) => void): Unsubscribe {
@@ -65,10 +80,17 @@ export class BillingBoard {
 
   private noteBills(changed: RecentBills): void {
     if (changed.invoices.length + changed.payments.length + changed.disputes.length === 0) return;
+    for (const invoice of changed.invoices) this.place(invoice);
     this.invoices.note(changed.invoices);
     this.payments.note(changed.payments);
     this.disputes.note(changed.disputes);
     for (const fn of this.billListeners) fn(changed);
+  }
+
+  private place({ id, meterId, region }: Invoice): void {
+    this.places.delete(id);
+    this.places.set(id, { meterId: meterId as MeterId, region: region as RegionId | null });
+    if (this.places.size > PLACES_MAX) this.places.delete(this.places.keys().next().value!);
   }
 }
 

@@ -10,6 +10,7 @@ import { systemClock, systemTimers, type SharedClock, type TimerHandle } from '.
 import { OperationalError } from '../runtime/errors.ts';
 import { freeDiskBytes } from '../runtime/files.ts';
 import type { Log } from '../runtime/log.ts';
+import { openFilesMax } from '../runtime/open-files.ts';
 import { Shutdown, type PhaseOutcome } from '../runtime/shutdown.ts';
 import { Supervisor, type ChildStatus, type SupervisorOptions } from '../runtime/supervisor.ts';
 import { openTracing, type Tracing, type TracingOptions } from '../runtime/tracing.ts';
@@ -32,6 +33,7 @@ import type { IngestThreadControl } from './ingest-thread.ts';
 import { HistoryLink } from './history-link.ts';
 import { planKafkaLog, type KafkaLogPlan } from './kafka-log-wiring.ts';
 import { LiveBoard } from './live-board.ts';
+import { liveConnectionsMax } from './live-connections.ts';
 import { ALERT_OUTBOX_PORT, BILLING_OUTBOX_PORT, OutboxLink } from './outbox-link.ts';
 import { redistributeDirectory } from './redistribution.ts';
 import { answerRegionParts } from './region-parts-link.ts';
@@ -239,6 +241,7 @@ class RunningEngine implements Engine {
     this.timers.push(
       systemTimers.every(PICTURE_INTERVAL_MS, () => this.links.tellPicture({ kind: 'regionPicture', regions: this.region.state.picture() })),
       systemTimers.every(VITALS_INTERVAL_MS, () => void this.vitals.poll().then(() => this.board.tellEngine())),
+      systemTimers.every(VITALS_INTERVAL_MS, () => this.board.tellClosed()),
     );
     this.alerts?.start();
     this.billing?.start();
@@ -277,6 +280,7 @@ class RunningEngine implements Engine {
 
   private async startGateway(): Promise<void> {
     const { config } = this;
+    const ownHosts = config.publicUrl === null ? [] : [new URL(config.publicUrl).host];
     this.gateway = await startGateway(
       {
         host: config.host,
@@ -284,9 +288,9 @@ class RunningEngine implements Engine {
         queriesInFlightMax: config.queriesInFlightMax,
         requestIdPrefix: this.requestIdPrefix,
         staticFiles: loadStaticFiles(),
-        ownHosts: config.publicUrl === null ? [] : [new URL(config.publicUrl).host],
+        ownHosts,
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
-        extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log })),
+        extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log, ownHosts, connectionsMax: liveConnectionsMax(openFilesMax(), this.log) })),
       },
       { engine: this.queries, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log, tracing: this.tracing },
     );

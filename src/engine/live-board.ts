@@ -2,14 +2,17 @@ import type { RegionState } from '../actors/region/state.ts';
 import type { RegionChange } from '../actors/region/protocol.ts';
 import type { EnginePort } from '../http/engine-port.ts';
 import type { EngineSnapshot, LiveSource, MeterNow, RecentBills, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
+import type { Subject } from '../model/access.ts';
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import type { DynamicPrice } from '../model/billing.ts';
 import { asMeterId } from '../model/ids.ts';
+import type { RegionNow } from '../model/queries.ts';
 import { GRANULARITIES, GRANULARITY_MS, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { AlertBoard } from './alert-board.ts';
 import { BillingBoard } from './billing-board.ts';
+import { ClosedWindows } from './closed-windows.ts';
 
 /** What the live stream shows, kept on the main thread from the shards' reports. */
 
@@ -35,22 +38,41 @@ export class LiveBoard implements LiveSource {
   private readonly modules: LiveBoardModules;
   /** By id, oldest change first. */
   private readonly recent = new Map<string, Anomaly>();
+  private readonly closed: ClosedWindows;
+  /** As the listeners were last told of them. */
+  private readonly told = new Map<string, RegionNow>();
   private readonly regionListeners = new Set<(change: RegionsPicture) => void>();
+  private readonly closedListeners = new Set<(closed: readonly RegionWindow[]) => void>();
   private readonly anomalyListeners = new Set<(anomaly: Anomaly) => void>();
   private readonly engineListeners = new Set<(snapshot: EngineSnapshot) => void>();
 
   constructor(modules: LiveBoardModules) {
     this.modules = modules;
+    this.closed = new ClosedWindows(modules);
   }
 
   /** Tells whoever listens what changed in the regions. */
   regionsChanged({ windows }: RegionChange): void {
+    const { regions, clock, latenessMs } = this.modules;
+    const nowMs = clock.now();
+    this.closed.changed(windows, nowMs);
     if (this.regionListeners.size === 0) return;
-    const names = new Set(windows.map(({ region }) => region));
-    const starts = new Set(windows.map(({ region, windowStart }) => `${region}/${windowStart}`));
-    const changed = [...names].flatMap((region) => this.recentWindows(region)).filter(({ region, windowStart }) => starts.has(`${region}/${windowStart}`));
-    const picture = { regions: this.modules.regions().regionsNow(), windows: changed };
-    for (const fn of this.regionListeners) fn(picture);
+    const changed = windows.map(({ region, windowStart }) => regions().recentWindow(region, windowStart, nowMs, latenessMs)).filter((window) => window !== null);
+    const picture = { regions: this.changedRegions(), windows: changed };
+    if (picture.regions.length + picture.windows.length > 0) for (const fn of this.regionListeners) fn(picture);
+  }
+
+  /** Tells whoever listens which windows have closed; call it once a second. */
+  tellClosed(): void {
+    const closed = this.closed.take(this.modules.clock.now());
+    if (closed.length > 0) for (const fn of this.closedListeners) fn(closed);
+  }
+
+  /** Those that are otherwise than they were told: each report of a shard comes with all of them. */
+  private changedRegions(): RegionNow[] {
+    const changed = this.modules.regions().regionsNow().filter((now) => !isSame(now, this.told.get(now.region)));
+    for (const now of changed) this.told.set(now.region, now);
+    return changed;
   }
 
   /** Remembers an episode, as reported or as found in the stores at the start. */
@@ -89,6 +111,14 @@ export class LiveBoard implements LiveSource {
     return subscribe(this.regionListeners, fn);
   }
 
+  closedWindows(): RegionWindow[] {
+    return this.regions().windows.filter(({ final }) => final);
+  }
+
+  onClosedWindows(fn: (closed: readonly RegionWindow[]) => void): Unsubscribe {
+    return subscribe(this.closedListeners, fn);
+  }
+
   anomaliesRecent(): Anomaly[] {
     return [...this.recent.values()].reverse();
   }
@@ -117,6 +147,10 @@ export class LiveBoard implements LiveSource {
     return this.billing.recentBills();
   }
 
+  placeOfInvoice(invoiceId: string): Subject | null {
+    return this.billing.placeOf(invoiceId);
+  }
+
   onBills(fn: (changed: RecentBills) => void): Unsubscribe {
     return this.billing.onBills(fn);
   }
@@ -140,13 +174,18 @@ export class LiveBoard implements LiveSource {
         this.modules.queries.meterWindows(id, { granularity, from: to - 2 * GRANULARITY_MS[granularity], to, limit: 3, cursor: null }),
       ),
     );
-    return { meter, openWindows: pages.flatMap((page) => page?.data ?? []).filter(({ final }) => !final) };
+    const windows = pages.flatMap((page) => page?.data ?? []);
+    return { meter, openWindows: windows.filter(({ final }) => !final), closedWindows: windows.filter(({ final }) => final) };
   }
 
   private recentWindows(region: string): RegionWindow[] {
     const { regions, clock, latenessMs } = this.modules;
     return regions().recentWindows(region, clock.now(), latenessMs);
   }
+}
+
+function isSame(now: RegionNow, before: RegionNow | undefined): boolean {
+  return before !== undefined && (Object.keys(now) as (keyof RegionNow)[]).every((key) => now[key] === before[key]);
 }
 
 function subscribe<T>(listeners: Set<T>, fn: T): Unsubscribe {

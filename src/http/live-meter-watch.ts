@@ -1,83 +1,80 @@
+import type { Subject } from '../model/access.ts';
+import type { MeterId, RegionId } from '../model/ids.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import { LiveChannel, type Change } from './live-channel.ts';
-import { meterToWire, type ChannelName } from './live-protocol.ts';
+import type { LiveItem } from './live-changes.ts';
+import { LiveChannel } from './live-channel.ts';
+import { meterNowShape } from './live-shapes.ts';
 import type { LiveSource, MeterNow } from './live-source.ts';
 
-/** `answered` runs when a poll brought something new or failed; `channel` is null before the first answer. */
+/** `changed`: there is a channel, and something new in it. */
 export type MeterWatchOutcome = 'changed' | 'unknown_meter' | { unavailable: string };
 
-/**
- * Polls one meter while somebody watches it: at most one question under way, and a channel that exists once the first
- * answer came.
- */
+/** One meter while somebody watches it: asked about again and again, at most one question under way, and a channel that exists once the first answer came. */
 export class MeterWatch {
-  readonly name: ChannelName;
+  readonly meterId: MeterId;
+  /** null before the first answer. */
   channel: LiveChannel | null = null;
-  readonly #meterId: string;
-  readonly #source: LiveSource;
+  /** As of the last answer. */
+  subject: Subject;
+  isClosed = false;
+  readonly #makeChannel: (feed: ConstructorParameters<typeof LiveChannel>[0]) => LiveChannel;
   readonly #answered: (watch: MeterWatch, outcome: MeterWatchOutcome) => void;
   #data: object | null = null;
   #text = '';
-  #changed = false;
-  #asking = false;
-  #closed = false;
-  #failing = false;
+  #tell: ((item: LiveItem) => void) | null = null;
+  #isFailing = false;
 
-  constructor(meterId: string, source: LiveSource, answered: (watch: MeterWatch, outcome: MeterWatchOutcome) => void) {
-    this.name = `meter:${meterId}`;
-    this.#meterId = meterId;
-    this.#source = source;
+  /** `answered` runs when a question brought something new or failed. */
+  constructor(meterId: MeterId, makeChannel: (feed: ConstructorParameters<typeof LiveChannel>[0]) => LiveChannel, answered: (watch: MeterWatch, outcome: MeterWatchOutcome) => void) {
+    this.meterId = meterId;
+    this.subject = { meterId, region: null };
+    this.#makeChannel = makeChannel;
     this.#answered = answered;
   }
 
-  poll(): void {
-    if (this.#asking || this.#closed) return;
-    this.#asking = true;
-    this.#source.watchMeter(this.#meterId).then(
-      (answer) => this.#settle(() => this.#take(answer)),
-      (error: unknown) => this.#settle(() => this.#fail(error)),
-    );
+  /** Resolves when it was answered, or not; never rejects. */
+  async ask(source: LiveSource): Promise<void> {
+    try {
+      const answer = await source.watchMeter(this.meterId);
+      if (!this.isClosed) this.#take(answer);
+    } catch (error) {
+      if (!this.isClosed) this.#fail(error);
+    }
   }
 
   close(): void {
-    this.#closed = true;
-  }
-
-  #settle(then: () => void): void {
-    this.#asking = false;
-    if (!this.#closed) then();
+    this.isClosed = true;
+    this.channel?.close();
   }
 
   #take(answer: MeterNow | null): void {
-    this.#failing = false;
+    this.#isFailing = false;
     if (answer === null) {
       this.#answered(this, 'unknown_meter');
       return;
     }
-    const data = meterToWire(answer);
+    this.subject = { meterId: this.meterId, region: answer.meter.region as RegionId };
+    const data = meterNowShape(answer);
     const text = JSON.stringify(data);
     if (text === this.#text) return;
     this.#data = data;
     this.#text = text;
-    this.#changed = true;
-    this.channel ??= new LiveChannel(this.name, {
-      snapshot: () => this.#data!,
-      takeChange: () => this.#takeChange(),
-      close: () => {},
-    });
+    if (this.channel === null) this.channel = this.#makeChannel({ lists: null, itemsMax: 1, snapshot: () => this.#data!, listen: (changed) => this.#listen(changed) });
+    else this.#tell?.({ list: '', key: '', subject: this.subject, toWire: () => data });
     this.#answered(this, 'changed');
   }
 
-  #takeChange(): Change {
-    if (!this.#changed) return null;
-    this.#changed = false;
-    return this.#data;
+  #listen(changed: (item: LiveItem) => void): () => void {
+    this.#tell = changed;
+    return () => {
+      this.#tell = null;
+    };
   }
 
-  /** Tells of the first failure of a row only: the next poll comes in a second. */
+  /** Tells of the first failure of a row only: the next question comes in a second. */
   #fail(error: unknown): void {
-    if (this.#failing) return;
-    this.#failing = true;
+    if (this.#isFailing) return;
+    this.#isFailing = true;
     const reason = error instanceof OperationalError ? error.message : 'its shard gave no answer';
     this.#answered(this, { unavailable: reason });
   }

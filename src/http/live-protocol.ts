@@ -1,18 +1,11 @@
-import type { Alert } from '../model/alert.ts';
-import type { Anomaly } from '../model/anomaly.ts';
-import type { DynamicPrice } from '../model/billing.ts';
-import { isId } from '../model/ids.ts';
-import { alertShape } from './alert-shapes.ts';
-import { disputeShape, invoiceSummaryShape, paymentShape, priceShape } from './billing-shapes.ts';
-import type { EngineSnapshot, MeterNow, RecentBills, RegionsPicture } from './live-source.ts';
-import { anomalyShape, isoTime, meterShape, windowShape } from './wire-shapes.ts';
+import { channelAddress, CHANNEL_NAMES_HINT, type ChannelAddress, type ChannelName } from './live-names.ts';
 
 /**
- * Messages of the live stream, JSON text both ways. Receivers ignore types and fields they do not know, so that later
+ * Messages of the live stream, JSON text both ways (docs/LIVE.md). Receivers ignore types and fields they do not know, so that later
  * versions may add some.
  */
 
-/** Channels a client may name in one message, and hold on one socket: the six fixed ones and a wall of meters. */
+/** Channels a client may name in one message, and hold on one connection: the fixed ones and a wall of meters. */
 export const SUBSCRIPTIONS_PER_SOCKET_MAX = 16;
 /** Most episodes in one snapshot or update of `anomalies`; older ones are fetched over REST. About 100 KB of JSON. */
 export const ANOMALIES_RECENT_MAX = 200;
@@ -22,35 +15,38 @@ export const ALERTS_ACTIVE_MAX = 200;
 export const PRICES_MAX = 1_000;
 /** Most invoices, payments and disputes, each, in one snapshot or update of `bills`; older ones are fetched over REST. About 100 KB of JSON. */
 export const BILLS_RECENT_MAX = 100;
-/** Sixteen meter channels of 64-byte names with room to spare; longer messages close the socket. */
+/** Sixteen meter channels of 64-byte names with what resumes each, and room to spare; longer messages close the socket. */
 export const CLIENT_MESSAGE_BYTES_MAX = 4096;
 
-export const FIXED_CHANNELS = ['regions', 'anomalies', 'alerts', 'prices', 'bills', 'engine'] as const;
-export type FixedChannel = (typeof FIXED_CHANNELS)[number];
-/** `contact:ID`: messages for a person, as they come; there is no snapshot of them, and no seq. */
-export type ChannelName = FixedChannel | `meter:${string}` | `contact:${string}`;
+/** A channel that a client wants, from where it is. */
+export interface Wish {
+  address: ChannelAddress;
+  /** The last seq that the client has; null: it has nothing. */
+  after: number | null;
+  /** Of the snapshot that the client goes on from; null when that had none. */
+  scope: string | null;
+}
 
-export type ClientMessage =
-  | { type: 'subscribe' | 'unsubscribe'; channels: ChannelName[] }
-  | { type: 'ping' };
+export type ClientMessage = { type: 'subscribe' | 'unsubscribe'; wishes: Wish[] } | { type: 'ping' };
 
-/** `channel` is set when the error concerns one. */
+/** `channel` is set when the error concerns one. `forbidden`: not theirs, or there is no such thing. */
 export interface LiveError {
   type: 'error';
-  code: 'invalid_message' | 'unknown_type' | 'unknown_channel' | 'unknown_meter' | 'too_many_subscriptions' | 'too_many_meters' | 'unavailable';
+  code: 'invalid_message' | 'unknown_type' | 'unknown_channel' | 'unknown_meter' | 'forbidden' | 'too_many_subscriptions' | 'too_many_meters' | 'unavailable';
   message: string;
   channel?: string;
 }
 
 /**
- * `seq` counts the changes of a channel. A snapshot carries the seq it is true for; the update after it has seq + 1, and
- * so on without a gap: where a slow reader missed some, it gets a new snapshot instead. An update holds whole items that
- * replace the ones of the same name, so applying one twice is harmless.
+ * `seq` counts the changes of a channel, from a number that is another in each life of the engine. A snapshot is true for its seq and replaces what the client has; an update brings whoever has `after`, or anything later
+ * than that, to `seq`. It holds whole items that replace the ones of the same name, so that applying one twice is harmless, and of several changes of an item the newest alone.
  */
 export interface ChannelMessage {
   type: 'snapshot' | 'update';
   channel: ChannelName;
   seq: number;
+  after?: number;
+  scope?: string;
   data: object;
 }
 
@@ -63,21 +59,8 @@ export type ServerMessage =
   | { type: 'pong'; at: string }
   | LiveError;
 
-/** The meter of a meter channel, or null for another. */
-export function meterOfChannel(channel: ChannelName): string | null {
-  return channel.startsWith('meter:') ? channel.slice('meter:'.length) : null;
-}
-
-export function isContactChannel(channel: string): boolean {
-  return channel.startsWith('contact:');
-}
-
-function isChannelName(name: unknown): name is ChannelName {
-  if (typeof name !== 'string') return false;
-  if ((FIXED_CHANNELS as readonly string[]).includes(name)) return true;
-  if (isContactChannel(name)) return isId(name.slice('contact:'.length));
-  return name.startsWith('meter:') && isId(name.slice('meter:'.length));
-}
+/** Close codes: those of RFC 6455 and its registry, and of the range that is the application's. */
+export const CLOSE = { goingAway: 1001, unsupportedData: 1003, invalidPayload: 1007, policy: 1008, tryAgainLater: 1013, sessionEnded: 4401 } as const;
 
 const TYPES_KNOWN = 'subscribe, unsubscribe and ping';
 
@@ -101,59 +84,27 @@ export function parseClientMessage(text: string): ClientMessage | LiveError | nu
     return {
       type: 'error',
       code: 'invalid_message',
-      message: `"channels" must be an array of 1 to ${SUBSCRIPTIONS_PER_SOCKET_MAX} channel names`,
+      message: `"channels" must be an array of 1 to ${SUBSCRIPTIONS_PER_SOCKET_MAX} channels`,
     };
   }
+  const wishes: Wish[] = [];
   for (const channel of channels) {
-    if (!isChannelName(channel)) {
-      return {
-        type: 'error',
-        code: 'unknown_channel',
-        message: `unknown channel; known are ${FIXED_CHANNELS.join(', ')}, meter:METER_ID and contact:CONTACT_ID`,
-        channel: JSON.stringify(channel).slice(0, 80),
-      };
-    }
+    const wish = parseWish(channel);
+    if ('code' in wish) return wish;
+    wishes.push(wish);
   }
-  return { type, channels: channels as ChannelName[] };
+  return { type, wishes };
 }
 
-/** Of a window only what a curve needs: an hour of ten regions is 600 of them. All are one-minute windows. */
-export function regionsToWire(picture: RegionsPicture): object {
-  return {
-    regions: picture.regions,
-    windows: picture.windows.map(({ region, windowStart, metersReporting, sumPowerKw, loadPercent, final }) => ({
-      region,
-      windowStart: isoTime(windowStart),
-      metersReporting,
-      sumPowerKw,
-      loadPercent,
-      final,
-    })),
-  };
-}
-
-export function anomaliesToWire(anomalies: readonly Anomaly[]): object {
-  return { anomalies: anomalies.map(anomalyShape) };
-}
-
-/** An alert that is resolved is in the update that says so, and in no snapshot. */
-export function alertsToWire(alerts: readonly Alert[]): object {
-  return { alerts: alerts.map(alertShape) };
-}
-
-export function pricesToWire(prices: readonly DynamicPrice[]): object {
-  return { prices: prices.map(priceShape) };
-}
-
-/** Invoices without lines and days, which a page asks for when somebody looks at one. */
-export function billsToWire({ invoices, payments, disputes }: RecentBills): object {
-  return { invoices: invoices.map(invoiceSummaryShape), payments: payments.map(paymentShape), disputes: disputes.map(disputeShape) };
-}
-
-export function engineToWire(snapshot: EngineSnapshot): object {
-  return { ...snapshot, startedAt: isoTime(snapshot.startedAt), now: isoTime(snapshot.now) };
-}
-
-export function meterToWire({ meter, openWindows }: MeterNow): object {
-  return { meter: meterShape(meter), openWindows: openWindows.map(windowShape) };
+/** A name, or `{ name, after, scope }`. */
+function parseWish(channel: unknown): Wish | LiveError {
+  const { name, after = null, scope = null } = typeof channel === 'object' && channel !== null ? (channel as { name?: unknown; after?: unknown; scope?: unknown }) : { name: channel };
+  const address = channelAddress(name);
+  if (address === null) {
+    return { type: 'error', code: 'unknown_channel', message: `unknown channel; known are ${CHANNEL_NAMES_HINT}`, channel: JSON.stringify(channel).slice(0, 80) };
+  }
+  if ((after !== null && !Number.isSafeInteger(after)) || (scope !== null && typeof scope !== 'string')) {
+    return { type: 'error', code: 'invalid_message', message: '"after" is a seq, a whole number, and "scope" a text, as they came with the channel\'s messages', channel: address.name };
+  }
+  return { address, after: after as number | null, scope };
 }

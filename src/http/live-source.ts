@@ -1,3 +1,4 @@
+import type { Subject } from '../model/access.ts';
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly, Severity } from '../model/anomaly.ts';
 import type { Dispute, DynamicPrice, Invoice, Payment } from '../model/billing.ts';
@@ -75,6 +76,8 @@ export interface MeterNow {
   meter: MeterState;
   /** Its open windows, one-minute and quarter-hour. */
   openWindows: MeterWindow[];
+  /** The newest that are closed, of each length. */
+  closedWindows: MeterWindow[];
 }
 
 /** What happened to bills. */
@@ -89,6 +92,10 @@ export interface LiveSource {
   regions(): RegionsPicture;
   /** `fn` runs on each change; how often does not matter, the stream gathers changes and sends once a second. */
   onRegions(fn: (change: RegionsPicture) => void): Unsubscribe;
+  /** One-minute windows of regions that are closed, of the last 60 minutes. */
+  closedWindows(): RegionWindow[];
+  /** `fn` gets windows once they are closed, and again when they were corrected. */
+  onClosedWindows(fn: (closed: readonly RegionWindow[]) => void): Unsubscribe;
   /** The newest episodes, those that go on first among equals; at most ANOMALIES_RECENT_MAX are sent. */
   anomaliesRecent(): Anomaly[];
   /** `fn` gets the episode whole whenever it opens, changes or ends. */
@@ -103,6 +110,8 @@ export interface LiveSource {
   onPrices(fn: (changed: readonly DynamicPrice[]) => void): Unsubscribe;
   /** What changed last first; at most BILLS_RECENT_MAX of each are sent. Empty in an engine without tariffs. */
   bills(): RecentBills;
+  /** Meter and region of an invoice that `bills` told of, or whose payments or disputes it did; null when it is not known any more. */
+  placeOfInvoice(invoiceId: string): Subject | null;
   /** `fn` gets what changed, whole. */
   onBills(fn: (changed: RecentBills) => void): Unsubscribe;
   engine(): EngineSnapshot;

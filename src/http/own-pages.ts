@@ -23,7 +23,9 @@ function originHost(origin: string): string | null {
   return URL.canParse(origin) ? new URL(origin).host : null;
 }
 
-function isNobodysName(host: string): boolean {
+/** Whether the host of a request is `localhost` or an address, which no name server can point here. */
+export function isNobodysName(host: string): boolean {
+  if (!URL.canParse(`http://${host}`)) return false;
   const { hostname } = new URL(`http://${host}`);
   return hostname === 'localhost' || hostname.endsWith('.localhost') || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 }

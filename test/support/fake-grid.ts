@@ -1,3 +1,4 @@
+import type { Subject } from '../../src/model/access.ts';
 import type { Alert } from '../../src/model/alert.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { DynamicPrice } from '../../src/model/billing.ts';
@@ -46,6 +47,7 @@ function share(regionIndex: number, timestampMs: number): number {
 export class FakeGrid implements LiveSource {
   readonly nowMs: number;
   readonly regionListeners = new Listeners<RegionsPicture>();
+  readonly closedListeners = new Listeners<readonly RegionWindow[]>();
   readonly anomalyListeners = new Listeners<Anomaly>();
   readonly alertListeners = new Listeners<readonly Alert[]>();
   readonly priceListeners = new Listeners<readonly DynamicPrice[]>();
@@ -63,6 +65,8 @@ export class FakeGrid implements LiveSource {
   priceList: DynamicPrice[] = [];
   /** What changed last first. */
   recentBills: RecentBills = { invoices: [], payments: [], disputes: [] };
+  /** By invoice. */
+  billPlaces = new Map<string, Subject>();
   snapshot: EngineSnapshot;
   /** What watchMeter answers, when a test wants it otherwise. */
   answerMeter: (meterId: string) => Promise<MeterNow | null> = async (meterId) => this.meterNow(meterId);
@@ -99,6 +103,12 @@ export class FakeGrid implements LiveSource {
   onRegions(fn: (change: RegionsPicture) => void): Unsubscribe {
     return this.regionListeners.add(fn);
   }
+  closedWindows(): RegionWindow[] {
+    return this.windows.filter(({ final }) => final);
+  }
+  onClosedWindows(fn: (closed: readonly RegionWindow[]) => void): Unsubscribe {
+    return this.closedListeners.add(fn);
+  }
   anomaliesRecent(): Anomaly[] {
     return this.anomalyList;
   }
@@ -119,6 +129,9 @@ export class FakeGrid implements LiveSource {
   }
   bills(): RecentBills {
     return this.recentBills;
+  }
+  placeOfInvoice(invoiceId: string): Subject | null {
+    return this.billPlaces.get(invoiceId) ?? null;
   }
   onBills(fn: (changed: RecentBills) => void): Unsubscribe {
     return this.billListeners.add(fn);
@@ -191,7 +204,7 @@ export class FakeGrid implements LiveSource {
   meterNow(meterId: string): MeterNow | null {
     const meter = this.meterState(meterId);
     if (!meter) return null;
-    return { meter, openWindows: this.meterWindows(meterId, this.nowMs - MINUTE_MS, this.nowMs + 1) };
+    return { meter, openWindows: this.meterWindows(meterId, this.nowMs - MINUTE_MS, this.nowMs + 1), closedWindows: [] };
   }
 
   /** Quarter-hours of a region whose start lies in [fromMs, toMs), as far back as `historyMs`. */

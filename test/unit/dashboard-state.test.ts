@@ -158,7 +158,7 @@ describe('the connection of the page', () => {
     readyState = 0;
     sent: any[] = [];
     onopen = () => {};
-    onclose: (() => void) | null = () => {};
+    onclose: ((event?: { code: number }) => void) | null = () => {};
     onmessage = (_event: { data: string }) => {};
     constructor() {
       FakeSocket.all.push(this);
@@ -199,15 +199,44 @@ describe('the connection of the page', () => {
     vi.unstubAllGlobals();
   });
 
-  test('a gap in the numbers brings a fresh snapshot, and the update after the gap is not shown', () => {
-    socket().say({ type: 'snapshot', channel: 'regions', seq: 5, data: {} });
-    socket().say({ type: 'update', channel: 'regions', seq: 6, data: {} });
-    socket().say({ type: 'update', channel: 'regions', seq: 8, data: {} });
-    expect(messages.filter(({ seq }) => seq !== undefined).map(({ seq }) => seq)).toEqual([5, 6]);
+  test('after a gap in the numbers it asks for what it missed, and does not show the update after the gap', () => {
+    socket().say({ type: 'snapshot', channel: 'regions', seq: 5, scope: 'abc', data: {} });
+    socket().say({ type: 'update', channel: 'regions', seq: 6, after: 5, data: {} });
+    socket().say({ type: 'update', channel: 'regions', seq: 8, after: 7, data: {} });
+    socket().say({ type: 'update', channel: 'regions', seq: 9, after: 4, data: {} });
+    socket().say({ type: 'update', channel: 'regions', seq: 9, after: 8, data: {} });
+    expect(messages.filter(({ seq }) => seq !== undefined).map(({ seq }) => seq)).toEqual([5, 6, 9]);
     expect(socket().sent).toEqual([
       { type: 'subscribe', channels: ['regions'] },
-      { type: 'subscribe', channels: ['regions'] },
+      { type: 'subscribe', channels: [{ name: 'regions', after: 6, scope: 'abc' }] },
     ]);
+  });
+
+  test('goes on where it was after a reconnect, with an address of its own for each connection', async () => {
+    const asked: number[] = [];
+    client.url = () => {
+      asked.push(FakeSocket.all.length);
+      return asked.length === 1 ? Promise.reject(new Error('no ticket')) : Promise.resolve('ws://x/live?ticket=2');
+    };
+    socket().say({ type: 'snapshot', channel: 'regions', seq: 5, data: {} });
+    client.subscribe('alerts');
+    socket().onclose!({ code: 1006 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(asked).toEqual([1, 1]);
+    expect(FakeSocket.all).toHaveLength(2);
+    socket().open();
+    expect(socket().sent).toEqual([{ type: 'subscribe', channels: [{ name: 'regions', after: 5 }, 'alerts'] }]);
+    client.close();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(FakeSocket.all).toHaveLength(2);
+  });
+
+  test('a session that has ended is not tried again until somebody wants it', () => {
+    socket().onclose!({ code: 4401 });
+    vi.advanceTimersByTime(60_000);
+    expect([states.at(-1), FakeSocket.all.length]).toEqual(['ended', 1]);
+    client.retryNow();
+    expect(FakeSocket.all).toHaveLength(2);
   });
 
   test('waits longer after each failure, twelve and a half seconds at most, and subscribes again', () => {
