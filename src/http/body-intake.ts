@@ -113,6 +113,11 @@ export class BodyIntake {
     this.counts.bufferedBytes -= bytes;
   }
 
+  /** Of unfinished bodies and of those being inflated. */
+  get bufferedBytes(): number {
+    return this.counts.bufferedBytes;
+  }
+
   stats(): BodyIntakeStats {
     return { collecting: this.unfinished.size, ...this.counts };
   }

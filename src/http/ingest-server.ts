@@ -13,6 +13,13 @@ import { codingOfContentEncoding, formatOfContentType } from './ingest-media-typ
 
 export const INGEST_LIMITS_DEFAULT: BodyLimits = { bodyBytesMax: BODY_BYTES_MAX, ...BODY_LIMITS_DEFAULT };
 
+/**
+ * After a body that was read for nothing, as queues were full, others are taken in only so far together: sixty usual batches, more than are decoded before the next comes. A thousand senders of an
+ * overloaded engine would have 50 MB of it filled with bodies that are going to be refused.
+ */
+const PRESSED_BYTES_MAX = 8 * 1024 * 1024;
+const PRESSED_MS = 1_000;
+
 export interface IngestServerOptions {
   host: string;
   /** 0 for a free one. */
@@ -55,7 +62,7 @@ export async function startIngestServer(options: IngestServerOptions, modules: I
   const { requestIdPrefix } = options;
   const front = new HttpFront({ name: 'ingest server', portSetting: 'SEG_INGEST_PORT', requestIdPrefix, onFault: modules.onFault }, modules);
   const intake = new BodyIntake(options.limits, modules);
-  const route = new IngestRoute(modules.ingest, intake);
+  const route = new IngestRoute(modules.ingest, intake, modules.clock);
   front.route('/ingest', { POST: (exchange, head) => route.receive(exchange, head) });
   front.routeRest('Readings are sent with POST /ingest.');
   try {
@@ -79,10 +86,14 @@ class IngestRoute {
   private readonly ingest: IngestPort;
   private readonly intake: BodyIntake;
   private readonly inflater: ContentInflater;
+  private readonly clock: Clock;
+  /** Monotonic: until when bodies are taken in sparingly. */
+  private pressedUntilMs = 0;
 
-  constructor(ingest: IngestPort, intake: BodyIntake) {
+  constructor(ingest: IngestPort, intake: BodyIntake, clock: Clock) {
     this.ingest = ingest;
     this.intake = intake;
+    this.clock = clock;
     this.inflater = new ContentInflater(intake);
   }
 
@@ -101,6 +112,10 @@ class IngestRoute {
     const refusal = this.ingest.refuseUnread();
     if (refusal !== null) {
       answerRefusal(exchange, refusal);
+      return;
+    }
+    if (this.isPressed() && this.intake.bufferedBytes > PRESSED_BYTES_MAX) {
+      exchange.problem(OVERLOADED_BODIES);
       return;
     }
     this.intake.collectBody(exchange, head, (body) => {
@@ -137,11 +152,24 @@ class IngestRoute {
     if (trace !== null) trace.child('receive', { startMs: trace.startMs, attributes: { 'http.request.body.size': body.byteLength } }).end();
     const answer = (result: IngestSummary | IngestRefusal): void => {
       const acknowledging = trace === null ? null : trace.child('acknowledge');
-      if ('status' in result) answerRefusal(exchange, result);
+      if ('status' in result) this.refuse(exchange, result);
       else exchange.reply(202, 'application/json', summaryDocument(result));
       acknowledging?.end();
     };
     this.ingest.ingest(body, format, answer, trace);
+  }
+
+  private refuse(exchange: Exchange, refusal: IngestRefusal): void {
+    if (refusal.status === 429) this.pressedUntilMs = this.clock.monotonic() + PRESSED_MS;
+    answerRefusal(exchange, refusal);
+  }
+
+  /** Asked of every request, and mostly without a look at the clock. */
+  private isPressed(): boolean {
+    if (this.pressedUntilMs === 0) return false;
+    if (this.clock.monotonic() < this.pressedUntilMs) return true;
+    this.pressedUntilMs = 0;
+    return false;
   }
 }
 

@@ -190,6 +190,26 @@ describe('answers', () => {
     connection.destroy();
   });
 
+  it('takes in few bodies at once after one that was read for nothing, and as many as ever a second later', async () => {
+    const { server, port, post } = await start();
+    const hogs = await Promise.all([1, 2, 3].map(() => RawConnection.open(server.port)));
+    for (const hog of hogs) hog.write(head(5_000_000) + ' '.repeat(4_000_000));
+    await until(() => server.stats().bodies.bufferedBytes > 8 * 1024 * 1024, 'the bodies are held');
+    expect((await post('x')).status).toBe(202);
+    port.respond = (done) => done({ status: 429, code: 'overloaded', message: 'Full.', retryAfterSeconds: 1 });
+    expect((await post('x')).status).toBe(429);
+    port.respond = (done) => done(accepted(1));
+    const seen = port.bodies.length;
+    const refused = await RawConnection.open(server.port);
+    refused.write(head(200_000));
+    expect(await refused.answer()).toMatchObject({ status: 429, headers: { 'retry-after': '1' } });
+    refused.destroy();
+    expect(port.bodies).toHaveLength(seen);
+    await sleep(1_100);
+    expect((await post('x')).status).toBe(202);
+    for (const hog of hogs) hog.destroy();
+  });
+
   it('survives a client that goes away before its answer', async () => {
     const { server, port, post } = await start();
     const waiting: Done[] = [];
