@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StagedStore } from '../../src/actors/tariffs/staged-store.ts';
 import { TariffBook, type TariffSubject } from '../../src/actors/tariffs/tariff-book.ts';
+import type { TariffDocument } from '../../src/actors/tariffs/tariff-document.ts';
 import { dateOf } from '../../src/actors/tariffs/calendar.ts';
 import { dayNumber } from '../../src/actors/people/local-time.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
@@ -42,6 +43,18 @@ function naive(puts: readonly Put[], { meterId, region, customerClass, tariffId 
 }
 
 describe('the book of tariffs', () => {
+  test('has documents that were stored before with what they did not know', async () => {
+    const store = new MemoryStore({ takeCommit: async () => {} });
+    const staged = new StagedStore(store);
+    const { metering: { creditPays: _pays, creditPeriods: _periods, yearEndEnergy: _energy, ...metering }, ...rest } = flatTariff();
+    new TariffBook(staged).put({ ...rest, metering } as TariffDocument, null, 'Ada', 0);
+    staged.flush();
+    await store.commit();
+    const again = new TariffBook(new StagedStore(store));
+    again.load();
+    expect(again.find('flat', 1).document).toEqual(flatTariff());
+  });
+
   test('says for each day of a stretch what looking at all versions says, before and after a restart', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(put, { maxLength: 8 }), fc.array(subject, { minLength: 1, maxLength: 4 }), day, day, async (raw, subjects, a, b) => {

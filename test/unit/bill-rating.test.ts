@@ -414,5 +414,7 @@ describe('a bill', () => {
       'VAT 19 %: 19 % of 12 EUR = 2.28 EUR, for 2026-07-01 to 2026-07-31 (t version 1).',
     ]);
     expect(explainLine({ ...bill.lines[2], to: '2026-07-02' }, 'EUR')).toMatch(/for 2026-07-01 \(t/);
+    const credited = billFor([stretch(tariffOf({ metering: { method: 'netMetering', creditPeriods: 'together' }, charges: [flatEnergy('0.1')] }), steady())], { carried: { ...NOTHING_CARRIED, creditKwh: { 'any/*': '44' } } });
+    expect(explainLine(credited.bill.lines[0], 'EUR')).toBe('Energy credit, taken off what was used: 44 kWh that are not charged, for 2026-07-01 to 2026-07-31 (t version 1).');
   });
 });

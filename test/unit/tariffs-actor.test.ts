@@ -288,6 +288,35 @@ describe('corrections', () => {
 });
 
 describe('costs', () => {
+  test('are explained line by line where credits in kWh and in money go from one to the next', async () => {
+    const world = await TariffsWorld.start();
+    const metering = { method: 'netMetering', creditPeriods: 'together', yearEndMonth: 8, yearEndPrice: '0.40', yearEndEnergy: 'netOfYear', creditPays: 'energy', yearEndCredit: 'kept' };
+    await world.putTariff(flatTariff({ metering }));
+    world.addMeter('m1', -10_000, '2026-06-30T22:00:00Z', '2026-07-31T22:00:00Z');
+    for (let quarter = quarterOf('2026-07-31T22:00:00Z'); quarter < quarterOf('2026-09-30T22:00:00Z'); quarter++) world.fleet.count('m1', quarter, 6_000);
+    await world.makeAgreement(agreementOf('m1', { movedIn: '2026-07-01' }));
+    for (const [day, month] of [['2026-08-02', '2026-07'], ['2026-09-02', '2026-08'], ['2026-10-02', '2026-09']]) {
+      await world.jumpTo(`${day}T00:00:00Z`);
+      expect(await world.bill(month)).toMatchObject({ state: 'done', failed: 0 });
+    }
+    const explained = await Promise.all(['INV-2026-000001', 'INV-2026-000002', 'INV-2026-000003'].map((id) => world.ask({ kind: 'explainInvoice', id })));
+    expect(explained.map(({ agrees }) => agrees)).toEqual([true, true, true]);
+    // 29.76 kWh given in July; 17.856 used in August, and the rest sold; what it is worth pays for energy in September, and for no more.
+    expect(explained[1].lines.map(({ how }) => how.replace(/, for 2026.*/, ''))).toEqual([
+      'Energy credit, taken off what was used: 17.856 kWh that are not charged',
+      'Base: 31 day × 0.30 EUR/day = 9.30 EUR',
+      expect.stringMatching(/^Energy given beyond what was used since the last settlement, settled: 11.904 kWh × -0.40 EUR\/kWh = -4.7616, rounded -4.76 EUR/),
+      'Credit kept for later bills: carried over, 4.76 EUR',
+      'VAT 20 %: 20 % of 9.3 EUR = 1.86 EUR',
+    ]);
+    expect(explained[2].lines.map(({ how }) => how.replace(/, for 2026.*/, ''))).toEqual([
+      'Energy: 17.28 kWh × 0.25 EUR/kWh = 4.32 EUR',
+      'Base: 30 day × 0.30 EUR/day = 9.00 EUR',
+      'Credit of earlier bills: carried over, -4.32 EUR',
+      'VAT 20 %: 20 % of 9 EUR = 1.80 EUR',
+    ]);
+  });
+
   test('are explained line by line, and agree with a bill that nobody changed', async () => {
     const world = await july(1);
     await world.bill('2026-07');
