@@ -1,30 +1,9 @@
+import type { AuditEntry, TokenFault } from '../actors/accounts/protocol.ts';
 import { OPEN_PRINCIPAL, type Principal } from '../model/access.ts';
 
 /** What servers ask of the accounts, at the head of every request. Questions and answers of accounts themselves are in actors/accounts/protocol.ts. */
 
-/** Why a token counts for nobody. `detail` is for people and says nothing about accounts. */
-export interface TokenFault {
-  code: 'invalid_token' | 'expired_token' | 'revoked_token';
-  detail: string;
-}
-
-/** A change that somebody made, for the append-only audit log. */
-export interface AuditEntry {
-  /** Epoch ms. */
-  at: number;
-  /** Account id, and its name as it was then. */
-  by: string;
-  byName: string;
-  /** operationId of the API, or a word of the accounts such as `login_failed`. */
-  action: string;
-  /** What it was done to: the path of the request. */
-  target: string;
-  /** HTTP status of the answer. */
-  status: number;
-  requestId: string;
-  /** IP address of the peer. */
-  address: string;
-}
+export type { AuditEntry, TokenFault };
 
 export interface AccountsPort {
   /** False: the engine runs without accounts, and `authenticate` gives OPEN_PRINCIPAL for everything. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { StagedStore } from '../../src/actors/tariffs/staged-store.ts';
+import { StagedStore } from '../../src/runtime/staged-store.ts';
 import { TariffBook, type TariffSubject } from '../../src/actors/tariffs/tariff-book.ts';
 import type { TariffDocument } from '../../src/actors/tariffs/tariff-document.ts';
 import { dateOf } from '../../src/actors/tariffs/calendar.ts';

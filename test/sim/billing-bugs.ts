@@ -6,7 +6,7 @@ import { InvoiceBook } from '../../src/actors/tariffs/invoice-book.ts';
 import { InvoiceNumbers } from '../../src/actors/tariffs/invoice-numbers.ts';
 import { Payments } from '../../src/actors/tariffs/payments.ts';
 import { RunBook } from '../../src/actors/tariffs/run-book.ts';
-import { StagedTable } from '../../src/actors/tariffs/staged-store.ts';
+import { StagedTable } from '../../src/runtime/staged-store.ts';
 import { TurnTaker } from '../../src/runtime/turn-taker.ts';
 import { replaced, type Inside, type PlantedBug } from './planted-bug.ts';
 

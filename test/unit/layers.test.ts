@@ -34,7 +34,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   '@resvg/resvg-js': /^actors\/(notifications\/templates\/curve|tariffs\/calendar)-picture\.ts$/,
   'pg-copy-streams': /^actors\/sinks\/timescale\//,
   nodemailer: /^actors\/notifications\/channels\/email\.ts$/,
-  jose: /^actors\/notifications\/channels\/service-account-token\.ts$/,
+  jose: /^actors\/(notifications\/channels\/service-account-token|accounts\/(access-tokens|oidc-issuer))\.ts$/,
   pdfkit: /^actors\/tariffs\/papers\/paper\.ts$/,
   fontkit: /^actors\/tariffs\/papers\/paper-/,
   piscina: /^engine\/invoice-print/,

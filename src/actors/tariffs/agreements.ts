@@ -1,9 +1,9 @@
 import type { Agreement, NewAgreement } from '../../model/billing.ts';
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { checkCursor, pageOf } from './record-page.ts';
+import { checkCursor, pageOf } from '../../runtime/record-page.ts';
 import type { Sequences } from './sequences.ts';
-import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 
 /** Who is billed for which meter and when: a meter has one agreement at a time at most. */
 

@@ -3,7 +3,7 @@ import type { Disputes } from './disputes.ts';
 import type { InvoiceBook } from './invoice-book.ts';
 import type { Payments } from './payments.ts';
 import type { BillingEvent } from './protocol.ts';
-import type { StagedStore } from './staged-store.ts';
+import type { StagedStore } from '../../runtime/staged-store.ts';
 
 /** Changes that are kept for a consumer that is away, some 100 MB; past it one that comes back reads everything. A run of a million invoices is told to one that keeps up. */
 export const OUTBOX_ROWS_MAX = 2_000_000;

@@ -2,9 +2,9 @@ import type { Dispute } from '../../model/billing.ts';
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { InvoiceBook } from './invoice-book.ts';
-import { checkCursor, pageOf } from './record-page.ts';
+import { checkCursor, pageOf } from '../../runtime/record-page.ts';
 import type { Sequences } from './sequences.ts';
-import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 
 const ID_DIGITS = 8;
 

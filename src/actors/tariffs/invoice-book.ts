@@ -10,7 +10,7 @@ import { InvoiceNumbers } from './invoice-numbers.ts';
 import { amountOf, amountText, negated, placesOf } from './money.ts';
 import type { InvoiceQuery } from './protocol.ts';
 import type { Sequences } from './sequences.ts';
-import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 
 /**
  * Invoices and credit notes. An agreement has one invoice for a month that stands: a draft, then the one that is issued in its place, then the one that a correction puts in the place of that. Whatever has a number

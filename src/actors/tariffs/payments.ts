@@ -3,7 +3,7 @@ import type { Invoice, Payment } from '../../model/billing.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { InvoiceBook } from './invoice-book.ts';
 import { amountOf, amountText, negated, placesOf } from './money.ts';
-import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 
 /** Characters of a reference's hash in a key: no two references of an invoice share 128 bits. */
 const REFERENCE_HEX = 32;

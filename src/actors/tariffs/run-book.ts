@@ -1,8 +1,8 @@
 import type { BillingRun } from '../../model/billing.ts';
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { checkCursor, pageOf } from './record-page.ts';
-import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
+import { checkCursor, pageOf } from '../../runtime/record-page.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 
 /** Faults of a run that are kept; `failed` counts all. */
 export const RUN_FAULTS_MAX = 1_000;

@@ -1,4 +1,4 @@
-import type { StagedStore, StagedTable } from './staged-store.ts';
+import type { StagedStore, StagedTable } from '../../runtime/staged-store.ts';
 
 /** Counters that a turn takes numbers of: each is given in the commit that uses it, so that none is lost or given twice. */
 export class Sequences {

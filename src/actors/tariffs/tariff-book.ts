@@ -1,9 +1,9 @@
 import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import { sortableNumber } from '../../runtime/record-table.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 import { patternMatcher } from '../alerts/selectors.ts';
 import type { TariffVersion } from './protocol.ts';
-import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
 import { currentDocument, type TariffDocument } from './tariff-document.ts';
 
 /** Versions of all tariffs together. What is in memory of each is some 500 bytes. */

@@ -11,7 +11,7 @@ import type { PriceBook } from './price-book.ts';
 import type { BillingEvent, MeterPlace, TariffAnswers, TariffQuestion, TariffVersion } from './protocol.ts';
 import { RunBook } from './run-book.ts';
 import { Sequences } from './sequences.ts';
-import { StagedStore } from './staged-store.ts';
+import { StagedStore } from '../../runtime/staged-store.ts';
 import { TariffBook, type TariffSubject } from './tariff-book.ts';
 import { WatchList } from './watch-list.ts';
 

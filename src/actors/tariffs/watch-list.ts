@@ -1,4 +1,4 @@
-import { afterPrefix, type StagedStore, type StagedTable } from './staged-store.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 
 /** An issued invoice whose energy may still change. */
 export interface Watched {

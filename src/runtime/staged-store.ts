@@ -1,5 +1,5 @@
-import { RecordTable, type KeyedRecord } from '../../runtime/record-table.ts';
-import type { Store } from '../../runtime/store.ts';
+import { RecordTable, type KeyedRecord } from './record-table.ts';
+import type { Store } from './store.ts';
 
 /**
  * Tables of a supervisor whose records are too many for memory: what a turn changes is seen by the rest of the turn at once, is queued in the store by `flush`, and forgotten by `settle` when it is committed.

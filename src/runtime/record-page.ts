@@ -1,5 +1,5 @@
-import type { Page } from '../../model/queries.ts';
-import { OperationalError } from '../../runtime/errors.ts';
+import type { Page } from '../model/queries.ts';
+import { OperationalError } from './errors.ts';
 
 /** The first `limit` of what a range gives that `pick` makes something of; the cursor is what `cursorOf` says of the last. */
 export function pageOf<Row, T>(rows: Iterable<Row>, limit: number, pick: (row: Row) => T | null, cursorOf: (record: T) => string): Page<T> {

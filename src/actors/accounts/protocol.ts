@@ -1,0 +1,253 @@
+import type { MeterId, RegionId } from '../../model/ids.ts';
+import type { Role } from '../../model/access.ts';
+import type { Page } from '../../model/queries.ts';
+
+/** What accounts are asked, and what they answer. Questions reject with OperationalErrors of the codes that stand beside them. */
+
+/** Why a token counts for nobody. `detail` is for people and says nothing about accounts. */
+export interface TokenFault {
+  code: 'invalid_token' | 'expired_token' | 'revoked_token';
+  detail: string;
+}
+
+/** A change that somebody made, for the append-only audit log. */
+export interface AuditEntry {
+  /** Epoch ms. */
+  at: number;
+  /** Account id, and its name as it was then. */
+  by: string;
+  byName: string;
+  /** operationId of the API, or a word of the accounts such as `login_failed`. */
+  action: string;
+  /** What it was done to: the path of the request. */
+  target: string;
+  /** HTTP status of the answer. */
+  status: number;
+  requestId: string;
+  /** IP address of the peer. */
+  address: string;
+}
+
+/** As it is kept: each entry carries the hash of the one before, so that none can be changed or taken out of the middle unseen. */
+export interface AuditRecord extends AuditEntry {
+  /** From 1 on, without gaps. */
+  seq: number;
+  /** SHA-256 in hex of the entry before; 64 zeros before the first. */
+  before: string;
+  /** SHA-256 in hex of this one. */
+  hash: string;
+}
+
+/** Where a request comes from. */
+export interface Peer {
+  address: string;
+  requestId: string;
+  /** As the client says; cut to its bound. */
+  userAgent: string;
+}
+
+/** Who changes something, and from where. */
+export interface Changer extends Peer {
+  id: string;
+  name: string;
+}
+
+export interface Preferences {
+  /** Language of pages and mails, IANA zone, look; null: as the browser says. */
+  locale: 'de' | 'en' | null;
+  zone: string | null;
+  theme: 'light' | 'dark' | null;
+}
+
+/** A person, or a program that logs in as one. Hashes and tokens are in records of their own. */
+export interface User {
+  id: string;
+  /** In small letters; null where another issuer vouches for the person and names none. */
+  email: string | null;
+  name: string;
+  role: Role;
+  /** Of a consumer. */
+  meters: MeterId[];
+  /** Of an operator. */
+  regions: RegionId[] | 'all';
+  isDisabled: boolean;
+  /** As another issuer calls them; null: they log in here. */
+  external: { issuer: string; subject: string } | null;
+  preferences: Preferences;
+  /** Epoch ms. */
+  createdAt: number;
+  lastLoginAt: number | null;
+  /** Rises with every change but a log-in. */
+  version: number;
+}
+
+/** `null`: as it was. */
+export interface UserChange {
+  name?: string;
+  role?: Role;
+  meters?: readonly MeterId[];
+  regions?: readonly RegionId[] | 'all';
+  isDisabled?: boolean;
+  preferences?: Preferences;
+}
+
+export interface NewUser {
+  email: string;
+  name: string;
+  role: Role;
+  meters: readonly MeterId[];
+  regions: readonly RegionId[] | 'all';
+}
+
+/** A log-in that goes on. */
+export interface Session {
+  id: string;
+  userId: string;
+  createdAt: number;
+  lastUsedAt: number;
+  /** When it ends unless it is used before. */
+  expiresAt: number;
+  /** Of the last use. */
+  address: string;
+  userAgent: string;
+}
+
+export interface LogIn {
+  user: User;
+  sessionId: string;
+  accessToken: string;
+  accessExpiresAt: number;
+  refreshToken: string;
+  refreshExpiresAt: number;
+}
+
+/** What a device key may send readings of. */
+export type DeviceScope = 'all' | { meters: MeterId[] } | { regions: RegionId[] };
+
+export interface DeviceKey {
+  id: string;
+  name: string;
+  scope: DeviceScope;
+  createdAt: number;
+  /** Name of who made it. */
+  createdBy: string;
+  expiresAt: number | null;
+  revokedAt: number | null;
+  lastUsedAt: number | null;
+}
+
+/** A key as ingest threads know it. */
+export interface DeviceKeyRow {
+  /** SHA-256 of the key, hex. */
+  hash: string;
+  id: string;
+  scope: DeviceScope;
+  /** Epoch ms; null: never. */
+  expiresAt: number | null;
+}
+
+/** What has become of device keys: rows that count from now on, and hashes of those that do not. */
+export interface DeviceKeyChange {
+  rows: readonly DeviceKeyRow[];
+  removed: readonly string[];
+}
+
+export interface MeterAssignment {
+  meterId: MeterId;
+  /** Id or e-mail address of a user. */
+  user: string;
+  /** False takes it away. */
+  isAssigned: boolean;
+}
+
+export interface AssignmentOutcome {
+  meterId: MeterId;
+  user: string;
+  outcome: 'assigned' | 'removed' | 'unchanged' | 'unknown_user' | 'not_a_consumer' | 'too_many_meters';
+}
+
+export interface UserQuery {
+  role: Role | null;
+  /** Beginning of an e-mail address. */
+  emailPrefix: string | null;
+  limit: number;
+  cursor: string | null;
+}
+
+export interface AuditQuery {
+  /** Account id. */
+  by: string | null;
+  action: string | null;
+  /** [from, to), epoch ms. */
+  from: number;
+  to: number;
+  limit: number;
+  cursor: string | null;
+}
+
+export type AccountQuestion =
+  /** `wrong_credentials`, `password_change_required`, `too_many_attempts` (`retryAfterMs`), `password_login_off`. */
+  | { kind: 'logIn'; email: string; password: string; peer: Peer }
+  /** `invalid_refresh_token` */
+  | { kind: 'refresh'; refreshToken: string; peer: Peer }
+  /** Of any token: one that is none has nothing to end. */
+  | { kind: 'logOut'; refreshToken: string | null; sessionId: string | null; peer: Peer }
+  | { kind: 'endSessions'; userId: string; by: Changer }
+  /** `unknown_session` */
+  | { kind: 'endSession'; userId: string; sessionId: string; by: Changer }
+  | { kind: 'sessions'; userId: string }
+  /** As logIn, and `bad_password`. Every log-in of the account ends, and another begins. */
+  | { kind: 'changePassword'; email: string; password: string; newPassword: string; peer: Peer }
+  /** `registration_off`, `too_many_mails` */
+  | { kind: 'register'; email: string; name: string; peer: Peer }
+  /** `invalid_link`, `bad_password`. Makes the account that somebody registered for. */
+  | { kind: 'verify'; token: string; password: string; peer: Peer }
+  /** `mail_off`, `too_many_mails`. The same whether there is such an account or not. */
+  | { kind: 'requestReset'; email: string; peer: Peer }
+  /** `invalid_link`, `bad_password` */
+  | { kind: 'confirmReset'; token: string; password: string; peer: Peer }
+  | { kind: 'user'; id: string }
+  /** `bad_cursor` */
+  | { kind: 'users'; query: UserQuery }
+  /** `email_taken`. Gives a one-time password. */
+  | { kind: 'makeUser'; user: NewUser; by: Changer }
+  /** `unknown_user`, `stale_version`, `last_admin`, `bad_access` */
+  | { kind: 'changeUser'; id: string; version: number | null; change: UserChange; by: Changer }
+  /** `unknown_user`, `last_admin` */
+  | { kind: 'removeUser'; id: string; version: number | null; by: Changer }
+  /** `unknown_user`, `external_user`. Gives a one-time password; every log-in of the account ends. */
+  | { kind: 'resetPassword'; id: string; by: Changer }
+  | { kind: 'assignMeters'; assignments: readonly MeterAssignment[]; by: Changer }
+  | { kind: 'deviceKeys'; limit: number; cursor: string | null }
+  /** `too_many` */
+  | { kind: 'makeDeviceKey'; name: string; scope: DeviceScope; expiresAt: number | null; by: Changer }
+  /** `unknown_device_key` */
+  | { kind: 'revokeDeviceKey'; id: string; by: Changer }
+  /** `bad_cursor` */
+  | { kind: 'auditLog'; query: AuditQuery };
+
+export interface AccountAnswers {
+  logIn: LogIn;
+  refresh: LogIn;
+  logOut: null;
+  endSessions: number;
+  endSession: null;
+  sessions: Session[];
+  changePassword: LogIn;
+  register: null;
+  verify: User;
+  requestReset: null;
+  confirmReset: null;
+  user: User | null;
+  users: Page<User>;
+  makeUser: { user: User; oneTimePassword: string };
+  changeUser: User;
+  removeUser: null;
+  resetPassword: { user: User; oneTimePassword: string };
+  assignMeters: AssignmentOutcome[];
+  deviceKeys: Page<DeviceKey>;
+  /** The key itself is shown this once. */
+  makeDeviceKey: { deviceKey: DeviceKey; key: string };
+  revokeDeviceKey: DeviceKey;
+  auditLog: Page<AuditRecord>;
+}

@@ -1,0 +1,191 @@
+import { randomBytes } from 'node:crypto';
+import type { AccountsNews } from '../actors/accounts/accounts-state.ts';
+import { AccountsActor, type AccountMails, type AccountsOptions, type ForeignTokens } from '../actors/accounts/actor.ts';
+import { PasswordHashing } from '../actors/accounts/password-hashing.ts';
+import type { AccountQuestion, AuditEntry, DeviceKeyChange, DeviceKeyRow, TokenFault } from '../actors/accounts/protocol.ts';
+import { StreamTickets } from '../actors/accounts/stream-tickets.ts';
+import type { AccountDesk, AccountSettingsShape } from '../http/account-desk.ts';
+import type { CookieSettings } from '../http/refresh-cookie.ts';
+import type { Principal } from '../model/access.ts';
+import type { Clock, TimerHandle, Timers } from '../runtime/clock.ts';
+import type { Log } from '../runtime/log.ts';
+import type { Store } from '../runtime/store.ts';
+
+/** Accounts on the main thread: the store stays open; the actor over it is made anew when a commit failed, as after a full disk. Audit entries of others wait meanwhile. */
+
+const RESTART_MS = 1_000;
+/** Entries of the API that wait to be written: some seconds of writes. What is past it is lost, and the log says so. */
+const ENTRIES_WAITING_MAX = 10_000;
+/** Written in one turn. */
+const ENTRIES_AT_ONCE = 256;
+
+export interface EngineAccountsModules {
+  clock: Clock;
+  timers: Timers;
+  log: Log;
+  mails: AccountMails | null;
+  foreign: ForeignTokens | null;
+  /** Tells whoever starts the engine the password of the first admin; it is nowhere else. */
+  onFirstAdmin(email: string, oneTimePassword: string): void;
+  hashing?: PasswordHashing;
+}
+
+type ChangeListener = Parameters<AccountDesk['onChange']>[0];
+type KeysListener = (change: DeviceKeyChange) => void;
+
+export class EngineAccounts implements AccountDesk {
+  readonly isOn = true;
+  readonly settings: AccountSettingsShape;
+  readonly cookie: CookieSettings;
+  // TypeScript does not see that a method of the port's own type is one.
+  readonly ask = ((question: AccountQuestion) => this.actor.ask(question as never)) as unknown as AccountDesk['ask'];
+  private readonly store: Store;
+  private readonly options: AccountsOptions;
+  private readonly modules: EngineAccountsModules;
+  private readonly hashing: PasswordHashing;
+  private readonly tickets = new StreamTickets(randomBytes);
+  private readonly listeners = new Set<ChangeListener>();
+  private readonly keysListeners = new Set<KeysListener>();
+  private actor: AccountsActor;
+  private waiting: AuditEntry[] = [];
+  private writing: Promise<void> | null = null;
+  private entriesLost = 0;
+  private restart: TimerHandle | null = null;
+  private isStopped = false;
+
+  /** `store` is the accounts' from now on, and closed by `stop`. */
+  constructor(store: Store, options: AccountsOptions, pages: { settings: AccountSettingsShape; cookie: CookieSettings }, modules: EngineAccountsModules) {
+    this.store = store;
+    this.options = options;
+    this.settings = pages.settings;
+    this.cookie = pages.cookie;
+    this.modules = modules;
+    this.hashing = modules.hashing ?? new PasswordHashing();
+    this.actor = this.makeActor();
+  }
+
+  /** Rejects with what the store fails with. */
+  start(): Promise<void> {
+    return this.actor.start();
+  }
+
+  authenticate(token: string): Principal | TokenFault | Promise<Principal | TokenFault> {
+    return this.actor.authenticate(token);
+  }
+
+  makeTicket({ id, sessionId }: { id: string; sessionId: string | null }): { ticket: string; expiresAt: number } {
+    return this.tickets.make(id, sessionId, this.modules.clock.now());
+  }
+
+  spendTicket(ticket: string): Principal | TokenFault {
+    const found = this.tickets.spend(ticket, this.modules.clock.now());
+    return found === null ? NO_TICKET : this.actor.principalOf(found.userId, found.sessionId);
+  }
+
+  jwks(): { keys: readonly object[] } {
+    return this.actor.jwks();
+  }
+
+  audit(entry: AuditEntry): void {
+    if (this.waiting.length >= ENTRIES_WAITING_MAX) {
+      this.entriesLost++;
+      return;
+    }
+    this.waiting.push(entry);
+    void this.writeEntries();
+  }
+
+  onChange(listener: ChangeListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** All device keys that count, for an ingest thread that starts; changes come to `listener` from then on. Gives what ends that. */
+  async followDeviceKeys(listener: KeysListener): Promise<{ rows: DeviceKeyRow[]; end: () => void }> {
+    this.keysListeners.add(listener);
+    const end = (): void => void this.keysListeners.delete(listener);
+    try {
+      return { rows: await this.actor.deviceKeyRows(), end };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Of a device key by an ingest thread. */
+  noteUse(id: string, at: number): void {
+    this.actor.noteUse(id, at);
+  }
+
+  /** Writes what waits, and closes the store. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.restart?.cancel();
+    await this.writeEntries();
+    await this.actor.stop();
+    await this.store.close();
+  }
+
+  private makeActor(): AccountsActor {
+    const { clock, timers, log, mails, foreign, onFirstAdmin } = this.modules;
+    return new AccountsActor(this.options, {
+      store: this.store,
+      clock,
+      timers,
+      log,
+      random: randomBytes,
+      hashing: this.hashing,
+      mails,
+      foreign,
+      onNews: (news) => this.tell(news),
+      onFirstAdmin,
+      onFailure: () => this.restartSoon(),
+    });
+  }
+
+  private restartSoon(): void {
+    if (this.isStopped || this.restart !== null) return;
+    this.restart = this.modules.timers.after(RESTART_MS, () => {
+      this.restart = null;
+      const next = this.makeActor();
+      next.start().then(
+        () => {
+          this.actor = next;
+          this.modules.log.info({}, 'accounts can be changed again');
+          void this.writeEntries();
+        },
+        () => this.restartSoon(),
+      );
+    });
+  }
+
+  private tell({ access, deviceKeys }: AccountsNews): void {
+    for (const { userId, sessionId } of access) {
+      const now = sessionId === null ? this.actor.accountOf(userId) : this.actor.principalOf(userId, sessionId);
+      for (const listener of this.listeners) listener(userId, sessionId, 'code' in now ? null : now);
+    }
+    if (deviceKeys.rows.length > 0 || deviceKeys.removed.length > 0) for (const listener of this.keysListeners) listener(deviceKeys);
+  }
+
+  private writeEntries(): Promise<void> {
+    this.writing ??= this.writeAll().finally(() => (this.writing = null));
+    return this.writing;
+  }
+
+  /** In order, some at a time; those that cannot be written stay. */
+  private async writeAll(): Promise<void> {
+    try {
+      while (this.waiting.length > 0) {
+        const entries = this.waiting.slice(0, ENTRIES_AT_ONCE);
+        await this.actor.audit(entries);
+        this.waiting.splice(0, entries.length);
+      }
+      if (this.entriesLost > 0) this.modules.log.error({ entries: this.entriesLost }, 'audit entries were lost, as they could not be written for too long');
+      this.entriesLost = 0;
+    } catch {
+      // They are written when the accounts go on.
+    }
+  }
+}
+
+const NO_TICKET: TokenFault = { code: 'invalid_token', detail: 'The ticket is none, is spent, or is too old. POST /api/v1/auth/stream-tickets gives another.' };

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { DeviceKeyChange } from '../../src/actors/accounts/protocol.ts';
+import { PasswordHashing } from '../../src/actors/accounts/password-hashing.ts';
+import { EngineAccounts } from '../../src/engine/engine-accounts.ts';
+import type { Principal } from '../../src/model/access.ts';
+import { nullLog } from '../../src/runtime/log.ts';
+import { MemoryStore } from '../../src/runtime/memory-store.ts';
+import { VirtualTime } from '../../src/runtime/virtual-time.ts';
+import { meters, PASSWORD, PEER, refusal, regions, ROOT, START_MS } from '../support/accounts-world.ts';
+
+async function started(): Promise<{ accounts: EngineAccounts; store: MemoryStore; time: VirtualTime }> {
+  const store = new MemoryStore();
+  const time = new VirtualTime(START_MS);
+  const options = { issuer: 'urn:seg:test', codeKey: new Uint8Array(32), registration: false, keyLifeMs: 86_400_000, passwordLogIn: 'all' } as const;
+  const settings = { accounts: 'on', registration: false, mail: false, passwords: true, oidc: null } as const;
+  const accounts = new EngineAccounts(store, options, { settings, cookie: { isSecure: false } }, { clock: time, timers: time, log: nullLog, mails: null, foreign: null, onFirstAdmin: () => {}, hashing: new PasswordHashing({ logN: 1, r: 1, p: 1 }) });
+  await accounts.start();
+  return { accounts, store, time };
+}
+
+async function addUser(accounts: EngineAccounts, email: string) {
+  const { user, oneTimePassword } = await accounts.ask({ kind: 'makeUser', user: { email, name: '', role: 'consumer', meters: meters('m-1'), regions: [] }, by: ROOT });
+  const logIn = await accounts.ask({ kind: 'changePassword', email, password: oneTimePassword, newPassword: PASSWORD, peer: PEER });
+  return { ...logIn, id: user.id };
+}
+
+const entry = (n: number) => ({ at: n, by: 'usr_1', byName: 'ada', action: 'putTariff', target: `/x/${n}`, status: 200, requestId: '', address: '' });
+const audited = async (accounts: EngineAccounts): Promise<string[]> => (await accounts.ask({ kind: 'auditLog', query: { by: null, action: 'putTariff', from: 0, to: Infinity, limit: 1_000, cursor: null } })).data.map(({ target }) => target);
+
+describe('accounts of an engine', () => {
+  it('tell whoever keeps something open what somebody may do from now on', async () => {
+    const { accounts } = await started();
+    const { id, sessionId, accessToken, refreshToken } = await addUser(accounts, 'ada@example.org');
+    const other = await accounts.ask({ kind: 'logIn', email: 'ada@example.org', password: PASSWORD, peer: PEER });
+    const heard: [string, string | null, Principal['role'] | null][] = [];
+    const end = accounts.onChange((userId, session, now) => heard.push([userId, session, now?.role ?? null]));
+    await accounts.ask({ kind: 'changeUser', id, version: null, change: { role: 'operator', regions: regions('north') }, by: ROOT });
+    expect(heard.splice(0)).toEqual([[id, null, 'operator']]);
+    await accounts.ask({ kind: 'logOut', refreshToken, sessionId: null, peer: PEER });
+    expect(heard.splice(0)).toEqual([[id, sessionId, null]]);
+    await accounts.ask({ kind: 'resetPassword', id, by: ROOT });
+    // The log-in that was left ends; the account itself goes on.
+    expect(heard.splice(0)).toEqual([[id, other.sessionId, null], [id, null, 'operator']]);
+    await accounts.ask({ kind: 'changeUser', id, version: null, change: { isDisabled: true }, by: ROOT });
+    expect(heard.splice(0)).toEqual([[id, null, null]]);
+    end();
+    await accounts.ask({ kind: 'changeUser', id, version: null, change: { isDisabled: false }, by: ROOT });
+    expect(heard).toEqual([]);
+    expect(accounts.authenticate(accessToken)).toBeDefined();
+  });
+
+  it('give a ticket for a stream that counts once, and no longer than the log-in', async () => {
+    const { accounts } = await started();
+    const { id, sessionId, refreshToken } = await addUser(accounts, 'ada@example.org');
+    const { ticket } = accounts.makeTicket({ id, sessionId });
+    expect(accounts.spendTicket(ticket)).toMatchObject({ id, sessionId });
+    expect(accounts.spendTicket(ticket)).toMatchObject({ code: 'invalid_token' });
+    const late = accounts.makeTicket({ id, sessionId });
+    await accounts.ask({ kind: 'logOut', refreshToken, sessionId: null, peer: PEER });
+    expect(accounts.spendTicket(late.ticket)).toMatchObject({ code: 'revoked_token' });
+  });
+
+  it('tell ingest threads of device keys, from all that there are on', async () => {
+    const { accounts } = await started();
+    const first = await accounts.ask({ kind: 'makeDeviceKey', name: 'a', scope: 'all', expiresAt: null, by: ROOT });
+    const heard: DeviceKeyChange[] = [];
+    const { rows, end } = await accounts.followDeviceKeys((change) => heard.push(change));
+    expect(rows.map(({ id }) => id)).toEqual([first.deviceKey.id]);
+    const second = await accounts.ask({ kind: 'makeDeviceKey', name: 'b', scope: { meters: meters('m-1') }, expiresAt: null, by: ROOT });
+    await accounts.ask({ kind: 'revokeDeviceKey', id: first.deviceKey.id, by: ROOT });
+    expect(heard.map((change) => [change.rows.map(({ id }) => id), change.removed])).toEqual([[[second.deviceKey.id], []], [[], [rows[0].hash]]]);
+    end();
+    await accounts.ask({ kind: 'revokeDeviceKey', id: second.deviceKey.id, by: ROOT });
+    expect(heard).toHaveLength(2);
+  });
+
+  it('go on by themselves after a full disk, and write down what was done meanwhile', async () => {
+    const { accounts, store, time } = await started();
+    const { accessToken, id } = await addUser(accounts, 'ada@example.org');
+    for (let n = 1; n <= 300; n++) accounts.audit(entry(n));
+    store.failNext('storage_full', 2);
+    await time.advanceSettled(0);
+    accounts.audit(entry(301));
+    expect(await refusal(accounts.ask({ kind: 'users', query: { role: null, emailPrefix: null, limit: 1, cursor: null } }))).toBe('unavailable');
+    expect(await accounts.authenticate(accessToken)).toMatchObject({ id });
+    await time.advanceSettled(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await time.advanceSettled(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await audited(accounts)).toEqual(Array.from({ length: 301 }, (_, i) => `/x/${301 - i}`));
+    expect(await accounts.authenticate(accessToken)).toMatchObject({ id });
+  });
+
+  it('write what waits before they stop', async () => {
+    const { accounts, store } = await started();
+    for (let n = 1; n <= 600; n++) accounts.audit(entry(n));
+    await accounts.stop();
+    const time = new VirtualTime(START_MS);
+    const again = new EngineAccounts(store, { issuer: 'urn:seg:test', codeKey: new Uint8Array(32), registration: false, keyLifeMs: 86_400_000, passwordLogIn: 'none' }, { settings: { accounts: 'on', registration: false, mail: false, passwords: false, oidc: null }, cookie: { isSecure: false } }, { clock: time, timers: time, log: nullLog, mails: null, foreign: null, onFirstAdmin: () => {} });
+    await again.start();
+    expect(await audited(again)).toHaveLength(600);
+  });
+});
