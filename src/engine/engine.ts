@@ -144,6 +144,7 @@ class RunningEngine implements Engine {
   /** The system's, or one that faults can move. */
   private readonly clock: SharedClock;
   private readonly timers: TimerHandle[] = [];
+  private readonly version: string;
   private readonly requestIdPrefix = randomBytes(4).toString('hex');
   private readonly tracingOptions: TracingOptions | null;
   /** Of the gateway's requests. */
@@ -157,6 +158,7 @@ class RunningEngine implements Engine {
     const plan = plans.kafka;
     this.config = config;
     this.log = log;
+    this.version = version;
     this.failed = new Promise((resolve) => (this.fail = resolve));
     this.tracingOptions = config.otlpUrl === null ? null : { url: config.otlpUrl, sampleRatio: config.traceSample, version, instance: this.requestIdPrefix };
     this.faults = config.faultInjection ? new FaultInjection(this.threads, CONTROL_DEADLINE_MS) : null;
@@ -287,6 +289,7 @@ class RunningEngine implements Engine {
         port: config.httpPort,
         queriesInFlightMax: config.queriesInFlightMax,
         requestIdPrefix: this.requestIdPrefix,
+        version: this.version,
         staticFiles: loadStaticFiles(),
         ownHosts,
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },

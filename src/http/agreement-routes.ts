@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Agreement } from '../model/billing.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { customerClassField, customerField, dateField, tariffIdField } from './billing-fields.ts';
+import { agreementSchema } from './billing-schemas.ts';
 import { byField, bodyFaults, invalidBody } from './body-fields.ts';
 import type { Answer, GatewayRoutes } from './gateway-routes.ts';
 import { mergedJson } from './json-merge.ts';
@@ -11,6 +12,7 @@ import type { Problem } from './problem-details.ts';
 import { cursorParameter, idParameter, isProblem, limitParameter } from './query-parameters.ts';
 import { sentence } from './supervisor-refusals.ts';
 import { agreementScope } from './thing-scopes.ts';
+import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/agreements';
@@ -36,8 +38,8 @@ export function addAgreementRoutes(routes: GatewayRoutes): void {
   const { tariffs } = routes;
 
   routes.serve(BASE, {
-    GET: routes.read({ id: 'listAgreements', summary: 'Agreements, in order of their meters', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'named-meter' } }, listQuery, async ({ query: { meterId = null, limit, cursor = null } }) => ({ document: pageShape(await tariffs.ask({ kind: 'agreements', meterId, limit, cursor }), (agreement) => agreement) })),
-    POST: routes.write({ id: 'createAgreement', summary: 'Somebody is billed for a meter from a day on', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' } }, newAgreement, ({ body: { by, ...agreement } }) =>
+    GET: routes.read({ id: 'listAgreements', summary: 'Agreements, in order of their meters', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(agreementSchema) }, listQuery, async ({ query: { meterId = null, limit, cursor = null } }) => ({ document: pageShape(await tariffs.ask({ kind: 'agreements', meterId, limit, cursor }), (agreement) => agreement) })),
+    POST: routes.write({ id: 'createAgreement', summary: 'Somebody is billed for a meter from a day on', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' }, response: agreementSchema, creates: true }, newAgreement, ({ body: { by, ...agreement } }) =>
       namingThings(async () => {
         const made = await tariffs.ask({ kind: 'makeAgreement', agreement, by });
         return { ...shown(made), location: `${BASE}/${encodeURIComponent(made.id)}` };
@@ -46,8 +48,8 @@ export function addAgreementRoutes(routes: GatewayRoutes): void {
   });
 
   routes.serve(`${BASE}/:id`, {
-    GET: routes.read({ id: 'getAgreement', summary: 'An agreement', tag: 'Tariffs', access: { roles: EVERYBODY, scope: agreementScope(tariffs) } }, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'agreement', id }))),
-    PATCH: routes.write({ id: 'changeAgreement', summary: 'Changes customer, tariff or end of an agreement', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' } }, change, async ({ path: [id], body: { by, customer: changed, tariffId, movedOut }, version }) => {
+    GET: routes.read({ id: 'getAgreement', summary: 'An agreement', tag: 'Tariffs', access: { roles: EVERYBODY, scope: agreementScope(tariffs) }, response: agreementSchema }, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'agreement', id }))),
+    PATCH: routes.write({ id: 'changeAgreement', summary: 'Changes customer, tariff or end of an agreement', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' }, response: agreementSchema }, change, async ({ path: [id], body: { by, customer: changed, tariffId, movedOut }, version }) => {
       const before = await tariffs.ask({ kind: 'agreement', id });
       const customer = changed === undefined ? undefined : patchedCustomer(before, changed);
       if (customer !== undefined && isProblem(customer)) return customer;

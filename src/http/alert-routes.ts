@@ -3,6 +3,7 @@ import { BULK_MAX, type AlertAnswers } from '../actors/alerts/protocol.ts';
 import { ALERT_STATES, ALERT_TYPES, type Alert, type AlertListQuery } from '../model/alert.ts';
 import { SEVERITIES } from '../model/anomaly.ts';
 import { isId } from '../model/ids.ts';
+import { alertDetailSchema, alertSchema, alertStatisticsSchema, bulkResolutionSchema } from './alert-schemas.ts';
 import { alertDetailShape, alertShape } from './alert-shapes.ts';
 import { byField, idField, whyField } from './body-fields.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
@@ -11,6 +12,7 @@ import { EVERYBODY, OPERATORS, type ThingScope } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { choiceParameter, cursorParameter, flagParameter, idParameter, isProblem, limitParameter, openTimeRange, rangeParameters } from './query-parameters.ts';
 import { alertScope, alertSubjects } from './thing-scopes.ts';
+import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
 /** Of what an alert is about. */
@@ -50,23 +52,23 @@ export function addAlertRoutes(routes: GatewayRoutes): void {
   const thisAlert = alertScope(alerts);
   const theseAlerts: ThingScope<object, z.output<typeof bulkResolution>> = { noun: 'alert', words: 'of what each of the alerts is about', of: ({ body }) => alertSubjects(alerts, body.ids) };
 
-  routes.get('/api/v1/alerts', { id: 'listAlerts', summary: 'Alerts that were opened in a time, newest first', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows' } }, listQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/alerts', { id: 'listAlerts', summary: 'Alerts that were opened in a time, newest first', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows' }, response: pageOf(alertSchema) }, listQuery, async ({ query, nowMs }) => {
     const asked = alertList(query, nowMs);
     return isProblem(asked) ? asked : { document: pageShape(await alerts.ask({ kind: 'alerts', query: asked }), alertShape) };
   });
 
-  routes.get('/api/v1/alerts/active', { id: 'listActiveAlerts', summary: 'Alerts that go on', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows' } }, activeQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/alerts/active', { id: 'listActiveAlerts', summary: 'Alerts that go on', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows' }, response: pageOf(alertSchema) }, activeQuery, async ({ query, nowMs }) => {
     const asked = alertList({ ...query, state: 'active' }, nowMs);
     return isProblem(asked) ? asked : { document: pageShape(await alerts.ask({ kind: 'alerts', query: asked }), alertShape) };
   });
 
-  routes.get('/api/v1/alerts/statistics', { id: 'getAlertStatistics', summary: 'Counts of alerts, and how soon people act', tag: 'Alerts', access: { roles: OPERATORS, scope: 'everything' } }, statisticsQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/alerts/statistics', { id: 'getAlertStatistics', summary: 'Counts of alerts, and how soon people act', tag: 'Alerts', access: { roles: OPERATORS, scope: 'everything' }, response: alertStatisticsSchema }, statisticsQuery, async ({ query, nowMs }) => {
     const range = openTimeRange(query, nowMs);
     if (isProblem(range)) return range;
     return { document: await alerts.ask({ kind: 'alertStatistics', ...range }) };
   });
 
-  routes.get('/api/v1/regions/:region/alerts', { id: 'listRegionAlerts', summary: 'Alerts of a region', tag: 'Alerts', access: { roles: OPERATORS, scope: 'region' } }, regionQuery, async ({ path: [region], query, nowMs }) => {
+  routes.get('/api/v1/regions/:region/alerts', { id: 'listRegionAlerts', summary: 'Alerts of a region', tag: 'Alerts', access: { roles: OPERATORS, scope: 'region' }, response: pageOf(alertSchema) }, regionQuery, async ({ path: [region], query, nowMs }) => {
     const asked = alertList({ ...query, region }, nowMs);
     if (isProblem(asked)) return asked;
     const page = isId(region) ? await alerts.ask({ kind: 'alerts', query: asked }) : null;
@@ -76,20 +78,20 @@ export function addAlertRoutes(routes: GatewayRoutes): void {
   });
 
   routes.serve('/api/v1/alerts/resolve', {
-    POST: routes.write({ id: 'resolveAlerts', summary: 'Resolves up to 100 alerts, each by itself', tag: 'Alerts', access: { roles: OPERATORS, scope: theseAlerts } }, bulkResolution, async ({ body }) => ({ document: bulkShape(await alerts.ask({ kind: 'resolveAll', ...body })) })),
+    POST: routes.write({ id: 'resolveAlerts', summary: 'Resolves up to 100 alerts, each by itself', tag: 'Alerts', access: { roles: OPERATORS, scope: theseAlerts }, response: bulkResolutionSchema }, bulkResolution, async ({ body }) => ({ document: bulkShape(await alerts.ask({ kind: 'resolveAll', ...body })) })),
   });
 
-  routes.get('/api/v1/alerts/:id', { id: 'getAlert', summary: 'An alert with its history', tag: 'Alerts', access: { roles: EVERYBODY, scope: thisAlert } }, z.object({}), async ({ path: [id] }) => {
+  routes.get('/api/v1/alerts/:id', { id: 'getAlert', summary: 'An alert with its history', tag: 'Alerts', access: { roles: EVERYBODY, scope: thisAlert }, response: alertDetailSchema }, z.object({}), async ({ path: [id] }) => {
     const detail = await alerts.ask({ kind: 'alert', id });
     return detail === null ? unknownThing('alert', id, 'GET /api/v1/alerts lists them.') : { document: alertDetailShape(detail), version: detail.alert.version };
   });
 
   routes.serve('/api/v1/alerts/:id/acknowledge', {
-    POST: routes.write({ id: 'acknowledgeAlert', summary: 'Somebody sees to an alert', tag: 'Alerts', access: { roles: OPERATORS, scope: thisAlert } }, acknowledgement, async ({ path: [id], version, body }) => answered(await alerts.ask({ kind: 'acknowledge', id, version, ...body }))),
+    POST: routes.write({ id: 'acknowledgeAlert', summary: 'Somebody sees to an alert', tag: 'Alerts', access: { roles: OPERATORS, scope: thisAlert }, response: alertSchema }, acknowledgement, async ({ path: [id], version, body }) => answered(await alerts.ask({ kind: 'acknowledge', id, version, ...body }))),
   });
 
   routes.serve('/api/v1/alerts/:id/resolve', {
-    POST: routes.write({ id: 'resolveAlert', summary: 'An alert is over', tag: 'Alerts', access: { roles: OPERATORS, scope: thisAlert } }, resolution, async ({ path: [id], version, body }) => answered(await alerts.ask({ kind: 'resolve', id, version, ...body }))),
+    POST: routes.write({ id: 'resolveAlert', summary: 'An alert is over', tag: 'Alerts', access: { roles: OPERATORS, scope: thisAlert }, response: alertSchema }, resolution, async ({ path: [id], version, body }) => answered(await alerts.ask({ kind: 'resolve', id, version, ...body }))),
   });
 }
 

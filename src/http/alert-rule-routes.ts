@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { rulesDocument } from '../actors/alerts/rules-document.ts';
 import { alertRulesSchema } from '../actors/alerts/rules.ts';
+import { dryRunSchema, rulesCheckSchema, rulesInForceSchema } from './alert-schemas.ts';
 import { dryRunShape, rulesInForceShape } from './alert-shapes.ts';
 import { bodyFaults, invalidBody, timeField } from './body-fields.ts';
 import { DRY_RUN_SPAN_MAX_MS, readDryRunHistory } from './dry-run-history.ts';
@@ -23,11 +24,11 @@ export function addAlertRuleRoutes(routes: GatewayRoutes): void {
   /** One at a time: each holds some days of history. */
   let isRunning = false;
 
-  routes.get('/api/v1/alert-rules', { id: 'getAlertRules', summary: 'The rules in force', tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async () => ({ document: rulesInForceShape(await alerts.ask({ kind: 'rules' })) }));
+  routes.get('/api/v1/alert-rules', { id: 'getAlertRules', summary: 'The rules in force', tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' }, response: rulesInForceSchema }, z.object({}), async () => ({ document: rulesInForceShape(await alerts.ask({ kind: 'rules' })) }));
 
   // Whether a document is right is what is asked here, so one that is wrong is no failed request.
   routes.serve('/api/v1/alert-rules/check', {
-    POST: routes.write({ id: 'checkAlertRules', summary: 'What is wrong with a document of rules', tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' } }, anything, ({ body }) => {
+    POST: routes.write({ id: 'checkAlertRules', summary: 'What is wrong with a document of rules', tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' }, response: rulesCheckSchema, request: alertRulesSchema }, anything, ({ body }) => {
       const parsed = alertRulesSchema.safeParse(body);
       if (!parsed.success) return { document: { valid: false, faults: bodyFaults(parsed.error), rules: null } };
       return { document: { valid: true, faults: [], rules: rulesDocument(parsed.data) } };
@@ -48,7 +49,7 @@ export function addAlertRuleRoutes(routes: GatewayRoutes): void {
   }
 
   routes.serve('/api/v1/alert-rules/dry-run', {
-    POST: routes.write({ id: 'dryRunAlertRules', summary: 'What rules would have raised over up to seven days', tag: 'Alerts', access: { roles: OPERATORS, scope: 'everything' } }, dryRunBody, async ({ body, nowMs }) => {
+    POST: routes.write({ id: 'dryRunAlertRules', summary: 'What rules would have raised over up to seven days', tag: 'Alerts', access: { roles: OPERATORS, scope: 'everything' }, response: dryRunSchema }, dryRunBody, async ({ body, nowMs }) => {
       if (isRunning) return DRY_RUN_BUSY;
       isRunning = true;
       try {

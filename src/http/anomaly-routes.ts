@@ -4,6 +4,7 @@ import type { GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { EVERYBODY } from './operation.ts';
 import { choiceParameter, cursorParameter, flagParameter, idParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
+import { anomalySchema, pageOf } from './wire-schemas.ts';
 import { anomalyShape, pageShape } from './wire-shapes.ts';
 
 const anomalyQuery = z.object({
@@ -19,7 +20,7 @@ const anomalyQuery = z.object({
 
 /** /api/v1/anomalies: episodes that started in the range, newest first. */
 export function addAnomalyRoutes(routes: GatewayRoutes): void {
-  routes.get('/api/v1/anomalies', { id: 'listAnomalies', summary: 'Episodes that began in a time, newest first', tag: 'Anomalies', access: { roles: EVERYBODY, scope: 'rows' } }, anomalyQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/anomalies', { id: 'listAnomalies', summary: 'Episodes that began in a time, newest first', tag: 'Anomalies', access: { roles: EVERYBODY, scope: 'rows' }, response: pageOf(anomalySchema) }, anomalyQuery, async ({ query, nowMs }) => {
     // What goes on concerns the reader whenever it began.
     const range = timeRange(query, nowMs, query.open ? 0 : undefined);
     if (isProblem(range)) return range;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { WRITTEN_AS } from './openapi/schema-book.ts';
 import type { Problem } from './problem-details.ts';
-import { FAULT_TIME, parseTime } from './query-parameters.ts';
+import { FAULT_TIME, parseTime, TIME_WRITTEN } from './query-parameters.ts';
 
 /** Fields of bodies, and what is wrong with them. */
 
@@ -19,6 +20,8 @@ export const timeField = z.union([z.string(), z.number()], FAULT_TIME).transform
   context.issues.push({ code: 'custom', message: FAULT_TIME, input: given });
   return z.NEVER;
 });
+
+WRITTEN_AS.add(timeField, TIME_WRITTEN);
 
 export interface BodyFault {
   /** As `rules[2].for`; empty for the body as a whole. */

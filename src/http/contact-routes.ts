@@ -1,15 +1,17 @@
 import { z } from 'zod';
 import type { NewContact } from '../actors/notifications/protocol.ts';
-import { newContactSchema } from '../actors/people/contact-rules.ts';
+import { contactChangeSchema, newContactSchema, newPreferencesSchema } from '../actors/people/contact-rules.ts';
 import { CHANNEL_NAMES, type Contact } from '../model/contact.ts';
 import { bodyFaults, invalidBody } from './body-fields.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
 import { isPlainObject, mergedJson } from './json-merge.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
+import { contactSchema, preferencesSchema } from './people-schemas.ts';
 import { contactShape } from './people-shapes.ts';
 import type { Problem } from './problem-details.ts';
 import { cursorParameter, isProblem, limitParameter } from './query-parameters.ts';
+import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/contacts';
@@ -22,8 +24,8 @@ export function addContactRoutes(routes: GatewayRoutes): void {
   const { alerts } = routes;
 
   routes.serve(BASE, {
-    GET: routes.read({ id: 'listContacts', summary: 'People who are told of alerts', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, peopleListQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await alerts.ask({ kind: 'contacts', limit, cursor }), contactShape) })),
-    POST: routes.write({ id: 'createContact', summary: 'A new contact', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, newContactSchema, async ({ body }) => {
+    GET: routes.read({ id: 'listContacts', summary: 'People who are told of alerts', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: pageOf(contactSchema) }, peopleListQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await alerts.ask({ kind: 'contacts', limit, cursor }), contactShape) })),
+    POST: routes.write({ id: 'createContact', summary: 'A new contact', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: contactSchema, creates: true }, newContactSchema, async ({ body }) => {
       const contact = await alerts.ask({ kind: 'makeContact', contact: body });
       return { ...shown(contact), location: `${BASE}/${encodeURIComponent(contact.id)}` };
     }),
@@ -40,11 +42,11 @@ export function addContactRoutes(routes: GatewayRoutes): void {
   }
 
   routes.serve(`${BASE}/:id`, {
-    GET: routes.read({ id: 'getContact', summary: 'A contact', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id] }) => {
+    GET: routes.read({ id: 'getContact', summary: 'A contact', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: contactSchema }, z.object({}), async ({ path: [id] }) => {
       const contact = await alerts.ask({ kind: 'contact', id });
       return contact === null ? unknownContact(id) : shown(contact);
     }),
-    PATCH: routes.write({ id: 'changeContact', summary: 'Changes what is named of a contact', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, anyObject, async ({ path: [id], body, version }) => {
+    PATCH: routes.write({ id: 'changeContact', summary: 'Changes what is named of a contact', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: contactSchema, request: contactChangeSchema }, anyObject, async ({ path: [id], body, version }) => {
       const contact = await alter(id, version, (before) => patched(before, body));
       return isProblem(contact) ? contact : shown(contact);
     }),
@@ -53,18 +55,18 @@ export function addContactRoutes(routes: GatewayRoutes): void {
 
   // Of a channel that the person, or a provider in their name, has stopped.
   routes.serve(`${BASE}/:id/unsubscribed/:channel`, {
-    DELETE: routes.remove({ id: 'resumeChannel', summary: 'Turns a channel on again that the contact, or a provider, has stopped', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id, name], version }) => {
+    DELETE: routes.remove({ id: 'resumeChannel', summary: 'Turns a channel on again that the contact, or a provider, has stopped', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: contactSchema }, z.object({}), async ({ path: [id, name], version }) => {
       const channel = CHANNEL_NAMES.find((known) => known === name);
       return channel === undefined ? unknownThing('channel', name, `They are ${CHANNEL_NAMES.join(', ')}.`) : shown(await alerts.ask({ kind: 'resumeChannel', id, version, channel }));
     }),
   });
 
   routes.serve(`${BASE}/:id/preferences`, {
-    GET: routes.read({ id: 'getPreferences', summary: 'How a contact wants to be told', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id] }) => {
+    GET: routes.read({ id: 'getPreferences', summary: 'How a contact wants to be told', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: preferencesSchema }, z.object({}), async ({ path: [id] }) => {
       const contact = await alerts.ask({ kind: 'contact', id });
       return contact === null ? unknownContact(id) : { document: contact.preferences, version: contact.version };
     }),
-    PUT: routes.write({ id: 'putPreferences', summary: 'Replaces how a contact wants to be told', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, anyObject, async ({ path: [id], body, version }) => {
+    PUT: routes.write({ id: 'putPreferences', summary: 'Replaces how a contact wants to be told', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: preferencesSchema, request: newPreferencesSchema }, anyObject, async ({ path: [id], body, version }) => {
       const contact = await alter(id, version, (before) => withPreferences(before, body));
       return isProblem(contact) ? contact : { document: contact.preferences, version: contact.version };
     }),

@@ -6,8 +6,10 @@ import { idField } from './body-fields.ts';
 import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
+import { deliverySchema, messageSchema } from './people-schemas.ts';
 import { deliveryShape, messageShape } from './people-shapes.ts';
 import { choiceParameter, cursorParameter, isProblem, limitParameter, openTimeRange, rangeParameters } from './query-parameters.ts';
+import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const listQuery = z.object({
@@ -28,7 +30,7 @@ const testBody = z.strictObject({ contactId: idField, channel: channelField });
 export function addDeliveryRoutes(routes: GatewayRoutes): void {
   const { alerts } = routes;
 
-  routes.get('/api/v1/deliveries', { id: 'listDeliveries', summary: 'What went to whom, and how far it came', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, listQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/deliveries', { id: 'listDeliveries', summary: 'What went to whom, and how far it came', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: pageOf(deliverySchema) }, listQuery, async ({ query, nowMs }) => {
     const range = openTimeRange(query, nowMs);
     if (isProblem(range)) return range;
     const { contact: contactId = null, alert: alertId = null, channel = null, state = null, limit, cursor = null } = query;
@@ -36,16 +38,16 @@ export function addDeliveryRoutes(routes: GatewayRoutes): void {
   });
 
   // Ids have slashes: they are sent as %2F.
-  routes.get('/api/v1/deliveries/:id', { id: 'getDelivery', summary: 'A delivery with its receipts', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id] }) => {
+  routes.get('/api/v1/deliveries/:id', { id: 'getDelivery', summary: 'A delivery with its receipts', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: deliverySchema }, z.object({}), async ({ path: [id] }) => {
     const delivery = await alerts.ask({ kind: 'delivery', id });
     return delivery === null ? unknownThing('delivery', id, 'GET /api/v1/deliveries lists them; an id has its slashes as %2F here.') : { document: deliveryShape(delivery) };
   });
 
   routes.serve('/api/v1/notifications/preview', {
-    POST: routes.write({ id: 'previewNotification', summary: 'A message as a contact would get it', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, previewBody, async ({ body }) => ({ document: messageShape(await alerts.ask({ kind: 'preview', ...body })) })),
+    POST: routes.write({ id: 'previewNotification', summary: 'A message as a contact would get it', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: messageSchema }, previewBody, async ({ body }) => ({ document: messageShape(await alerts.ask({ kind: 'preview', ...body })) })),
   });
 
   routes.serve('/api/v1/notifications/test', {
-    POST: routes.write({ id: 'testNotification', summary: 'Sends a contact a message that says it is a test', tag: 'People', access: { roles: OPERATORS, scope: 'none' } }, testBody, async ({ body }) => ({ document: deliveryShape(await alerts.ask({ kind: 'sendTest', ...body })) })),
+    POST: routes.write({ id: 'testNotification', summary: 'Sends a contact a message that says it is a test', tag: 'People', access: { roles: OPERATORS, scope: 'none' }, response: deliverySchema }, testBody, async ({ body }) => ({ document: deliveryShape(await alerts.ask({ kind: 'sendTest', ...body })) })),
   });
 }

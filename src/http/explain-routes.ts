@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ANOMALY_KINDS, type Anomaly, type AnomalyKind } from '../model/anomaly.ts';
 import { isId } from '../model/ids.ts';
+import { explainedAlertSchema, explainedAnomalySchema } from './alert-schemas.ts';
 import { alertShape, decisionShape } from './alert-shapes.ts';
 import type { EnginePort } from './engine-port.ts';
 import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
@@ -19,7 +20,7 @@ const anomalyQuery = z.object({ id: idText });
 export function addExplainRoutes(routes: GatewayRoutes): void {
   const { alerts, engine } = routes;
 
-  routes.get('/api/v1/alerts/:id/explain', { id: 'explainAlert', summary: 'Why who was told of an alert, or was not', tag: 'Alerts', access: { roles: OPERATORS, scope: alertScope(alerts) } }, alertQuery, async ({ path: [id], query }) => {
+  routes.get('/api/v1/alerts/:id/explain', { id: 'explainAlert', summary: 'Why who was told of an alert, or was not', tag: 'Alerts', access: { roles: OPERATORS, scope: alertScope(alerts) }, response: explainedAlertSchema }, alertQuery, async ({ path: [id], query }) => {
     const contactId = query.contact ?? null;
     if (contactId !== null && (await alerts.ask({ kind: 'contact', id: contactId })) === null) return unknownThing('contact', contactId, 'GET /api/v1/contacts lists them.');
     const { alert, decisions } = await alerts.ask({ kind: 'explainAlert', id });
@@ -29,7 +30,7 @@ export function addExplainRoutes(routes: GatewayRoutes): void {
     return { document: { alert: alertShape(alert), decisions: all.sort((a, b) => a.at - b.at).map(decisionShape) } };
   });
 
-  routes.get('/api/v1/anomalies/explain', { id: 'explainAnomaly', summary: 'Why an anomaly became an alert, or did not', tag: 'Alerts', access: { roles: OPERATORS, scope: anomalyScope } }, anomalyQuery, async ({ query: { id } }) => {
+  routes.get('/api/v1/anomalies/explain', { id: 'explainAnomaly', summary: 'Why an anomaly became an alert, or did not', tag: 'Alerts', access: { roles: OPERATORS, scope: anomalyScope }, response: explainedAnomalySchema }, anomalyQuery, async ({ query: { id } }) => {
     const anomaly = await findAnomaly(engine, id);
     if (anomaly === null) return unknownThing('anomaly', id, 'GET /api/v1/anomalies lists them.');
     const { alertId, decisions } = await alerts.ask({ kind: 'explainAnomaly', anomaly });

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { HttpRequest } from 'uWebSockets.js';
 import { z } from 'zod';
 import { OperationalError } from '../runtime/errors.ts';
@@ -14,6 +15,7 @@ import type { AnyOperation, Operation, ScopedRequest } from './operation.ts';
 import { mayWrite } from './own-pages.ts';
 import type { Problem } from './problem-details.ts';
 import { invalidQuery, isProblem, parseQuery } from './query-parameters.ts';
+import { matchesEtag } from './static-files.ts';
 import { problemOfRefusal } from './supervisor-refusals.ts';
 import type { TariffsPort } from './tariffs-port.ts';
 
@@ -56,6 +58,8 @@ export interface Answer {
   document: object | null;
   /** Sent as ETag, to be given back as If-Match. */
   version?: number;
+  /** It says things that become others without a version more, as what time makes of it: never 304. */
+  changesByItself?: true;
   /** Path of what was made: 201. */
   location?: string;
   /** In the place of a document. */
@@ -162,12 +166,13 @@ export class GatewayRoutes {
       const admitted = this.guard.admit(exchange, head, operation);
       if (admitted === null) return;
       const rawQuery = head.getQuery() ?? '';
+      const seenTags = head.getHeader('if-none-match');
       const caller = callerOf(exchange, head, operation);
       const go = (principal: Principal): void | Promise<void> => {
         const query = parseQuery(schema, rawQuery);
         if (isProblem(query)) return exchange.problem(query);
         const request = { ...caller, principal, path, query, nowMs: this.options.now() };
-        return this.answer(exchange, operation, { ...request, body: null }, () => answer(request));
+        return this.answer(exchange, operation, { ...request, seenTags, body: null }, () => answer(request));
       };
       return admitted instanceof Promise ? admitted.then((principal) => (principal === null ? undefined : go(principal))) : go(admitted);
     };
@@ -246,7 +251,7 @@ export class GatewayRoutes {
     return admitted instanceof Promise ? admitted.then((principal) => (principal === null ? null : judge(principal))) : judge(admitted);
   }
 
-  private async answer(exchange: Exchange, operation: AnyOperation, request: ScopedRequest<object, unknown> & { principal: Principal }, ask: () => Promise<RouteAnswer> | RouteAnswer, note?: (status: number) => void): Promise<void> {
+  private async answer(exchange: Exchange, operation: AnyOperation, request: Asked, ask: () => Promise<RouteAnswer> | RouteAnswer, note?: (status: number) => void): Promise<void> {
     const { queriesInFlightMax } = this.options;
     if (this.queriesInFlight >= queriesInFlightMax) {
       this.refused++;
@@ -257,7 +262,7 @@ export class GatewayRoutes {
       const refusal = this.guard.refusal(request.principal, operation, request);
       const answered = (refusal instanceof Promise ? await refusal : refusal) ?? (await ask());
       note?.(statusOf(answered));
-      sendAnswer(exchange, isProblem(answered) || answered.document === null ? answered : { ...answered, document: this.guard.ownRows(request.principal, operation, answered.document) });
+      sendAnswer(exchange, request, isProblem(answered) || answered.document === null ? answered : { ...answered, document: this.guard.ownRows(request.principal, operation, answered.document) });
     } catch (error) {
       exchange.problem(problemOfQuery(error));
     } finally {
@@ -268,6 +273,13 @@ export class GatewayRoutes {
   stats(): { queriesInFlight: number; queriesRefused: number } {
     return { queriesInFlight: this.queriesInFlight, queriesRefused: this.refused };
   }
+}
+
+/** What is known when the engine is asked. */
+interface Asked extends ScopedRequest<object, unknown> {
+  principal: Principal;
+  /** If-None-Match of a question; absent of a write. */
+  seenTags?: string;
 }
 
 /** A write whose head was judged. */
@@ -303,18 +315,22 @@ function statusOf(answered: RouteAnswer): number {
   return answered.location === undefined ? 200 : 201;
 }
 
-function sendAnswer(exchange: Exchange, answered: RouteAnswer): void {
+function sendAnswer(exchange: Exchange, { seenTags }: { seenTags?: string }, answered: RouteAnswer): void {
   if (isProblem(answered)) return exchange.problem(answered);
   const { document, version, location, file } = answered;
   const headers = [...ANSWER_HEADERS, ...(answered.headers ?? [])];
-  if (version !== undefined) headers.push(['etag', `"${version}"`]);
   if (location !== undefined) headers.push(['location', location]);
   if (file !== undefined) {
     headers.push(['content-disposition', `attachment; filename="${file.name}"`]);
     if (typeof file.nextCursor === 'string') headers.push(['x-next-cursor', file.nextCursor]);
-    exchange.reply(200, file.type, file.content, headers);
-  } else if (document === null) exchange.empty(204, headers);
-  else exchange.json(statusOf(answered), document, headers);
+  }
+  if (file === undefined && document === null) return exchange.empty(204, version === undefined ? headers : [...headers, ['etag', `"${version}"`]]);
+  const body = file === undefined ? JSON.stringify(document) : file.content;
+  // Of a thing with a version the one that a change has to name; of anything else, what tells this answer from another.
+  const etag = version !== undefined ? `"${version}"` : seenTags === undefined ? null : `W/"${hash('sha1', body, 'base64url')}"`;
+  if (etag !== null) headers.push(['etag', etag]);
+  if (etag !== null && seenTags !== undefined && answered.changesByItself !== true && matchesEtag(seenTags, etag)) return exchange.empty(304, headers);
+  exchange.reply(statusOf(answered), file === undefined ? 'application/json' : file.type, body, headers);
 }
 
 /** The answer to an error that the question itself caused; others are thrown on. */

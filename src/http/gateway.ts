@@ -14,6 +14,7 @@ import { addCostRoutes } from './cost-routes.ts';
 import { addDeadLetterRoutes } from './dead-letter-routes.ts';
 import { addDeliveryRoutes } from './delivery-routes.ts';
 import { addDisputeRoutes } from './dispute-routes.ts';
+import { addDocsRoutes } from './docs-page.ts';
 import type { EnginePort } from './engine-port.ts';
 import { addEngineRoutes } from './engine-routes.ts';
 import { addExplainRoutes } from './explain-routes.ts';
@@ -25,6 +26,7 @@ import { JsonIntake } from './json-intake.ts';
 import { addMeterRoutes } from './meter-routes.ts';
 import type { NodePort } from './node-port.ts';
 import { addNodeRoutes } from './node-routes.ts';
+import { addOpenApiRoutes } from './openapi-routes.ts';
 import { addPriceRoutes } from './price-routes.ts';
 import { addRegionRoutes } from './region-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
@@ -40,6 +42,8 @@ export interface GatewayOptions {
   host: string;
   /** 0 picks a free one. */
   port: number;
+  /** Of the engine, for the API's document. */
+  version?: string;
   /** Queries being answered at once; past it 503. */
   queriesInFlightMax: number;
   /** Starts every x-request-id; different for each process. */
@@ -94,9 +98,12 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   );
   const intake = new JsonIntake(modules);
   const supervisors = { alerts: modules.alerts ?? ALERTS_OFF, tariffs: modules.tariffs ?? BILLING_OFF };
-  const guard = new Guard({ accounts: modules.accounts ?? ACCOUNTS_OFF, engine: modules.engine, clock });
+  const accounts = modules.accounts ?? ACCOUNTS_OFF;
+  const guard = new Guard({ accounts, engine: modules.engine, clock });
   const routes = new GatewayRoutes({ front, intake, guard, engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts });
   addApi(routes);
+  addOpenApiRoutes(routes, { version: options.version ?? 'unknown', accountsOn: accounts.isOn });
+  addDocsRoutes(front);
   addUnsubscribeRoute(front, intake, routes.alerts);
   const nodeRoutes = nodes === undefined ? null : addNodeRoutes(front, nodes.port, { secret: nodes.secret, requestsInFlightMax: queriesInFlightMax }, modules);
   addStaticRoutes(front, options.staticFiles ?? []);

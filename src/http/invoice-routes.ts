@@ -4,6 +4,7 @@ import { PAPER_LANGUAGES } from '../actors/tariffs/papers/paper-words.ts';
 import type { InvoiceQuery } from '../actors/tariffs/protocol.ts';
 import { INVOICE_STATES, type Invoice } from '../model/billing.ts';
 import { amountField, methodField, monthField, referenceField } from './billing-fields.ts';
+import { explainedInvoiceSchema, invoiceSchema, invoiceSummarySchema, paidSchema, paymentSchema } from './billing-schemas.ts';
 import { explainedShape, invoiceShape, invoiceSummaryShape, paymentShape } from './billing-shapes.ts';
 import { byField, idField, timeField } from './body-fields.ts';
 import type { Answer, AnswerFile, GatewayRoutes } from './gateway-routes.ts';
@@ -11,6 +12,7 @@ import { LIST_LIMITS } from './meter-routes.ts';
 import { EVERYBODY, OPERATORS } from './operation.ts';
 import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
 import { agreementScope, invoiceScope } from './thing-scopes.ts';
+import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/invoices';
@@ -45,16 +47,16 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
     return Object.fromEntries(await Promise.all(others.map(async (id) => [id, (await tariffs.ask({ kind: 'invoice', id })).number ?? id])));
   }
 
-  routes.get(BASE, { id: 'listInvoices', summary: 'Invoices and credit notes without their lines', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' } }, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
+  routes.get(BASE, { id: 'listInvoices', summary: 'Invoices and credit notes without their lines', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSummarySchema) }, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
 
   // Of CSV the first page has the names of the columns, so that pages one after the other are one file.
-  routes.get(`${BASE}/export`, { id: 'exportInvoices', summary: 'Invoices with their lines, as JSON or CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, files: ['text/csv'] }, exportQuery, async ({ query: { format, ...query } }) => {
+  routes.get(`${BASE}/export`, { id: 'exportInvoices', summary: 'Invoices with their lines, as JSON or CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSchema), files: ['text/csv'] }, exportQuery, async ({ query: { format, ...query } }) => {
     const page = await find(query);
     if (format === 'json') return { document: pageShape(page, invoiceShape) };
     return { document: null, file: { ...csvFile('invoices', page.data, query.cursor === undefined), nextCursor: page.nextCursor } };
   });
 
-  routes.get(`${BASE}/:id`, { id: 'getInvoice', summary: 'An invoice with its lines', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice } }, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'invoice', id })));
+  routes.get(`${BASE}/:id`, { id: 'getInvoice', summary: 'An invoice with its lines', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, response: invoiceSchema }, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'invoice', id })));
 
   routes.get(`${BASE}/:id/csv`, { id: 'getInvoiceCsv', summary: 'An invoice as CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, files: ['text/csv'] }, z.object({}), async ({ path: [id] }) => {
     const invoice = await tariffs.ask({ kind: 'invoice', id });
@@ -67,14 +69,14 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
   });
 
   // From the intervals as they are now.
-  routes.get(`${BASE}/:id/explain`, { id: 'explainInvoice', summary: 'An invoice computed anew, line by line', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice } }, z.object({}), async ({ path: [id] }) => ({ document: explainedShape(await tariffs.ask({ kind: 'explainInvoice', id })) }));
+  routes.get(`${BASE}/:id/explain`, { id: 'explainInvoice', summary: 'An invoice computed anew, line by line', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, response: explainedInvoiceSchema }, z.object({}), async ({ path: [id] }) => ({ document: explainedShape(await tariffs.ask({ kind: 'explainInvoice', id })) }));
 
-  routes.get('/api/v1/agreements/:id/draft', { id: 'getDraft', summary: 'The bill of a month as it would be', tag: 'Bills', access: { roles: EVERYBODY, scope: agreementScope(tariffs) } }, draftQuery, async ({ path: [agreementId], query: { month } }) => ({ document: invoiceShape(await tariffs.ask({ kind: 'draft', agreementId, month })) }));
+  routes.get('/api/v1/agreements/:id/draft', { id: 'getDraft', summary: 'The bill of a month as it would be', tag: 'Bills', access: { roles: EVERYBODY, scope: agreementScope(tariffs) }, response: invoiceSchema }, draftQuery, async ({ path: [agreementId], query: { month } }) => ({ document: invoiceShape(await tariffs.ask({ kind: 'draft', agreementId, month })) }));
 
   routes.serve(`${BASE}/:id/payments`, {
-    GET: routes.read({ id: 'listPayments', summary: 'Payments of an invoice', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice } }, z.object({}), async ({ path: [invoiceId] }) => ({ document: { data: (await tariffs.ask({ kind: 'payments', invoiceId })).map(paymentShape), nextCursor: null } })),
+    GET: routes.read({ id: 'listPayments', summary: 'Payments of an invoice', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, response: pageOf(paymentSchema) }, z.object({}), async ({ path: [invoiceId] }) => ({ document: { data: (await tariffs.ask({ kind: 'payments', invoiceId })).map(paymentShape), nextCursor: null } })),
     // The same reference again is the same payment, so a client that heard nothing sends it again.
-    POST: routes.write({ id: 'createPayment', summary: 'A payment came; the same reference again is the same payment', tag: 'Bills', access: { roles: OPERATORS, scope: thisInvoice } }, payment, async ({ path: [invoiceId], body: { receivedAt, ...paid }, nowMs }) => {
+    POST: routes.write({ id: 'createPayment', summary: 'A payment came; the same reference again is the same payment', tag: 'Bills', access: { roles: OPERATORS, scope: thisInvoice }, response: paidSchema }, payment, async ({ path: [invoiceId], body: { receivedAt, ...paid }, nowMs }) => {
       const { payment, invoice } = await tariffs.ask({ kind: 'pay', invoiceId, ...paid, receivedAt: receivedAt ?? nowMs });
       return { document: { payment: paymentShape(payment), invoice: invoiceShape(invoice) } };
     }),

@@ -5,6 +5,7 @@ import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
 import { EVERYBODY, OPERATORS } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { choiceParameter, cursorParameter, idParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
+import { meterSchema, meterSummarySchema, meterWindowSchema, pageOf } from './wire-schemas.ts';
 import { meterShape, meterSummaryShape, pageShape, windowShape } from './wire-shapes.ts';
 
 /** Rows of a list a page: a screenful or two; at most what is answered in one turn without being felt. */
@@ -36,18 +37,18 @@ export function unknownMeter(name: string): Problem {
 export function addMeterRoutes(routes: GatewayRoutes): void {
   const { engine } = routes;
 
-  routes.get('/api/v1/meters', { id: 'listMeters', summary: 'Meters, in order of their id', tag: 'Meters', access: { roles: OPERATORS, scope: 'rows' } }, meterListQuery, async ({ query }) => {
+  routes.get('/api/v1/meters', { id: 'listMeters', summary: 'Meters, in order of their id', tag: 'Meters', access: { roles: OPERATORS, scope: 'rows' }, response: pageOf(meterSummarySchema) }, meterListQuery, async ({ query }) => {
     const page = await engine.meters({ region: query.region ?? null, limit: query.limit, cursor: query.cursor ?? null });
     return { document: pageShape(page, meterSummaryShape) };
   });
 
-  routes.get('/api/v1/meters/:meterId', { id: 'getMeter', summary: 'A meter: last reading, health and baseline', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' } }, z.object({}), async ({ path }) => {
+  routes.get('/api/v1/meters/:meterId', { id: 'getMeter', summary: 'A meter: last reading, health and baseline', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: meterSchema }, z.object({}), async ({ path }) => {
     const meterId = asMeterId(path[0]);
     const meter = meterId === null ? null : await engine.meter(meterId);
     return meter === null ? unknownMeter(path[0]) : { document: meterShape(meter) };
   });
 
-  routes.get('/api/v1/meters/:meterId/aggregates', { id: 'listMeterWindows', summary: 'Windows of a meter, open ones among them', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' } }, windowQuery, async ({ path, query, nowMs }) => {
+  routes.get('/api/v1/meters/:meterId/aggregates', { id: 'listMeterWindows', summary: 'Windows of a meter, open ones among them', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: pageOf(meterWindowSchema) }, windowQuery, async ({ path, query, nowMs }) => {
     const range = timeRange(query, nowMs);
     if (isProblem(range)) return range;
     const meterId = asMeterId(path[0]);

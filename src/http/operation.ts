@@ -27,6 +27,10 @@ export interface Operation<Query = never, Body = never> {
   access: Access<Query, Body>;
   /** Of the document of a 200 or 201; none where it is no JSON, or 204. */
   response?: z.ZodType;
+  /** Of the body, where what judges it at first says less than its rules do. */
+  request?: z.ZodType;
+  /** What a write makes: 201 with Location. */
+  creates?: true;
   /** Media types that an answer may have instead of JSON. */
   files?: readonly string[];
   /** Header fields of the request that the route looks at, in small letters. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { TimestampParser } from '../actors/ingest/timestamp-parser.ts';
-import { isId } from '../model/ids.ts';
+import { ID_PATTERN } from '../model/ids.ts';
 import { nearestName } from '../runtime/nearest-name.ts';
+import { WRITTEN_AS } from './openapi/schema-book.ts';
 import type { Problem } from './problem-details.ts';
 
 /** Query strings of the gateway: a zod schema a route; whatever it does not name is refused, every fault is listed. */
@@ -15,9 +16,12 @@ const RANGE_DEFAULT_MS = 24 * 3_600_000;
 /** 9999-12-31T23:59:59.999Z, the last moment of RFC 3339. */
 const TIME_MS_MAX = 253_402_300_799_999;
 
+/** In the API's document, of queries and of bodies. */
+export const TIME_WRITTEN = { anyOf: [{ type: 'string', format: 'date-time' }, { type: 'integer', minimum: 0, maximum: TIME_MS_MAX }], description: 'RFC 3339 with any offset, or epoch milliseconds.' };
+
 export const FAULT_TIME = 'expected an RFC 3339 time with its offset, such as 2026-01-01T00:00:00Z, or epoch milliseconds';
 
-export const idParameter = z.string().refine(isId, 'expected 1–64 characters of A–Z a–z 0–9 . _ : -');
+export const idParameter = z.string().regex(ID_PATTERN, 'expected 1–64 characters of A–Z a–z 0–9 . _ : -');
 
 export const timeParameter = z.string().transform((text, context) => {
   const ms = parseTime(text);
@@ -25,6 +29,7 @@ export const timeParameter = z.string().transform((text, context) => {
   context.issues.push({ code: 'custom', message: FAULT_TIME, input: text });
   return z.NEVER;
 });
+WRITTEN_AS.add(timeParameter, TIME_WRITTEN);
 
 export const cursorParameter = z
   .string()
@@ -32,6 +37,7 @@ export const cursorParameter = z
   .max(CURSOR_CHARS_MAX, `longer than any cursor (${CURSOR_CHARS_MAX} characters)`);
 
 export const flagParameter = z.enum(['true', 'false'], 'expected true or false').transform((text) => text === 'true');
+WRITTEN_AS.add(flagParameter, { type: 'boolean' });
 
 export function choiceParameter<const T extends readonly [string, ...string[]]>(options: T) {
   return z.enum(options, `expected one of ${options.join(', ')}`);
@@ -40,12 +46,13 @@ export function choiceParameter<const T extends readonly [string, ...string[]]>(
 /** How many rows a page has at most. */
 export function limitParameter(limits: { default: number; max: number }) {
   const fault = `expected a whole number from 1 to ${limits.max}`;
-  return z
+  const rows = z
     .string()
     .regex(/^\d{1,9}$/, { error: fault, abort: true })
     .transform(Number)
-    .refine((limit) => limit >= 1 && limit <= limits.max, fault)
-    .default(limits.default);
+    .refine((limit) => limit >= 1 && limit <= limits.max, fault);
+  WRITTEN_AS.add(rows, { type: 'integer', minimum: 1, maximum: limits.max });
+  return rows.default(limits.default);
 }
 
 /** [from, to): `to` is now and `from` 24 hours earlier unless said otherwise. Give both to `timeRange`. */

@@ -4,6 +4,7 @@ import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
 import { windowQuery } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
 import { isProblem, timeRange } from './query-parameters.ts';
+import { pageOf, regionSchema, regionWindowSchema } from './wire-schemas.ts';
 import { pageShape, windowShape } from './wire-shapes.ts';
 
 const HINT = 'GET /api/v1/regions lists those that have meters or a configured capacity.';
@@ -12,14 +13,14 @@ const HINT = 'GET /api/v1/regions lists those that have meters or a configured c
 export function addRegionRoutes(routes: GatewayRoutes): void {
   const { engine } = routes;
 
-  routes.get('/api/v1/regions', { id: 'listRegions', summary: 'Regions and their load now', tag: 'Regions', access: { roles: OPERATORS, scope: 'rows' } }, z.object({}), async () => ({ document: { data: await engine.regions(), nextCursor: null } }));
+  routes.get('/api/v1/regions', { id: 'listRegions', summary: 'Regions and their load now', tag: 'Regions', access: { roles: OPERATORS, scope: 'rows' }, response: pageOf(regionSchema) }, z.object({}), async () => ({ document: { data: await engine.regions(), nextCursor: null } }));
 
-  routes.get('/api/v1/regions/:region', { id: 'getRegion', summary: 'A region now', tag: 'Regions', access: { roles: OPERATORS, scope: 'region' } }, z.object({}), async ({ path }) => {
+  routes.get('/api/v1/regions/:region', { id: 'getRegion', summary: 'A region now', tag: 'Regions', access: { roles: OPERATORS, scope: 'region' }, response: regionSchema }, z.object({}), async ({ path }) => {
     const region = (await engine.regions()).find((one) => one.region === path[0]);
     return region === undefined ? unknownThing('region', path[0], HINT) : { document: region };
   });
 
-  routes.get('/api/v1/regions/:region/aggregates', { id: 'listRegionWindows', summary: 'Windows of a region', tag: 'Regions', access: { roles: OPERATORS, scope: 'region' } }, windowQuery, async ({ path, query, nowMs }) => {
+  routes.get('/api/v1/regions/:region/aggregates', { id: 'listRegionWindows', summary: 'Windows of a region', tag: 'Regions', access: { roles: OPERATORS, scope: 'region' }, response: pageOf(regionWindowSchema) }, windowQuery, async ({ path, query, nowMs }) => {
     const range = timeRange(query, nowMs);
     if (isProblem(range)) return range;
     const { granularity, limit, cursor = null } = query;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ALERT_TYPES, type Silence } from '../model/alert.ts';
 import { SEVERITIES } from '../model/anomaly.ts';
+import { silenceSchema } from './alert-schemas.ts';
 import { silenceShape } from './alert-shapes.ts';
 import { byField, invalidBody, timeField, whyField } from './body-fields.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
@@ -9,6 +10,7 @@ import { OPERATORS, type ThingScope } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { cursorParameter, flagParameter, isProblem, limitParameter } from './query-parameters.ts';
 import { regionSubjects } from './thing-scopes.ts';
+import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
 /** A silence that nobody remembers hides what it was not made for. */
@@ -54,7 +56,7 @@ export function addSilenceRoutes(routes: GatewayRoutes): void {
 
 function addCollection(routes: GatewayRoutes, { kind, base, noun, thing, things }: (typeof COLLECTIONS)[number]): void {
   const { alerts } = routes;
-  const shown = (silence: Silence, nowMs: number): Answer => ({ document: silenceShape(silence, nowMs), version: silence.version });
+  const shown = (silence: Silence, nowMs: number): Answer => ({ document: silenceShape(silence, nowMs), version: silence.version, changesByItself: true });
 
   /** One of this kind, or the 404: an id of the other kind is none. */
   async function find(id: string): Promise<Silence | Problem> {
@@ -72,11 +74,11 @@ function addCollection(routes: GatewayRoutes, { kind, base, noun, thing, things 
   };
 
   routes.serve(base, {
-    GET: routes.read({ id: `list${things}`, summary: `Each ${noun} that has not ended`, tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' } }, listQuery, async ({ query: { ended, limit, cursor = null }, nowMs }) => {
+    GET: routes.read({ id: `list${things}`, summary: `Each ${noun} that has not ended`, tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' }, response: pageOf(silenceSchema) }, listQuery, async ({ query: { ended, limit, cursor = null }, nowMs }) => {
       const page = await alerts.ask({ kind: 'silences', silenceKind: kind, withEnded: ended, limit, cursor });
       return { document: pageShape(page, (silence) => silenceShape(silence, nowMs)) };
     }),
-    POST: routes.write({ id: `create${thing}`, summary: `Keeps notifications of matching alerts back: a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: MATCHED } }, newSilence, async ({ body, nowMs }) => {
+    POST: routes.write({ id: `create${thing}`, summary: `Keeps notifications of matching alerts back: a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: MATCHED }, response: silenceSchema, creates: true }, newSilence, async ({ body, nowMs }) => {
       const { by: createdBy, startsAt = nowMs, ...rest } = body;
       const fault = faultOfEnd(rest.endsAt, Math.max(startsAt, nowMs));
       if (fault !== null) return fault;
@@ -86,17 +88,17 @@ function addCollection(routes: GatewayRoutes, { kind, base, noun, thing, things 
   });
 
   routes.serve(`${base}/:id`, {
-    GET: routes.read({ id: `get${thing}`, summary: `A ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' } }, z.object({}), async ({ path: [id], nowMs }) => {
+    GET: routes.read({ id: `get${thing}`, summary: `A ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' }, response: silenceSchema }, z.object({}), async ({ path: [id], nowMs }) => {
       const silence = await find(id);
       return isProblem(silence) ? silence : shown(silence, nowMs);
     }),
-    PATCH: routes.write({ id: `change${thing}`, summary: `Changes the end or the comment of a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne } }, change, async ({ path: [id], body, version, nowMs }) => {
+    PATCH: routes.write({ id: `change${thing}`, summary: `Changes the end or the comment of a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne }, response: silenceSchema }, change, async ({ path: [id], body, version, nowMs }) => {
       const silence = await find(id);
       if (isProblem(silence)) return silence;
       const fault = body.endsAt === null ? null : faultOfEnd(body.endsAt, Math.max(silence.startsAt, nowMs));
       return fault ?? shown(await alerts.ask({ kind: 'changeSilence', id, version, ...body }), nowMs);
     }),
-    DELETE: routes.remove({ id: `end${thing}`, summary: `Ends a ${noun} now; the record stays`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne } }, endQuery, async ({ path: [id], query: { by, why = null }, version, nowMs }) => {
+    DELETE: routes.remove({ id: `end${thing}`, summary: `Ends a ${noun} now; the record stays`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne }, response: silenceSchema }, endQuery, async ({ path: [id], query: { by, why = null }, version, nowMs }) => {
       const silence = await find(id);
       return isProblem(silence) ? silence : shown(await alerts.ask({ kind: 'endSilence', id, version, by, why }), nowMs);
     }),

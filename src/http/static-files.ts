@@ -135,9 +135,10 @@ function sha256(content: Uint8Array | string): string {
 }
 
 /** RFC 9110: a list of tags or `*`, compared weakly. */
-function matchesEtag(header: string, etag: string): boolean {
+export function matchesEtag(header: string, etag: string): boolean {
   if (header === '') return false;
-  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag) || header.trim() === '*';
+  const strong = etag.replace(/^W\//, '');
+  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === strong) || header.trim() === '*';
 }
 
 function filesUnder(dir: string): string[] {
@@ -152,7 +153,7 @@ function filesUnder(dir: string): string[] {
   }
 }
 
-function readOrThrow(path: string): Uint8Array {
+export function readOrThrow(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {
@@ -161,7 +162,7 @@ function readOrThrow(path: string): Uint8Array {
 }
 
 /** A package's file by its path, past its `exports`, which name modules and not style sheets. */
-function packageFile(path: string): string {
+export function packageFile(path: string): string {
   const name = path.split('/')[0];
   const lookedIn = createRequire(import.meta.url).resolve.paths(name) ?? [];
   const modules = lookedIn.find((dir) => existsSync(join(dir, name)));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkTariff } from '../actors/tariffs/tariff-check.ts';
-import type { TariffFault } from '../actors/tariffs/tariff-document.ts';
+import { tariffSchema, type TariffFault } from '../actors/tariffs/tariff-document.ts';
+import { tariffCheckSchema, tariffSummarySchema, tariffVersionSchema } from './billing-schemas.ts';
 import { tariffSummaryShape, tariffVersionShape } from './billing-shapes.ts';
 import { byField, invalidBody } from './body-fields.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
@@ -8,6 +9,7 @@ import { LIST_LIMITS } from './meter-routes.ts';
 import { ADMINS, EVERYBODY, OPERATORS } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { cursorParameter, limitParameter, timeParameter } from './query-parameters.ts';
+import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/tariffs';
@@ -23,23 +25,23 @@ const anything = z.unknown();
 export function addTariffRoutes(routes: GatewayRoutes): void {
   const { tariffs } = routes;
 
-  routes.get(BASE, { id: 'listTariffs', summary: 'Tariffs in their newest versions', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' } }, listQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await tariffs.ask({ kind: 'tariffs', limit, cursor }), tariffSummaryShape) }));
+  routes.get(BASE, { id: 'listTariffs', summary: 'Tariffs in their newest versions', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' }, response: pageOf(tariffSummarySchema) }, listQuery, async ({ query: { limit, cursor = null } }) => ({ document: pageShape(await tariffs.ask({ kind: 'tariffs', limit, cursor }), tariffSummaryShape) }));
 
   // Whether a document is right is what is asked here, so one that is wrong is no failed request.
   routes.serve(`${BASE}/check`, {
-    POST: routes.write({ id: 'checkTariff', summary: 'What is wrong with a document of a tariff', tag: 'Tariffs', access: { roles: OPERATORS, scope: 'none' } }, anything, ({ body }) => {
+    POST: routes.write({ id: 'checkTariff', summary: 'What is wrong with a document of a tariff', tag: 'Tariffs', access: { roles: OPERATORS, scope: 'none' }, response: tariffCheckSchema, request: tariffSchema }, anything, ({ body }) => {
       const { document, faults } = checkTariff(body);
       return { document: { valid: document !== null, faults, document } };
     }),
   });
 
   routes.serve(`${BASE}/:id`, {
-    GET: routes.read({ id: 'getTariff', summary: 'A tariff in its newest version, or another', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' } }, oneQuery, async ({ path: [id], query: { version = null } }) => {
+    GET: routes.read({ id: 'getTariff', summary: 'A tariff in its newest version, or another', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' }, response: tariffVersionSchema }, oneQuery, async ({ path: [id], query: { version = null } }) => {
       const tariff = await tariffs.ask({ kind: 'tariff', id, version });
       return { document: tariffVersionShape(tariff), version: tariff.version };
     }),
     // The whole document, which becomes a version of its own: who has the one before keeps it in what was billed.
-    PUT: routes.writeWith({ id: 'putTariff', summary: 'A new version of a tariff', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' } }, putQuery, anything, async ({ path: [id], query: { by }, body, version: expectedVersion }) => {
+    PUT: routes.writeWith({ id: 'putTariff', summary: 'A new version of a tariff', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' }, response: tariffVersionSchema, request: tariffSchema, creates: true }, putQuery, anything, async ({ path: [id], query: { by }, body, version: expectedVersion }) => {
       const { document, faults } = checkTariff(body);
       if (document === null) return invalidTariff(faults);
       if (document.id !== id) return invalidTariff([{ path: 'id', message: `expected ${JSON.stringify(id.slice(0, 64))}, as in the address` }]);
@@ -48,9 +50,9 @@ export function addTariffRoutes(routes: GatewayRoutes): void {
     }),
   });
 
-  routes.get(`${BASE}/:id/versions`, { id: 'listTariffVersions', summary: 'All versions of a tariff', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' } }, z.object({}), async ({ path: [id] }) => ({ document: { data: (await tariffs.ask({ kind: 'tariffVersions', id })).map(tariffSummaryShape), nextCursor: null } }));
+  routes.get(`${BASE}/:id/versions`, { id: 'listTariffVersions', summary: 'All versions of a tariff', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' }, response: pageOf(tariffSummarySchema) }, z.object({}), async ({ path: [id] }) => ({ document: { data: (await tariffs.ask({ kind: 'tariffVersions', id })).map(tariffSummaryShape), nextCursor: null } }));
 
-  routes.get('/api/v1/regions/:region/tariffs', { id: 'listRegionTariffs', summary: 'Tariffs that count in a region for who has no other', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' } }, atQuery, async ({ path: [region], query: { at }, nowMs }) => ({
+  routes.get('/api/v1/regions/:region/tariffs', { id: 'listRegionTariffs', summary: 'Tariffs that count in a region for who has no other', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' }, response: pageOf(tariffSummarySchema) }, atQuery, async ({ path: [region], query: { at }, nowMs }) => ({
     document: { data: (await tariffs.ask({ kind: 'tariffsOfRegion', region, at: at ?? nowMs })).map(tariffSummaryShape), nextCursor: null },
   }));
 }

@@ -1,6 +1,8 @@
+import type { z } from 'zod';
 import type { Anomaly } from '../model/anomaly.ts';
 import type { DeadLetter, MeterState, MeterSummary, Page } from '../model/queries.ts';
 import type { EngineStatus } from './engine-port.ts';
+import type { anomalySchema, deadLetterSchema, engineSchema, meterSchema, meterSummarySchema } from './wire-schemas.ts';
 
 /** Answers as they go over the wire: inside the engine times are epoch milliseconds, outside ISO 8601 in UTC with milliseconds. */
 
@@ -12,15 +14,15 @@ export function isoTimeOrNull(epochMs: number | null): string | null {
   return epochMs === null ? null : isoTime(epochMs);
 }
 
-export function windowShape<Window extends { windowStart: number; windowEnd: number }>(window: Window): object {
+export function windowShape<Window extends { windowStart: number; windowEnd: number }>(window: Window): Omit<Window, 'windowStart' | 'windowEnd'> & { windowStart: string; windowEnd: string } {
   return { ...window, windowStart: isoTime(window.windowStart), windowEnd: isoTime(window.windowEnd) };
 }
 
-export function meterSummaryShape(meter: MeterSummary): object {
+export function meterSummaryShape(meter: MeterSummary): z.output<typeof meterSummarySchema> {
   return { ...meter, newestTimestamp: isoTime(meter.newestTimestamp) };
 }
 
-export function meterShape(meter: MeterState): object {
+export function meterShape(meter: MeterState): z.output<typeof meterSchema> {
   const { lastReading } = meter;
   return {
     ...meter,
@@ -29,19 +31,19 @@ export function meterShape(meter: MeterState): object {
   };
 }
 
-export function anomalyShape(anomaly: Anomaly): object {
+export function anomalyShape(anomaly: Anomaly): z.output<typeof anomalySchema> {
   return { ...anomaly, startedAt: isoTime(anomaly.startedAt), endedAt: isoTimeOrNull(anomaly.endedAt) };
 }
 
-export function deadLetterShape({ firstId: _firstId, ...letter }: DeadLetter): object {
+export function deadLetterShape({ firstId: _firstId, ...letter }: DeadLetter): z.output<typeof deadLetterSchema> {
   return { ...letter, receivedAt: isoTime(letter.receivedAt) };
 }
 
-export function engineShape(status: EngineStatus): object {
+export function engineShape(status: EngineStatus): z.output<typeof engineSchema> {
   return { ...status, startedAt: isoTime(status.startedAt), now: isoTime(status.now) };
 }
 
 /** A page with its rows shaped one by one. */
-export function pageShape<Row>(page: Page<Row>, shape: (row: Row) => object): object {
+export function pageShape<Row, Shown>(page: Page<Row>, shape: (row: Row) => Shown): { data: Shown[]; nextCursor: string | null } {
   return { data: page.data.map(shape), nextCursor: page.nextCursor };
 }

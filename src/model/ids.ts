@@ -22,7 +22,7 @@ export const ID_BYTE_ALLOWED: Uint8Array = (() => {
   return allowed;
 })();
 
-const ID_PATTERN = /^[A-Za-z0-9._:-]{1,64}$/;
+export const ID_PATTERN = /^[A-Za-z0-9._:-]{1,64}$/;
 
 /** True when the text is a well-formed meterId or region. */
 export function isId(text: string): boolean {

@@ -111,6 +111,7 @@ export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   listPriceHistory: REGION,
   listPriceOverrides: {},
   createPriceOverride: { body: { region: 'north', price: '0.40', until: '2026-01-16T00:00:00Z', by: 'Ada', reason: 'works' } },
+  getOpenApi: {},
   endPriceOverride: { path: ['o1'], query: { by: 'Ada', reason: 'over' } },
 };
 

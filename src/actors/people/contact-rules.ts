@@ -121,6 +121,9 @@ const preferences = z.strictObject({
   perHourMax: z.int().min(1).max(PER_HOUR_MAX).default(30),
 });
 
+/** What a contact wants, as a whole. */
+export const newPreferencesSchema: z.ZodType<NewContact['preferences']> = preferences;
+
 const contactFields = { name: line(NAME_CHARACTERS_MAX), zone, locale, addresses, preferences };
 
 /** A new contact; what may be left out has a default. */

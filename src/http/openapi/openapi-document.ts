@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import type { ServedOperation } from '../gateway-routes.ts';
+import { TAGS, type Access } from '../operation.ts';
+import { STATUS_PHRASE } from '../problem-details.ts';
+import { SchemaBook, type JsonSchema } from './schema-book.ts';
+
+/** The API as an OpenAPI 3.1 document, made of the operations as they are served and the schemas that check them, so that it says nothing else. */
+
+export interface OpenApiOptions {
+  /** Of the engine. */
+  version: string;
+  /** With accounts a token is needed, and nobody says who they are. */
+  accountsOn: boolean;
+}
+
+type Part = Record<string, unknown>;
+
+/** A fault of a query or of a body. */
+const fault = z.strictObject({ parameter: z.string().optional().describe('Of a query.'), path: z.string().optional().describe('Of a body, as `match.regions[0]`.'), message: z.string() });
+const problem = z
+  .looseObject({
+    type: z.string().describe('`urn:seg:problem:` and the code.'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What was wrong with this request and what to do about it, for people.'),
+    code: z.string().describe('A word that a program can switch on.'),
+    requestId: z.string().describe('Stands in the log of the engine.'),
+    instance: z.string().optional(),
+    faults: z.array(fault).optional(),
+  })
+  .meta({ id: 'Problem' });
+
+/** What may come of any request. */
+const OF_ALL = [400, 404, 429, 500, 503, 504];
+const OF_MEMBERS = [401, 403];
+const OF_WRITES = [403, 409, 422];
+const OF_BODIES = [408, 413, 415];
+
+const RETRY_AFTER = { 'Retry-After': { description: 'Seconds after which another try makes sense.', schema: { type: 'integer', minimum: 0 } } };
+const WORDS: Readonly<Record<number, string>> = {
+  400: 'The query, a header field or the JSON is not what is expected.',
+  401: 'There is no token, or it does not count.',
+  403: 'The role is not enough, or a page of another site wants to write.',
+  404: 'There is no such thing, or it is not theirs.',
+  408: 'The body came too slowly.',
+  409: 'Something is not as the request expects it.',
+  413: 'The body is too large.',
+  415: 'The body is no JSON in UTF-8.',
+  422: 'The body is JSON and not what is expected; `faults` has each.',
+  429: 'Too many requests.',
+  500: 'The engine failed on this.',
+  503: 'A part of the engine is away or full.',
+  504: 'A part of the engine did not answer in time.',
+};
+
+export function openApiDocument(operations: readonly ServedOperation[], { version, accountsOn }: OpenApiOptions): object {
+  const book = new SchemaBook();
+  const problemSchema = book.answer(problem);
+  const paths: Record<string, Part> = {};
+  for (const served of operations) {
+    const item = (paths[openPath(served.path)] ??= {});
+    item[served.method.toLowerCase()] = operationPart(served, book, accountsOn);
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Smart Energy Grid', version, summary: 'What the engine behind a smart-meter fleet knows, and what it can be told.', description: DESCRIPTION },
+    servers: [{ url: '/' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    security: accountsOn ? [{ token: [] }] : [],
+    paths,
+    components: {
+      schemas: book.components,
+      responses: Object.fromEntries(Object.entries(WORDS).map(([status, description]) => [problemName(Number(status)), { description, ...(['429', '503', '504'].includes(status) ? { headers: RETRY_AFTER } : {}), content: { 'application/problem+json': { schema: problemSchema } } }])),
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token, as POST /api/v1/auth/login gives it.' } },
+    },
+  };
+}
+
+/** As OpenAPI writes the parameters of a path. */
+export function openPath(path: string): string {
+  return path.replace(/:([A-Za-z]+)/g, '{$1}');
+}
+
+function operationPart({ method, path, route }: ServedOperation, book: SchemaBook, accountsOn: boolean): Part {
+  const { operation, query, body } = route;
+  const isWrite = method !== 'GET';
+  const isPublic = operation.access === 'public';
+  const parameters = [...pathParameters(path), ...queryParameters(query, book, accountsOn), ...(isWrite ? [IF_MATCH] : [IF_NONE_MATCH])];
+  const problems = new Set([...OF_ALL, ...(isPublic || !accountsOn ? [] : OF_MEMBERS), ...(isWrite ? OF_WRITES : []), ...(body === null ? [] : OF_BODIES)]);
+  return {
+    operationId: operation.id,
+    summary: operation.summary,
+    description: accessWords(operation.access),
+    tags: [operation.tag],
+    ...(isPublic ? { security: [] } : {}),
+    'x-access': accessPart(operation.access),
+    parameters,
+    ...(body === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: unsigned(book.request(operation.request ?? body), accountsOn) } } } }),
+    responses: {
+      ...success(route.operation, isWrite, book),
+      ...Object.fromEntries([...problems].sort((a, b) => a - b).map((status) => [status, { $ref: `#/components/responses/${problemName(status)}` }])),
+    },
+  };
+}
+
+function success({ response, files = [], creates }: ServedOperation['route']['operation'], isWrite: boolean, book: SchemaBook): Part {
+  if (response === undefined && files.length === 0) return { 204: { description: 'Done.' } };
+  const content = { ...(response === undefined ? {} : { 'application/json': { schema: book.answer(response) } }), ...Object.fromEntries(files.map((type) => [type, { schema: { type: 'string', ...(type.startsWith('text/') ? {} : { format: 'binary' }) } }])) };
+  const etag = { ETag: { description: 'What it is now: given back as If-Match with a change, or as If-None-Match with the next question.', schema: { type: 'string' } } };
+  const location = { Location: { description: 'Path of what was made.', schema: { type: 'string' } } };
+  if (creates === true) return { 201: { description: 'Made.', headers: { ...etag, ...location }, content } };
+  return { 200: { description: isWrite ? 'Done.' : 'The answer.', headers: etag, content }, ...(isWrite ? {} : { 304: { description: 'The same as the ETag in If-None-Match.' } }) };
+}
+
+function pathParameters(path: string): Part[] {
+  return [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: name === 'meterId' || name === 'region' ? { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,64}$' } : { type: 'string', minLength: 1, maxLength: 512 } }));
+}
+
+function queryParameters(query: z.ZodObject, book: SchemaBook, accountsOn: boolean): Part[] {
+  const { properties = {}, required = [] } = unsigned(book.request(query), accountsOn) as { properties?: Record<string, JsonSchema>; required?: string[] };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({ name, in: 'query', required: required.includes(name), ...(description === undefined ? {} : { description }), schema }));
+}
+
+/** With accounts nobody has to say who they are, and it does not count. */
+function unsigned(schema: JsonSchema, accountsOn: boolean): JsonSchema {
+  const { required, properties } = schema as { required?: string[]; properties?: Record<string, JsonSchema> };
+  if (!accountsOn || properties?.by === undefined) return schema;
+  return { ...schema, properties: { ...properties, by: { ...properties.by, deprecated: true, description: 'The name of who is logged in takes its place.' } }, required: required?.filter((name) => name !== 'by') };
+}
+
+const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'ETag of what is to be changed: with another one it is refused with 409.', schema: { type: 'string', pattern: '^("[0-9]{1,15}"|\\*)$' } };
+const IF_NONE_MATCH = { name: 'If-None-Match', in: 'header', required: false, description: 'ETag of an answer that is there already.', schema: { type: 'string' } };
+
+function problemName(status: number): string {
+  return (STATUS_PHRASE[status] ?? String(status)).replaceAll(' ', '');
+}
+
+/** For programs, and for the test that holds every operation to it. */
+function accessPart(access: Access): Part | string {
+  if (typeof access === 'string') return access;
+  const { roles, scope } = access;
+  return { roles, scope: typeof scope === 'string' ? scope : 'thing' };
+}
+
+const SCOPE_WORDS = {
+  none: '',
+  everything: ' of all regions',
+  meter: ' of the meter',
+  region: ' of the region',
+  'named-meter': ' of the meter that `meterId` names; all only for who may see everything',
+  rows: '; rows that are not theirs are left out, and consumers name a meter of theirs',
+} as const;
+
+/** Who may, in words. */
+export function accessWords(access: Access): string {
+  if (access === 'public') return 'For everybody, without a token.';
+  if (access === 'signed-in') return 'For everybody who is logged in.';
+  const { roles, scope } = access;
+  return `For ${roles.map((role) => `${role}s`).join(', ')}${typeof scope === 'string' ? SCOPE_WORDS[scope] : ` ${scope.words}`}.`;
+}
+
+const DESCRIPTION = `Times are RFC 3339 in UTC in answers, and RFC 3339 with any offset or epoch milliseconds in questions. Money and energy of bills are decimal numbers as text.
+
+**Lists** come in pages: \`nextCursor\` of an answer, given as \`cursor\`, goes on where it ended; \`null\` is the end. Where rows are somebody else's, pages may be shorter than \`limit\`.
+
+**Errors** are RFC 9457 problem documents with a \`code\` for programs and a \`detail\` for people. What is not yours is answered as what does not exist.
+
+**ETag**: of an answer, given back as If-None-Match, gets 304 where nothing changed; of a thing with a version, given back as If-Match, has a change refused with 409 when somebody else was quicker.`;

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+
+/** Schemas of the API's document, made of those that check what comes and what goes: what has a name is written once, under components. */
+
+/** A JSON Schema of draft 2020-12, as OpenAPI 3.1 has them. */
+export type JsonSchema = Record<string, unknown>;
+
+/** What to write in the place of a schema whose words JSON Schema does not have, as text that becomes a number. */
+export const WRITTEN_AS = z.registry<JsonSchema>();
+
+export class SchemaBook {
+  /** By name. */
+  readonly components: Record<string, JsonSchema> = {};
+
+  /** What goes out: documents may get further fields, so nothing is said about those. */
+  answer(schema: z.ZodType): JsonSchema {
+    return this.write(schema, 'output', (name) => name);
+  }
+
+  /** What comes in: before defaults are filled in and text is read. */
+  request(schema: z.ZodType): JsonSchema {
+    return this.write(schema, 'input', (name) => `New${name}`);
+  }
+
+  private write(schema: z.ZodType, io: 'input' | 'output', rename: (name: string) => string): JsonSchema {
+    // As a field of something, so that a name of its own becomes one too.
+    const { properties, $defs = {} } = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any', override: ({ zodSchema, jsonSchema }) => plain(zodSchema, jsonSchema as JsonSchema, io) }) as unknown as {
+      properties: { it: JsonSchema };
+      $defs?: Record<string, JsonSchema>;
+    };
+    const renamed = <T>(part: T): T => JSON.parse(JSON.stringify(part, (key, value: unknown) => (key === '$ref' && typeof value === 'string' ? `#/components/schemas/${rename(value.replace('#/$defs/', ''))}` : value))) as T;
+    for (const [name, definition] of Object.entries($defs)) this.components[rename(name)] = renamed(definition);
+    return renamed(properties.it);
+  }
+}
+
+function plain(zodSchema: z.core.$ZodType, written: JsonSchema, io: 'input' | 'output'): void {
+  const instead = WRITTEN_AS.get(zodSchema as z.ZodType);
+  if (instead !== undefined) {
+    for (const key of Object.keys(written)) delete written[key];
+    Object.assign(written, instead);
+  }
+  // A default is what comes of reading the text, which is what is written here.
+  if (zodSchema instanceof z.ZodDefault && WRITTEN_AS.has(zodSchema.def.innerType as z.ZodType)) written.default = zodSchema.def.defaultValue;
+  // What a double counts to one by one goes without saying.
+  if (written.maximum === Number.MAX_SAFE_INTEGER) delete written.maximum;
+  if (written.minimum === Number.MIN_SAFE_INTEGER) delete written.minimum;
+  if (io === 'output' && written.additionalProperties === false) delete written.additionalProperties;
+}

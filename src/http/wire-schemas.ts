@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { ANOMALY_KINDS, SEVERITIES } from '../model/anomaly.ts';
+import { GRANULARITIES } from '../model/window.ts';
+import { REJECT_CODES } from './reject-codes.ts';
+
+/** What goes over the wire, as the API's document says it (openapi-document.ts). Shapes (wire-shapes.ts and its siblings) give exactly this: the compiler holds them to it, and a test every answer. */
+
+/** In UTC with milliseconds, as `2026-01-15T12:00:00.000Z`. */
+export const timeText = z.iso.datetime({ precision: 3 });
+export const timeOrNull = timeText.nullable();
+export const idText = z.string();
+export const count = z.int().min(0);
+export const severityName = z.enum(SEVERITIES);
+
+/** A page of a list: `nextCursor`, given as `cursor`, goes on where it ended; null on the last. */
+export function pageOf<Row extends z.ZodType>(row: Row) {
+  return z.strictObject({ data: z.array(row), nextCursor: z.string().nullable() });
+}
+
+const anomalyKind = z.enum(ANOMALY_KINDS);
+
+const meterSummary = z.strictObject({
+  meterId: idText,
+  region: idText,
+  partition: count,
+  health: z.enum(['reporting', 'silent', 'historical']).describe('`historical`: its newest reading was old when it came, so silence means nothing.'),
+  newestTimestamp: timeText,
+  lastPowerKw: z.number(),
+  openAnomalies: z.array(anomalyKind),
+});
+export const meterSummarySchema = meterSummary.meta({ id: 'MeterSummary' });
+
+const reading = z
+  .strictObject({
+    timestamp: timeText,
+    receivedAt: timeText,
+    powerKw: z.number(),
+    energyKwh: z.number().nullable(),
+    voltage: z.number().nullable(),
+    current: z.number().nullable(),
+    frequency: z.number().nullable(),
+    powerFactor: z.number().nullable(),
+    seq: z.number().nullable(),
+    status: z.enum(['OK', 'ERROR']),
+  })
+  .meta({ id: 'Reading' });
+
+const baseline = z
+  .strictObject({
+    meanKw: z.number(),
+    deviationKw: z.number(),
+    windows: count,
+    warm: z.boolean(),
+    hourOfWeek: z.array(z.strictObject({ hour: count, meanKw: z.number(), deviationKw: z.number() })).describe('0 is Monday 00:00 UTC; empty until there is enough history.'),
+  })
+  .meta({ id: 'Baseline' });
+
+export const meterSchema = z.strictObject({ ...meterSummary.shape, lastReading: reading, readings: count, cadenceMs: z.number().nullable(), baseline }).meta({ id: 'Meter' });
+
+export const meterWindowSchema = z
+  .strictObject({
+    meterId: idText,
+    region: idText,
+    granularity: z.enum(GRANULARITIES),
+    windowStart: timeText,
+    windowEnd: timeText.describe('The first moment that is not in it.'),
+    avgPowerKw: z.number(),
+    minPowerKw: z.number(),
+    maxPowerKw: z.number(),
+    energyKwhSum: z.number(),
+    energySource: z.enum(['measured', 'estimated']),
+    voltageAvg: z.number().nullable(),
+    voltageMin: z.number().nullable(),
+    voltageMax: z.number().nullable(),
+    count,
+    revision: count.describe('0 as first closed; one more for each correction.'),
+    final: z.boolean().describe('False while it is open.'),
+  })
+  .meta({ id: 'MeterWindow' });
+
+export const regionWindowSchema = z
+  .strictObject({
+    region: idText,
+    granularity: z.enum(GRANULARITIES),
+    windowStart: timeText,
+    windowEnd: timeText,
+    metersReporting: count,
+    sumPowerKw: z.number(),
+    avgPowerKw: z.number(),
+    minPowerKw: z.number(),
+    maxPowerKw: z.number(),
+    energyKwhSum: z.number(),
+    capacityKw: z.number().nullable(),
+    loadPercent: z.number().nullable(),
+    final: z.boolean(),
+  })
+  .meta({ id: 'RegionWindow' });
+
+export const regionSchema = z
+  .strictObject({
+    region: idText,
+    meters: count,
+    metersReporting: count,
+    metersSilent: count,
+    loadKw: z.number(),
+    capacityKw: z.number().nullable(),
+    loadPercent: z.number().nullable(),
+    openAnomalies: count,
+  })
+  .meta({ id: 'Region' });
+
+export const anomalySchema = z
+  .strictObject({
+    id: idText,
+    meterId: idText,
+    region: idText,
+    kind: anomalyKind,
+    severity: severityName,
+    startedAt: timeText,
+    endedAt: timeOrNull.describe('null while it goes on.'),
+    endReason: z.enum(['recovered', 'adapted']).nullable(),
+    value: z.number(),
+    expected: z.number(),
+    score: z.number(),
+    message: z.string(),
+  })
+  .meta({ id: 'Anomaly' });
+
+export const deadLetterSchema = z
+  .strictObject({ id: idText, receivedAt: timeText, code: z.enum(REJECT_CODES), message: z.string(), index: count, meterId: z.string().nullable(), raw: z.string().describe('As it was sent, cut to 512 bytes.') })
+  .meta({ id: 'DeadLetter' });
+
+const partState = z.enum(['starting', 'up', 'restarting', 'down']);
+const clusterStatus = z.strictObject({
+  nodeId: idText,
+  generation: z.number(),
+  inTouch: z.boolean(),
+  nodes: z.array(z.strictObject({ nodeId: idText, url: z.string(), partitions: count, answers: z.boolean() })),
+  partitions: z.array(z.strictObject({ partition: count, nodeId: idText.nullable(), state: z.enum(['taking', 'ready', 'refused']).nullable(), lagRecords: z.number().nullable() })),
+});
+const alertsStatus = z.strictObject({
+  state: partState,
+  problem: z.string().nullable(),
+  active: z.strictObject({ bySeverity: z.record(severityName, count), suppressed: count }).nullable(),
+  channels: z.array(z.strictObject({ channel: z.string(), state: z.enum(['on', 'off', 'failing']) })),
+});
+
+export const engineSchema = z
+  .strictObject({
+    state: z.enum(['starting', 'ready', 'degraded', 'stopping']),
+    version: z.string(),
+    startedAt: timeText,
+    now: timeText,
+    log: z.enum(['lmdb', 'kafka']),
+    partitions: count,
+    shards: z.array(z.strictObject({ shard: count, state: partState, restarts: count, meters: count.nullable(), journalLagRecords: z.number().nullable(), checkpointAgeMs: z.number().nullable() })),
+    sinks: z.array(z.strictObject({ sink: z.enum(['timescale', 'kafka']), state: z.enum(['connecting', 'running', 'waiting', 'failed', 'down']), lagMs: z.number().nullable(), setAside: count.nullable(), problem: z.string().nullable() })),
+    alerts: alertsStatus.nullable(),
+    billing: z.strictObject({ state: z.enum([...partState.options, 'idle']), problem: z.string().nullable(), runsUnderWay: count.nullable() }).nullable(),
+    cluster: clusterStatus.nullable(),
+    meters: count,
+    readingsAccepted: count,
+    acceptedPerSecond: z.number(),
+    rejectedPerSecond: z.number(),
+    ackLatencyP99Ms: z.number().nullable(),
+    ingestUrl: z.string(),
+  })
+  .meta({ id: 'Engine' });

@@ -1,0 +1,188 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startGateway, type Gateway } from '../../src/http/gateway.ts';
+import { openPath } from '../../src/http/openapi/openapi-document.ts';
+import { systemTimers } from '../../src/runtime/clock.ts';
+import { nullLog } from '../../src/runtime/log.ts';
+import { apiClient, type ApiReply } from '../support/api-client.ts';
+import { fakeAccounts } from '../support/fake-accounts.ts';
+import { fakeAlerts } from '../support/fake-alerts.ts';
+import { AT, fakeEngine } from '../support/fake-engine.ts';
+import { fakeTariffs } from '../support/fake-tariffs.ts';
+import { exampleTarget, REQUEST_EXAMPLES } from '../support/request-examples.ts';
+
+let gateway: Gateway;
+let off: Gateway;
+let document: any;
+const call = apiClient(() => gateway.port);
+const callOff = apiClient(() => off.port);
+
+beforeAll(async () => {
+  const options = { host: '127.0.0.1', port: 0, queriesInFlightMax: 4, requestIdPrefix: 't', version: '1.2.3' };
+  const modules = { engine: fakeEngine(), alerts: fakeAlerts(), tariffs: fakeTariffs(), clock: { now: () => AT + 1_000, monotonic: () => 0 }, timers: systemTimers, log: nullLog };
+  gateway = await startGateway(options, { ...modules, accounts: fakeAccounts() });
+  off = await startGateway(options, modules);
+  document = (await call('GET', '/api/v1/openapi.json')).body;
+});
+
+afterAll(() => Promise.all([gateway.close(1_000), off.close(1_000)]));
+
+/** Everything with its references followed, as a validator of JSON Schema takes it. */
+function validatorOf(schema: object): (value: unknown) => { valid: boolean; errors: unknown } {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  const validate = ajv.compile({ ...schema, components: document.components });
+  return (value) => ({ valid: validate(value), errors: validate.errors });
+}
+
+function send(method: string, path: string, id: string): Promise<ApiReply> {
+  const example = REQUEST_EXAMPLES[id];
+  return call(method, exampleTarget(path, example), { headers: { authorization: 'Bearer admin' }, body: example.body });
+}
+
+describe('the document', () => {
+  test('is OpenAPI 3.1', async () => {
+    const { valid, errors } = await new Validator().validate(structuredClone(document));
+    expect(errors).toBeUndefined();
+    expect(valid).toBe(true);
+    expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '1.2.3' } });
+  });
+
+  test('has what is served, and no reference into nothing', () => {
+    const served = gateway.operations.map(({ method, path }) => `${method} ${openPath(path)}`).sort();
+    const written = Object.entries<object>(document.paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`));
+    expect(written.sort()).toEqual(served);
+    for (const [, pointer] of JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+      expect(pointer.split('/').reduce((part, name) => part?.[name], document), pointer).toBeDefined();
+    }
+    // Who reads it has names to hold on to.
+    expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining(['Meter', 'MeterWindow', 'Region', 'Alert', 'Invoice', 'Tariff', 'NewTariff', 'Problem']));
+  });
+
+  test('says what a query may have, as a client has it to send', () => {
+    const { parameters } = document.paths['/api/v1/meters/{meterId}/aggregates'].get;
+    const schemas = Object.fromEntries(parameters.map(({ name, required, schema }: { name: string; required: boolean; schema: object }) => [name, { required, ...schema }]));
+    expect(schemas).toMatchObject({
+      meterId: { required: true, pattern: '^[A-Za-z0-9._:-]{1,64}$' },
+      granularity: { required: false, enum: ['1m', '15m'], default: '1m' },
+      limit: { required: false, type: 'integer', minimum: 1, maximum: 10_000, default: 1_000 },
+      from: { required: false, anyOf: [{ type: 'string', format: 'date-time' }, { type: 'integer' }] },
+    });
+    expect(document.paths['/api/v1/anomalies'].get.parameters.find(({ name }: { name: string }) => name === 'open').schema).toEqual({ type: 'boolean', default: false });
+  });
+
+  test('asks for a token, and for nobody\'s name, where there are accounts', async () => {
+    const without = (await callOff('GET', '/api/v1/openapi.json')).body;
+    const acknowledge = (of: any) => of.paths['/api/v1/alerts/{id}/acknowledge'].post;
+    const end = (of: any) => of.paths['/api/v1/price-overrides/{id}'].delete.parameters.find(({ name }: { name: string }) => name === 'by');
+    const bodyOf = (of: any) => acknowledge(of).requestBody.content['application/json'].schema;
+    expect([document.security, without.security]).toEqual([[{ token: [] }], []]);
+    expect([bodyOf(document).required ?? [], bodyOf(without).required]).toEqual([[], ['by']]);
+    expect([end(document).required, end(without).required]).toEqual([false, true]);
+    expect([Object.keys(acknowledge(document).responses).includes('401'), Object.keys(acknowledge(without).responses).includes('401')]).toEqual([true, false]);
+    expect(document.paths['/api/v1/openapi.json'].get.security).toEqual([]);
+    expect(acknowledge(document).description).toBe('For operators, admins of the meter or the region that the alert is about.');
+  });
+});
+
+describe('answers', () => {
+  test('are what the document says, all of them', async () => {
+    const checked: string[] = [];
+    for (const [path, item] of Object.entries<Record<string, any>>(document.paths)) {
+      for (const [method, { operationId: id, responses }] of Object.entries(item)) {
+        const { status, body, headers } = await send(method.toUpperCase(), path, id);
+        const response = responses[status];
+        expect(response, `${id} ${status} ${JSON.stringify(body)}`).toBeDefined();
+        const served = gateway.operations.find(({ route }) => route.operation.id === id)!.route.operation;
+        if (response.headers?.ETag !== undefined && method === 'get') expect(headers.etag, id).toBeDefined();
+        if (status === 204) continue;
+        const type = headers['content-type'].split(';')[0];
+        expect(Object.keys(response.content), id).toContain(type);
+        if (type !== 'application/json') continue;
+        expect(validatorOf(response.content[type].schema)(body), id).toEqual({ valid: true, errors: null });
+        // Nothing goes out that the schema does not know, either.
+        expect(served.response!.safeParse(body).error, id).toBeUndefined();
+        checked.push(id);
+      }
+    }
+    expect(checked.length).toBeGreaterThan(70);
+  });
+
+  test('of nobody, of what is not there and of what is wrong are problems as the document says', async () => {
+    const validate = validatorOf(document.components.responses.NotFound.content['application/problem+json'].schema);
+    for (const reply of [await call('GET', '/api/v1/engine'), await call('GET', '/api/v1/meters/x', { headers: { authorization: 'Bearer admin' } }), await call('GET', '/api/v1/meters?limit=0&x=1', { headers: { authorization: 'Bearer admin' } })]) {
+      expect(validate(reply.body)).toEqual({ valid: true, errors: null });
+    }
+  });
+});
+
+describe('bodies', () => {
+  test('of the examples are what the document says', () => {
+    let checked = 0;
+    for (const item of Object.values<Record<string, any>>(document.paths)) {
+      for (const { operationId: id, requestBody } of Object.values(item)) {
+        if (requestBody === undefined) continue;
+        // One that is asked for its faults.
+        const isRight = id !== 'checkAlertRules';
+        expect(validatorOf(requestBody.content['application/json'].schema)(REQUEST_EXAMPLES[id].body).valid, id).toBe(isRight);
+        checked++;
+      }
+    }
+    expect(checked).toBeGreaterThan(20);
+  });
+});
+
+describe('an ETag', () => {
+  const as = { authorization: 'Bearer admin' };
+
+  test('of an answer gets 304 as long as it is the same', async () => {
+    const path = '/api/v1/meters/meter:1/aggregates';
+    const first = await call('GET', path, { headers: as });
+    expect(first.headers.etag).toMatch(/^W\/"[A-Za-z0-9_-]{27}"$/);
+    for (const tag of [first.headers.etag, first.headers.etag.slice(2), `"x", ${first.headers.etag}`, '*']) {
+      const { status, body, headers } = await call('GET', path, { headers: { ...as, 'if-none-match': tag } });
+      expect([status, body, headers.etag], tag).toEqual([304, '', first.headers.etag]);
+    }
+    for (const tag of ['W/"x"', first.headers.etag.replace('"', '"x')]) expect((await call('GET', path, { headers: { ...as, 'if-none-match': tag } })).status).toBe(200);
+    const other = await call('GET', `${path}?cursor=c`, { headers: { ...as, 'if-none-match': first.headers.etag } });
+    expect(other.status).toBe(200);
+    expect((await call('HEAD', path, { headers: { ...as, 'if-none-match': first.headers.etag } })).status).toBe(304);
+  });
+
+  test('of a thing with a version is its version, of a file is that of its bytes', async () => {
+    for (const [path, etag] of [['contacts/c-ada', '"4"'], ['agreements/a1', '"2"'], ['invoices/i%2F1', '"5"']]) {
+      expect((await call('GET', `/api/v1/${path}`, { headers: as })).headers.etag).toBe(etag);
+      expect((await call('GET', `/api/v1/${path}`, { headers: { ...as, 'if-none-match': etag } })).status).toBe(304);
+    }
+    const { headers } = await call('GET', '/api/v1/invoices/i%2F1/pdf', { headers: as });
+    expect(headers.etag).toMatch(/^W\//);
+    expect((await call('GET', '/api/v1/invoices/i%2F1/pdf', { headers: { ...as, 'if-none-match': headers.etag } })).status).toBe(304);
+    expect((await call('GET', '/api/v1/invoices/i%2F1/pdf?language=de', { headers: { ...as, 'if-none-match': headers.etag } })).status).toBe(200);
+  });
+
+  test('of what time changes is no reason for 304', async () => {
+    const { headers } = await call('GET', '/api/v1/silences/silence-1', { headers: as });
+    expect((await call('GET', '/api/v1/silences/silence-1', { headers: { ...as, 'if-none-match': headers.etag } })).status).toBe(200);
+  });
+
+  test('is never a reason not to write, nor for 304 to who may not ask', async () => {
+    expect((await call('POST', '/api/v1/agreements', { headers: { ...as, 'if-none-match': '*' }, body: REQUEST_EXAMPLES.createAgreement.body })).status).toBe(201);
+    expect((await call('GET', '/api/v1/contacts/c-ada', { headers: { 'if-none-match': '*' } })).status).toBe(401);
+  });
+});
+
+describe('the page', () => {
+  test('is of this engine alone', async () => {
+    const page = await call('GET', '/docs');
+    expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(page.headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'; style-src 'self'");
+    expect(page.body).not.toMatch(/https?:/);
+    for (const [, path] of page.body.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+      const { status, headers } = await call('GET', path);
+      expect(status, path).toBe(200);
+      expect((await call('GET', path, { headers: { 'if-none-match': headers.etag } })).status).toBe(304);
+    }
+  });
+});
