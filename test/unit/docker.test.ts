@@ -1,11 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engine/engine-config.ts';
 import { METRIC } from '../../src/engine/engine-metrics.ts';
 import { describeConfig } from '../../src/runtime/config.ts';
+import { createLog } from '../../src/runtime/log.ts';
 import { startProcessMetrics } from '../../src/runtime/metrics.ts';
+import { familyOf, metricsOf, panelExpressions, readDashboards, readRules } from '../support/dashboards.ts';
 import { REPOSITORY } from '../support/engine-process.ts';
 
 /** docker/ held against the project, where no Docker engine runs: versions, paths, settings, ports, secrets and metric names. */
@@ -20,7 +22,10 @@ interface Service {
   depends_on?: Record<string, { condition: string }>;
   ports?: string[];
   volumes?: string[];
-  environment?: Record<string, string | number>;
+  /** Null: as the shell has it, if it does. */
+  environment?: Record<string, string | number | null>;
+  command?: string[];
+  logging?: { driver: string; options: Record<string, string> };
   healthcheck?: { test: string[] };
   stop_grace_period?: string;
   privileged?: boolean;
@@ -39,15 +44,19 @@ const engines = services.filter(([, service]) => service.build !== undefined);
 const dockerfile = instructionsOf(read('docker/Dockerfile'));
 const packageJson = JSON.parse(read('package.json')) as { version: string; dependencies: Record<string, string> };
 
+/** Where Docker keeps what containers say. */
+const CONTAINER_FILES = '/var/lib/docker/containers';
+
 const SETTINGS = describeConfig(engineConfigSchema({ cores: 2 }), ENV_PREFIX).map(({ env }) => env);
 
 describe('compose.yaml', () => {
-  test('runs one engine in the profile one, three that share a log in the profile three, and their neighbours in any', () => {
+  test('runs one engine in the profile one, three that share a log in the profile three, their neighbours in any, and what looks at them in a profile of its own', () => {
     const active = (profile: string) => services.filter(([, { profiles }]) => profiles === undefined || profiles.includes(profile)).map(([name]) => name);
-    const neighbours = ['grafana', 'kafka', 'kafka-ui', 'prometheus', 'timescale'];
+    const neighbours = ['kafka', 'kafka-ui', 'timescale'];
     expect(active('one').sort()).toEqual([...neighbours, 'door-1', 'engine-1'].sort());
     expect(active('three').sort()).toEqual([...neighbours, ...[1, 2, 3].flatMap((n) => [`door-node-${n}`, `node-${n}`])].sort());
     expect(active('none').sort()).toEqual(neighbours);
+    expect(active('observability').sort()).toEqual([...neighbours, 'alloy', 'grafana', 'jaeger', 'loki', 'prometheus'].sort());
   });
 
   test('pins every image to a version', () => {
@@ -92,7 +101,8 @@ describe('compose.yaml', () => {
     for (const [name, { environment }] of nodes) {
       const { hostname, port } = new URL(String(environment!.SEG_NODE_URL));
       expect([hostname, targets.get(port)]).toEqual([`door-${name}`, engineSettings().httpPort]);
-      const taken = loadEngineConfig({ cores: 2 }, { args: {}, env: { ...(environment as Record<string, string>), SEG_CLUSTER_SECRET: 'x'.repeat(48), SEG_TIMESCALE_URL: 'postgres://seg:x@timescale:5432/grid' }, file: null });
+      const given = Object.fromEntries(Object.entries(environment!).filter(([, value]) => value !== null)) as Record<string, string>;
+      const taken = loadEngineConfig({ cores: 2 }, { args: {}, env: { ...given, SEG_CLUSTER_SECRET: 'x'.repeat(48), SEG_TIMESCALE_URL: 'postgres://seg:x@timescale:5432/grid' }, file: null });
       expect(taken).toMatchObject({ log: 'kafka', nodeUrl: `http://door-${name}:8000` });
     }
   });
@@ -124,7 +134,9 @@ describe('compose.yaml', () => {
 
   test('mounts only what is there, each engine its own volume, and never the Docker socket', () => {
     const sources = services.flatMap(([, { volumes = [] }]) => volumes.map((volume) => volume.split(':')[0]));
-    expect(sources.filter((source) => (source.startsWith('./') ? !existsSync(join(DOCKER, source)) : !(source in compose.volumes)))).toEqual([]);
+    // Docker's own files of containers' lines are nobody's but the shipper's, and read only.
+    expect(services.filter(([, { volumes = [] }]) => volumes.some((volume) => volume.startsWith('/')))).toEqual([['alloy', expect.objectContaining({ volumes: expect.arrayContaining([`${CONTAINER_FILES}:${CONTAINER_FILES}:ro`]) })]]);
+    expect(sources.filter((source) => source !== CONTAINER_FILES && (source.startsWith('./') ? !existsSync(join(DOCKER, source)) : !(source in compose.volumes)))).toEqual([]);
     expect(engines.map(([name, { volumes }]) => [name, volumes])).toEqual(engines.map(([name]) => [name, [`${name}:/data`]]));
     expect(services.filter(([, { privileged }]) => privileged === true)).toEqual([]);
   });
@@ -181,35 +193,92 @@ describe('the Dockerfile', () => {
 });
 
 describe('the dashboards and alerts', () => {
-  const rules = parse(read('docker/prometheus/rules.yml')) as { groups: { rules: { alert: string; expr: string }[] }[] };
+  const { alerts, recorded } = readRules();
   const prometheus = parse(read('docker/prometheus/prometheus.yml')) as { rule_files: string[]; scrape_configs: { job_name: string; dns_sd_configs: { names: string[]; port: number }[] }[] };
-  const dashboards = readdirSync(join(DOCKER, 'grafana/dashboards')).map((file) => JSON.parse(read(`docker/grafana/dashboards/${file}`)) as Dashboard);
+  const dashboards = readDashboards();
+  const expressions = [...alerts, ...recorded].map(({ expr }) => expr).concat(panelExpressions(dashboards).map(({ expr }) => expr));
+  const used = expressions.flatMap(metricsOf);
 
-  interface Dashboard {
-    templating: { list: { datasource: { uid: string }; query: { query: string } }[] };
-    panels: { title: string; datasource: { uid: string }; targets: { expr: string }[] }[];
-  }
+  test('use only metrics that the engine has, and what the rules record of them', async () => {
+    const known = new Set([...(await metricNames()), ...recorded.map(({ record }) => record)]);
+    const variables = dashboards.flatMap(({ templating }) => templating.list.map(({ query }) => query.query.replace(/^label_values\((\w+), \w+\)$/, '$1')));
+    expect([...used, ...variables].filter((name) => !known.has(name))).toEqual([]);
+  });
 
-  test('use only metrics that the engine has', async () => {
-    const known = await metricNames();
-    const queries = [
-      ...rules.groups.flatMap(({ rules }) => rules.map(({ expr }) => expr)),
-      ...dashboards.flatMap(({ panels }) => panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))),
-      ...dashboards.flatMap(({ templating }) => templating.list.map(({ query }) => query.query.replace(/^label_values\((\w+), \w+\)$/, '$1'))),
-    ];
-    const used = queries.flatMap(metricsOf);
-    expect(used.filter((name) => !known.has(name))).toEqual([]);
-    expect(new Set(used).size).toBeGreaterThan(15);
+  test('leave no metric of the engine out', () => {
+    const shown = new Set([...used.map(familyOf), ...used]);
+    // The version is what engines are chosen by.
+    expect(Object.values(METRIC).map(({ name }) => name).filter((name) => !shown.has(name) && name !== METRIC.buildInfo.name)).toEqual([]);
+    expect(recorded.filter(({ record }) => !used.includes(record)).map(({ record }) => record)).toEqual(['instance:seg_ack_latency_seconds:p50_5m', 'instance:seg_requests_refused:ratio5m']);
+  });
+
+  test('say of each alert whom to wake and where it is written what to do', () => {
+    const headings = [...read('docs/OBSERVABILITY.md').matchAll(/^#+ (.+)$/gm)].map(([, title]) => title.toLowerCase().replace(/[^a-z0-9 -]/g, '').replaceAll(' ', '-'));
+    for (const { alert, labels, annotations } of alerts) {
+      expect(['page', 'ticket'], alert).toContain(labels.severity);
+      expect(annotations.runbook, alert).toBe(`docs/OBSERVABILITY.md#${alert.toLowerCase()}`);
+      expect(headings, alert).toContain(alert.toLowerCase());
+    }
+    expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length);
+  });
+
+  test('have a case each in which they fire and one in which they do not', () => {
+    const { tests } = parse(read('test/prometheus/rules.test.yml')) as { tests: { alert_rule_test?: { alertname: string; exp_alerts: unknown[] }[] }[] };
+    const cases = tests.flatMap(({ alert_rule_test = [] }) => alert_rule_test);
+    const named = (fires: boolean) => cases.filter(({ exp_alerts }) => exp_alerts.length > 0 === fires).map(({ alertname }) => alertname).sort();
+    expect(named(true)).toEqual(alerts.map(({ alert }) => alert).sort());
+    expect(named(false)).toEqual(named(true));
+    const recordedCases = read('test/prometheus/rules.test.yml');
+    for (const { record } of recorded) expect(recordedCases).toContain(`${record}{`.replace('{', ''));
+  });
+
+  test('have panels that do not overlap and numbers of their own', () => {
+    expect(new Set(dashboards.map(({ uid }) => uid)).size).toBe(dashboards.length);
+    for (const { title, panels } of dashboards) {
+      expect(new Set(panels.map(({ id }) => id)).size, title).toBe(panels.length);
+      const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, i) => `${x + (i % w)}/${y + Math.floor(i / w)}`));
+      expect(new Set(cells).size, title).toBe(cells.length);
+      expect(Math.max(...panels.map(({ gridPos: { x, w } }) => x + w)), title).toBeLessThanOrEqual(24);
+      for (const { targets } of panels) expect(new Set(targets.map(({ refId }) => refId)).size).toBe(targets.length);
+    }
   });
 
   test('are found by Prometheus and Grafana where compose.yaml puts them', () => {
     for (const file of prometheus.rule_files) expect(existsSync(join(DOCKER, 'prometheus', file))).toBe(true);
     const [provider] = (parse(read('docker/grafana/provisioning/dashboards/dashboards.yaml')) as { providers: { options: { path: string } }[] }).providers;
-    const [source] = (parse(read('docker/grafana/provisioning/datasources/prometheus.yaml')) as { datasources: { uid: string; url: string }[] }).datasources;
+    const [source, ...others] = ['prometheus.yaml', 'logs-and-traces.yaml'].flatMap((file) => (parse(read(`docker/grafana/provisioning/datasources/${file}`)) as { datasources: { uid: string; url: string }[] }).datasources);
+    expect(others.map(({ uid, url }) => [uid, url])).toEqual([['loki', 'http://loki:3100'], ['jaeger', 'http://jaeger:16686']]);
     expect(compose.services.grafana.volumes).toContain(`./grafana/dashboards:${provider.options.path}:ro`);
     expect(new URL(source.url).hostname in compose.services).toBe(true);
     const uids = dashboards.flatMap(({ panels, templating }) => [...panels, ...templating.list].map(({ datasource }) => datasource.uid));
     expect(new Set(uids)).toEqual(new Set([source.uid]));
+  });
+
+  test('get the lines of every engine by Docker\'s files, rotated and tagged with its container, and into the Loki of the same file', () => {
+    const shipper = read('docker/alloy/config.alloy');
+    const loki = parse(read('docker/loki/loki.yaml')) as { server: { http_listen_port: number } };
+    for (const [name, { logging }] of engines) expect(logging, name).toEqual({ driver: 'json-file', options: { tag: '{{.Name}}', 'max-size': '50m', 'max-file': '5' } });
+    expect(shipper).toContain(`"${CONTAINER_FILES}/*/*-json.log"`);
+    expect(shipper).toContain('container = "attrs.tag"');
+    expect(shipper).toContain(`container!~\\"${(parse(composeText) as { name: string }).name}-.+\\"`);
+    expect(shipper).toContain(`http://loki:${loki.server.http_listen_port}/loki/api/v1/push`);
+    // Compose gives a configuration of one's own by these paths.
+    for (const [service, file] of [['loki', '/etc/loki/loki.yaml'], ['alloy', '/etc/alloy/config.alloy']] as const) {
+      const { command, volumes } = compose.services[service];
+      expect(command!.some((part) => part.endsWith(file))).toBe(true);
+      expect(volumes!.some((volume) => volume.endsWith(`:${file}:ro`))).toBe(true);
+    }
+    // What an engine logs has the fields that become labels.
+    const lines: string[] = [];
+    createLog({ level: 'info', name: 'shard-0', destination: { write: (line) => lines.push(line) }, pretty: false }).info({}, 'a line');
+    expect(JSON.parse(lines[0])).toMatchObject({ level: 'info', name: 'shard-0' });
+  });
+
+  test('get traces from engines when the shell names the collector, which Jaeger is', () => {
+    for (const [name, { environment }] of engines) expect(environment, name).toHaveProperty('SEG_OTLP_URL', null);
+    const url = /SEG_OTLP_URL=(http:\/\/jaeger:\d+) docker compose/.exec(read('docker/README.md'))![1];
+    expect(loadEngineConfig({ cores: 2 }, { args: {}, env: { SEG_OTLP_URL: url }, file: null }).otlpUrl).toBe(url);
+    expect(compose.services.jaeger.ports).toContain(`127.0.0.1:${new URL(url).port}:${new URL(url).port}`);
   });
 
   test('get the metrics of every engine through its door', () => {
@@ -263,16 +332,4 @@ function dockerfileEnvironment(): Record<string, string> {
 async function metricNames(): Promise<Set<string>> {
   const families = [...Object.values(METRIC), ...(await startProcessMetrics().families())];
   return new Set(['up', ...families.flatMap(({ name, type }) => (type === 'histogram' ? ['_bucket', '_sum', '_count'].map((end) => name + end) : [name]))]);
-}
-
-const PROMQL_WORDS = new Set(['and', 'or', 'unless', 'bool', 'offset', 'by', 'without', 'on', 'ignoring', 'group_left', 'group_right']);
-
-/** The metrics that a PromQL expression reads: its names that are no functions, labels, strings, durations or words of the language. */
-function metricsOf(expression: string): string[] {
-  const bare = expression
-    .replace(/"[^"]*"/g, '')
-    .replace(/\{[^}]*\}|\[[^\]]*\]/g, ' ')
-    .replace(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, ' ');
-  const names = [...bare.matchAll(/(?<![\w.])([a-zA-Z_:][\w:]*)(\s*\()?/g)].filter(([, , call]) => call === undefined).map(([, name]) => name);
-  return names.filter((name) => !PROMQL_WORDS.has(name));
 }

@@ -131,6 +131,12 @@ describe('the engine metrics', () => {
     expect(await scrape([ingest('ingest-0'), ingest('ingest-1'), shard(0), shard(1), sinks, billing, main])).toContain(line);
   });
 
+  test('have the spans of threads that trace, and nothing of them where none does', async () => {
+    const traced = (sent: number) => ({ ...ingest(`ingest-${sent}`), tracing: { spansSent: sent, spansLost: 2 } });
+    expect(await scrape([traced(7), traced(1), shard(0)])).toEqual(expect.arrayContaining(['seg_trace_spans_total{outcome="sent"} 8', 'seg_trace_spans_total{outcome="lost"} 4']));
+    expect((await scrape([ingest('ingest-0'), main])).join('\n')).not.toContain('seg_trace');
+  });
+
   test('say nothing of a checkpoint that was never made', async () => {
     expect((await scrape([shard(1)])).join('\n')).not.toMatch(/^seg_checkpoint_age_seconds\{/m);
   });

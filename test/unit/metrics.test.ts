@@ -82,6 +82,7 @@ describe('metrics of all threads in one scrape', () => {
   test('include the process', async () => {
     const { text } = await new ThreadMetrics().render(await startProcessMetrics().families());
     expect(text).toMatch(/^process_resident_memory_bytes \d{7,}$/m);
+    expect(text).toMatch(/^process_start_time_seconds \d{10}/m);
     expect(text).toMatch(/^nodejs_version_info\{.*major="22"/m);
   });
 });
