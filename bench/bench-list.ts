@@ -4,6 +4,7 @@ import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
 import { BILLING_RUN_FULL, run as runBillingRun } from './load/billing-run.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
+import { LIVE_FULL, run as runLive } from './load/live.ts';
 import { KAFKA_LOG_FULL, run as runKafkaLog } from './load/kafka-log.ts';
 import { RERATE_FULL, run as runRerate } from './load/rerate.ts';
 import { run as runSinkKafka, SINK_KAFKA_FULL } from './load/sink-kafka.ts';
@@ -56,6 +57,7 @@ export const BENCHES: readonly Bench[] = [
   { group: 'load', name: 'rerate', run: (effort, { meters } = {}) => runRerate(effort === 'full' ? { ...RERATE_FULL, meters: meters ?? RERATE_FULL.meters } : { meters: 300, rounds: 1 }) },
   { group: 'micro', name: 'invoices', run: (effort) => runInvoices(effort === 'full' ? INVOICES_FULL : { invoicesPerRound: 4, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
+  { group: 'load', name: 'live', run: (effort) => runLive(effort === 'full' ? LIVE_FULL : { readers: 40, processes: 2, stuck: 1, meters: 100, durationMs: 4_500 }) },
   { group: 'load', name: 'billing-run', run: (effort, { meters } = {}) => runBillingRun(effort === 'full' ? { ...BILLING_RUN_FULL, agreements: meters ?? BILLING_RUN_FULL.agreements } : { agreements: 600, rounds: 1 }) },
   {
     group: 'load',

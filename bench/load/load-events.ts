@@ -26,7 +26,12 @@ export interface SendingEnded {
   newestEventMs: number;
 }
 
-export type LoadEvent = LoadInterval | SendingEnded;
+/** All readers of an audience are there. */
+export interface AudienceGathered {
+  event: 'gathered';
+}
+
+export type LoadEvent = LoadInterval | SendingEnded | AudienceGathered;
 
 /** For the main part of a sender's script. */
 export function printEvent({ event, ...facts }: LoadEvent): void {

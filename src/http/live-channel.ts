@@ -3,9 +3,6 @@ import { LiveChanges, type LiveItem } from './live-changes.ts';
 import type { LiveView } from './live-view.ts';
 import type { Unsubscribe } from './live-source.ts';
 
-/** Items whose newest change is kept for who was away or behind: an hour of a hundred regions' minutes and more. Some 8 MB of a channel of alerts. */
-const CHANGES_MAX = 8_192;
-
 /** Where a channel's content comes from. Data is in wire form. */
 export interface ChannelFeed {
   /** Names of the lists in a message's data, in order; null: the data is one item, of list and key ''. */
@@ -23,17 +20,19 @@ export class LiveChannel {
   /** What of it is read. */
   readonly views = new Set<LiveView>();
   readonly #changes: LiveChanges;
+  readonly #changesMax: number;
   readonly #onPending: () => void;
   readonly #stop: Unsubscribe;
   /** Changed since the last number was given, by list and key. */
   readonly #fresh = new Map<string, LiveItem>();
   #seq: number;
 
-  /** `firstSeq`: by chance, so that the seq of another life of the engine is not taken for one of this. `onPending` runs when there is something to number. */
-  constructor(feed: ChannelFeed, firstSeq: number, onPending: () => void) {
+  /** `firstSeq`: by chance, so that the seq of another life of the engine is not taken for one of this. `changesMax`: items whose newest change is kept. `onPending` runs when there is something to number. */
+  constructor(feed: ChannelFeed, { firstSeq, changesMax }: { firstSeq: number; changesMax: number }, onPending: () => void) {
     this.feed = feed;
+    this.#changesMax = changesMax;
     this.#seq = firstSeq;
-    this.#changes = new LiveChanges(CHANGES_MAX, firstSeq);
+    this.#changes = new LiveChanges(changesMax, firstSeq);
     this.#onPending = onPending;
     this.#stop = feed.listen((item) => this.#note(item));
   }
@@ -46,7 +45,7 @@ export class LiveChannel {
   advance(): boolean {
     if (this.#fresh.size === 0) return false;
     this.#seq++;
-    const items = this.#fresh.size < CHANGES_MAX ? [...this.#fresh.values()] : null;
+    const items = this.#fresh.size < this.#changesMax ? [...this.#fresh.values()] : null;
     for (const view of this.views) view.advanced(items);
     this.#fresh.clear();
     return true;
@@ -73,7 +72,7 @@ export class LiveChannel {
   #note(item: LiveItem): void {
     const isFirst = this.#fresh.size === 0;
     // Past the bound it may have been anything.
-    if (this.#fresh.size < CHANGES_MAX) this.#fresh.set(`${item.list} ${item.key}`, item);
+    if (this.#fresh.size < this.#changesMax) this.#fresh.set(`${item.list} ${item.key}`, item);
     this.#changes.note(item, this.#seq + 1);
     if (isFirst) this.#onPending();
   }

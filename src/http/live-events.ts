@@ -19,6 +19,8 @@ export interface LiveDoor {
   refuse(res: HttpResponse, refusal: Refusal): void;
 }
 
+/** An event stream's way to say nothing. */
+const COMMENT = ':\n\n';
 /** After so many ms an EventSource connects again. */
 const RETRY_MS = 2_000;
 const HEADERS = [
@@ -58,17 +60,9 @@ function openEvents(res: HttpResponse, req: HttpRequest, door: LiveDoor): void {
 }
 
 function addressesOf(channels: string): ChannelAddress[] | null {
-  const addresses = decodeURIComponentOrEmpty(channels).split(',').map(channelAddress);
+  const addresses = channels.split(',').map(channelAddress);
   if (addresses.length > SUBSCRIPTIONS_PER_SOCKET_MAX || addresses.includes(null)) return null;
   return addresses as ChannelAddress[];
-}
-
-function decodeURIComponentOrEmpty(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return '';
-  }
 }
 
 /** An id is of the channels in their order: seq in base 36, `~` and scope where there is one, `-` where nothing was sent; with dots between them. */
@@ -86,7 +80,7 @@ class EventOutlet implements Outlet {
   #reader: LiveReader | null = null;
   #gone: (() => void) | null = null;
   #isOpen = true;
-  /** Of the last message while the socket has not taken all of it: uWebSockets.js does not say how much it has. */
+  /** Of the messages that the socket did not take at once: uWebSockets.js does not say how much of them waits. Of a small one it says so with the next. */
   #unsentBytes = 0;
 
   constructor(res: HttpResponse, addresses: readonly ChannelAddress[]) {
@@ -102,6 +96,8 @@ class EventOutlet implements Outlet {
     this.#reader = reader;
     this.#gone = gone;
     this.#res.onWritable(() => {
+      // Whoever hears of this has to write: uWebSockets.js leaves the rest of what waits to them.
+      if (!this.#isOpen || !this.#write(COMMENT)) return true;
       this.#unsentBytes = 0;
       drained();
       return true;
@@ -118,7 +114,16 @@ class EventOutlet implements Outlet {
     // Before anything was subscribed to, a place would take from the client the one it has.
     const id = this.#reader === null ? '' : `id: ${this.#place()}\n`;
     const event = Buffer.concat([Buffer.from(`${id}data: `), message, Buffer.from('\n\n')]);
-    if (!this.#res.write(event)) this.#unsentBytes += event.length;
+    if (!this.#write(event)) this.#unsentBytes += event.length;
+  }
+
+  /** False while something waits. */
+  #write(bytes: Uint8Array | string): boolean {
+    let isTaken = true;
+    this.#res.cork(() => {
+      isTaken = this.#res.write(bytes);
+    });
+    return isTaken;
   }
 
   unsentBytes(): number {
@@ -128,7 +133,7 @@ class EventOutlet implements Outlet {
   end(code: number, reason: string): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#res.cork(() => this.#res.end(`event: close\ndata: ${JSON.stringify({ type: 'close', code, reason })}\n\n`, true));
+    this.#res.cork(() => this.#res.end(`event: close\ndata: ${JSON.stringify({ type: 'close', code, reason })}\n\n`));
   }
 
   destroy(): void {

@@ -21,6 +21,7 @@ export interface HubOptions extends BacklogLimits {
   heartbeatMs: number;
   meterMs: number;
   watchedMetersMax: number;
+  changesMax: number;
 }
 
 export interface HubModules {
@@ -322,7 +323,7 @@ export class LiveHub {
   // Messages ---------------------------------------------------------------------------------------------------------------
 
   #makeChannel(feed: ChannelFeed): LiveChannel {
-    return new LiveChannel(feed, this.#modules.firstSeq(), () => this.#turns.pending());
+    return new LiveChannel(feed, { firstSeq: this.#modules.firstSeq(), changesMax: this.#options.changesMax }, () => this.#turns.pending());
   }
 
   #advance(): boolean {

@@ -31,6 +31,8 @@ export interface LiveOptions {
   connectionsMax?: number;
   /** Different meters watched at most, 10,000: one for each connection. */
   watchedMetersMax?: number;
+  /** Items of a channel whose newest change is kept for who was away or behind, 8,192: an hour of a hundred regions' minutes and more. Some 8 MB of a channel of alerts. */
+  changesMax?: number;
   /** Unsent bytes past which a reader gets no more until it has read, 64 KiB: beyond what the kernel takes, which is some megabytes. */
   softBufferBytes?: number;
   /** Unsent bytes that a further message must not exceed, 1 MiB: several snapshots. */
@@ -107,6 +109,7 @@ class LiveServer implements LiveStream, LiveDoor {
         heartbeatMs: 15_000,
         meterMs: 1_000,
         watchedMetersMax: 10_000,
+        changesMax: 8_192,
         softBufferBytes: 64 * 1024,
         hardBufferBytes: 1024 * 1024,
         unsentBytesMax: 64 * 1024 * 1024,

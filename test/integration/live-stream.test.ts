@@ -1,61 +1,18 @@
-import type { Socket as TcpSocket } from 'node:net';
+import { connect, type Socket as TcpSocket } from 'node:net';
 import { once } from 'node:events';
-import { App, us_listen_socket_close, us_socket_local_port, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
-import { afterEach, describe, expect, test } from 'vitest';
-import { registerLive, type LiveOptions, type LiveStream } from '../../src/http/live-stream.ts';
+import { describe, expect, test } from 'vitest';
 import { ALERTS_ACTIVE_MAX, ANOMALIES_RECENT_MAX, BILLS_RECENT_MAX, PRICES_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX } from '../../src/http/live-protocol.ts';
-import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
-import { nullLog } from '../../src/runtime/log.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
 import { exampleDispute, exampleInvoice, examplePayment, examplePrice } from '../support/example-bills.ts';
 import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
-import { frame, openClient, rawUpgrade as upgrade, readFrames, type Client } from '../support/live-clients.ts';
+import { frame, readFrames } from '../support/live-clients.ts';
+import { liveServers } from '../support/live-server.ts';
 
 const NOW_MS = Date.parse('2026-03-02T21:14:30.000Z');
 const TURN_MS = 20;
 
-interface Running {
-  port: number;
-  live: LiveStream;
-  stop(): void;
-}
-
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
-});
-
-function serve(grid: FakeGrid, options: Partial<LiveOptions> = {}): Promise<Running> {
-  const app: TemplatedApp = App();
-  const live = registerLive(app, grid, { clock: systemClock, timers: systemTimers, log: nullLog, turnMs: TURN_MS, meterMs: TURN_MS, ...options });
-  return new Promise((resolve, reject) => {
-    app.listen('127.0.0.1', 0, (listenSocket: us_listen_socket | false) => {
-      if (!listenSocket) return reject(new Error('no free port'));
-      let stopped = false;
-      const stop = () => {
-        if (stopped) return;
-        stopped = true;
-        live.close();
-        us_listen_socket_close(listenSocket);
-      };
-      cleanups.push(stop);
-      resolve({ port: us_socket_local_port(listenSocket), live, stop });
-    });
-  });
-}
-
-async function open(port: number): Promise<Client> {
-  const client = await openClient(port);
-  cleanups.push(() => client.socket.close());
-  return client;
-}
-
-async function rawUpgrade(...to: Parameters<typeof upgrade>): ReturnType<typeof upgrade> {
-  const upgraded = await upgrade(...to);
-  cleanups.push(() => upgraded.socket.destroy());
-  return upgraded;
-}
+const { serve, open, rawUpgrade } = liveServers({ turnMs: TURN_MS, meterMs: TURN_MS });
 
 describe('channels', () => {
   test('a subscriber gets the regions with an hour of curve, then what changes, numbered without a gap', async () => {
@@ -222,6 +179,43 @@ describe('channels', () => {
     expect((await client.next('snapshot', 'engine')).data).toMatchObject({ state: 'ready', now: '2026-03-02T21:14:30.000Z' });
     grid.tellEngine({ state: 'degraded' });
     expect((await client.next('update', 'engine')).data).toMatchObject({ state: 'degraded' });
+  });
+
+  test('windows are told of when they have closed, all or those of a region', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid);
+    const client = await open(port);
+    client.subscribe('windows', 'windows:region-02');
+    const closed = grid.windows.filter(({ final }) => final);
+    expect((await client.next('snapshot', 'windows')).data.windows).toHaveLength(closed.length);
+    const { data } = await client.next('snapshot', 'windows:region-02');
+    expect(new Set(data.windows.map(({ region }: { region: string }) => region))).toEqual(new Set(['region-02']));
+    expect(data.windows[0]).toMatchObject({ granularity: '1m', windowStart: '2026-03-02T20:15:00.000Z', windowEnd: '2026-03-02T20:16:00.000Z', final: true, minPowerKw: 0.2 });
+    grid.closedListeners.tell([{ ...closed[0], sumPowerKw: 7 }]);
+    grid.closedListeners.tell([{ ...closed.find(({ region }) => region === 'region-02')!, sumPowerKw: 8 }]);
+    expect((await client.next('update', 'windows:region-02')).data.windows).toMatchObject([{ region: 'region-02', sumPowerKw: 8 }]);
+    await client.next('update', 'windows');
+  });
+
+  test('a client goes on where it was after a break, with the newest of what it missed', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port } = await serve(grid);
+    const before = await open(port);
+    before.subscribe('regions', 'alerts');
+    const [regions, alerts] = [await before.next('snapshot', 'regions'), await before.next('snapshot', 'alerts')];
+    before.socket.close();
+    for (const load of [1, 2, 3]) {
+      grid.setLoad('region-01', load);
+      await new Promise((resolve) => setTimeout(resolve, 2 * TURN_MS));
+    }
+    const after = await open(port);
+    after.subscribe({ name: 'regions', after: regions.seq }, { name: 'alerts', after: alerts.seq });
+    expect(await after.next('update', 'regions')).toMatchObject({ after: regions.seq, seq: regions.seq + 3, data: { regions: [{ region: 'region-01', loadKw: 3 }], windows: [] } });
+    expect(await after.next('update', 'alerts')).toMatchObject({ after: alerts.seq, seq: alerts.seq, data: { alerts: [] } });
+    after.subscribe({ name: 'regions', after: regions.seq - 1 });
+    await after.next('snapshot', 'regions');
+    after.subscribe({ name: 'regions', after: regions.seq + 99 });
+    await after.next('snapshot', 'regions');
   });
 
   test('no update comes after unsubscribe', async () => {
@@ -406,6 +400,10 @@ describe('bad clients', () => {
     ['a channel that is no text', { type: 'subscribe', channels: [{ toString: 1, valueOf: 1 }] }, 'unknown_channel'],
     ['a meter with an impossible name', { type: 'subscribe', channels: ['meter:a b'] }, 'unknown_channel'],
     ['__proto__ as a channel', { type: 'subscribe', channels: ['__proto__'] }, 'unknown_channel'],
+    ['a region with an impossible name', { type: 'subscribe', channels: ['region:'] }, 'unknown_channel'],
+    ['half a number to go on from', { type: 'subscribe', channels: [{ name: 'regions', after: 1.5 }] }, 'invalid_message'],
+    ['a text to go on from', { type: 'subscribe', channels: [{ name: 'regions', after: '1' }] }, 'invalid_message'],
+    ['a scope that is no text', { type: 'subscribe', channels: [{ name: 'regions', after: 1, scope: {} }] }, 'invalid_message'],
   ])('%s is answered with an error and the socket stays', async (_name, message, code) => {
     const { port } = await serve(new FakeGrid(NOW_MS));
     const client = await open(port);
@@ -449,6 +447,11 @@ describe('bad clients', () => {
       frame(0x1, Buffer.from([0xff, 0xfe])),
       Buffer.from([0x81, 0x05, 0x68, 0x65, 0x6c, 0x6c, 0x6f]),
       frame(0x8, Buffer.from([0x01])),
+      // Continues nothing, is not masked, says that it has 2^62 bytes, is a ping of 200 bytes.
+      frame(0x0, Buffer.from('{}')),
+      Buffer.from([0x81, 0x02, 0x7b, 0x7d]),
+      Buffer.from([0x81, 0xff, 0x40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+      frame(0x9, Buffer.alloc(200)),
     ]) {
       const { socket, head } = await rawUpgrade(port);
       expect(head).toContain('101');
@@ -460,6 +463,33 @@ describe('bad clients', () => {
     bystander.send({ type: 'ping' });
     await bystander.next('pong');
   });
+});
+
+test('a message in many small frames, and one in single bytes, are read as others are', async () => {
+  const { port } = await serve(new FakeGrid(NOW_MS));
+  const { socket } = await rawUpgrade(port);
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  const text = Buffer.from('{"type":"ping"}');
+  for (let i = 0; i < text.length; i++) {
+    const part = frame(i === 0 ? 0x1 : 0x0, text.subarray(i, i + 1));
+    if (i < text.length - 1) part[0] &= 0x7f;
+    for (const byte of part) socket.write(Buffer.from([byte]));
+  }
+  for (let i = 0; i < 200 && !readFrames(Buffer.concat(chunks)).some(({ type }) => type === 'pong'); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(readFrames(Buffer.concat(chunks)).map(({ type }) => type)).toContain('pong');
+});
+
+test('an upgrade that never ends holds nothing, and is cut off', { timeout: 30_000 }, async () => {
+  const { port, live } = await serve(new FakeGrid(NOW_MS), { connectionsMax: 1 });
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`GET /live HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nX-Slow: `);
+  socket.on('error', () => {});
+  socket.resume();
+  const closed = once(socket, 'close');
+  await open(port);
+  expect(live.stats().connections).toBe(1);
+  await closed;
 });
 
 describe('who may connect', () => {
@@ -541,6 +571,42 @@ describe('a slow reader', () => {
     expect(engine.length).toBeLessThan(versions);
     for (let i = 1; i < engine.length; i++) expect(engine[i]).toMatchObject({ type: 'update', after: engine[i - 1].seq });
     expect(engine.at(-1).seq - engine.at(-1).after).toBeGreaterThan(1);
+  });
+
+  test('costs what its bound says and the others nothing, however many there are', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port, live } = await serve(grid);
+    const fast = await open(port);
+    fast.subscribe('engine');
+    for (let i = 0; i < 12; i++) await stalled(port);
+    await waitFor(() => live.stats().subscriptions === 13);
+    let most = 0;
+    for (let version = 1; version <= 60; version++) {
+      heavy(grid, version);
+      await fast.until(`version ${version}`, () => fast.messages.splice(0).some((message) => message.data?.meters === version));
+      most = Math.max(most, live.stats().unsentBytes);
+    }
+    // Each may have the soft bound and a message; what the kernel takes of it is another amount on each machine.
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(12 * (64 * 1024 + 513 * 1024));
+    expect(live.stats()).toMatchObject({ connections: 13, closedSlow: 0 });
+  });
+
+  test('is cut off, the furthest behind first, when all of them together have more unread than is kept', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const unsentBytesMax = 1024 * 1024;
+    const { port, live } = await serve(grid, { unsentBytesMax });
+    const fast = await open(port);
+    fast.subscribe('engine');
+    for (let i = 0; i < 12; i++) await stalled(port);
+    await waitFor(() => live.stats().subscriptions === 13);
+    for (let version = 1; version <= 60; version++) {
+      heavy(grid, version);
+      await fast.until(`version ${version}`, () => fast.messages.splice(0).some((message) => message.data?.meters === version));
+      expect(live.stats().unsentBytes).toBeLessThanOrEqual(unsentBytesMax);
+    }
+    expect(live.stats().closedSlow).toBeGreaterThan(0);
+    expect(fast.closed).toBe(null);
   });
 
   test('is closed with 1013 when it stays behind too long', async () => {
