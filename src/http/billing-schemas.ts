@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { COMPARISON_STATES } from '../actors/tariffs/comparison.ts';
 import { tariffSchema } from '../actors/tariffs/tariff-document.ts';
 import { DISPUTE_OUTCOMES, INVOICE_KINDS, INVOICE_STATES, RUN_STATES } from '../model/billing.ts';
 import { faultSchema } from './alert-schemas.ts';
@@ -95,6 +96,42 @@ export const explainedInvoiceSchema = z.strictObject({ invoice: invoiceSchema, r
 export const comparedTariffSchema = z
   .strictObject({ tariffId: z.string(), version: count, total: money, currency: z.string(), difference: money, monthly: z.array(z.strictObject({ month: z.string(), total: money })) })
   .meta({ id: 'ComparedTariff' });
+
+const comparisonSum = z.strictObject({ tariffId: z.string(), version: count, total: money, bestFor: count });
+const customersAndTotal = z.strictObject({ customers: count, total: money });
+export const comparisonSchema = z
+  .strictObject({
+    id: idText,
+    state: z.enum(COMPARISON_STATES),
+    startedAt: timeText,
+    startedBy: z.string(),
+    endedAt: timeOrNull,
+    fromMonth: z.string(),
+    toMonth: z.string(),
+    of: z.union([z.strictObject({ kind: z.literal('meters'), meters: count }), z.strictObject({ kind: z.literal('region'), region: idText }), z.strictObject({ kind: z.literal('agreements') })]),
+    all: count.nullable().describe('Agreements, or meters where some or a region are named; null: not counted yet.'),
+    done: count.describe('Of `all`, those that were looked at.'),
+    rated: count.describe('Customers whose days were rated.'),
+    failed: count,
+    failures: z.array(z.strictObject({ code: z.string(), count, meterId: idText.nullable(), message: z.string() })).describe('By reason, with the first one of each.'),
+    currency: z.string(),
+    tariffs: z.array(comparisonSum),
+    present: customersAndTotal.describe('What those pay now for whom a tariff in the same currency counts.'),
+    saving: customersAndTotal.describe('Those of them for whom another tariff is cheaper, and by how much.'),
+  })
+  .meta({ id: 'TariffComparison' });
+export const comparedCustomerSchema = z
+  .strictObject({
+    meterId: idText,
+    agreementId: idText.nullable(),
+    from: day,
+    to: day,
+    present: money.nullable(),
+    costs: z.array(z.strictObject({ tariffId: z.string(), version: count, total: money })),
+    best: z.string(),
+    saving: money.nullable(),
+  })
+  .meta({ id: 'ComparedCustomer' });
 
 export const paymentSchema = z.strictObject({ id: idText, invoiceId: idText, amount: money, receivedAt: timeText, method: z.string(), reference: z.string() }).meta({ id: 'Payment' });
 export const paidSchema = z.strictObject({ payment: paymentSchema, invoice: invoiceSchema });

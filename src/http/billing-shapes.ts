@@ -1,7 +1,8 @@
 import type { z } from 'zod';
+import type { ComparedCustomer, TariffComparison } from '../actors/tariffs/comparison.ts';
 import type { ComparedTariff, CycleCost, ExplainedInvoice, TariffVersion } from '../actors/tariffs/protocol.ts';
 import type { Bill, BillingRun, Dispute, DynamicPrice, Invoice, Payment, PriceOverride } from '../model/billing.ts';
-import type { billSchema, billingRunSchema, comparedTariffSchema, cycleSchema, disputeSchema, explainedInvoiceSchema, invoiceSchema, invoiceSummarySchema, paymentSchema, priceOverrideSchema, priceSchema, tariffSummarySchema, tariffVersionSchema } from './billing-schemas.ts';
+import type { billSchema, billingRunSchema, comparedCustomerSchema, comparedTariffSchema, comparisonSchema, cycleSchema, disputeSchema, explainedInvoiceSchema, invoiceSchema, invoiceSummarySchema, paymentSchema, priceOverrideSchema, priceSchema, tariffSummarySchema, tariffVersionSchema } from './billing-schemas.ts';
 import { isoTime, isoTimeOrNull } from './wire-shapes.ts';
 
 /** Tariffs, bills and what becomes of them, as it goes over the wire. Money and energy stay decimal text. */
@@ -40,6 +41,16 @@ export function explainedShape({ invoice, recomputed, agrees, lines }: Explained
 
 export function comparedShape(tariffs: readonly ComparedTariff[]): { data: readonly z.output<typeof comparedTariffSchema>[]; nextCursor: null } {
   return { data: tariffs, nextCursor: null };
+}
+
+/** Meters that were named are as many as there are of a body, and whoever named them knows them. */
+export function comparisonShape({ of, ...comparison }: TariffComparison): z.output<typeof comparisonSchema> {
+  const shown = of.kind === 'meters' ? { kind: of.kind, meters: of.meterIds.length } : of;
+  return { ...comparison, of: shown, startedAt: isoTime(comparison.startedAt), endedAt: isoTimeOrNull(comparison.endedAt) };
+}
+
+export function comparedCustomerShape({ tariffs }: TariffComparison, { costs, best, ...customer }: ComparedCustomer): z.output<typeof comparedCustomerSchema> {
+  return { ...customer, costs: costs.map((total, i) => ({ tariffId: tariffs[i].tariffId, version: tariffs[i].version, total })), best: tariffs[best].tariffId };
 }
 
 export function paymentShape(payment: Payment): z.output<typeof paymentSchema> {

@@ -62,6 +62,8 @@ export interface Answer {
   changesByItself?: true;
   /** Path of what was made: 201. */
   location?: string;
+  /** It was begun and goes on by itself: 202. */
+  isBegun?: boolean;
   /** In the place of a document. */
   file?: AnswerFile;
   /** Further header fields. */
@@ -312,6 +314,7 @@ function inTheNameOf(principal: Principal, value: unknown): unknown {
 function statusOf(answered: RouteAnswer): number {
   if (isProblem(answered)) return answered.status;
   if (answered.file === undefined && answered.document === null) return 204;
+  if (answered.isBegun === true) return 202;
   return answered.location === undefined ? 200 : 201;
 }
 

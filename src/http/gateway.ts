@@ -32,6 +32,7 @@ import { addRegionRoutes } from './region-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
 import { addSilenceRoutes } from './silence-routes.ts';
 import { addStaticRoutes, type StaticFile } from './static-files.ts';
+import { addTariffComparisonRoutes } from './tariff-comparison-routes.ts';
 import { addTariffRoutes } from './tariff-routes.ts';
 import { BILLING_OFF, type TariffsPort } from './tariffs-port.ts';
 import { addUnsubscribeRoute } from './unsubscribe-route.ts';
@@ -148,6 +149,7 @@ function addApi(routes: GatewayRoutes): void {
   addTariffRoutes(routes);
   addAgreementRoutes(routes);
   addCostRoutes(routes);
+  addTariffComparisonRoutes(routes);
   addInvoiceRoutes(routes);
   addDisputeRoutes(routes);
   addBillingRunRoutes(routes);
@@ -155,4 +157,4 @@ function addApi(routes: GatewayRoutes): void {
 }
 
 const API_HINT =
-  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides; readings are posted to the ingest port.';
+  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /tariff-comparisons, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides; readings are posted to the ingest port.';

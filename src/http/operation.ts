@@ -31,6 +31,8 @@ export interface Operation<Query = never, Body = never> {
   request?: z.ZodType;
   /** What a write makes: 201 with Location. */
   creates?: true;
+  /** What a write begins and goes on by itself: 202 with Location. */
+  begins?: true;
   /** Media types that an answer may have instead of JSON. */
   files?: readonly string[];
   /** Header fields of the request that the route looks at, in small letters. */

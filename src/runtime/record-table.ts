@@ -43,6 +43,13 @@ export class RecordTable<T> {
     return this.table.count();
   }
 
+  /** Of the committed records with `from` ≤ key < `to`, in order; their values are not read. */
+  keys(from: string, to: string): string[] {
+    const keys: string[] = [];
+    for (const key of this.table.keys(Buffer.from(from), Buffer.from(to))) keys.push(Buffer.from(key).toString());
+    return keys;
+  }
+
   /** Committed records with `from` ≤ key < `to` (all when absent), in the order of UTF-8 bytes, or the other way round. */
   *range(options: { from?: string; to?: string; reverse?: boolean; limit?: number } = {}): Generator<KeyedRecord<T>> {
     const { from, to, reverse, limit } = options;

@@ -58,6 +58,20 @@ export class StagedTable<T extends NonNullable<unknown>> {
     this.staged.set(key, null);
   }
 
+  /** Of records with `from` ≤ key < `to`, in order. */
+  keys(from: string, to: string): string[] {
+    const committed = this.table.keys(from, to);
+    // Most turns look, and have changed nothing.
+    if (this.staged.size === 0) return committed;
+    const keys = new Set(committed);
+    for (const [key, record] of this.staged) {
+      if (key < from || key >= to) continue;
+      if (record === null) keys.delete(key);
+      else keys.add(key);
+    }
+    return [...keys].sort();
+  }
+
   /** Records with `from` ≤ key < `to`. The table must not change while they are read. */
   *range({ from, to, reverse = false }: StagedRange): Generator<KeyedRecord<T>> {
     const isBefore = (a: string, b: string): boolean => (reverse ? a > b : a < b);

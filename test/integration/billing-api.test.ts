@@ -6,7 +6,7 @@ import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { apiClient, type ApiReply } from '../support/api-client.ts';
 import { AT, fakeEngine } from '../support/fake-engine.ts';
-import { AGREEMENT, BILL, fakeTariffs, INVOICE, TARIFF, VERSION, type FakeTariffs } from '../support/fake-tariffs.ts';
+import { AGREEMENT, BILL, COMPARISON, fakeTariffs, INVOICE, TARIFF, VERSION, type FakeTariffs } from '../support/fake-tariffs.ts';
 
 /** The gateway's routes of tariffs and bills before a supervisor that is none. */
 
@@ -251,6 +251,56 @@ describe('billing runs', () => {
     }
     refuse('run', 'unknown_run');
     expect((await get('/api/v1/billing-runs/r2')).status).toBe(404);
+  });
+});
+
+describe('comparisons of tariffs', () => {
+  const NEW = { tariffs: [{ id: 'flat' }, { id: 'tou', version: 1 }], from: '2025-11', to: '2025-12', by: 'Ada' };
+  const BASE = '/api/v1/tariff-comparisons';
+
+  test('are begun for everybody, a region or meters, and show how far they are', async () => {
+    const { status, headers, body } = await post(BASE, { ...NEW, meters: ['meter:1', 'meter:2'] });
+    expect([status, headers.location, body.startedAt, body.of, body.done]).toEqual([202, `${BASE}/cmp-000001`, ISO, { kind: 'meters', meters: 2 }, 1]);
+    await post(BASE, { ...NEW, region: 'north' });
+    await post(BASE, NEW);
+    const comparison = { tariffs: [{ id: 'flat', version: null }, { id: 'tou', version: 1 }], fromMonth: '2025-11', toMonth: '2025-12' };
+    expect(tariffs.asked).toEqual(
+      [{ kind: 'meters', meterIds: ['meter:1', 'meter:2'] }, { kind: 'region', region: 'north' }, { kind: 'agreements' }].map((of) => ({ kind: 'startComparison', comparison: { ...comparison, of }, by: 'Ada' })),
+    );
+    expect((await get(BASE)).body).toMatchObject({ data: [{ id: 'cmp-000001', endedAt: null }], nextCursor: 'next' });
+    expect((await get(`${BASE}/cmp-000001`)).body.tariffs).toEqual(COMPARISON.tariffs);
+    const ended = await call('DELETE', `${BASE}/cmp-000001`);
+    expect([ended.status, ended.body.state, ended.body.endedAt]).toEqual([200, 'cancelled', ISO]);
+    expect(tariffs.asked.at(-1)).toEqual({ kind: 'endComparison', id: 'cmp-000001' });
+    expect((await call('DELETE', `${BASE}/cmp-000001`, { headers: { origin: 'https://evil.example' } })).status).toBe(403);
+  });
+
+  test('have a row for each customer, as JSON and as a table', async () => {
+    const rows = await get(`${BASE}/cmp-000001/meters?limit=7&cursor=0.7`);
+    expect(tariffs.asked).toEqual([{ kind: 'comparison', id: 'cmp-000001' }, { kind: 'comparedCustomers', id: 'cmp-000001', limit: 7, cursor: '0.7' }]);
+    expect(rows.body.data).toEqual([{ meterId: 'meter:1', agreementId: 'a1', from: '2025-11-01', to: '2026-01-01', present: '25.00', costs: [{ tariffId: 'flat', version: 3, total: '25.00' }, { tariffId: 'tou', version: 1, total: '24.00' }], best: 'tou', saving: '1.00' }]);
+    const csv = await get(`${BASE}/cmp-000001/meters?format=csv`);
+    expect([csv.headers['content-type'], csv.headers['x-next-cursor']]).toEqual(['text/csv; charset=utf-8', 'next']);
+    expect(csv.body).toBe('meterId,agreementId,from,to,currency,present,flat,tou,best,saving\r\nmeter:1,a1,2025-11-01,2026-01-01,AUD,25.00,25.00,24.00,tou,1.00\r\n');
+    expect((await get(`${BASE}/cmp-000001/meters?format=csv&cursor=c`)).body).toMatch(/^meter:1,a1,/);
+    refuse('comparedCustomers', 'bad_cursor');
+    expect((await get(`${BASE}/cmp-000001/meters?cursor=junk`)).body).toMatchObject({ status: 400, faults: [{ parameter: 'cursor' }] });
+  });
+
+  test('with faults are refused with the path of each', async () => {
+    const wrong = { tariffs: [{ id: 'a b' }, { id: 'flat', version: 0 }, 'tou'], from: '2025-13', to: '2025-12', meters: ['x y'], colour: 'red', by: '' };
+    expect(faultPaths(await post(BASE, wrong))).toEqual(['by', 'colour', 'from', 'meters[0]', 'tariffs[0].id', 'tariffs[1].version', 'tariffs[2]']);
+    expect(faultPaths(await post(BASE, { ...NEW, from: '2026-01' }))).toEqual(['to']);
+    expect(faultPaths(await post(BASE, { ...NEW, meters: ['m'], region: 'north' }))).toEqual(['region']);
+    expect(faultPaths(await post(BASE, { ...NEW, tariffs: [{ id: 'flat' }, { id: 'flat' }] }))).toEqual(['tariffs']);
+    expect(faultPaths(await post(BASE, { ...NEW, meters: Array.from({ length: 2_001 }, (_, i) => `m${i}`) }))).toEqual(['meters']);
+    expect(tariffs.asked).toEqual([]);
+    for (const [code, status] of [['comparison_under_way', 409], ['tariff_not_in_force', 409], ['mixed_tariffs', 409], ['unknown_tariff', 404], ['period_too_long', 422]] as const) {
+      refuse('startComparison', code);
+      expect((await post(BASE, NEW)).body).toMatchObject({ status, code });
+    }
+    refuse('comparison', 'unknown_comparison');
+    expect((await get(`${BASE}/cmp-9/meters`)).status).toBe(404);
   });
 });
 

@@ -164,11 +164,11 @@ describe('an engine with tariffs and bills', () => {
 
   test('answers names of nothing and cursors of nothing with 404 and 400, whatever they are', async () => {
     const names = ['', 'x', '\0', '/', '~', 'INV-', '\u{1f600}', 'x'.repeat(500)].map(encodeURIComponent);
-    const paths = ['tariffs/:', 'tariffs/:/versions', 'agreements/:', 'agreements/:/draft?month=2026-10', 'invoices/:', 'invoices/:/pdf', 'invoices/:/csv', 'invoices/:/explain', 'invoices/:/payments', 'invoices/:/disputes', 'billing-runs/:', 'meters/:/estimate?from=2026-10-01&to=2026-11-01', 'meters/:/cycle', 'meters/:/tariff'];
+    const paths = ['tariffs/:', 'tariffs/:/versions', 'agreements/:', 'agreements/:/draft?month=2026-10', 'invoices/:', 'invoices/:/pdf', 'invoices/:/csv', 'invoices/:/explain', 'invoices/:/payments', 'invoices/:/disputes', 'billing-runs/:', 'tariff-comparisons/:', 'tariff-comparisons/:/meters', 'meters/:/estimate?from=2026-10-01&to=2026-11-01', 'meters/:/cycle', 'meters/:/tariff'];
     for (const path of paths) {
       for (const name of names) expect((await fetch(engine.apiUrl(`/api/v1/${path.replace(':', name)}`))).status, `${path} ${name}`).toBe(404);
     }
-    for (const path of ['tariffs', 'agreements', 'invoices', 'invoices?meterId=house', 'invoices/export', 'disputes', 'billing-runs', 'prices/sydney/history', 'price-overrides']) {
+    for (const path of ['tariffs', 'agreements', 'invoices', 'invoices?meterId=house', 'invoices/export', 'disputes', 'billing-runs', 'tariff-comparisons', 'prices/sydney/history', 'price-overrides']) {
       for (const cursor of ['junk', '\0', '~~~', 'AG-1\u007f', '../..', 'ü'.repeat(50)]) expect((await fetch(engine.apiUrl(`/api/v1/${path}${path.includes('?') ? '&' : '?'}cursor=${encodeURIComponent(cursor)}`))).status, `${path} ${cursor}`).toBe(400);
     }
   });
@@ -179,6 +179,45 @@ describe('an engine with tariffs and bills', () => {
     expect(data.map(({ tariffId, total }: { tariffId: string; total: string }) => [tariffId, tariffId === 'flat' ? total : '…'])).toEqual([['flat', '31.00'], ['tou', '…']]);
     const cycle = await sent(engine, 'GET', '/api/v1/meters/house/cycle');
     expect([cycle.currency, Number(cycle.projectedTotal) >= Number(cycle.bill.total)]).toEqual(['AUD', true]);
+  });
+
+  test('compares tariffs for everybody as for each, goes on after a kill, and stops when it is cancelled', { timeout: 60_000 }, async () => {
+    const BASE = '/api/v1/tariff-comparisons';
+    const body = { tariffs: [{ id: 'tou' }, { id: 'flat' }], from: '2026-10', to: '2026-10', by: 'ada' };
+    const begin = (change: object = {}) => send(engine, 'POST', BASE, { ...body, ...change });
+    const begun = await begin();
+    expect([begun.status, begun.headers.get('location'), begun.body.all]).toEqual([202, `${BASE}/${begun.body.id}`, CROWD + 1]);
+    await engine.kill9();
+    engine = await start();
+    const comparison = () => sent(engine, 'GET', `${BASE}/${begun.body.id}`);
+    const done = await eventually(comparison, ({ state }) => state === 'done', 20_000);
+    expect([done.done, done.rated, done.failed]).toEqual([CROWD + 1, CROWD + 1, 0]);
+    const rows = await allOf(engine, `${BASE}/${done.id}/meters`);
+    expect(new Set(rows.map(({ agreementId }) => agreementId)).size).toBe(CROWD + 1);
+    const sum = (texts: readonly string[]): number => texts.reduce((total, amount) => total + Math.round(Number(amount) * 100), 0);
+    expect(done.tariffs.map(({ tariffId, total, bestFor }: Record<string, any>) => [tariffId, total, bestFor])).toEqual(
+      ['tou', 'flat'].map((tariffId, i) => [tariffId, text(sum(rows.map(({ costs }) => costs[i].total))), rows.filter(({ best }) => best === tariffId).length]),
+    );
+    expect(done.saving.total).toBe(text(sum(rows.map(({ saving }) => (Number(saving) > 0 ? saving : '0')))));
+    for (const { meterId, costs, present, best } of [...rows.slice(0, 15), rows.find((row) => row.meterId === 'house')!]) {
+      const { data } = await sent(engine, 'GET', `/api/v1/meters/${meterId}/compare?from=2026-10-01&to=2026-11-01&tariffs=tou,flat`);
+      expect(Object.fromEntries(costs.map(({ tariffId, total }: Record<string, string>) => [tariffId, total]))).toEqual(Object.fromEntries(data.map(({ tariffId, total }: Record<string, string>) => [tariffId, total])));
+      expect([best, present]).toEqual([data[0].tariffId, (await sent(engine, 'GET', `/api/v1/meters/${meterId}/estimate?from=2026-10-01&to=2026-11-01`)).total]);
+    }
+    const csv = await fetch(engine.apiUrl(`${BASE}/${done.id}/meters?format=csv&limit=5000`));
+    expect([csv.headers.get('content-type'), (await csv.text()).split('\r\n').length]).toEqual(['text/csv; charset=utf-8', 1 + CROWD + 1 + 1]);
+    // As many months as there may be, so that it is not over at once.
+    const second = await begin({ from: '2026-01', to: '2026-12', region: 'sydney' });
+    const refused = await begin();
+    expect([refused.status, refused.body.code]).toEqual([409, 'comparison_under_way']);
+    const cancelled = await sent(engine, 'DELETE', `${BASE}/${second.body.id}`);
+    expect(cancelled.state).toBe('cancelled');
+    expect(await sent(engine, 'GET', `${BASE}/${second.body.id}`)).toEqual(cancelled);
+    expect((await begin({ meters: ['house', 'nowhere'] })).body.of).toEqual({ kind: 'meters', meters: 2 });
+    const [newest] = await eventually(() => allOf(engine, BASE), ([{ state }]) => state === 'done');
+    expect([newest.rated, newest.failed, newest.failures]).toEqual([1, 1, [{ code: 'unknown_meter', count: 1, meterId: 'nowhere', message: 'there is no meter nowhere' }]]);
+    expect((await send(engine, 'GET', `${BASE}/nothing`)).status).toBe(404);
+    expect((await send(engine, 'GET', `${BASE}/${done.id}/meters?cursor=junk`)).status).toBe(400);
   });
 
   test('prices the load of a region, and holds what an operator set until that ends', async () => {

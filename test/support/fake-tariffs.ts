@@ -1,5 +1,6 @@
 import { tariffSchema } from '../../src/actors/tariffs/tariff-document.ts';
 import type { TariffAnswers, TariffQuestion, TariffVersion } from '../../src/actors/tariffs/protocol.ts';
+import type { ComparedCustomer, TariffComparison } from '../../src/actors/tariffs/comparison.ts';
 import type { TariffsPort } from '../../src/http/tariffs-port.ts';
 import type { Agreement, Bill, BillingRun, Dispute, DynamicPrice, Invoice, Payment, PriceOverride } from '../../src/model/billing.ts';
 import { AT } from './fake-engine.ts';
@@ -34,6 +35,12 @@ export const INVOICE: Invoice = {
 export const PAYMENT: Payment = { id: 'p1', invoiceId: 'i/1', amount: '25.00', receivedAt: AT, method: 'bank', reference: 'REF 1' };
 export const DISPUTE: Dispute = { id: 'd1', invoiceId: 'i/1', openedAt: AT, openedBy: 'Ada', reason: 'too much', lines: [1], resolvedAt: null, resolvedBy: null, outcome: null, resolution: null };
 export const RUN: BillingRun = { id: 'r1', month: '2025-12', state: 'running', startedAt: AT, startedBy: 'Ada', endedAt: null, agreements: 10, done: 4, issued: 3, faults: [], failed: 1, after: 'a1' };
+export const COMPARISON: TariffComparison = {
+  id: 'cmp-000001', state: 'running', startedAt: AT, startedBy: 'Ada', endedAt: null, fromMonth: '2025-11', toMonth: '2025-12', of: { kind: 'meters', meterIds: ['meter:1', 'meter:2'] },
+  all: 2, done: 1, rated: 1, failed: 0, failures: [], currency: 'AUD', tariffs: [{ tariffId: 'flat', version: 3, total: '25.00', bestFor: 0 }, { tariffId: 'tou', version: 1, total: '24.00', bestFor: 1 }],
+  present: { customers: 1, total: '25.00' }, saving: { customers: 1, total: '1.00' },
+};
+export const COMPARED: ComparedCustomer = { meterId: 'meter:1', agreementId: 'a1', from: '2025-11-01', to: '2026-01-01', present: '25.00', costs: ['25.00', '24.00'], best: 1, saving: '1.00' };
 export const PRICE: DynamicPrice = { region: 'north', price: '0.25', currency: 'AUD', multiplier: '1.00', loadPercent: 60, override: null, since: AT };
 export const OVERRIDE: PriceOverride = { id: 'o1', region: 'north', price: '0.40', from: AT, until: AT + 3_600_000, by: 'Ada', reason: 'works', endedAt: null, endedBy: null, endReason: null };
 
@@ -74,6 +81,11 @@ export function fakeTariffs(): FakeTariffs {
     startRun: () => RUN,
     run: () => RUN,
     runs: () => page(RUN),
+    startComparison: () => COMPARISON,
+    comparison: () => COMPARISON,
+    comparisons: () => page(COMPARISON),
+    comparedCustomers: () => page(COMPARED),
+    endComparison: () => ({ ...COMPARISON, state: 'cancelled', endedAt: AT }),
     prices: () => [PRICE],
     priceHistory: () => page(PRICE),
     overrides: () => page(OVERRIDE),

@@ -1,4 +1,5 @@
 import { TariffsActor } from '../../src/actors/tariffs/actor.ts';
+import type { NewComparison } from '../../src/actors/tariffs/comparison.ts';
 import type { TariffAnswers, TariffQuestion, BillingEvent } from '../../src/actors/tariffs/protocol.ts';
 import { PriceBook } from '../../src/actors/tariffs/price-book.ts';
 import { DEFAULT_PRICE_RULES } from '../../src/actors/tariffs/price-rules.ts';
@@ -41,6 +42,8 @@ export class TariffsWorld {
   readonly events: BillingEvent[] = [];
   readonly failures: unknown[] = [];
   consumers: string[] = [];
+  /** Of comparisons; undefined: as many as there are. */
+  pieceMeters: number | undefined = undefined;
   /** The wall clock has jumped by so much. */
   private jumpedMs = 0;
 
@@ -100,6 +103,31 @@ export class TariffsWorld {
     return this.ask({ kind: 'run', id });
   }
 
+  /** To the end of a comparison. */
+  async compare(comparison: NewComparison): Promise<TariffAnswers['comparison']> {
+    const { id } = await this.settled(this.ask({ kind: 'startComparison', comparison, by: 'Ada' }));
+    return this.compared(id);
+  }
+
+  /** Until it is over. */
+  async compared(id: string): Promise<TariffAnswers['comparison']> {
+    for (;;) {
+      const comparison = await this.settled(this.ask({ kind: 'comparison', id }));
+      if (comparison.state !== 'running' && comparison.state !== 'paused') return comparison;
+      await this.pass(1_000);
+    }
+  }
+
+  async comparedCustomers(id: string, limit = 1_000): Promise<TariffAnswers['comparedCustomers']['data']> {
+    const all: TariffAnswers['comparedCustomers']['data'] = [];
+    for (let cursor: string | null = null; ; ) {
+      const page: TariffAnswers['comparedCustomers'] = await this.settled(this.ask({ kind: 'comparedCustomers', id, limit, cursor }));
+      all.push(...page.data);
+      if (page.nextCursor === null) return all;
+      cursor = page.nextCursor;
+    }
+  }
+
   /** What needs time to pass. */
   async settled<T>(work: Promise<T>): Promise<T> {
     let isOver = false;
@@ -121,7 +149,7 @@ export class TariffsWorld {
   private make(): TariffsActor {
     const { store, time, fleet } = this;
     return new TariffsActor(
-      { outbox: { consumers: this.consumers, generation: 'g' }, corrections: { correctionHorizonMs: HORIZON_MS, correctionEveryMs: CORRECTION_EVERY_MS } },
+      { outbox: { consumers: this.consumers, generation: 'g' }, corrections: { correctionHorizonMs: HORIZON_MS, correctionEveryMs: CORRECTION_EVERY_MS }, comparisons: { pieceMeters: this.pieceMeters } },
       { store, clock: { now: () => this.now(), monotonic: () => time.monotonic() }, timers: time, log: nullLog, energy: fleet, prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: (events) => this.events.push(...events), onFailure: (error) => this.failures.push(error) },
     );
   }

@@ -6,6 +6,7 @@ import { TurnTaker } from '../../runtime/turn-taker.ts';
 import type { BillingDesk } from './billing-desk.ts';
 import type { BillingPiece } from './billing-outbox.ts';
 import { BillingRuns, type RunOptions } from './billing-run.ts';
+import { ComparisonRuns, type ComparisonOptions } from './comparison-run.ts';
 import { Corrections, type CorrectionOptions } from './corrections.ts';
 import { Costs } from './costs.ts';
 import type { EnergySource } from './energy-source.ts';
@@ -22,6 +23,7 @@ import { TariffsState, type BookQuestion, type CostQuestion, type TariffsStateOp
 const COSTS_MAX = 32;
 export interface TariffsOptions extends TariffsStateOptions {
   corrections: CorrectionOptions & RunOptions;
+  comparisons?: ComparisonOptions;
 }
 
 export interface TariffsModules {
@@ -64,6 +66,7 @@ export class TariffsActor {
   private readonly state: TariffsState;
   private readonly costs: Costs;
   private readonly runs: BillingRuns;
+  private readonly comparisons: ComparisonRuns;
   private readonly corrections: Corrections;
   private readonly turns: TurnTaker<WorkKind>;
   /** Of work between turns: a thread that has ended is held by none. */
@@ -71,7 +74,7 @@ export class TariffsActor {
   private costsUnderWay = 0;
   private readonly counts = { costs: 0, events: 0 };
 
-  constructor({ corrections, ...options }: TariffsOptions, modules: TariffsModules) {
+  constructor({ corrections, comparisons = {}, ...options }: TariffsOptions, modules: TariffsModules) {
     this.modules = modules;
     this.state = new TariffsState(options, modules.store, modules.prices);
     const { store, clock, timers, log } = modules;
@@ -92,6 +95,7 @@ export class TariffsActor {
     const desk = this.desk();
     this.costs = new Costs(desk);
     this.runs = new BillingRuns(desk, corrections);
+    this.comparisons = new ComparisonRuns(desk, comparisons);
     this.corrections = new Corrections(desk, corrections);
   }
 
@@ -101,6 +105,7 @@ export class TariffsActor {
     this.turns.start();
     await this.turns.take('own', () => undefined);
     this.runs.start();
+    this.comparisons.start();
     this.corrections.start();
   }
 
@@ -117,6 +122,10 @@ export class TariffsActor {
         return this.askCosts(question);
       case 'startRun':
         return this.runs.begin(question.month, question.by);
+      case 'startComparison':
+        return this.comparisons.begin(question.comparison, question.by);
+      case 'endComparison':
+        return this.comparisons.end(question.id);
       default:
         return this.askBooks(question);
     }

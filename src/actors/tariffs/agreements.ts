@@ -8,6 +8,7 @@ import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/s
 /** Who is billed for which meter and when: a meter has one agreement at a time at most. */
 
 const ID_DIGITS = 8;
+const ID_PREFIX = 'AG-';
 
 export interface AgreementChange {
   /** undefined: stays. */
@@ -39,10 +40,15 @@ export class AgreementBook {
     return this.table.get(id);
   }
 
+  /** That were ever made: their numbers are 1 to this. */
+  get made(): number {
+    return this.sequences.last('agreement');
+  }
+
   /** In order of their making. */
   ofMeter(meterId: string): Agreement[] {
     const prefix = `${meterId}!`;
-    return Array.from(this.byMeter.range({ from: prefix, to: afterPrefix(prefix) }), ({ key }) => this.get(key.slice(prefix.length)));
+    return this.byMeter.keys(prefix, afterPrefix(prefix)).map((key) => this.get(key.slice(prefix.length)));
   }
 
   /** The one that a day is in. */
@@ -61,7 +67,7 @@ export class AgreementBook {
   /** Throws `bad_span`, `agreement_overlaps`. */
   make(agreement: NewAgreement): Agreement {
     this.checkSpan(agreement, null);
-    const made: Agreement = { ...agreement, id: `AG-${String(this.sequences.next('agreement')).padStart(ID_DIGITS, '0')}`, version: 1 };
+    const made: Agreement = { ...agreement, id: `${ID_PREFIX}${String(this.sequences.next('agreement')).padStart(ID_DIGITS, '0')}`, version: 1 };
     this.table.put(made.id, made);
     this.byMeter.put(`${made.meterId}!${made.id}`, true);
     return made;
@@ -90,6 +96,11 @@ export class AgreementBook {
       throw new OperationalError('agreement_overlaps', `meter ${meterId} has agreement ${other.id} from ${other.movedIn} ${other.movedOut === null ? 'on' : `to ${other.movedOut}`}`);
     }
   }
+}
+
+/** The how manieth it was that was made. */
+export function agreementNumber({ id }: Agreement): number {
+  return Number(id.slice(ID_PREFIX.length));
 }
 
 /** Whether one of the days `first` to `last`, both included, is in it. */

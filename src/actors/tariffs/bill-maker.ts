@@ -59,6 +59,13 @@ export class RegionPeaks {
   }
 }
 
+/** A stretch, its plan, and those of the months that its ratchets look back at. */
+export interface PlannedStretch {
+  stretch: TariffStretch;
+  plan: TariffPlan;
+  past: TariffPlan[];
+}
+
 interface Asked {
   meterId: string;
   plan: TariffPlan;
@@ -107,27 +114,32 @@ export class BillMaker {
     return plan;
   }
 
-  private async askOf(order: BillOrder, peaks: RegionPeaks, asked: Asked[]): Promise<AskedStretch[]> {
-    const ask = (stretch: TariffStretch, moment: number | null): Asked => {
-      const one = { meterId: order.meterId, plan: this.planOf(stretch, moment), determinants: null };
-      asked.push(one);
-      return one;
-    };
-    const stretches: AskedStretch[] = [];
-    for (const stretch of order.stretches) {
-      const now = ask(stretch, await momentOf(stretch, order.region, peaks));
-      const past: AskedStretch['past'] = [];
+  /** What is to be asked of a meter for a bill's stretches. */
+  async planned({ stretches, region, since }: Pick<BillOrder, 'stretches' | 'region' | 'since'>, peaks: RegionPeaks): Promise<PlannedStretch[]> {
+    const planned: PlannedStretch[] = [];
+    for (const stretch of stretches) {
+      const plan = this.planOf(stretch, await momentOf(stretch, region, peaks));
+      const past: TariffPlan[] = [];
       for (let back = lookbackMonths(stretch.tariff); back > 0; back--) {
         const month = monthAfter(stretch.from.slice(0, 7), -back);
         const days = daysOfMonth(month);
-        const from = order.since !== null && order.since > days.from ? order.since : days.from;
+        const from = since !== null && since > days.from ? since : days.from;
         if (from >= days.to) continue;
         const pastStretch = { tariff: stretch.tariff, from, to: days.to };
-        past.push(ask(pastStretch, await momentOf(pastStretch, order.region, peaks)));
+        past.push(this.planOf(pastStretch, await momentOf(pastStretch, region, peaks)));
       }
-      stretches.push({ stretch, now, past });
+      planned.push({ stretch, plan, past });
     }
-    return stretches;
+    return planned;
+  }
+
+  private async askOf(order: BillOrder, peaks: RegionPeaks, asked: Asked[]): Promise<AskedStretch[]> {
+    const ask = (plan: TariffPlan): Asked => {
+      const one = { meterId: order.meterId, plan, determinants: null };
+      asked.push(one);
+      return one;
+    };
+    return (await this.planned(order, peaks)).map(({ stretch, plan, past }) => ({ stretch, now: ask(plan), past: past.map(ask) }));
   }
 
   /** In questions of as many meters and plans as one may have. */

@@ -5,7 +5,7 @@ import { dayAfter } from './rating/billing-days.ts';
 import { settleCredit } from './rating/credit-settlement.ts';
 import { highestDemand, isDemand, measuredDemand, ratchetsOf, type MonthDemand } from './rating/demand-charges.ts';
 import { amountText, priceText, quantityText, sumOf, type RatedLine } from './rating/rated-line.ts';
-import { rateStretch, stretchState, yearMinimumsCarried, type RatedTariff, type StretchInput } from './rating/stretch-rating.ts';
+import { rateStretch, stretchState, yearMinimumsCarried, type RatedStretch, type RatedTariff, type StretchInput } from './rating/stretch-rating.ts';
 import type { TariffPlan } from './tariff-plan.ts';
 
 export type { MonthDemand, RatedTariff, StretchInput };
@@ -63,18 +63,18 @@ export function demandOf({ document }: Pick<RatedTariff, 'document'>, plan: Tari
   return { month: plan.from.slice(0, 7), microKw: measuredDemand(document, plan, determinants) };
 }
 
+/** What a bill comes to, and what it leaves over, without its being written. Throws RangeError where stretches do not make a bill. */
+export function billTotal(input: Pick<BillInput, 'stretches' | 'carried' | 'isLast'>): { total: Amount; carried: CarriedOver } {
+  const { ofStretches, ofBill, carried } = rateBill(input);
+  return { total: sumOf(ofStretches) + sumOf(ofBill), carried };
+}
+
 /** Throws RangeError where stretches do not make a bill. */
-export function makeBill({ agreementId, meterId, region, stretches, carried, isLast }: BillInput): RatedBill {
-  checkStretches(stretches);
-  const state = stretchState(carried);
-  const rated = stretches.map((stretch, index) => rateStretch(stretch, state, isLast && index === stretches.length - 1));
+export function makeBill({ agreementId, meterId, region, ...input }: BillInput): RatedBill {
+  const { stretches } = input;
+  const { rated, ofStretches, ofBill, carried } = rateBill(input);
   const { tariff: lastTariff, plan: lastPlan } = stretches[stretches.length - 1];
   const { document } = lastTariff;
-  const ofStretches = rated.flatMap(({ lines }) => lines);
-  const earned = -sumOf(rated.flatMap(({ lines }, index) => (stretches[index].tariff.document.metering.creditPays === 'bill' ? lines.filter(({ kind }) => kind === 'export') : [])));
-  const credit = settleCredit(document, ofStretches, earned, state.money, isLast ? 'agreement' : rated[rated.length - 1].endsYear ? 'year' : null);
-  const ofBill = [...credit.lines, ...roundingLine(document.rounding.totalStep, sumOf(ofStretches) + sumOf(credit.lines))];
-
   const from = stretches[0].plan.from;
   const to = lastPlan.to;
   const lines = rated.flatMap((stretch, index) => stretch.lines.map((line) => ({ line, ...stretches[index].tariff, from: stretch.days.from, to: stretch.days.to })));
@@ -82,8 +82,6 @@ export function makeBill({ agreementId, meterId, region, stretches, carried, isL
   const tax = sumOf(ofStretches.filter(({ kind }) => kind === 'tax'));
   const total = sumOf(ofStretches) + sumOf(ofBill);
   const digits = Math.max(...stretches.map(({ tariff }) => tariff.document.rounding.digits));
-  const creditKwh = state.credits.asCarried();
-  const surplusKwh = state.credits.surplusAsCarried();
   return {
     bill: {
       agreementId,
@@ -102,9 +100,34 @@ export function makeBill({ agreementId, meterId, region, stretches, carried, isL
       exportKwh: kwhOf(stretches.flatMap(({ determinants }) => determinants.exportMicroKwh)),
       dailyKwh: stretches.flatMap(dailyOf),
       quality: stretches.map(({ determinants }) => determinants.quality).reduce(addQuality),
-      creditKwh,
+      creditKwh: carried.creditKwh,
     },
-    carried: { creditKwh, ...(surplusKwh === undefined ? {} : { surplusKwh }), creditAmount: amountText(credit.carried, 0), yearMinimums: yearMinimumsCarried(state) },
+    carried,
+  };
+}
+
+interface RatedLines {
+  rated: RatedStretch[];
+  /** Of all stretches, in order. */
+  ofStretches: RatedLine[];
+  /** Of the bill as a whole. */
+  ofBill: RatedLine[];
+  carried: CarriedOver;
+}
+
+function rateBill({ stretches, carried, isLast }: Pick<BillInput, 'stretches' | 'carried' | 'isLast'>): RatedLines {
+  checkStretches(stretches);
+  const state = stretchState(carried);
+  const rated = stretches.map((stretch, index) => rateStretch(stretch, state, isLast && index === stretches.length - 1));
+  const { document } = stretches[stretches.length - 1].tariff;
+  const ofStretches = rated.flatMap(({ lines }) => lines);
+  const earned = -sumOf(rated.flatMap(({ lines }, index) => (stretches[index].tariff.document.metering.creditPays === 'bill' ? lines.filter(({ kind }) => kind === 'export') : [])));
+  const credit = settleCredit(document, ofStretches, earned, state.money, isLast ? 'agreement' : rated[rated.length - 1].endsYear ? 'year' : null);
+  const ofBill = [...credit.lines, ...roundingLine(document.rounding.totalStep, sumOf(ofStretches) + sumOf(credit.lines))];
+  const surplusKwh = state.credits.surplusAsCarried();
+  return {
+    ...{ rated, ofStretches, ofBill },
+    carried: { creditKwh: state.credits.asCarried(), ...(surplusKwh === undefined ? {} : { surplusKwh }), creditAmount: amountText(credit.carried, 0), yearMinimums: yearMinimumsCarried(state) },
   };
 }
 

@@ -28,8 +28,12 @@ export function daysOfMonth(month: string): Days {
 }
 
 /** Days of the month in which the agreement holds; null: it does in none. */
-export function billedDays({ movedIn, movedOut }: Agreement, month: string): Days | null {
-  const { from, to } = daysOfMonth(month);
+export function billedDays(agreement: Agreement, month: string): Days | null {
+  return daysWithin(agreement, daysOfMonth(month));
+}
+
+/** Those of the days in which the agreement holds; null: none. */
+export function daysWithin({ movedIn, movedOut }: Agreement, { from, to }: Days): Days | null {
   const days = { from: movedIn > from ? movedIn : from, to: movedOut !== null && movedOut < to ? movedOut : to };
   return days.from < days.to ? days : null;
 }

@@ -1,5 +1,6 @@
 import type { Agreement, Bill, BillingRun, Dispute, DynamicPrice, Invoice, InvoiceState, NewAgreement, Payment, PriceOverride } from '../../model/billing.ts';
 import type { Page } from '../../model/queries.ts';
+import type { ComparedCustomer, NewComparison, TariffComparison } from './comparison.ts';
 import type { TariffDocument, TariffFault } from './tariff-document.ts';
 
 /** Messages of the tariff supervisor. Commands are named by who gave them (`by`), and fail with OperationalError: the codes stand beside. */
@@ -84,6 +85,16 @@ export type TariffQuestion =
   | { kind: 'startRun'; month: string; by: string }
   | { kind: 'run'; id: string }
   | { kind: 'runs'; limit: number; cursor: string | null }
+  // Comparisons of many customers
+  /** `comparison_under_way`, `unknown_tariff`, `tariff_not_in_force`, `mixed_tariffs`, `bad_month`, `bad_span`, `period_too_long`. */
+  | { kind: 'startComparison'; comparison: NewComparison; by: string }
+  /** `unknown_comparison` */
+  | { kind: 'comparison'; id: string }
+  | { kind: 'comparisons'; limit: number; cursor: string | null }
+  /** Those that are done so far. */
+  | { kind: 'comparedCustomers'; id: string; limit: number; cursor: string | null }
+  /** Cancels it; one that is over already goes for good. */
+  | { kind: 'endComparison'; id: string }
   // Dynamic price
   | { kind: 'prices' }
   | { kind: 'priceHistory'; region: string; from: number; to: number; limit: number; cursor: string | null }
@@ -141,6 +152,11 @@ export interface TariffAnswers {
   startRun: BillingRun;
   run: BillingRun;
   runs: Page<BillingRun>;
+  startComparison: TariffComparison;
+  comparison: TariffComparison;
+  comparisons: Page<TariffComparison>;
+  comparedCustomers: Page<ComparedCustomer>;
+  endComparison: TariffComparison;
   prices: DynamicPrice[];
   priceHistory: Page<DynamicPrice>;
   overrides: Page<PriceOverride>;

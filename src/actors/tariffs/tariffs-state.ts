@@ -4,6 +4,7 @@ import type { Store } from '../../runtime/store.ts';
 import type { ChangeLogOptions } from '../sinks/change-log.ts';
 import { AgreementBook } from './agreements.ts';
 import { BillingOutbox, type BillingChange } from './billing-outbox.ts';
+import { ComparisonBook, shownComparison } from './comparison-book.ts';
 import { Disputes } from './disputes.ts';
 import { InvoiceBook, localDate } from './invoice-book.ts';
 import { Payments } from './payments.ts';
@@ -19,7 +20,7 @@ import { WatchList } from './watch-list.ts';
 export type CostQuestion = Extract<TariffQuestion, { kind: 'tariffOf' | 'estimate' | 'cycle' | 'compare' | 'draft' | 'explainInvoice' }>;
 export type PriceQuestion = Extract<TariffQuestion, { kind: 'prices' | 'priceHistory' | 'overrides' | 'makeOverride' | 'endOverride' }>;
 /** Questions that the books alone answer, in one turn. */
-export type BookQuestion = Exclude<TariffQuestion, CostQuestion | { kind: 'startRun' }>;
+export type BookQuestion = Exclude<TariffQuestion, CostQuestion | { kind: 'startRun' | 'startComparison' | 'endComparison' }>;
 
 /** Invoices that become overdue in one turn. */
 const OVERDUE_STEP = 500;
@@ -36,6 +37,7 @@ export class TariffsState {
   readonly payments: Payments;
   readonly disputes: Disputes;
   readonly runs: RunBook;
+  readonly comparisons: ComparisonBook;
   readonly watch: WatchList;
   readonly prices: PriceBook;
   readonly outbox: BillingOutbox;
@@ -51,6 +53,7 @@ export class TariffsState {
     this.payments = new Payments(this.staged, this.invoices);
     this.disputes = new Disputes(this.staged, sequences, this.invoices);
     this.runs = new RunBook(this.staged);
+    this.comparisons = new ComparisonBook(this.staged, sequences);
     this.watch = new WatchList(this.staged);
     this.outbox = new BillingOutbox(this.staged, this, outbox);
     this.prices = prices;
@@ -59,6 +62,7 @@ export class TariffsState {
   load(nowMs: number): void {
     this.tariffs.load();
     this.runs.load();
+    this.comparisons.load();
     this.outbox.load();
     this.prices.load(nowMs);
   }
@@ -105,6 +109,12 @@ export class TariffsState {
         return this.runs.get(question.id);
       case 'runs':
         return this.runs.page(question.limit, question.cursor);
+      case 'comparison':
+        return shownComparison(this.comparisons.get(question.id));
+      case 'comparisons':
+        return this.comparisons.page(question.limit, question.cursor);
+      case 'comparedCustomers':
+        return this.comparisons.customers(question.id, question.limit, question.cursor);
       default:
         return this.answerPrices(question, nowMs);
     }

@@ -103,11 +103,12 @@ function operationPart({ method, path, route }: ServedOperation, book: SchemaBoo
   };
 }
 
-function success({ response, files = [], creates }: ServedOperation['route']['operation'], isWrite: boolean, book: SchemaBook): Part {
+function success({ response, files = [], creates, begins }: ServedOperation['route']['operation'], isWrite: boolean, book: SchemaBook): Part {
   if (response === undefined && files.length === 0) return { 204: { description: 'Done.' } };
   const content = { ...(response === undefined ? {} : { 'application/json': { schema: book.answer(response) } }), ...Object.fromEntries(files.map((type) => [type, { schema: { type: 'string', ...(type.startsWith('text/') ? {} : { format: 'binary' }) } }])) };
   const etag = { ETag: { description: 'What it is now: given back as If-Match with a change, or as If-None-Match with the next question.', schema: { type: 'string' } } };
   const location = { Location: { description: 'Path of what was made.', schema: { type: 'string' } } };
+  if (begins === true) return { 202: { description: 'Begun; it goes on by itself.', headers: location, content } };
   if (creates === true) return { 201: { description: 'Made.', headers: { ...etag, ...location }, content } };
   return { 200: { description: isWrite ? 'Done.' : 'The answer.', headers: etag, content }, ...(isWrite ? {} : { 304: { description: 'The same as the ETag in If-None-Match.' } }) };
 }
