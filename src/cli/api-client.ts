@@ -57,6 +57,12 @@ export class ApiClient {
     return this.write('PUT', path, document);
   }
 
+  /** Takes something away, even when this client has been stopped: what was begun may have to be ended. As `post`. */
+  async remove(path: string): Promise<Record<string, unknown>> {
+    const url = new URL(path, this.base);
+    return this.documentOf(await this.send({ url, method: 'DELETE', headers: { accept: 'application/json' }, agent: this.agent, timeoutMs: COMMAND_TIMEOUT_MS }), url);
+  }
+
   /** One document. Tries again and throws as `pages`. */
   async document(path: string, query: Record<string, string> = {}): Promise<Record<string, unknown>> {
     const url = this.urlOf(path, query);
@@ -68,6 +74,17 @@ export class ApiClient {
     return (await this.get(this.urlOf(path, query), '*/*')).body;
   }
 
+  /** The parts of a file that comes in pages, in order. Tries again and throws as `pages`. */
+  async *files(path: string, query: Record<string, string>): AsyncGenerator<Buffer> {
+    for (let cursor: string | null = null; ; ) {
+      const { body, headers } = await this.get(this.urlOf(path, cursor === null ? query : { ...query, cursor }), '*/*');
+      yield body;
+      const next = headers['x-next-cursor'];
+      if (typeof next !== 'string') return;
+      cursor = next;
+    }
+  }
+
   private urlOf(path: string, query: Record<string, string>): URL {
     const url = new URL(path, this.base);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
@@ -77,7 +94,10 @@ export class ApiClient {
   private async write(method: 'POST' | 'PUT', path: string, document: object): Promise<Record<string, unknown>> {
     const url = new URL(path, this.base);
     const headers = { accept: 'application/json', 'content-type': 'application/json' };
-    const reply = await this.send({ url, method, headers, body: Buffer.from(JSON.stringify(document)), agent: this.agent, timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal });
+    return this.documentOf(await this.send({ url, method, headers, body: Buffer.from(JSON.stringify(document)), agent: this.agent, timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal }), url);
+  }
+
+  private documentOf(reply: HttpReply, url: URL): Record<string, unknown> {
     if (reply.status >= 200 && reply.status < 300) return parseDocument(reply, url);
     if (reply.status === 404) throw new OperationalError('not_found', problemText(reply));
     if ([429, 502, 503, 504].includes(reply.status)) throw new OperationalError('api_overloaded', `${url.origin} could not do it now: ${problemText(reply)}; try again later`, { retryable: true });

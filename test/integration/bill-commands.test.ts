@@ -82,8 +82,12 @@ describe('seg bill and seg tariff', () => {
     const months = ['--from', '2026-10', '--to', '2026-10'];
     const one = await eventually(() => run('tariff', 'compare', '--meter', 'house', ...months), ({ code }) => code === 0);
     expect(one.stdout.split('\n').map((line) => line.split(' ')[0])).toEqual(['tariff', 'tou', 'dear', '']);
-    const all = await run('tariff', 'compare', '--all', ...months, '--out', 'best.csv');
-    expect(all.stdout).toMatch(/\ntou +\S+ +\S+ +2\ndear +\S+ +\S+ +0\n2 meters\n/);
-    expect(readFileSync(join(work, 'best.csv'), 'utf8').split('\r\n')).toHaveLength(1 + 4 + 1);
+    const all = await run('tariff', 'compare', '--all', ...months, '--csv', 'best.csv');
+    expect(all.stdout).toMatch(/\ntou +\S+ +\S+ +2 +100 %\ndear +\S+ +\S+ +0 +0 %\n2 customers\n2 pay \S+ AUD now; 0 of them would save 0.00 AUD/);
+    expect(all.stderr).toContain(' customers rated');
+    const rows = readFileSync(join(work, 'best.csv'), 'utf8').split('\r\n');
+    expect([rows.length, rows[0]]).toEqual([1 + 2 + 1, 'meterId,agreementId,from,to,currency,present,dear,tou,best,saving']);
+    expect(await run('tariff', 'compare', '--region', 'nowhere', ...months)).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing to compare') });
+    expect(await run('tariff', 'compare', '--meter', 'house', '--all', ...months)).toMatchObject({ code: 2 });
   });
 });

@@ -13,6 +13,7 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { exampleInvoice } from '../support/example-invoices.ts';
 
 let server: http.Server;
+let url: string;
 let api: ApiClient;
 let directory: string;
 let printed: string;
@@ -37,7 +38,8 @@ beforeEach(async () => {
     response.end(document instanceof Uint8Array ? document : JSON.stringify(document));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  api = new ApiClient(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  api = new ApiClient(url);
   directory = await mkdtemp(join(tmpdir(), 'seg-bill-'));
 });
 afterEach(async () => {
@@ -198,34 +200,74 @@ describe('seg tariff compare', () => {
     const of = (tariffId: string, total: string, difference: string) => ({ tariffId, version: 1, total, currency: 'CHF', difference, monthly: [{ month: '2026-11', total }, { month: '2026-12', total: '0.00' }] });
     return page(Number(flat) < Number(tou) ? [of('flat', flat, '0.00'), of('tou', tou, '1.00')] : [of('tou', tou, '-1.00'), of('flat', flat, '0.00')]);
   };
-  const options = { tariffs: ['flat', 'tou'], fromMonth: '2026-11', toMonth: '2026-12', out: null };
+  const tariffs = ['flat', 'tou'].map((id) => ({ id, version: null }));
+  const options = { tariffs, fromMonth: '2026-11', toMonth: '2026-12', csv: null, by: 'ada' };
+  const comparison = (changes: object = {}) => ({
+    body: {
+      ...{ id: 'cmp-000001', state: 'running', fromMonth: '2026-11', toMonth: '2026-12', of: { kind: 'agreements' }, all: 4, done: 0, rated: 0, failed: 0, failures: [], currency: 'CHF' },
+      ...{ tariffs: [{ tariffId: 'flat', version: 1, total: '0', bestFor: 0 }, { tariffId: 'tou', version: 3, total: '0', bestFor: 0 }], present: { customers: 0, total: '0' }, saving: { customers: 0, total: '0' } },
+      ...changes,
+    },
+  });
+  const ONE = '/api/v1/tariff-comparisons/cmp-000001';
+  const done = {
+    ...{ state: 'done', done: 4, rated: 3, failed: 1, failures: [{ code: 'unknown_meter', count: 1, meterId: 'm-4\u001b[2J', message: 'there is no meter' }] },
+    ...{ tariffs: [{ tariffId: 'flat', version: 1, total: '100000000000.31', bestFor: 2 }, { tariffId: 'tou', version: 3, total: '5.70', bestFor: 1 }], present: { customers: 3, total: '9.00' }, saving: { customers: 1, total: '1.25' } },
+  };
 
-  it('shows a meter by month', async () => {
+  it('shows a meter by month, at once', async () => {
     answers = { '/api/v1/meters/m-1/compare?from=2026-11-01&to=2027-01-01&tariffs=flat%2Ctou': [compared('10.00', '9.00')] };
-    await compareTariffs(api, { ...options, meters: ['m-1'] }, print, modules);
+    await compareTariffs(api, { ...options, of: { meters: ['m-1'] } }, print, modules);
     expect(printed).toBe('tariff   total       difference  2026-11  2026-12\ntou v1    9.00  CHF       -1.00     9.00     0.00\nflat v1  10.00  CHF        0.00    10.00     0.00\n');
+    expect(asked).toHaveLength(1);
   });
 
-  it('sums up everybody, each meter once, exactly, and names who is left out', async () => {
-    answers = {
-      '/api/v1/tariffs': [page([{ id: 'flat' }, { id: 'tou' }])],
-      '/api/v1/agreements?limit=500': [page([{ meterId: 'm-1' }, { meterId: 'm-1' }, { meterId: 'm-2' }], 'n')],
-      '/api/v1/agreements?limit=500&cursor=n': [page([{ meterId: 'm-3' }, { meterId: 'm-4' }])],
-      '/api/v1/meters/m-1/compare': [compared('0.10', '0.30')],
-      '/api/v1/meters/m-2/compare': [compared('0.20', '0.40')],
-      '/api/v1/meters/m-3/compare': [compared('100000000000.01', '5.00')],
-    };
-    const out = join(directory, 'best.csv');
-    await compareTariffs(api, { ...options, tariffs: null, meters: null, out }, print, modules);
-    expect(printed).toMatch(/^tariff +all together +best for\ntou +5\.70 +CHF +1\nflat +100000000000\.31 +CHF +2\n3 meters\nleft out: m-4: /);
-    expect((await readFile(out, 'utf8')).split('\r\n').slice(0, 3)).toEqual(['meterId,tariffId,version,total,currency,difference,best', 'm-1,flat,1,0.10,CHF,0.00,yes', 'm-1,tou,1,0.30,CHF,1.00,']);
-    expect(asked.filter(({ path }) => path.includes('m-1'))).toHaveLength(1);
+  it('watches the engine compare many, sums up, and says why who is left out', async () => {
+    answers = { '/api/v1/tariffs': [page([{ id: 'flat' }, { id: 'tou' }])], '/api/v1/tariff-comparisons': [comparison()], [ONE]: [comparison({ done: 2, rated: 2 }), comparison(done)] };
+    await compareTariffs(api, { ...options, tariffs: null, of: 'agreements' }, print, modules);
+    expect(asked[1]).toEqual({ method: 'POST', path: '/api/v1/tariff-comparisons', body: { tariffs, from: '2026-11', to: '2026-12', by: 'ada' } });
+    expect(progress).toContain('[------------------------]   0 %  0 of 4 looked at  0 customers rated');
+    expect(printed).toBe(
+      [
+        'tariff     all together       best for',
+        'tou                5.70  CHF         1  33 %',
+        'flat    100000000000.31  CHF         2  67 %',
+        '3 customers',
+        '3 pay 9.00 CHF now; 1 of them would save 1.25 CHF with the best of these',
+        `comparison cmp-000001 is kept with a row for each: ${ONE}/meters`,
+        'left out: 1, as m-4 [2J: there is no meter [unknown_meter]',
+        '',
+      ].join('\n'),
+    );
   });
 
-  it('says so when there is nothing to compare', async () => {
-    answers = { '/api/v1/tariffs': [page([])] };
-    await expect(compareTariffs(api, { ...options, tariffs: null, meters: ['m-1'] }, print, modules)).rejects.toMatchObject({ code: 'usage' });
-    await expect(compareTariffs(api, { ...options, meters: ['m-9'] }, print, modules)).rejects.toMatchObject({ code: 'nothing_rated' });
-    await expect(compareTariffs(api, { ...options, tariffs: Array.from({ length: 21 }, (_, i) => `t${i}`), meters: ['m-9'] }, print, modules)).rejects.toMatchObject({ code: 'usage' });
+  it('has meters, a region and versions compared, and a row for each written', async () => {
+    answers = { '/api/v1/tariff-comparisons': [comparison(done)], [`${ONE}/meters`]: [{ body: Buffer.from('meterId\r\nm-1\r\n') }] };
+    const csv = join(directory, 'best.csv');
+    const versions = [{ id: 'flat', version: 2 }];
+    await compareTariffs(api, { ...options, tariffs: versions, of: { meters: ['m-1'] } }, print, modules);
+    await compareTariffs(api, { ...options, of: { region: 'north' }, csv }, print, modules);
+    expect(asked.filter(({ method }) => method === 'POST').map(({ body }) => body)).toEqual([
+      { tariffs: versions, from: '2026-11', to: '2026-12', by: 'ada', meters: ['m-1'] },
+      { tariffs, from: '2026-11', to: '2026-12', by: 'ada', region: 'north' },
+    ]);
+    expect(await readFile(csv, 'utf8')).toBe('meterId\r\nm-1\r\n');
+  });
+
+  it('cancels the comparison where it is stopped', async () => {
+    answers = { '/api/v1/tariff-comparisons': [comparison()], [ONE]: [comparison()] };
+    const stop = new AbortController();
+    const stopped = compareTariffs(new ApiClient(url, stop.signal), { ...options, of: 'agreements' }, print, { ...modules, progress: { write: () => stop.abort() }, signal: stop.signal });
+    await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+    expect(asked.at(-1)).toEqual({ method: 'DELETE', path: ONE, body: null });
+  });
+
+  it('says so when there is nothing to compare, or the engine gave it up', async () => {
+    answers = { '/api/v1/tariffs': [page([])], '/api/v1/tariff-comparisons': [comparison({ state: 'done' })] };
+    await expect(compareTariffs(api, { ...options, tariffs: null, of: 'agreements' }, print, modules)).rejects.toMatchObject({ code: 'usage' });
+    await expect(compareTariffs(api, { ...options, of: 'agreements' }, print, modules)).rejects.toMatchObject({ code: 'nothing_rated' });
+    await expect(compareTariffs(api, { ...options, tariffs: Array.from({ length: 21 }, (_, i) => ({ id: `t${i}`, version: null })), of: 'agreements' }, print, modules)).rejects.toMatchObject({ code: 'usage' });
+    answers = { '/api/v1/tariff-comparisons': [comparison({ state: 'cancelled' })] };
+    await expect(compareTariffs(api, { ...options, of: 'agreements' }, print, modules)).rejects.toMatchObject({ code: 'comparison_failed' });
   });
 });

@@ -4,19 +4,16 @@ import { OperationalError } from '../../runtime/errors.ts';
 import { plainLine } from '../../actors/notifications/templates/plain-line.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Print } from '../engine-command.ts';
-import { ProgressLine, formatDuration, withThousands, type ProgressStream } from '../progress-line.ts';
+import { progressBar, rateParts } from '../progress-bar.ts';
+import { ProgressLine, withThousands, type ProgressStream } from '../progress-line.ts';
 import { pause } from '../retry-policy.ts';
 
 /** A monthly run, watched until it is over. It is the engine's: it goes on without anybody who watches. */
 
 const RUNS = '/api/v1/billing-runs';
 const POLL_MS = 500;
-/** Characters of the bar. */
-const BAR_WIDTH = 24;
 /** Of those that could not be billed. */
 const FAULTS_SHOWN = 20;
-/** A rate says something after so long. */
-const RATE_AFTER_MS = 3_000;
 
 type WireRun = Omit<BillingRun, 'startedAt' | 'endedAt'> & { startedAt: string; endedAt: string | null };
 
@@ -60,15 +57,12 @@ async function watch(api: ApiClient, started: WireRun, { clock, progress, signal
 
 /** `[########----------------]  33 %  33,120 of 100,000 agreements  33,118 invoices  2 without  1,240/s  54s left`. */
 export function progressText({ agreements, done, issued, failed, state }: WireRun, donePerMs: number, watchedMs: number): string {
-  const share = agreements === 0 ? 1 : Math.min(1, done / agreements);
-  const filled = Math.round(share * BAR_WIDTH);
-  const hasRate = watchedMs >= RATE_AFTER_MS && donePerMs > 0;
   return [
-    `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}] ${String(Math.floor(share * 100)).padStart(3)} %`,
+    progressBar(done, agreements),
     `${withThousands(done)} of ${withThousands(agreements)} agreements`,
     `${withThousands(issued)} invoices`,
     ...(failed > 0 ? [`${withThousands(failed)} without`] : []),
-    ...(state === 'paused' ? ['waiting for a part of the engine'] : hasRate ? [`${withThousands(donePerMs * 1_000)}/s`, `${formatDuration((agreements - done) / donePerMs)} left`] : []),
+    ...(state === 'paused' ? ['waiting for a part of the engine'] : rateParts(agreements - done, donePerMs, watchedMs)),
   ].join('  ');
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { ComparedVersion } from '../../actors/tariffs/comparison.ts';
 import type { TariffVersion } from '../../actors/tariffs/protocol.ts';
 import { plainLine } from '../../actors/notifications/templates/plain-line.ts';
 import { systemClock } from '../../runtime/clock.ts';
@@ -20,7 +21,7 @@ With a running engine:
   seg tariff list
   seg tariff show home-tou --version 2
   seg tariff compare --meter house-1 --from 2026-01 --to 2026-06
-  seg tariff compare --all --from 2026-01 --to 2026-06 --tariffs flat,home-tou --out best.csv`;
+  seg tariff compare --all --from 2026-01 --to 2026-06 --tariffs flat,home-tou@2 --csv best.csv`;
 
 /** Of a row of `GET /api/v1/tariffs`. */
 interface WireTariff {
@@ -51,21 +52,35 @@ export function registerStoredTariffs(tariff: Command): void {
   addCompare(tariff);
 }
 
+interface CompareFlags {
+  url: string;
+  by?: string;
+  all?: true;
+  meter?: string[];
+  region?: string;
+  from: string;
+  to: string;
+  tariffs?: ComparedVersion[];
+  csv?: string;
+}
+
 function addCompare(tariff: Command): void {
-  addUrl(tariff.command('compare'))
-    .description('what stored months would have cost under other tariffs, and which is the best for whom')
-    .addOption(new Option('--meter <id>', 'one meter; more with commas, or again').argParser(collect).conflicts('all'))
-    .option('--all', 'every meter with an agreement')
+  addBy(addUrl(tariff.command('compare')))
+    .description('what stored months would have cost under other tariffs, and which is the best for whom; Ctrl-C cancels it')
+    .addOption(new Option('--meter <id>', 'one meter; more with commas, or again').argParser(collect).conflicts(['all', 'region']))
+    .addOption(new Option('--region <region>', 'every meter of a region').conflicts('all'))
+    .option('--all', 'everybody with an agreement')
     .requiredOption('--from <month>', 'first month, such as 2026-01', parseMonth)
     .requiredOption('--to <month>', 'last month', parseMonth)
-    .addOption(new Option('--tariffs <ids>', 'tariffs to compare, with commas (default: all)').argParser(collect))
-    .option('--out <file>', 'also write a CSV with a row for each meter and tariff')
-    .action((flags: { url: string; all?: true; meter?: string[]; from: string; to: string; tariffs?: string[]; out?: string }) =>
+    .addOption(new Option('--tariffs <ids>', 'tariffs to compare, with commas (default: all); home-tou@2 is its version 2 for all days, whenever that is in force').argParser(collectVersions))
+    .option('--csv <file>', 'also write a row for each customer: costs under each tariff, the best one, what it saves')
+    .action((flags: CompareFlags) =>
       runToEnd(async (signal) => {
-        if (flags.all === undefined && flags.meter === undefined) throw new OperationalError('usage', 'name meters with --meter, or take --all');
+        const of = flags.meter !== undefined ? { meters: [...new Set(flags.meter)] } : flags.region !== undefined ? { region: flags.region } : flags.all ? 'agreements' : null;
+        if (of === null) throw new OperationalError('usage', 'name meters with --meter or a region with --region, or take --all');
         if (flags.to < flags.from) throw new OperationalError('usage', '--to must not be before --from');
-        const options: CompareOptions = { meters: flags.meter ?? null, tariffs: flags.tariffs ?? null, fromMonth: flags.from, toMonth: flags.to, out: flags.out ?? null };
-        await withApi(flags.url, signal, (api) => compareTariffs(api, options, toStdout, { clock: systemClock, progress: process.stderr }));
+        const options: CompareOptions = { of, tariffs: flags.tariffs ?? null, fromMonth: flags.from, toMonth: flags.to, csv: flags.csv ?? null, by: byName(flags.by) };
+        await withApi(flags.url, signal, (api) => compareTariffs(api, options, toStdout, { clock: systemClock, progress: process.stderr, signal }));
       }),
     );
 }
@@ -99,6 +114,16 @@ export async function listTariffs(api: ApiClient, print: Print): Promise<void> {
 export async function showTariff(api: ApiClient, id: string, version: number | undefined, print: Print): Promise<void> {
   const tariff = (await api.document(`${TARIFFS}/${encodeURIComponent(id)}`, version === undefined ? {} : { version: String(version) })) as unknown as TariffVersion;
   print(`${JSON.stringify(tariff.document, null, 2)}\n`);
+}
+
+/** `flat,home-tou@2`. */
+function collectVersions(text: string, previous: ComparedVersion[] | undefined): ComparedVersion[] {
+  const given = collect(text, []).map((part): ComparedVersion => {
+    const [, id, version] = /^([A-Za-z0-9._-]{1,64})(?:@([1-9]\d{0,8}))?$/.exec(part) ?? [];
+    if (id === undefined) throw new InvalidArgumentError('Write ids of tariffs, such as flat, or flat@2 for one of its versions.');
+    return { id, version: version === undefined ? null : Number(version) };
+  });
+  return [...(previous ?? []), ...given];
 }
 
 function parseMonth(text: string): string {
