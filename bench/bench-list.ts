@@ -3,6 +3,7 @@ import { postgresAvailable, POSTGRES_HOW_TO } from '../test/services/postgres.ts
 import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
 import { BILLING_RUN_FULL, run as runBillingRun } from './load/billing-run.ts';
+import { COMPARE_FULL, run as runCompare } from './load/compare.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
 import { LIVE_FULL, run as runLive } from './load/live.ts';
 import { KAFKA_LOG_FULL, run as runKafkaLog } from './load/kafka-log.ts';
@@ -55,6 +56,7 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'alert-conditions', run: (effort) => runAlertConditions(effort === 'full' ? ALERT_CONDITIONS_FULL : { open: 1_000, observed: 1_000, rounds: 1 }) },
   { group: 'micro', name: 'alert-list', run: (effort) => runAlertList(effort === 'full' ? ALERT_LIST_FULL : { alerts: 500, queriesPerRound: 2, rounds: 1 }) },
   { group: 'load', name: 'rerate', run: (effort, { meters } = {}) => runRerate(effort === 'full' ? { ...RERATE_FULL, meters: meters ?? RERATE_FULL.meters } : { meters: 300, rounds: 1 }) },
+  { group: 'load', name: 'compare', run: (effort, { meters } = {}) => runCompare(effort === 'full' ? { ...COMPARE_FULL, meters: meters ?? COMPARE_FULL.meters } : { meters: 300, rounds: 1 }) },
   { group: 'micro', name: 'invoices', run: (effort) => runInvoices(effort === 'full' ? INVOICES_FULL : { invoicesPerRound: 4, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
   { group: 'load', name: 'live', run: (effort) => runLive(effort === 'full' ? LIVE_FULL : { readers: 40, processes: 2, stuck: 1, meters: 100, durationMs: 4_500 }) },

@@ -31,7 +31,7 @@ const PAGE_BYTES = 4_096;
 const MB = 2 ** 20;
 
 /** Three periods, a tier, a demand charge and two taxes: some ten lines a bill. */
-const TARIFF = tariffSchema.parse({
+export const TARIFF = tariffSchema.parse({
   ...{ format: 'seg-tariff/1', id: 'tou', name: 'Time of use', currency: 'EUR', zone: 'Europe/Zurich', effectiveFrom: '2026-01-01', appliesTo: {} },
   schedules: [
     {

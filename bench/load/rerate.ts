@@ -25,16 +25,16 @@ export const RERATE_FULL: RerateOptions = { meters: 40_000, rounds: 5 };
 /** Of a fleet whose filling takes minutes, so that all of it stays below ten. */
 const MANY = { meters: 200_000, rounds: 2 };
 /** As many as cores that the figure is for. */
-const SHARDS = 2;
+export const SHARDS = 2;
 /** Questions under way: shards must not wait for the main thread. */
 const QUESTIONS = 6;
 /** All questions under way may lie with one shard. */
-const DEADLINE_MS = 60_000;
+export const DEADLINE_MS = 60_000;
 const FLEET = 1_000_000;
 
 type ShardRequester = Requester<ShardQuery, ShardAnswers[ShardQuery['kind']]>;
 
-interface Shard {
+export interface Shard {
   worker: Worker;
   requester: ShardRequester;
   filled: Promise<FilledShard>;
@@ -56,7 +56,7 @@ export async function run(options: RerateOptions = RERATE_FULL): Promise<BenchRe
   }
 }
 
-function startShard(options: RerateShardOptions): Shard {
+export function startShard(options: RerateShardOptions): Shard {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker(new URL('rerate-fleet.ts', import.meta.url), { workerData: { ...options, port: port2 }, transferList: [port2] });
   const filled = new Promise<FilledShard>((resolve, reject) => {
