@@ -2,6 +2,7 @@ import { kafkaAvailable, KAFKA_HOW_TO } from '../test/services/kafka.ts';
 import { postgresAvailable, POSTGRES_HOW_TO } from '../test/services/postgres.ts';
 import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
+import { API_FULL, run as runApi } from './load/api.ts';
 import { BILLING_RUN_FULL, run as runBillingRun } from './load/billing-run.ts';
 import { COMPARE_FULL, run as runCompare } from './load/compare.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
@@ -60,6 +61,7 @@ export const BENCHES: readonly Bench[] = [
   { group: 'micro', name: 'invoices', run: (effort) => runInvoices(effort === 'full' ? INVOICES_FULL : { invoicesPerRound: 4, rounds: 1 }) },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
   { group: 'load', name: 'live', run: (effort) => runLive(effort === 'full' ? LIVE_FULL : { readers: 40, processes: 2, stuck: 1, meters: 100, durationMs: 4_500 }) },
+  { group: 'load', name: 'api', run: (effort, { meters } = {}) => runApi(effort === 'full' ? { ...API_FULL, meters: meters ?? API_FULL.meters } : { meters: 200, requestsPerSecond: 50, durationMs: 300, rounds: 1 }) },
   { group: 'load', name: 'billing-run', run: (effort, { meters } = {}) => runBillingRun(effort === 'full' ? { ...BILLING_RUN_FULL, agreements: meters ?? BILLING_RUN_FULL.agreements } : { agreements: 600, rounds: 1 }) },
   {
     group: 'load',

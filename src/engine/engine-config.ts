@@ -8,6 +8,7 @@ import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 import { ALERT_SETTINGS, alertContradictions, type AlertSettings } from './alert-settings.ts';
 import { BILLING_SETTINGS } from './billing-settings.ts';
+import { GATEWAY_SETTINGS } from './gateway-settings.ts';
 
 /** The settings of this engine, one schema: flags, SEG_ variables, seg.config.json, the README's table and --help come from it. */
 
@@ -228,6 +229,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       kafkaPassword: setting(optionalText('a password'), { default: null, defaultText: 'none', secret: true, description: 'Password for the brokers.' }),
       ...ALERT_SETTINGS,
       ...BILLING_SETTINGS,
+      ...GATEWAY_SETTINGS,
       outboxBytesMax: setting(byteSize({ min: '1MiB', max: '1TiB' }), {
         default: '4GiB',
         description: 'Disk for what TimescaleDB or Kafka have not taken yet, of one shard. A sink that was away for longer is sent everything anew.',

@@ -29,6 +29,7 @@ import { EngineHealth } from './engine-health.ts';
 import { EngineQueries, type AskShard } from './engine-queries.ts';
 import { EngineVitals } from './engine-vitals.ts';
 import { FaultInjection } from './fault-injection.ts';
+import { gatewayAccess } from './gateway-settings.ts';
 import type { IngestThreadControl } from './ingest-thread.ts';
 import { HistoryLink } from './history-link.ts';
 import { planKafkaLog, type KafkaLogPlan } from './kafka-log-wiring.ts';
@@ -282,7 +283,7 @@ class RunningEngine implements Engine {
 
   private async startGateway(): Promise<void> {
     const { config } = this;
-    const ownHosts = config.publicUrl === null ? [] : [new URL(config.publicUrl).host];
+    const access = gatewayAccess(config);
     this.gateway = await startGateway(
       {
         host: config.host,
@@ -291,9 +292,9 @@ class RunningEngine implements Engine {
         requestIdPrefix: this.requestIdPrefix,
         version: this.version,
         staticFiles: loadStaticFiles(),
-        ownHosts,
+        ...access,
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
-        extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log, ownHosts, connectionsMax: liveConnectionsMax(openFilesMax(), this.log) })),
+        extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log, ownHosts: access.ownHosts, connectionsMax: liveConnectionsMax(openFilesMax(), this.log) })),
       },
       { engine: this.queries, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log, tracing: this.tracing },
     );

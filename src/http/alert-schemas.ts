@@ -115,4 +115,4 @@ const dryRunAlert = z
   })
   .meta({ id: 'DryRunAlert' });
 export const dryRunResultSchema = z.strictObject({ alerts: z.array(dryRunAlert), total: count, byRule: z.record(z.string(), count) });
-export const dryRunSchema = z.strictObject({ from: timeText, to: timeText, read: z.strictObject({ anomalies: count, regions: count, windows: count }), ...dryRunResultSchema.shape });
+export const dryRunSchema = z.strictObject({ from: timeText, to: timeText, read: z.strictObject({ anomalies: count, regionWindows: count }), ...dryRunResultSchema.shape });

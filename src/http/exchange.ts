@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { Span } from '../runtime/tracing.ts';
-import { PROBLEM_CONTENT_TYPE, problemDocument, statusLine } from './problem-details.ts';
+import { PROBLEM_CONTENT_TYPE, problemDocument, retryAfter, statusLine } from './problem-details.ts';
 import type { Problem } from './problem-details.ts';
 
 /**
@@ -19,6 +19,8 @@ export type HeaderFields = readonly (readonly [name: string, value: string])[];
 export interface ExchangeOwner {
   /** True while the server drains: answers then close their connection. */
   readonly closing: boolean;
+  /** Of every answer that does not have fields of these names itself. */
+  readonly headers: HeaderFields;
   freshRequestId(): string;
   /** Called exactly once for each exchange; `status` is 0 when the client went away first. */
   exchangeEnded(status: number): void;
@@ -38,6 +40,8 @@ export class Exchange {
   private res: HttpResponse | null;
   private readonly clientRequestId: string;
   private ownRequestId = '';
+  /** Of this answer, beside the server's. */
+  private furtherHeaders: HeaderFields = [];
   private ended: ((status: number) => void)[] | null = null;
 
   /** Attaches the abort handler before anything else can happen. `head` is valid during the handler only and is not kept. */
@@ -69,6 +73,11 @@ export class Exchange {
   /** IP address of the peer as text; empty once the exchange has ended. */
   remoteAddress(): string {
     return this.res === null ? '' : Buffer.from(this.res.getRemoteAddressAsText()).toString('latin1');
+  }
+
+  /** Fields that the answer is to have, whatever it is. Those of a name that it has already take its place. */
+  addHeaders(fields: HeaderFields): void {
+    this.furtherHeaders = [...this.furtherHeaders.filter(([name]) => !hasField(fields, name)), ...fields];
   }
 
   /** Calls `fn` once when the answer is sent or the client goes away (status 0), to free what the request holds. At once if that has happened. */
@@ -106,6 +115,8 @@ export class Exchange {
       if (contentType !== null) res.writeHeader('content-type', contentType);
       if (this.clientRequestId !== '' || this.ownRequestId !== '') res.writeHeader('x-request-id', this.requestId);
       if (headers !== undefined) for (const [name, value] of headers) res.writeHeader(name, value);
+      for (const [name, value] of this.furtherHeaders) res.writeHeader(name, value);
+      for (const [name, value] of this.owner.headers) if (headers === undefined || !hasField(headers, name)) res.writeHeader(name, value);
       if (status === 204 || status === 304) res.endWithoutBody(undefined, close);
       else if (this.method === 'HEAD') res.endWithoutBody(typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength, close);
       else res.end(body, close);
@@ -128,7 +139,7 @@ export class Exchange {
     if (this.res === null) return;
     const document = problemDocument(problem, this.requestId);
     const retry = problem.retryAfterSeconds;
-    const fields = retry === undefined ? headers : [...headers, ['retry-after', `${Math.ceil(retry)}`] as const];
+    const fields = retry === undefined ? headers : [...headers, retryAfter(retry)];
     this.reply(problem.status, PROBLEM_CONTENT_TYPE, document, fields);
   }
 
@@ -148,6 +159,11 @@ export class Exchange {
 }
 
 /** By OpenTelemetry's conventions for HTTP servers an answer of 4xx is the client's fault and no error. */
+function hasField(headers: HeaderFields, name: string): boolean {
+  for (const [had] of headers) if (had === name) return true;
+  return false;
+}
+
 function endTrace(trace: Span, status: number): void {
   if (status === 0) trace.end({ error: 'the client went away before its answer' });
   else trace.end({ attributes: { 'http.response.status_code': status }, error: status >= 500 ? `${status}` : undefined });

@@ -9,11 +9,12 @@ import type { EnginePort } from './engine-port.ts';
 import type { Exchange, HeaderFields } from './exchange.ts';
 import type { Guard } from './guard.ts';
 import type { HttpFront, HttpMethod } from './http-front.ts';
+import { isFinal, REPLAYED, type IdempotencyKeys, type KeptAnswer } from './idempotency.ts';
 import { jsonValue, unsupportedBody, type JsonIntake } from './json-intake.ts';
 import { isPlainObject } from './json-merge.ts';
 import type { AnyOperation, Operation, ScopedRequest } from './operation.ts';
 import { mayWrite } from './own-pages.ts';
-import type { Problem } from './problem-details.ts';
+import { PROBLEM_CONTENT_TYPE, problemDocument, retryAfter, type Problem } from './problem-details.ts';
 import { invalidQuery, isProblem, parseQuery } from './query-parameters.ts';
 import { matchesEtag } from './static-files.ts';
 import { problemOfRefusal } from './supervisor-refusals.ts';
@@ -110,12 +111,15 @@ export interface GatewayRoutesOptions {
   queriesInFlightMax: number;
   /** `host:port` by which browsers reach the engine, beside its addresses. */
   ownHosts: readonly string[];
+  /** Origins of other sites whose pages may write as well. */
+  corsOrigins: readonly string[];
 }
 
 export interface GatewayRoutesModules {
   front: HttpFront;
   intake: JsonIntake;
   guard: Guard;
+  keys: IdempotencyKeys;
   engine: EnginePort;
   alerts: AlertsPort;
   tariffs: TariffsPort;
@@ -131,6 +135,7 @@ export class GatewayRoutes {
   private readonly front: HttpFront;
   private readonly intake: JsonIntake;
   private readonly guard: Guard;
+  private readonly keys: IdempotencyKeys;
   private readonly options: GatewayRoutesOptions;
   private queriesInFlight = 0;
   private refused = 0;
@@ -139,6 +144,7 @@ export class GatewayRoutes {
     this.front = modules.front;
     this.intake = modules.intake;
     this.guard = modules.guard;
+    this.keys = modules.keys;
     this.engine = modules.engine;
     this.alerts = modules.alerts;
     this.tariffs = modules.tariffs;
@@ -198,7 +204,7 @@ export class GatewayRoutes {
         const parsed = schema.safeParse(saysWho ? inTheNameOf(write.principal, json.value) : json.value);
         if (!parsed.success) return exchange.problem(invalidBody(bodyFaults(parsed.error)));
         const request = { ...write, path, body: parsed.data, nowMs: this.options.now() };
-        return this.answer(exchange, operation, request, () => answer(request), write.note);
+        return this.answerWrite(exchange, operation, request, text, () => answer(request));
       };
       this.intake.collectText(exchange, head, (text) => {
         const finished = begun instanceof Promise ? begun.then((write) => (write === null ? undefined : finish(write, text))) : finish(begun, text);
@@ -213,9 +219,9 @@ export class GatewayRoutes {
     const run: RouteMethod['run'] = (exchange, head, path) => {
       const begun = this.beginWrite(exchange, head, operation, schema, null);
       if (begun === null || !this.intake.enter(exchange)) return;
-      const finish = (write: Begun<z.output<Schema>>): Promise<void> => {
+      const finish = (write: Begun<z.output<Schema>>): void | Promise<void> => {
         const request = { ...write, path, body: null, nowMs: this.options.now() };
-        return this.answer(exchange, operation, request, () => answer(request), write.note);
+        return this.answerWrite(exchange, operation, request, '', () => answer(request));
       };
       return begun instanceof Promise ? begun.then((write) => (write === null ? undefined : finish(write))) : finish(begun);
     };
@@ -230,7 +236,8 @@ export class GatewayRoutes {
     schema: Schema,
     bodyFault: Problem | null,
   ): Begun<z.output<Schema>> | null | Promise<Begun<z.output<Schema>> | null> {
-    if (!mayWrite(head.getHeader('origin'), head.getHeader('host'), this.options.ownHosts)) {
+    const origin = head.getHeader('origin');
+    if (!mayWrite(origin, head.getHeader('host'), this.options.ownHosts) && !this.options.corsOrigins.includes(origin)) {
       exchange.problem(FOREIGN_ORIGIN);
       return null;
     }
@@ -238,6 +245,9 @@ export class GatewayRoutes {
     if (admitted === null) return null;
     const rawQuery = head.getQuery() ?? '';
     const target = head.getUrl();
+    const { method } = exchange;
+    // What is for everybody is nobody's: their answers are not kept, and one's are not another's.
+    const idempotencyKey = operation.access === 'public' ? '' : head.getHeader('idempotency-key');
     const version = head.getHeader('if-none-match').trim() === '*' ? 0 : versionOfIfMatch(head.getHeader('if-match'));
     const caller = callerOf(exchange, head, operation);
     const judge = (principal: Principal): Begun<z.output<Schema>> | null => {
@@ -248,26 +258,51 @@ export class GatewayRoutes {
         exchange.problem(fault);
         return null;
       }
-      return { ...caller, principal, query: query as z.output<Schema>, version: version as number | null, note };
+      return { ...caller, principal, query: query as z.output<Schema>, version: version as number | null, note, idempotencyKey, method, target: `${target}?${rawQuery}` };
     };
     return admitted instanceof Promise ? admitted.then((principal) => (principal === null ? null : judge(principal))) : judge(admitted);
   }
 
-  private async answer(exchange: Exchange, operation: AnyOperation, request: Asked, ask: () => Promise<RouteAnswer> | RouteAnswer, note?: (status: number) => void): Promise<void> {
+  /** Does a write, once for each Idempotency-Key, and has it noted. */
+  private answerWrite(exchange: Exchange, operation: AnyOperation, request: Asked & Begun<object>, text: string, ask: () => Promise<RouteAnswer> | RouteAnswer): void | Promise<void> {
+    const { idempotencyKey, principal, method, target, note } = request;
+    const key = idempotencyKey === '' ? null : this.keys.begin(idempotencyKey, principal, operation.id, { method, target, body: text });
+    if (key?.kind === 'refused') return exchange.problem(key.problem);
+    if (key?.kind === 'again') {
+      // Noted when it was done.
+      note(null);
+      return send(exchange, { ...key.answer, headers: [...key.answer.headers, REPLAYED] });
+    }
+    let isSettled = false;
+    return this.answer(exchange, operation, request, ask, (answer) => {
+      if (isSettled) return;
+      isSettled = true;
+      if (answer !== null) note(answer.status);
+      key?.done(answer !== null && isFinal(answer.status) ? answer : null);
+    });
+  }
+
+  private async answer(exchange: Exchange, operation: AnyOperation, request: Asked, ask: () => Promise<RouteAnswer> | RouteAnswer, settled?: (answer: KeptAnswer | null) => void): Promise<void> {
     const { queriesInFlightMax } = this.options;
     if (this.queriesInFlight >= queriesInFlightMax) {
       this.refused++;
+      settled?.(null);
       return exchange.problem({ status: 503, code: 'overloaded', detail: `${queriesInFlightMax} queries are being answered already. Try again.`, retryAfterSeconds: 1 });
     }
     this.queriesInFlight++;
     try {
       const refusal = this.guard.refusal(request.principal, operation, request);
       const answered = (refusal instanceof Promise ? await refusal : refusal) ?? (await ask());
-      note?.(statusOf(answered));
-      sendAnswer(exchange, request, isProblem(answered) || answered.document === null ? answered : { ...answered, document: this.guard.ownRows(request.principal, operation, answered.document) });
+      const own = isProblem(answered) || answered.document === null ? answered : { ...answered, document: this.guard.ownRows(request.principal, operation, answered.document) };
+      const rendered = isProblem(own) ? renderedProblem(own, exchange.requestId) : renderedAnswer(own, request.seenTags);
+      settled?.(rendered);
+      send(exchange, rendered);
     } catch (error) {
-      exchange.problem(problemOfQuery(error));
+      const problem = problemOfQuery(error);
+      settled?.(renderedProblem(problem, exchange.requestId));
+      exchange.problem(problem);
     } finally {
+      settled?.(null);
       this.queriesInFlight--;
     }
   }
@@ -289,7 +324,13 @@ interface Begun<Query> extends Caller {
   principal: Principal;
   query: Query;
   version: number | null;
-  note(status: number): void;
+  /** Has it noted in the audit log what came of it; null: nothing is to be noted. */
+  note(status: number | null): void;
+  /** As it came; empty without one. */
+  idempotencyKey: string;
+  method: string;
+  /** Path and query, as they came. */
+  target: string;
 }
 
 function callerOf(exchange: Exchange, head: HttpRequest, { headers }: AnyOperation): Caller {
@@ -318,8 +359,8 @@ function statusOf(answered: RouteAnswer): number {
   return answered.location === undefined ? 200 : 201;
 }
 
-function sendAnswer(exchange: Exchange, { seenTags }: { seenTags?: string }, answered: RouteAnswer): void {
-  if (isProblem(answered)) return exchange.problem(answered);
+/** An answer as it goes out; a question whose client has it already (`seenTags`) gets 304. */
+function renderedAnswer(answered: Answer, seenTags: string | undefined): KeptAnswer {
   const { document, version, location, file } = answered;
   const headers = [...ANSWER_HEADERS, ...(answered.headers ?? [])];
   if (location !== undefined) headers.push(['location', location]);
@@ -327,13 +368,21 @@ function sendAnswer(exchange: Exchange, { seenTags }: { seenTags?: string }, ans
     headers.push(['content-disposition', `attachment; filename="${file.name}"`]);
     if (typeof file.nextCursor === 'string') headers.push(['x-next-cursor', file.nextCursor]);
   }
-  if (file === undefined && document === null) return exchange.empty(204, version === undefined ? headers : [...headers, ['etag', `"${version}"`]]);
-  const body = file === undefined ? JSON.stringify(document) : file.content;
-  // Of a thing with a version the one that a change has to name; of anything else, what tells this answer from another.
-  const etag = version !== undefined ? `"${version}"` : seenTags === undefined ? null : `W/"${hash('sha1', body, 'base64url')}"`;
+  const type = file?.type ?? (document === null ? null : 'application/json');
+  const body = file?.content ?? (document === null ? '' : JSON.stringify(document));
+  // Of a thing with a version the one that a change has to name; of any other answer to a question, what tells it from another.
+  const etag = version !== undefined ? `"${version}"` : seenTags === undefined || type === null ? null : `W/"${hash('sha1', body, 'base64url')}"`;
   if (etag !== null) headers.push(['etag', etag]);
-  if (etag !== null && seenTags !== undefined && answered.changesByItself !== true && matchesEtag(seenTags, etag)) return exchange.empty(304, headers);
-  exchange.reply(statusOf(answered), file === undefined ? 'application/json' : file.type, body, headers);
+  const isSeen = etag !== null && seenTags !== undefined && answered.changesByItself !== true && matchesEtag(seenTags, etag);
+  return isSeen ? { status: 304, type: null, body: '', headers } : { status: statusOf(answered), type, body, headers };
+}
+
+function renderedProblem(problem: Problem, requestId: string): KeptAnswer {
+  return { status: problem.status, type: PROBLEM_CONTENT_TYPE, body: problemDocument(problem, requestId), headers: problem.retryAfterSeconds === undefined ? [] : [retryAfter(problem.retryAfterSeconds)] };
+}
+
+function send(exchange: Exchange, { status, type, body, headers }: KeptAnswer): void {
+  exchange.reply(status, type, body, headers);
 }
 
 /** The answer to an error that the question itself caused; others are thrown on. */

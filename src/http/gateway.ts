@@ -18,9 +18,11 @@ import { addDocsRoutes } from './docs-page.ts';
 import type { EnginePort } from './engine-port.ts';
 import { addEngineRoutes } from './engine-routes.ts';
 import { addExplainRoutes } from './explain-routes.ts';
+import { GatewayPolicy } from './gateway-policy.ts';
 import { GatewayRoutes, type ServedOperation } from './gateway-routes.ts';
 import { Guard } from './guard.ts';
 import { HttpFront, type HttpFrontStats } from './http-front.ts';
+import { IdempotencyKeys } from './idempotency.ts';
 import { addInvoiceRoutes } from './invoice-routes.ts';
 import { JsonIntake } from './json-intake.ts';
 import { addMeterRoutes } from './meter-routes.ts';
@@ -28,6 +30,7 @@ import type { NodePort } from './node-port.ts';
 import { addNodeRoutes } from './node-routes.ts';
 import { addOpenApiRoutes } from './openapi-routes.ts';
 import { addPriceRoutes } from './price-routes.ts';
+import { RateLimits, type RateLimitsOptions } from './rate-limits.ts';
 import { addRegionRoutes } from './region-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
 import { addSilenceRoutes } from './silence-routes.ts';
@@ -51,6 +54,12 @@ export interface GatewayOptions {
   requestIdPrefix: string;
   /** `host:port` by which browsers reach the gateway beside its addresses, as that of a proxy in front; pages of other names may not write. */
   ownHosts?: readonly string[];
+  /** Origins of other sites whose pages may use the API. */
+  corsOrigins?: readonly string[];
+  /** Browsers reach it by https. */
+  isHttps?: boolean;
+  /** Absent: there are none. */
+  rateLimits?: RateLimitsOptions;
   /** The dashboard (loadStaticFiles); none in an engine without a page. */
   staticFiles?: readonly StaticFile[];
   /** Serves the other nodes of a cluster; none when absent. */
@@ -87,9 +96,12 @@ export interface GatewayModules {
 /** Starts serving; rejects with OperationalError `port_in_use`. */
 export async function startGateway(options: GatewayOptions, modules: GatewayModules): Promise<Gateway> {
   const { clock, log } = modules;
-  const { nodes, queriesInFlightMax, ownHosts = [] } = options;
+  const { nodes, queriesInFlightMax, ownHosts = [], corsOrigins = [] } = options;
+  const accounts = modules.accounts ?? ACCOUNTS_OFF;
+  const policy = new GatewayPolicy({ ownHosts, corsOrigins, isHttps: options.isHttps ?? false, checksHost: !accounts.isOn });
   const front = new HttpFront(
     {
+      policy,
       name: 'gateway',
       portSetting: 'SEG_HTTP_PORT',
       requestIdPrefix: options.requestIdPrefix,
@@ -99,9 +111,9 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   );
   const intake = new JsonIntake(modules);
   const supervisors = { alerts: modules.alerts ?? ALERTS_OFF, tariffs: modules.tariffs ?? BILLING_OFF };
-  const accounts = modules.accounts ?? ACCOUNTS_OFF;
-  const guard = new Guard({ accounts, engine: modules.engine, clock });
-  const routes = new GatewayRoutes({ front, intake, guard, engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts });
+  const limits = new RateLimits(options.rateLimits ?? { perAccount: 0, perAddress: 0 }, modules);
+  const guard = new Guard({ accounts, limits, engine: modules.engine, clock });
+  const routes = new GatewayRoutes({ front, intake, guard, keys: new IdempotencyKeys(modules), engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts, corsOrigins });
   addApi(routes);
   addOpenApiRoutes(routes, { version: options.version ?? 'unknown', accountsOn: accounts.isOn });
   addDocsRoutes(front);

@@ -8,6 +8,7 @@ import type { EnginePort } from './engine-port.ts';
 import type { Exchange, HeaderFields } from './exchange.ts';
 import { ABOUT_EVERYTHING, reachesEverything, type AnyOperation, type ScopedRequest, type ThingScope } from './operation.ts';
 import type { Problem } from './problem-details.ts';
+import { rateLimitHeaders, tooManyRequests, type RateLimitPolicy, type RateLimits } from './rate-limits.ts';
 
 /** Who may do what: asked at the head of every request, and once more when it is known what the request is about. */
 
@@ -21,13 +22,15 @@ export const NOBODY: Principal = { kind: 'user', id: '', name: '', role: 'consum
 
 export class Guard {
   private readonly accounts: AccountsPort;
+  private readonly limits: RateLimits;
   private readonly engine: Pick<EnginePort, 'meter'>;
   private readonly clock: Clock;
   /** Oldest first. */
   private readonly regions = new Map<MeterId, { region: RegionId | null; until: number }>();
 
-  constructor({ accounts, engine, clock }: { accounts: AccountsPort; engine: Pick<EnginePort, 'meter'>; clock: Clock }) {
+  constructor({ accounts, limits, engine, clock }: { accounts: AccountsPort; limits: RateLimits; engine: Pick<EnginePort, 'meter'>; clock: Clock }) {
     this.accounts = accounts;
+    this.limits = limits;
     this.engine = engine;
     this.clock = clock;
   }
@@ -37,11 +40,26 @@ export class Guard {
    * into logs. Call it before the handler first returns to the event loop.
    */
   admit(exchange: Exchange, head: HttpRequest, operation: AnyOperation): Principal | null | Promise<Principal | null> {
+    if (!this.hasTokenOf(exchange, 'address', exchange.remoteAddress())) return null;
     if (operation.access === 'public') return NOBODY;
     const token = this.accounts.isOn ? bearerToken(head.getHeader('authorization')) : '';
     if (token === null) return refuse(exchange, NOT_SIGNED_IN, CHALLENGE);
     const found = this.accounts.authenticate(token);
-    return found instanceof Promise ? found.then((principal) => judged(exchange, operation, principal)) : judged(exchange, operation, found);
+    const judge = (of: Principal | TokenFault): Principal | null => {
+      const principal = judged(exchange, operation, of);
+      return principal !== null && this.hasTokenOf(exchange, 'account', principal.id) ? principal : null;
+    };
+    return found instanceof Promise ? found.then(judge) : judge(found);
+  }
+
+  /** Whether there is room for one request more; if not, that is answered. A client on this machine is limited as an account alone: it may be a proxy, behind which everybody is, and a program here can do worse. */
+  private hasTokenOf(exchange: Exchange, policy: RateLimitPolicy, key: string): boolean {
+    if (policy === 'account' ? !this.accounts.isOn : isLoopback(key)) return true;
+    const taken = this.limits.take(policy, policy === 'address' ? networkOf(key) : key);
+    if (taken === null) return true;
+    exchange.addHeaders(rateLimitHeaders(taken));
+    if (!taken.isTaken) exchange.problem(tooManyRequests(taken));
+    return taken.isTaken;
   }
 
   /** Why somebody may not ask this; null where they may. May reject with an OperationalError, as the engine and its supervisors do. */
@@ -99,22 +117,36 @@ export class Guard {
     return { ...document, data: data.filter(isOwn) };
   }
 
-  /** Has a write noted in the audit log once it is answered; gives what says so where nobody waits for the answer any more. */
-  watch(exchange: Exchange, principal: Principal, { id, access }: AnyOperation, target: string): (status: number) => void {
+  /** Has a write noted in the audit log once it is answered; gives what says so where nobody waits for the answer any more, or that there is nothing to note (null). */
+  watch(exchange: Exchange, principal: Principal, { id, access }: AnyOperation, target: string): (status: number | null) => void {
     if (!this.accounts.isOn || access === 'public') return () => undefined;
     const { requestId } = exchange;
     const address = exchange.remoteAddress();
     let isNoted = false;
-    const note = (status: number): void => {
+    const note = (status: number | null): void => {
       if (isNoted) return;
       isNoted = true;
-      this.accounts.audit({ at: this.clock.now(), by: principal.id, byName: principal.name, action: id, target: target.slice(0, TARGET_CHARS_MAX), status, requestId, address });
+      if (status !== null) this.accounts.audit({ at: this.clock.now(), by: principal.id, byName: principal.name, action: id, target: target.slice(0, TARGET_CHARS_MAX), status, requestId, address });
     };
     // A client that has gone hears no answer; what it asked for may be done all the same, and then that is noted.
     exchange.onEnded((status) => status !== 0 && note(status));
     return note;
   }
 }
+
+/** As uWebSockets writes addresses: IPv6 in full, an IPv4 of a socket for both as `0000:…:ffff:7f00:0001`. */
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || LOOPBACK_V6.test(address);
+}
+
+/** Whom an address is of: of IPv6 the first 64 bits, as anybody has as many addresses below them as they like. */
+function networkOf(address: string): string {
+  return address.includes(':') && !address.startsWith(MAPPED_V4) ? address.slice(0, V6_NETWORK_CHARS) : address;
+}
+
+const MAPPED_V4 = '0000:0000:0000:0000:0000:ffff:';
+const V6_NETWORK_CHARS = '0000:0000:0000:0000'.length;
+const LOOPBACK_V6 = /^(0000:){7}0001$|^(0000:){5}ffff:7f/;
 
 /** Of a path in the audit log: every path there is fits. */
 const TARGET_CHARS_MAX = 512;

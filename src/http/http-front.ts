@@ -6,7 +6,8 @@ import { parseTraceparent } from '../runtime/trace-context.ts';
 import type { Span, Tracing } from '../runtime/tracing.ts';
 import { HISTORY_AWAY } from './engine-port.ts';
 import { Exchange } from './exchange.ts';
-import type { ExchangeOwner } from './exchange.ts';
+import type { ExchangeOwner, HeaderFields } from './exchange.ts';
+import type { GatewayPolicy } from './gateway-policy.ts';
 import type { Problem } from './problem-details.ts';
 
 /**
@@ -36,6 +37,8 @@ export interface HttpFrontOptions {
   portSetting: string;
   /** Starts every x-request-id made here; different for each process so that ids of two runs are not mixed up. */
   requestIdPrefix: string;
+  /** What holds for every request, whatever it asks; absent: nothing. */
+  policy?: GatewayPolicy;
   /** An error nobody expected; the client has had its 500. */
   onFault(error: unknown, requestId: string): void;
 }
@@ -58,6 +61,7 @@ export interface HttpFrontStats {
 export class HttpFront implements ExchangeOwner {
   readonly app: TemplatedApp = App();
   closing = false;
+  readonly headers: HeaderFields;
   private readonly options: HttpFrontOptions;
   private readonly modules: HttpFrontModules;
   private readonly tracing: Tracing | null;
@@ -74,6 +78,7 @@ export class HttpFront implements ExchangeOwner {
 
   constructor(options: HttpFrontOptions, modules: HttpFrontModules) {
     this.options = options;
+    this.headers = options.policy?.headers ?? [];
     this.modules = modules;
     this.tracing = modules.tracing ?? null;
   }
@@ -93,7 +98,7 @@ export class HttpFront implements ExchangeOwner {
     const methods = Object.keys(handlers) as string[];
     if (GET !== undefined) methods.push('HEAD');
     const allow = [...methods, 'OPTIONS'].join(', ');
-    app.options(path, this.handle('OPTIONS', (exchange) => exchange.empty(204, [['allow', allow]])));
+    app.options(path, this.handle('OPTIONS', (exchange, head) => exchange.empty(204, [['allow', allow], ...(this.options.policy?.preflight(head, allow) ?? [])])));
     app.any(path, (res, head) => {
       const method = head.getCaseSensitiveMethod();
       this.open(method, res, head).problem(
@@ -116,8 +121,9 @@ export class HttpFront implements ExchangeOwner {
     return (res, head) => {
       const exchange = this.open(method, res, head);
       if (this.tracing !== null && path !== undefined) exchange.trace = beginTrace(this.tracing, method, path, head.getHeader('traceparent'));
-      if (this.closing) {
-        exchange.problem(SHUTTING_DOWN);
+      const refusal = this.closing ? SHUTTING_DOWN : (this.options.policy?.receive(exchange, head) ?? null);
+      if (refusal !== null) {
+        exchange.problem(refusal);
         return;
       }
       try {

@@ -34,6 +34,7 @@ export const STATUS_PHRASE: Readonly<Record<number, string>> = {
   413: 'Content Too Large',
   414: 'URI Too Long',
   415: 'Unsupported Media Type',
+  421: 'Misdirected Request',
   422: 'Unprocessable Content',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
@@ -45,6 +46,11 @@ export const STATUS_PHRASE: Readonly<Record<number, string>> = {
 export function statusLine(status: number): string {
   const phrase = STATUS_PHRASE[status];
   return phrase === undefined ? `${status}` : `${status} ${phrase}`;
+}
+
+/** The field that says when to try again, in whole seconds. */
+export function retryAfter(seconds: number): readonly [string, string] {
+  return ['retry-after', `${Math.ceil(seconds)}`];
 }
 
 /** The document as JSON text: type, title, status, detail, code, requestId, instance where given, then the extras. */

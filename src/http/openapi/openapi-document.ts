@@ -31,11 +31,12 @@ const problem = z
   .meta({ id: 'Problem' });
 
 /** What may come of any request. */
-const OF_ALL = [400, 404, 429, 500, 503, 504];
+const OF_ALL = [400, 404, 421, 429, 500, 503, 504];
 const OF_MEMBERS = [401, 403];
 const OF_WRITES = [403, 409, 422];
 const OF_BODIES = [408, 413, 415];
 
+const LIMITS = { 'RateLimit-Policy': { description: 'As `"account";q=6000;w=60`: requests, and seconds.', schema: { type: 'string' } }, RateLimit: { description: 'As `"account";r=5990;t=1`: requests left, and seconds until all are there again.', schema: { type: 'string' } } };
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds after which another try makes sense.', schema: { type: 'integer', minimum: 0 } } };
 const WORDS: Readonly<Record<number, string>> = {
   400: 'The query, a header field or the JSON is not what is expected.',
@@ -46,6 +47,7 @@ const WORDS: Readonly<Record<number, string>> = {
   409: 'Something is not as the request expects it.',
   413: 'The body is too large.',
   415: 'The body is no JSON in UTF-8.',
+  421: 'Without accounts the engine answers at addresses and names of its own alone.',
   422: 'The body is JSON and not what is expected; `faults` has each.',
   429: 'Too many requests.',
   500: 'The engine failed on this.',
@@ -70,7 +72,7 @@ export function openApiDocument(operations: readonly ServedOperation[], { versio
     paths,
     components: {
       schemas: book.components,
-      responses: Object.fromEntries(Object.entries(WORDS).map(([status, description]) => [problemName(Number(status)), { description, ...(['429', '503', '504'].includes(status) ? { headers: RETRY_AFTER } : {}), content: { 'application/problem+json': { schema: problemSchema } } }])),
+      responses: Object.fromEntries(Object.entries(WORDS).map(([status, description]) => [problemName(Number(status)), { description, ...(status === '429' ? { headers: { ...RETRY_AFTER, ...LIMITS } } : ['503', '504'].includes(status) ? { headers: RETRY_AFTER } : {}), content: { 'application/problem+json': { schema: problemSchema } } }])),
       securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token, as POST /api/v1/auth/login gives it.' } },
     },
   };
@@ -85,7 +87,7 @@ function operationPart({ method, path, route }: ServedOperation, book: SchemaBoo
   const { operation, query, body } = route;
   const isWrite = method !== 'GET';
   const isPublic = operation.access === 'public';
-  const parameters = [...pathParameters(path), ...queryParameters(query, book, accountsOn), ...(isWrite ? [IF_MATCH] : [IF_NONE_MATCH])];
+  const parameters = [...pathParameters(path), ...queryParameters(query, book, accountsOn), ...(!isWrite ? [IF_NONE_MATCH] : isPublic ? [IF_MATCH] : [IF_MATCH, IDEMPOTENCY_KEY])];
   const problems = new Set([...OF_ALL, ...(isPublic || !accountsOn ? [] : OF_MEMBERS), ...(isWrite ? OF_WRITES : []), ...(body === null ? [] : OF_BODIES)]);
   return {
     operationId: operation.id,
@@ -130,6 +132,7 @@ function unsigned(schema: JsonSchema, accountsOn: boolean): JsonSchema {
 }
 
 const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'ETag of what is to be changed: with another one it is refused with 409.', schema: { type: 'string', pattern: '^("[0-9]{1,15}"|\\*)$' } };
+const IDEMPOTENCY_KEY = { name: 'Idempotency-Key', in: 'header', required: false, description: 'Of this request alone, as a UUID in quotation marks: sent again with it, the request is answered again and not done again.', schema: { type: 'string', pattern: '^("[^"\\\\]{1,255}"|[A-Za-z0-9._:~+/=-]{1,255})$' } };
 const IF_NONE_MATCH = { name: 'If-None-Match', in: 'header', required: false, description: 'ETag of an answer that is there already.', schema: { type: 'string' } };
 
 function problemName(status: number): string {
@@ -166,4 +169,9 @@ const DESCRIPTION = `Times are RFC 3339 in UTC in answers, and RFC 3339 with any
 
 **Errors** are RFC 9457 problem documents with a \`code\` for programs and a \`detail\` for people. What is not yours is answered as what does not exist.
 
-**ETag**: of an answer, given back as If-None-Match, gets 304 where nothing changed; of a thing with a version, given back as If-Match, has a change refused with 409 when somebody else was quicker.`;
+**ETag**: of an answer, given back as If-None-Match, gets 304 where nothing changed; of a thing with a version, given back as If-Match, has a change refused with 409 when somebody else was quicker.
+
+**Idempotency-Key** (POST, PUT, PATCH, DELETE): a write that is sent again with its key is answered again, with \`Idempotency-Replayed: true\`, and not done again, for 24 hours. With another body it gets 422, while it is under way 409. Keys are
+kept in memory: after a restart of the engine a key is a new one. What must never count twice has a name of its own besides: the reference of a payment, the month of a run, the version in If-Match.
+
+**Limits**: \`RateLimit-Policy\` and \`RateLimit\` say how many requests an account may send and how many are left; past it 429 with Retry-After.`;
