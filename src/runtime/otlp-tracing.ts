@@ -49,7 +49,6 @@ class OtlpTracing implements Tracing {
       resource: resourceFromAttributes({ 'service.name': SERVICE_NAME, 'service.version': options.version, 'service.instance.id': options.instance }),
       // Whether a trace is kept is decided before there is a span.
       sampler: new AlwaysOnSampler(),
-      spanLimits: { linkCountLimit: LINKS_MAX },
       spanProcessors: [
         new BatchSpanProcessor({ exporter, maxQueueSize: QUEUE_SPANS_MAX, maxExportBatchSize: EXPORT_SPANS_MAX, scheduledDelayMillis: EXPORT_INTERVAL_MS, exportTimeoutMillis: EXPORT_TIMEOUT_MS }),
       ],

@@ -25,7 +25,7 @@ const FLAG_SAMPLED = 1;
 /** The context that a header gives, or null where it is none: upper case, other lengths and ids of zeros are not valid, and one that is not valid is as if it were not there. */
 export function parseTraceparent(header: string): TraceContext | null {
   // A later version may say more, behind a dash; what it begins with is read as this one.
-  if (header.length < LENGTH || (header.length > LENGTH && header[LENGTH] !== '-')) return null;
+  if (header.length > LENGTH && header[LENGTH] !== '-') return null;
   const parts = FORM.exec(header.slice(0, LENGTH));
   if (parts === null) return null;
   const [, version, traceId, spanId, flags] = parts;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { OUTCOME } from '../../src/model/reading.ts';
-import { TRACES_PER_WINDOW_MAX, WindowTraces } from '../../src/actors/shard/window-traces.ts';
+import { TRACED_READINGS_MAX, TRACES_PER_WINDOW_MAX, WindowTraces } from '../../src/actors/shard/window-traces.ts';
 import { batchOf } from '../support/packed-readings.ts';
 
 const MINUTE_MS = 60_000;
@@ -45,5 +45,16 @@ describe('the traces of windows', () => {
     const meters = ['a', 'b', 'c'];
     for (const [n, meterId] of meters.entries()) traces.note(packedReadings([{ meterId, timestamp: BASE_MS }]), Uint8Array.of(OUTCOME.accepted), [{ traceparent: trace(n), from: 0, count: 1 }], directory(meters));
     expect(meters.map((_, row) => traces.of(row, 0, MINUTE).length + traces.of(row, 1, QUARTER).length)).toEqual([0, 2, 2]);
+    // And so on, around the ring; one that is known already pushes nobody out.
+    for (const meterId of ['a', 'a', 'c']) traces.note(packedReadings([{ meterId, timestamp: BASE_MS }]), Uint8Array.of(OUTCOME.accepted), [{ traceparent: trace(9), from: 0, count: 1 }], directory(meters));
+    expect(meters.map((_, row) => traces.of(row, 0, MINUTE))).toEqual([[trace(9)], [], [trace(2), trace(9)]]);
+  });
+
+  test('of a large request are those of its first readings', () => {
+    const traces = new WindowTraces();
+    const meters = Array.from({ length: TRACED_READINGS_MAX + 2 }, (_, i) => `m${i}`);
+    const outcomes = new Uint8Array(meters.length).fill(OUTCOME.accepted);
+    traces.note(packedReadings(meters.map((meterId) => ({ meterId, timestamp: BASE_MS }))), outcomes, [{ traceparent: trace(1), from: 1, count: meters.length - 1 }], directory(meters));
+    expect(meters.map((_, row) => traces.of(row, 0, MINUTE).length)).toEqual(meters.map((_, row) => (row > 0 && row <= TRACED_READINGS_MAX ? 1 : 0)));
   });
 });

@@ -116,8 +116,8 @@ export class LogLink {
 
   private send(requester: LogRequester, gathered: GatheredReadings, { messages, buffer }: ReturnType<GatheredReadings['messages']>): boolean {
     const bytes = buffer.byteLength;
-    const [first, ...others] = gathered.traces;
-    const span = first === undefined ? null : appendSpan(first, others.map(({ traceparent }) => traceparent), gathered.elements);
+    const { traces } = gathered;
+    const span = traces.length === 0 ? null : appendSpan(traces[0], traces.slice(1).map(({ traceparent }) => traceparent), gathered.elements);
     const reply = requester.tryRequest({ messages }, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
     if (reply === null) return false;
     this.stats.batchSent(gathered.elements, bytes);

@@ -9,6 +9,8 @@ import type { TracedPart } from './protocol.ts';
 export const TRACED_WINDOWS_MAX = 16_384;
 /** Of readings of one window that are traced the first few name it. */
 export const TRACES_PER_WINDOW_MAX = 4;
+/** Of one request so many readings are looked at: its windows mostly go together, and one of 50,000 would cost more than to fold it, and push out all others. */
+export const TRACED_READINGS_MAX = 256;
 
 /**
  * Which traces the readings of windows came with, so that the delivery of a window can be found from the request that brought its reading. In memory alone and beside
@@ -16,17 +18,20 @@ export const TRACES_PER_WINDOW_MAX = 4;
  */
 export class WindowTraces {
   private readonly byWindow = new Map<number, string[]>();
-  private readonly windowsMax: number;
+  /** Their keys in a ring, the oldest at `next` once it is full: a Map's own order has to be looked for among all that was deleted, which made a traced batch take longer than ten others. */
+  private readonly keys: Float64Array;
+  private next = 0;
 
   constructor(windowsMax = TRACED_WINDOWS_MAX) {
-    this.windowsMax = windowsMax;
+    this.keys = new Float64Array(windowsMax).fill(NaN);
   }
 
   /** The batch has been counted, and of its readings these parts are traced. */
   note(batch: ReadingBatch, outcomes: Uint8Array, parts: readonly TracedPart[], directory: Pick<MeterDirectory, 'find'>): void {
     const { meterHash, idStart, idLength, bytes, heapStart, timestamp } = batch;
     for (const { traceparent, from, count } of parts) {
-      for (let i = from; i < from + count; i++) {
+      const end = from + Math.min(count, TRACED_READINGS_MAX);
+      for (let i = from; i < end; i++) {
         if (outcomes[i] !== OUTCOME.accepted) continue;
         const row = directory.find(meterHash[i], bytes, heapStart + idStart[i], idLength[i]);
         if (row === NO_ROW) continue;
@@ -46,8 +51,10 @@ export class WindowTraces {
       if (known.length < TRACES_PER_WINDOW_MAX && !known.includes(traceparent)) known.push(traceparent);
       return;
     }
-    if (this.byWindow.size >= this.windowsMax) this.byWindow.delete(this.byWindow.keys().next().value!);
+    this.byWindow.delete(this.keys[this.next]);
     this.byWindow.set(key, [traceparent]);
+    this.keys[this.next] = key;
+    this.next = (this.next + 1) % this.keys.length;
   }
 }
 
