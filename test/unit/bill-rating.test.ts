@@ -373,6 +373,9 @@ describe('credits as utilities settle them', () => {
     expect(shortLines(lost).slice(3)).toEqual(['Credit lapsed at the end of the year: 74.40', 'Credit lapsed at the end of the year, of earlier bills: 5.00: 0.00']);
     expect(lost).toMatchObject({ bill: { total: '10.00' }, carried: NOTHING_CARRIED });
     expect(july({ yearEndMonth: 7, yearEndCredit: 'kept' })).toMatchObject({ bill: { total: '10.00' }, carried: { creditAmount: '79.4' } });
+    // What lapsed in July pays for nothing in August, on the same bill neither.
+    const lapses = document({ creditPays: 'energy', yearEndMonth: 7, yearEndCredit: 'lapses' }, feedIn, fixed);
+    expect(billFor([stretch(lapses, solar()), stretch(lapses, winter())], owed('5')).bill.total).toBe('243.20');
   });
 
   test('in money go from one tariff to another within a bill, however each uses them', () => {
