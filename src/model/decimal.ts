@@ -1,3 +1,5 @@
+import { MICRO } from './energy.ts';
+
 /**
  * Exact decimals for money: whole numbers (bigint) of AMOUNT_DIGITS decimal places. Wide enough that the product of an energy in millionths of a kWh and a price with
  * PRICE_DIGITS places is exact.
@@ -13,14 +15,29 @@ export const AMOUNT_ONE = 10n ** BigInt(AMOUNT_DIGITS);
 /** Money, or a price's whole number of PRICE_DIGITS places. */
 export type Amount = bigint;
 
+const ZERO = '0'.charCodeAt(0);
 const DECIMAL = /^(-?)(\d{1,15})(?:\.(\d{1,14}))?$/;
 
 export const ROUNDING_MODES = ['halfUp', 'halfEven', 'down', 'up'] as const;
 /** Of the magnitude: `halfUp` away from zero, `down` towards it. */
 export type RoundingMode = (typeof ROUNDING_MODES)[number];
 
+/** Texts that are remembered, of each number of digits; all are forgotten when one more comes. */
+const READ_MAX = 1_024;
+/** By number of digits: prices of a tariff are read again for each bill of a million. */
+const read = Array.from({ length: AMOUNT_DIGITS + 1 }, () => new Map<string, bigint>());
+
 /** The text as a whole number of `digits` decimal places. Throws RangeError where it is no decimal or has more of them. */
 export function parseDecimal(text: string, digits: number): bigint {
+  const known = read[digits].get(text);
+  if (known !== undefined) return known;
+  const value = readDecimal(text, digits);
+  if (read[digits].size === READ_MAX) read[digits].clear();
+  read[digits].set(text, value);
+  return value;
+}
+
+function readDecimal(text: string, digits: number): bigint {
   const match = DECIMAL.exec(text);
   const fraction = match?.[3] ?? '';
   if (match === null || fraction.length > digits) throw new RangeError(`expected a decimal number with ${digits} places at most, got ${text}`);
@@ -30,11 +47,17 @@ export function parseDecimal(text: string, digits: number): bigint {
 
 /** With all its decimal places from `placesMin` on that are not zero. */
 export function decimalText(value: bigint, digits: number, placesMin = 0): string {
-  const magnitude = (value < 0n ? -value : value).toString().padStart(digits + 1, '0');
-  const whole = magnitude.slice(0, magnitude.length - digits);
-  let fraction = digits === 0 ? '' : magnitude.slice(-digits);
-  while (fraction.length > placesMin && fraction.endsWith('0')) fraction = fraction.slice(0, -1);
-  return `${value < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
+  const text = (value < 0n ? -value : value).toString().padStart(digits + 1, '0');
+  const point = text.length - digits;
+  let end = text.length;
+  while (end > point + placesMin && text.charCodeAt(end - 1) === ZERO) end--;
+  return `${value < 0n ? '-' : ''}${text.slice(0, point)}${end > point ? `.${text.slice(point, end)}` : ''}`;
+}
+
+/** The same of a whole number of millionths that is safe. A bill has some sixty of them. */
+export function millionthsText(value: number): string {
+  // A double is written as the decimal of fifteen digits that it stands for; above 1e-7 without an exponent.
+  return Math.abs(value) < 1e15 ? String(value / MICRO) : decimalText(BigInt(value), 6);
 }
 
 /** The quotient as a whole number. `denominator` is above zero. */

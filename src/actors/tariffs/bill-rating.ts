@@ -1,5 +1,5 @@
 import type { Bill, BillPart, InvoiceLine } from '../../model/billing.ts';
-import { AMOUNT_DIGITS, parseDecimal, PRICE_DIGITS, roundTo, type Amount } from '../../model/decimal.ts';
+import { AMOUNT_DIGITS, millionthsText, parseDecimal, PRICE_DIGITS, roundTo, type Amount } from '../../model/decimal.ts';
 import { QUARTER_MS, type Determinants, type IntervalQuality } from '../../model/energy.ts';
 import { dayAfter } from './rating/billing-days.ts';
 import { settleCredit } from './rating/credit-settlement.ts';
@@ -77,8 +77,9 @@ export function makeBill({ agreementId, meterId, region, ...input }: BillInput):
   const { document } = lastTariff;
   const from = stretches[0].plan.from;
   const to = lastPlan.to;
-  const lines = rated.flatMap((stretch, index) => stretch.lines.map((line) => ({ line, ...stretches[index].tariff, from: stretch.days.from, to: stretch.days.to })));
-  lines.push(...ofBill.map((line) => ({ line, ...lastTariff, from, to })));
+  const lines: InvoiceLine[] = [];
+  rated.forEach((stretch, index) => stretch.lines.forEach((line) => lines.push(invoiceLine(lines.length + 1, line, stretches[index].tariff, stretch.days))));
+  ofBill.forEach((line) => lines.push(invoiceLine(lines.length + 1, line, lastTariff, { from, to })));
   const tax = sumOf(ofStretches.filter(({ kind }) => kind === 'tax'));
   const total = sumOf(ofStretches) + sumOf(ofBill);
   const digits = Math.max(...stretches.map(({ tariff }) => tariff.document.rounding.digits));
@@ -92,7 +93,7 @@ export function makeBill({ agreementId, meterId, region, ...input }: BillInput):
       from,
       to,
       parts: stretches.map(partOf),
-      lines: lines.map((entry, index) => invoiceLine(index + 1, entry)),
+      lines,
       net: amountText(total - tax, digits),
       tax: amountText(tax, digits),
       total: amountText(total, digits),
@@ -151,11 +152,7 @@ function roundingLine(totalStep: string | null, total: Amount): RatedLine[] {
   return [{ kind: 'rounding', charge: 'Rounding', text: `Rounding to ${totalStep}`, period: null, tier: null, quantity: 1_000_000n, unit: 'once', unitPrice, amount: difference }];
 }
 
-interface PlacedLine extends Pick<BillPart, 'from' | 'to'>, RatedTariff {
-  line: RatedLine;
-}
-
-function invoiceLine(number: number, { line, id, version, document, from, to }: PlacedLine): InvoiceLine {
+function invoiceLine(number: number, line: RatedLine, { id, version, document }: RatedTariff, { from, to }: Pick<BillPart, 'from' | 'to'>): InvoiceLine {
   const { digits } = document.rounding;
   return {
     number,
@@ -193,7 +190,7 @@ function partOf({ tariff, plan, determinants }: StretchInput): BillPart {
 
 function dailyOf({ plan, determinants: { dayImportMicroKwh, dayExportMicroKwh } }: StretchInput): Bill['dailyKwh'] {
   const dates = datesOf(plan);
-  return dayImportMicroKwh.map((microKwh, day) => ({ date: dates[day], importKwh: quantityText(BigInt(microKwh)), exportKwh: quantityText(BigInt(dayExportMicroKwh[day])) }));
+  return dayImportMicroKwh.map((microKwh, day) => ({ date: dates[day], importKwh: millionthsText(microKwh), exportKwh: millionthsText(dayExportMicroKwh[day]) }));
 }
 
 /** A plan serves all meters of a run: writing its dates anew for each bill would take most of the time that a bill takes. */
