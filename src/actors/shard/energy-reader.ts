@@ -12,7 +12,7 @@ import { slotMicroKwh, slotQuality, WindowRecord } from './window-accumulator.ts
 const QUARTER_HOUR = 1;
 /** Looked at beside those asked for, on either side: a count covers those before it. */
 const MARGIN = COVERED_QUARTERS_MAX;
-/** Quarter-hours that are read at once: a month of a page's meters, 2 MB, for which each of its blocks is read once. It also bounds how long one look takes, 2 to 5 ms. */
+/** Quarter-hours that are read at once: a month of a page's meters, 2 MB, for which each of its blocks is read once. It also bounds how long one look takes, 2 to 6 ms of processor time. */
 const QUARTERS_PER_LOOK_MAX = 64 * 32 * QUARTERS_PER_DAY;
 
 /** One a thread, as a thread's shards answer one after another. */
