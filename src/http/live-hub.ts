@@ -11,7 +11,7 @@ import type { ChannelAddress, ChannelName, FixedChannel } from './live-names.ts'
 import { CLOSE, SUBSCRIPTIONS_PER_SOCKET_MAX, type ClientMessage, type LiveError, type ServerMessage, type Wish } from './live-protocol.ts';
 import { LiveReader, type Outlet, type Subscription } from './live-reader.ts';
 import type { LiveSource } from './live-source.ts';
-import { LiveTurns } from './live-turns.ts';
+import { LiveTurns, serveInSlices } from './live-turns.ts';
 import { LiveView } from './live-view.ts';
 
 /** Who reads what: takes subscriptions, and brings each reader from where it is to where its channels are. Knows nothing of sockets. */
@@ -355,10 +355,10 @@ export class LiveHub {
   #heartbeat(): void {
     const message = encode({ type: 'heartbeat', at: this.#isoNow() });
     const nowMs = this.#modules.clock.monotonic();
-    for (const reader of [...this.#readers]) {
+    serveInSlices(this.#modules, this.#readers.values(), (reader) => {
       if (reader.principal.kind === 'user' && reader.principal.sessionId === null && nowMs - reader.openedMs > WITHOUT_SESSION_MS_MAX) this.#end(reader, CLOSE.sessionEnded, ISSUED_ELSEWHERE_TEXT);
       else this.#send(reader, message);
-    }
+    });
   }
 
   #isFlooding(reader: LiveReader): boolean {

@@ -45,33 +45,37 @@ export class LiveTurns<Reader> {
 
   /** Not at once, so that what changes in the same moment goes out together. */
   #wait(): void {
+    if (this.#isClosed) return;
     const { clock, timers } = this.#modules;
     this.#timer = timers.after(Math.max(0, this.#nextMs - clock.monotonic()), () => this.#turn());
   }
 
   #turn(): void {
-    const { clock, turnMs, advance, readers } = this.#modules;
+    const { clock, turnMs, advance, readers, serve } = this.#modules;
     this.#isPending = false;
     this.#nextMs = clock.monotonic() + turnMs;
     if (!advance()) return;
     this.#isServing = true;
-    this.#slice(readers()[Symbol.iterator]());
+    serveInSlices(this.#modules, readers()[Symbol.iterator](), serve, () => {
+      this.#isServing = false;
+      if (this.#isPending) this.#wait();
+    });
   }
+}
 
-  #slice(readers: Iterator<Reader>): void {
-    const { clock, timers, serve } = this.#modules;
-    const untilMs = clock.monotonic() + SLICE_MS;
-    do {
-      for (let i = 0; i < READERS_PER_LOOK; i++) {
-        const { value, done } = readers.next();
-        if (done === true) {
-          this.#isServing = false;
-          if (this.#isPending) this.#wait();
-          return;
-        }
-        serve(value);
+/** Serves one after the other, with pauses in which others on the thread have their turn. */
+export function serveInSlices<Reader>(time: { clock: Clock; timers: Timers }, readers: Iterator<Reader>, serve: (reader: Reader) => void, ended: () => void = () => {}): void {
+  const { clock, timers } = time;
+  const untilMs = clock.monotonic() + SLICE_MS;
+  do {
+    for (let i = 0; i < READERS_PER_LOOK; i++) {
+      const { value, done } = readers.next();
+      if (done === true) {
+        ended();
+        return;
       }
-    } while (clock.monotonic() < untilMs);
-    this.#timer = timers.after(0, () => this.#slice(readers));
-  }
+      serve(value);
+    }
+  } while (clock.monotonic() < untilMs);
+  timers.after(0, () => serveInSlices(time, readers, serve, ended));
 }
