@@ -26,7 +26,7 @@ export function AnomalyList({ anomalies, nowMs, onSelect }) {
       </div>
     </div>
     <${CriticalAnnouncer} anomalies=${anomalies} />
-    <div class="scroll" tabindex="0" role="region" aria-labelledby="anomalies-title">
+    <div class="scroll" tabindex="0" role="group" aria-label="Open ones first, then the newest">
       <${AnomalyItems} anomalies=${shown} nowMs=${nowMs} onSelect=${onSelect} />
       ${shown.length === 0 && html`<p class="note">${emptyText(anomalies === null, openOnly)}</p>`}
     </div>

@@ -16,6 +16,7 @@ import { PageNav } from './page-nav.js';
 import { PricesPage } from './prices/prices-page.js';
 import { GRID, useRoute } from './route.js';
 import { TariffsPage } from './tariffs/tariffs-page.js';
+import { chooseTheme } from './theme-choice.js';
 
 /** This machine's clock, each second. */
 function useSeconds() {
@@ -44,6 +45,10 @@ function Dashboard({ me }) {
   useEffect(() => {
     document.title = title;
   }, [title]);
+  const theme = me?.preferences.theme ?? null;
+  useEffect(() => {
+    if (theme !== null) chooseTheme(theme);
+  }, [theme]);
   usePageFocus(`${route.page} ${route.page === GRID ? '' : route.id}`);
 
   /** @type {Record<string, () => any>} */
@@ -64,7 +69,7 @@ function Dashboard({ me }) {
       <${PageNav} page=${page === undefined ? GRID : route.page} isConsumer=${isConsumer} silent=${totals(state, [...(state.regions?.keys() ?? [])]).metersSilent} />
     <//>
     <${StaleBanner} connection=${connection} pictureMs=${pictureMs} onRetry=${retry} />
-    <main id="main" tabindex="-1" class=${`${page === undefined ? 'of-grid' : `of-page of-${route.page}`} ${isLive ? '' : 'not-live'}`}>
+    <main id="main" tabindex="-1" class=${`${page === undefined ? 'of-grid' : `of-page of-${route.page} ${route.id === null ? '' : 'with-opened'}`} ${isLive ? '' : 'not-live'}`}>
       ${page === undefined
         ? html`<${GridPage} state=${state} route=${route} isLive=${isLive} pictureMs=${pictureMs} nowMs=${nowMs} onAlertChanged=${putAlert} />`
         : page()}

@@ -10,7 +10,7 @@ import { overloaded, totals } from './grid-state.js';
 import { MeterList } from './meter-list.js';
 import { MeterPanel } from './meter-panel.js';
 import { RegionBoard } from './region-board.js';
-import { goTo, openAlert } from './route.js';
+import { goTo, openAlert, pageHash } from './route.js';
 
 /** The region with the highest load when the page opened, until somebody chooses another. @param {import('./grid-state.js').GridState} state */
 function useFullestRegion(state) {
@@ -90,7 +90,7 @@ function Detail({ state, region, meterId, chosen, nowMs }) {
     <section class=${`panel area-detail ${chosen ? 'chosen' : ''}`} aria-labelledby="detail-title" ref=${section}>
       <div class="panel-head">
         <h2 id="detail-title">${meterId ?? region}</h2>
-        ${meterId !== null && html`<a class="back" href=${`#/${encodeURIComponent(region)}`}>← Meters of ${region}</a>`}
+        ${meterId !== null && html`<p class="links"><a href=${pageHash('home', meterId)}>As its household sees it</a><a class="back" href=${`#/${encodeURIComponent(region)}`}>← Meters of ${region}</a></p>`}
       </div>
       ${meterId === null
         ? html`

@@ -1,12 +1,22 @@
 // @ts-check
 import { useEffect, useRef, useState } from './ui.js';
-import { TicketedLiveClient } from './account/ticketed-live-client.js';
+import { sessionEnded, whoIsIn } from './account/session.js';
 import { useAllAlerts } from './alert-fill.js';
+import { postJson } from './api.js';
 import { emptyState, withAlert, withAllAlerts, withMessage, withMeter } from './grid-state.js';
+import { LiveClient } from './live-client.js';
 
 /** Of operators; a consumer follows a meter and the prices. */
 const OPERATOR_CHANNELS = ['regions', 'anomalies', 'alerts', 'prices', 'engine'];
 const CONSUMER_CHANNELS = ['prices'];
+
+/** A browser cannot send a header with a WebSocket, so with accounts each connection spends a ticket. */
+async function streamAddress() {
+  const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/live`;
+  if (whoIsIn() === null) return address;
+  const { ticket } = /** @type {{ ticket: string }} */ (await postJson('/auth/stream-tickets', {}, null));
+  return `${address}?ticket=${encodeURIComponent(ticket)}`;
+}
 
 /**
  * The live stream as state: connects once, and watches the selected meter.
@@ -16,16 +26,21 @@ export function useGrid(isConsumer, meterId) {
   const [state, setState] = useState(emptyState);
   const [connection, setConnection] = useState(/** @type {import('./wire-types.js').Connection} */ ({ status: 'connecting' }));
   const [lastMessageMs, setLastMessageMs] = useState(/** @type {number | null} */ (null));
-  const client = useRef(/** @type {TicketedLiveClient | null} */ (null));
+  const client = useRef(/** @type {LiveClient | null} */ (null));
   useEffect(() => {
     const receive = (/** @type {import('./wire-types.js').LiveMessage} */ message) => {
       setLastMessageMs(Date.now());
       setState((before) => withMessage(before, message, Date.now()));
     };
-    client.current = new TicketedLiveClient(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/live`, receive, setConnection);
+    client.current = new LiveClient(streamAddress, receive, setConnection);
     client.current.subscribe(...(isConsumer ? CONSUMER_CHANNELS : OPERATOR_CHANNELS));
     client.current.connect();
+    return () => client.current?.close();
   }, []);
+  // Its token may be renewed; where that fails the session is over.
+  useEffect(() => {
+    if (connection.status === 'ended') void sessionEnded().then((isOver) => isOver || client.current?.retryNow());
+  }, [connection.status]);
   useEffect(() => {
     setState((before) => withMeter(before, meterId));
     if (meterId === null) return undefined;

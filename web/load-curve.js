@@ -27,7 +27,7 @@ function cssColor(variable) {
 function axisLabels(ticks, unit) {
   if (unit === 'kW') return powerLabels(ticks);
   const top = ticks[ticks.length - 1];
-  return ticks.map((tick) => `${tick}${tick === top ? ` ${unit}` : ''}`);
+  return ticks.map((tick) => `${Number(tick.toFixed(4))}${tick === top ? ` ${unit}` : ''}`);
 }
 
 /** @param {number[]} ticksKw */

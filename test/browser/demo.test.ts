@@ -5,7 +5,8 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Fleet } from '../../src/cli/simulate/fleet.ts';
 import { DEMO_SIMULATION } from '../../src/engine/demo-command.ts';
-import { chromiumSuite, complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium.ts';
+import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
+import { chromiumSuite } from '../support/chromium.ts';
 import { DemoProcess } from '../support/demo-process.ts';
 import { allRows, meterWindows, scrape, type WireWindow } from '../support/engine-api.ts';
 import { eventually, freePort, removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
@@ -335,7 +336,7 @@ function drawnColumns(canvas: unknown): { share: number; right: number } {
 /** Elements whose content sticks out of them sideways, but for what scrolls or is for screen readers alone. */
 function stickingOut(page: Page): Promise<string[]> {
   return page
-    .locator('body *:not(.hidden, .hidden *, .curve *, pre)')
+    .locator('body *:not(.hidden, .hidden *, .curve *, pre, .page-nav)')
     .evaluateAll((elements) => {
       const wide = elements.filter(({ clientWidth, scrollWidth }) => clientWidth > 0 && scrollWidth > clientWidth);
       return wide.map(({ className, textContent }) => `${className}: ${textContent}`);

@@ -3,7 +3,8 @@ import type { Browser, Page } from 'playwright-core';
 import { renderMessage } from '../../src/actors/notifications/templates/render-message.ts';
 import { sampleCurve } from '../../src/actors/notifications/templates/sample-notices.ts';
 import type { Notice } from '../../src/model/notice.ts';
-import { chromiumSuite, complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium.ts';
+import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
+import { chromiumSuite } from '../support/chromium.ts';
 import { aContext, ANNA, aNotice, aNoticeAlert, anOutage, JOHN, NOTICE_NOW_MS } from '../support/notices.ts';
 
 /** WCAG 2 AA of text of ordinary size. */

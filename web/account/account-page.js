@@ -4,7 +4,7 @@ import { sendJson } from '../api.js';
 import { formatCount } from '../format.js';
 import { chooseTheme, chosenTheme } from '../theme-choice.js';
 import { NewPassword } from './new-password.js';
-import { enter, signOut } from './session.js';
+import { signOut, updateMe } from './session.js';
 import { SessionList } from './session-list.js';
 
 const THEMES = /** @type {const} */ ([['auto', 'As the system'], ['dark', 'Dark'], ['light', 'Light']]);
@@ -18,14 +18,15 @@ const LANGUAGES = [['en', 'English'], ['de', 'Deutsch']];
 export function AccountPage({ me }) {
   return html`
     <section class="panel" aria-labelledby="account-title">
-      <h2 id="account-title">${me === null ? 'Settings' : me.email}</h2>
+      <h2 id="account-title">${me === null ? 'Settings' : (me.name || me.email)}</h2>
       ${me !== null && html`<p class="note">${roleText(me)}</p>`}
       <${Look} me=${me} />
+      <p class="note"><a href="/docs">The API, to browse</a></p>
       ${me !== null && html`<p class="buttons"><button type="button" onClick=${() => signOut()}>Sign out</button> <button type="button" onClick=${() => signOut(true)}>Sign out everywhere</button></p>`}
     </section>
     ${me !== null &&
     html`
-      <section class="panel" aria-labelledby="password-title"><h2 id="password-title">Password</h2><${NewPassword} /></section>
+      ${me.email !== null && html`<section class="panel" aria-labelledby="password-title"><h2 id="password-title">Password</h2><${NewPassword} email=${me.email} /></section>`}
       <section class="panel" aria-labelledby="sessions-title"><h2 id="sessions-title">Where you are signed in</h2><${SessionList} /></section>
     `}
   `;
@@ -46,8 +47,7 @@ function Look({ me }) {
   const keep = async (preferences) => {
     if (me === null) return;
     try {
-      await sendJson('PATCH', '/me', { preferences });
-      await enter();
+      updateMe(await sendJson('PATCH', '/me', { preferences }));
       setFault('');
     } catch (error) {
       setFault(/** @type {Error} */ (error).message);
@@ -56,13 +56,13 @@ function Look({ me }) {
   return html`
     <form class="fields" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
       <label>Colours
-        <select value=${theme} onChange=${(/** @type {any} */ event) => { chooseTheme(event.target.value); setTheme(event.target.value); void keep({ theme: event.target.value }); }}>
+        <select value=${theme} onChange=${(/** @type {any} */ event) => { chooseTheme(event.target.value); setTheme(event.target.value); void keep({ theme: event.target.value === 'auto' ? null : event.target.value }); }}>
           ${THEMES.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}
         </select>
       </label>
       ${me !== null &&
       html`<label>Language of bills
-        <select value=${me.preferences?.language ?? 'en'} onChange=${(/** @type {any} */ event) => keep({ language: event.target.value })}>
+        <select value=${me.preferences.locale ?? 'en'} onChange=${(/** @type {any} */ event) => keep({ locale: event.target.value })}>
           ${LANGUAGES.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}
         </select>
       </label>`}

@@ -6,20 +6,22 @@
  *
  * @typedef {object} Me
  * @property {string} id
- * @property {string} email
+ * @property {string | null} email
+ * @property {string} name
  * @property {Role} role
  * @property {string[]} meters of a consumer
  * @property {string[] | 'all'} regions of an operator
- * @property {{ language: string, theme: string }} preferences
+ * @property {{ locale: 'de' | 'en' | null, zone: string | null, theme: 'light' | 'dark' | null }} preferences
  *
- * @typedef {{ accounts: 'on' | 'off', registration?: boolean, oidc?: unknown }} AuthSettings
- * @typedef {{ accessToken: string, expiresIn: number, mustChangePassword?: boolean }} Tokens
+ * @typedef {{ accounts: 'on' | 'off', registration: boolean, mail: boolean, passwords: boolean, oidc: { issuer: string } | null }} AuthSettings
+ *   `mail`: links can be sent; `passwords`: somebody can sign in with one
+ * @typedef {{ accessToken: string, accessExpiresAt: string, user: Me }} LogIn
  *
  * @typedef {{ phase: 'starting' }
  *   | { phase: 'unreachable', problem: string }
  *   | { phase: 'open' }
  *   | { phase: 'signedOut', settings: AuthSettings, why: string | null }
- *   | { phase: 'mustChange' }
+ *   | { phase: 'mustChange', email: string }
  *   | { phase: 'signedIn', me: Me }} Session
  *   `open`: the engine runs without accounts, and whoever reaches it may do everything
  */

@@ -5,8 +5,8 @@ import { changePassword } from './session.js';
 /** What the engine takes, so that somebody hears of it before it is sent. */
 const PASSWORD_CHARS_MIN = 10;
 
-/** Changes the password of who is signed in. @param {{ onDone?: () => void }} props */
-export function NewPassword({ onDone }) {
+/** Replaces the password of an account by another. @param {{ email: string }} props */
+export function NewPassword({ email }) {
   const [isBusy, setBusy] = useState(false);
   const [said, setSaid] = useState({ text: '', isError: false });
 
@@ -20,10 +20,9 @@ export function NewPassword({ onDone }) {
     }
     setBusy(true);
     try {
-      await changePassword(current, next);
+      await changePassword(email, current, next);
       form.reset();
-      setSaid({ text: 'Changed.', isError: false });
-      onDone?.();
+      setSaid({ text: 'Changed. Wherever else you were signed in, you are not any more.', isError: false });
     } catch (error) {
       setSaid({ text: /** @type {Error} */ (error).message, isError: true });
     }
@@ -31,6 +30,7 @@ export function NewPassword({ onDone }) {
   };
   return html`
     <form class="fields" onSubmit=${submit}>
+      <input class="hidden" name="email" type="email" autocomplete="username" value=${email} readonly tabindex="-1" aria-hidden="true" />
       <label>Password until now <input name="current" type="password" required autocomplete="current-password" /></label>
       <label>New password <input name="next" type="password" required minlength=${PASSWORD_CHARS_MIN} maxlength="256" autocomplete="new-password" aria-describedby="password-rule" /></label>
       <p class="note" id="password-rule">${PASSWORD_CHARS_MIN} characters or more; a few words are easier to keep than signs.</p>

@@ -6,13 +6,17 @@ import { credentials, getJson, postJson, Refusal } from '../api.js';
  * Who sits in front of the page. The access token is in memory alone, where no other page and no later visitor finds it; the refresh token is in a cookie that scripts do not see.
  *
  * @typedef {import('./account-types.js').Session} Session
- * @typedef {import('./account-types.js').Tokens} Tokens
+ * @typedef {import('./account-types.js').LogIn} LogIn
  */
 
 /** That somebody signed in on this browser: without it there is no cookie to ask with. */
 const SIGNED_IN_KEY = 'seg.signed-in';
 /** A token is renewed so long before it ends: a question on its way gets there with one that counts. */
-const RENEW_BEFORE_S = 30;
+const RENEW_BEFORE_MS = 30_000;
+/** Where this machine's clock is off, no sooner and no later than this. */
+const RENEW_AFTER_MS = { min: 20_000, max: 480_000 };
+/** An engine of before there were accounts. @type {import('./account-types.js').AuthSettings} */
+const NO_ACCOUNTS = { accounts: 'off', registration: false, mail: false, passwords: false, oidc: null };
 
 /** @type {Session} */
 let session = { phase: 'starting' };
@@ -36,8 +40,7 @@ export async function startSession() {
     const settings = await authSettings();
     if (settings.accounts !== 'on') return become({ phase: 'open' });
     credentials.renew = renewed;
-    if (wasSignedIn() && (await renewed()) !== null) return await enter();
-    become({ phase: 'signedOut', settings, why: null });
+    if (!wasSignedIn() || (await renewed()) === null) become({ phase: 'signedOut', settings, why: null });
   } catch (error) {
     become({ phase: 'unreachable', problem: /** @type {Error} */ (error).message });
   }
@@ -48,27 +51,24 @@ async function authSettings() {
   try {
     return await getJson('/auth/settings', {});
   } catch (error) {
-    // An engine of before there were accounts.
-    if (error instanceof Refusal && error.status === 404) return { accounts: 'off' };
+    if (error instanceof Refusal && error.status === 404) return NO_ACCOUNTS;
     throw error;
   }
 }
 
 /** Rejects with what the gateway said. @param {string} email @param {string} password */
 export async function signIn(email, password) {
-  /** @type {Tokens} */
-  const tokens = await postJson('/auth/login', { email, password }, null);
-  keep(tokens);
-  if (tokens.mustChangePassword) return become({ phase: 'mustChange' });
-  await enter();
+  try {
+    keep(await postJson('/auth/login', { email, password, cookie: true }, null));
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'password_change_required') return become({ phase: 'mustChange', email });
+    throw error;
+  }
 }
 
-/** Changes the password of who is signed in, who goes on with the new one. @param {string} currentPassword @param {string} newPassword */
-export async function changePassword(currentPassword, newPassword) {
-  await postJson('/auth/password', { currentPassword, newPassword }, null);
-  if (session.phase !== 'mustChange') return;
-  await renewed();
-  await enter();
+/** Replaces a password; every other log-in of the account ends, and this one goes on. @param {string} email @param {string} password until now @param {string} newPassword */
+export async function changePassword(email, password, newPassword) {
+  keep(await postJson('/auth/password', { email, password, newPassword, cookie: true }, null));
 }
 
 /** @param {boolean} [everywhere] also on the other browsers and phones */
@@ -77,9 +77,14 @@ export async function signOut(everywhere = false) {
   await leave(null);
 }
 
-/** Profile and preferences as they are now. */
-export async function enter() {
-  become({ phase: 'signedIn', me: await getJson('/me', {}) });
+/** The stream says that the session has ended: whether that is so. */
+export async function sessionEnded() {
+  return (await renewed().catch(() => '')) === null;
+}
+
+/** What was changed of who is signed in. @param {import('./account-types.js').Me} me */
+export function updateMe(me) {
+  become({ phase: 'signedIn', me });
 }
 
 /** The session has ended, for whatever reason. @param {string | null} why */
@@ -87,7 +92,7 @@ async function leave(why) {
   clearTimeout(renewTimer);
   credentials.token = null;
   setSignedIn(false);
-  become({ phase: 'signedOut', settings: await authSettings().catch(() => ({ accounts: /** @type {const} */ ('on') })), why });
+  become({ phase: 'signedOut', settings: await authSettings().catch(() => ({ ...NO_ACCOUNTS, accounts: /** @type {const} */ ('on'), passwords: true })), why });
 }
 
 /** A new token, or null when the session is over. Several questions at once share one. */
@@ -110,12 +115,14 @@ function renewed() {
   return renewing;
 }
 
-/** @param {Tokens} tokens */
-function keep({ accessToken, expiresIn }) {
+/** Somebody is in, or still is. @param {LogIn} logIn */
+function keep({ accessToken, accessExpiresAt, user }) {
   credentials.token = accessToken;
   setSignedIn(true);
   clearTimeout(renewTimer);
-  renewTimer = setTimeout(() => void renewed().catch(() => null), Math.max(1, expiresIn - RENEW_BEFORE_S) * 1_000);
+  const leftMs = Date.parse(accessExpiresAt) - Date.now() - RENEW_BEFORE_MS;
+  renewTimer = setTimeout(() => void renewed().catch(() => null), Math.min(RENEW_AFTER_MS.max, Math.max(RENEW_AFTER_MS.min, leftMs)));
+  if (session.phase !== 'signedIn' || JSON.stringify(session.me) !== JSON.stringify(user)) become({ phase: 'signedIn', me: user });
 }
 
 function wasSignedIn() {

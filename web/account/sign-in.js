@@ -1,6 +1,7 @@
 // @ts-check
 import { html, useEffect, useRef, useState } from '../ui.js';
-import { Doorway } from './session-gate.js';
+import { postJson } from '../api.js';
+import { Doorway } from './doorway.js';
 import { signIn } from './session.js';
 
 /** @param {{ settings: import('./account-types.js').AuthSettings, why: string | null }} props */
@@ -30,13 +31,51 @@ export function SignIn({ settings, why }) {
     <${Doorway}>
       <h1>Sign in</h1>
       ${why !== null && html`<p class="note" role="status">${why}</p>`}
-      <form class="fields" onSubmit=${submit}>
-        <label>E-mail <input ref=${email} name="email" type="email" required autocomplete="username" /></label>
-        <label>Password <input name="password" type="password" required autocomplete="current-password" /></label>
-        <p class="said error" role="alert">${fault}</p>
-        <button type="submit" class="main" disabled=${isBusy}>${isBusy ? 'Signing in…' : 'Sign in'}</button>
-      </form>
-      <p class="note">${settings.registration ? 'New here? Ask your supplier for an account, or register over the API.' : 'Accounts are made by an administrator.'} Forgotten your password? Your supplier can reset it.</p>
+      ${settings.passwords || settings.oidc === null
+        ? html`
+            <form class="fields" onSubmit=${submit}>
+              <label>E-mail <input ref=${email} name="email" type="email" required autocomplete="username" /></label>
+              <label>Password <input name="password" type="password" required autocomplete="current-password" /></label>
+              <p class="said error" role="alert">${fault}</p>
+              <button type="submit" class="main" disabled=${isBusy}>${isBusy ? 'Signing in…' : 'Sign in'}</button>
+            </form>
+          `
+        : html`<p class="note">Accounts of this engine are those of <strong>${settings.oidc.issuer}</strong>; programs come with a token of it.</p>`}
+      ${settings.mail && html`<${ByMail} kind="reset" />`}
+      ${settings.registration && html`<${ByMail} kind="register" />`}
+      ${!settings.mail && html`<p class="note">Accounts are made by an administrator, who can reset a password, too.</p>`}
     <//>
+  `;
+}
+
+const WISHES = /** @type {const} */ ({
+  reset: { summary: 'Forgotten your password?', path: '/auth/password-reset', done: 'If there is an account of this address, a link to choose another password is on its way.' },
+  register: { summary: 'New here?', path: '/auth/register', done: 'A link to go on with is on its way to this address.' },
+});
+
+/** What goes on with a link by mail. @param {{ kind: keyof typeof WISHES }} props */
+function ByMail({ kind }) {
+  const { summary, path, done } = WISHES[kind];
+  const [said, setSaid] = useState({ text: '', isError: false });
+  const submit = async (/** @type {any} */ event) => {
+    event.preventDefault();
+    const field = (/** @type {string} */ name) => event.currentTarget.elements.namedItem(name).value.trim();
+    try {
+      await postJson(path, { email: field('email'), ...(kind === 'register' ? { name: field('name') } : {}) }, null);
+      setSaid({ text: done, isError: false });
+    } catch (error) {
+      setSaid({ text: /** @type {Error} */ (error).message, isError: true });
+    }
+  };
+  return html`
+    <details>
+      <summary>${summary}</summary>
+      <form class="fields" onSubmit=${submit}>
+        ${kind === 'register' && html`<label>Your name <input name="name" required maxlength="128" autocomplete="name" /></label>`}
+        <label>E-mail <input name="email" type="email" required autocomplete="email" /></label>
+        <p class=${said.isError ? 'said error' : 'said'} role="status">${said.text}</p>
+        <button type="submit">Send a link</button>
+      </form>
+    </details>
   `;
 }

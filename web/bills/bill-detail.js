@@ -39,7 +39,7 @@ function Bill({ invoice, me }) {
   return html`
     <div class="bill-head">
       <p class="big-amount">${formatMoney(invoice.total, invoice.currency)}<span class=${`tag tag-${level}`}>${word}</span></p>
-      <${Files} invoice=${invoice} language=${me?.preferences?.language ?? 'en'} />
+      <${Files} invoice=${invoice} language=${me?.preferences.locale ?? 'en'} />
     </div>
     <dl class="facts bill-facts">
       <div><dt>For</dt><dd>${formatDays(invoice.from, invoice.to)}</dd></div>

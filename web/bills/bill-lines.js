@@ -23,9 +23,9 @@ export function BillLines({ bill: { lines, currency, net, tax, total, from, to }
         )}
       </tbody>
       <tfoot>
-        <tr><th scope="row" colspan="3">Before tax</th><td class="number">${formatMoney(net, currency)}</td></tr>
-        <tr><th scope="row" colspan="3">Tax</th><td class="number">${formatMoney(tax, currency)}</td></tr>
-        <tr class="total"><th scope="row" colspan="3">Total</th><td class="number">${formatMoney(total, currency)}</td></tr>
+        <tr><th scope="row" colspan="2">Before tax</th><td class="price-of"></td><td class="number">${formatMoney(net, currency)}</td></tr>
+        <tr><th scope="row" colspan="2">Tax</th><td class="price-of"></td><td class="number">${formatMoney(tax, currency)}</td></tr>
+        <tr class="total"><th scope="row" colspan="2">Total</th><td class="price-of"></td><td class="number">${formatMoney(total, currency)}</td></tr>
       </tfoot>
     </table>
   `;

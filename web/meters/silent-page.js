@@ -10,8 +10,6 @@ import { goTo } from '../route.js';
 
 const PAGE_ROWS = 50;
 const REFRESH_MS = 10_000;
-/** Outages that began longer ago than this are not asked for: the list goes by when they began. */
-const LOOK_BACK_MS = 30 * 86_400_000;
 
 /**
  * Meters that should report and do not, and why the engine thinks so.
@@ -26,7 +24,7 @@ export function SilentPage({ state, nowMs }) {
     `${region} ${cursor}`,
     (signal) =>
       /** @type {Promise<import('../wire-types.js').Page<import('../wire-types.js').Anomaly>>} */ (
-        getJson('/anomalies', { kind: 'outage', open: 'true', region, from: new Date(Date.now() - LOOK_BACK_MS).toISOString(), limit: String(PAGE_ROWS), cursor }, signal)
+        getJson('/anomalies', { kind: 'outage', open: 'true', region, limit: String(PAGE_ROWS), cursor }, signal)
       ),
     REFRESH_MS,
   );

@@ -22,23 +22,26 @@ function minuteOf(time) {
   return hours * 60 + minutes;
 }
 
-/** Every season and kind of day, those with the same spans together. @param {TariffDocument} document @param {Schedule} schedule @returns {CalendarRow[]} */
+/** Every season and kind of day, those with the same spans together, and seasons that are all alike as one. @param {TariffDocument} document @param {Schedule} schedule @returns {CalendarRow[]} */
 export function calendarRows({ seasons, holidays }, schedule) {
   const kinds = holidays.length > 0 ? [...WEEKDAYS, 'holiday'] : WEEKDAYS;
-  const rows = [];
-  for (const season of seasons.length === 0 ? [''] : seasons.map(({ name }) => name)) {
-    /** @type {Map<string, { kinds: string[], spans: ViewedSpan[] }>} */
-    const alike = new Map();
-    for (const kind of kinds) {
-      const spans = spansOf(schedule, season, kind);
-      const key = JSON.stringify(spans);
-      const entry = alike.get(key) ?? { kinds: [], spans };
-      entry.kinds.push(kind);
-      alike.set(key, entry);
-    }
-    for (const entry of alike.values()) rows.push({ season, days: entry.kinds.length === kinds.length ? 'every day' : daysText(entry.kinds), spans: entry.spans });
+  const bySeason = (seasons.length === 0 ? [''] : seasons.map(({ name }) => name)).map((season) => rowsOfSeason(schedule, season, kinds));
+  const areAlike = bySeason.every((rows) => JSON.stringify(rows) === JSON.stringify(bySeason[0]));
+  return areAlike ? bySeason[0].map((row) => ({ ...row, season: '' })) : bySeason.flatMap((rows, i) => rows.map((row) => ({ ...row, season: seasons[i].name })));
+}
+
+/** @param {Schedule} schedule @param {string} season @param {string[]} kinds @returns {Omit<CalendarRow, 'season'>[]} */
+function rowsOfSeason(schedule, season, kinds) {
+  /** @type {Map<string, { kinds: string[], spans: ViewedSpan[] }>} */
+  const alike = new Map();
+  for (const kind of kinds) {
+    const spans = spansOf(schedule, season, kind);
+    const key = JSON.stringify(spans);
+    const entry = alike.get(key) ?? { kinds: [], spans };
+    entry.kinds.push(kind);
+    alike.set(key, entry);
   }
-  return rows;
+  return [...alike.values()].map((entry) => ({ days: entry.kinds.length === kinds.length ? 'every day' : daysText(entry.kinds), spans: entry.spans }));
 }
 
 /** @param {Schedule} schedule @param {string} season @param {string} kind @returns {ViewedSpan[]} */

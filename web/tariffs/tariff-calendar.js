@@ -15,6 +15,7 @@ const SHADES = 7;
 export function TariffCalendar({ document, schedule }) {
   const periods = viewedPeriods(document, schedule);
   const shadeOf = new Map(periods.map(({ name, heat }) => [name, Math.round(heat * (SHADES - 1))]));
+  const titleOf = new Map(periods.map(({ name, title }) => [name, title]));
   const rows = calendarRows(document, schedule);
   return html`
     <h3>When: ${schedule.name}</h3>
@@ -29,10 +30,10 @@ export function TariffCalendar({ document, schedule }) {
             <div key=${`${row.season} ${row.days}`} class="calendar-row" role="row">
               <span class="days" role="rowheader">${row.season !== '' && html`<span class="of">${row.season} </span>`}${row.days}</span>
               <span class="spans" role="cell">
-                <span class="hidden">${row.spans.map(({ from, to, period }) => `${from} to ${to} ${period}`).join(', ')}</span>
+                <span class="hidden">${row.spans.map(({ from, to, period }) => `${from} to ${to} ${titleOf.get(period)}`).join(', ')}</span>
                 ${row.spans.map(
                   ({ from, to, fromMinute, toMinute, period }) => html`
-                    <span key=${from} aria-hidden="true" class=${`span shade-${shadeOf.get(period)}`} title=${`${from}–${to} ${period}`} style=${{ left: `${(fromMinute / DAY_MINUTES) * 100}%`, width: `${((toMinute - fromMinute) / DAY_MINUTES) * 100}%` }}>${toMinute - fromMinute >= 150 ? period : ''}</span>
+                    <span key=${from} aria-hidden="true" class=${`span shade-${shadeOf.get(period)}`} title=${`${from}–${to} ${titleOf.get(period)}`} style=${{ left: `${(fromMinute / DAY_MINUTES) * 100}%`, width: `${((toMinute - fromMinute) / DAY_MINUTES) * 100}%` }}>${toMinute - fromMinute >= 150 ? titleOf.get(period) : ''}</span>
                   `,
                 )}
               </span>

@@ -7,6 +7,7 @@ import { useRemote } from '../remote-data.js';
 import { goToPage, pageHash } from '../route.js';
 import { useListKeys } from '../list-keys.js';
 import { TariffSheet } from './tariff-sheet.js';
+import { appliesText } from './tariff-words.js';
 
 /** More tariffs than a page of them has an operator who knows their names. */
 const LISTED_MAX = 200;
@@ -39,11 +40,4 @@ export function TariffsPage({ tariffId }) {
     </section>
     ${opened !== null && html`<${TariffSheet} key=${opened} tariffId=${opened} />`}
   `;
-}
-
-/** @param {import('../bills/bill-types.js').TariffSummary['appliesTo']} appliesTo */
-export function appliesText(appliesTo) {
-  const { regions = [], customerClasses = [], meters = [] } = appliesTo ?? {};
-  const parts = [regions.length > 0 && `regions ${regions.join(', ')}`, customerClasses.length > 0 && customerClasses.join(', '), meters.length > 0 && `meters ${meters.join(', ')}`].filter(Boolean);
-  return parts.length === 0 ? 'whoever agrees to it' : parts.join('; ');
 }

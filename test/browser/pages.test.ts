@@ -1,0 +1,194 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { axeFindings } from '../support/axe-findings.ts';
+import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
+import { chromiumSuite } from '../support/chromium.ts';
+import { HOME_METER, startShowcase, type Showcase } from '../support/dashboard-showcase.ts';
+
+/** The pages beside the grid, each with something on it. */
+
+const PAGES = ['', '#/region-08/meter-0807', '#meters', '#silent', '#tariffs', '#tariffs/low-normal-high', '#bills', '#bills/i-0', '#prices', '#engine', '#account', `#home/${HOME_METER}`];
+
+chromiumSuite(() => {
+  let browser: Browser;
+  let showcase: Showcase;
+  let context: BrowserContext;
+  let page: Page;
+  let complaints: string[];
+  const shotDir = mkdtempSync(join(tmpdir(), 'seg-pages-'));
+
+  beforeAll(async () => {
+    [browser, showcase] = await Promise.all([launchChromium(), startShowcase(Date.now())]);
+    console.info(`screenshots are in ${shotDir}`);
+  });
+  afterAll(async () => {
+    await Promise.all([browser?.close(), showcase?.server.close()]);
+  });
+  afterEach(() => context?.close());
+
+  async function openPage(path: string, options: { width?: number; height?: number; colorScheme?: 'dark' | 'light' } = {}): Promise<void> {
+    const { width = 1440, height = 900, colorScheme = 'dark' } = options;
+    context = await browser.newContext({ viewport: { width, height }, colorScheme, timezoneId: 'Europe/Berlin', locale: 'en-GB' });
+    page = await context.newPage();
+    complaints = complaintsOf(page);
+    await page.goto(`http://127.0.0.1:${showcase.server.port}/${path}`);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await settled();
+  }
+
+  /** Nothing is being loaded any more. */
+  async function settled(): Promise<void> {
+    await page.locator('.panel').first().waitFor();
+    await expect.poll(() => page.locator('.loading, .note:text-matches("^(Loading|Comparing|Looking)")').count()).toBe(0);
+  }
+
+  describe.each(['dark', 'light'] as const)('%s', (colorScheme) => {
+    test.each(PAGES)('axe finds nothing on %j, and it fits a phone, a tablet and a desk', async (path) => {
+      await openPage(path, { colorScheme });
+      // What is folded is looked at, too.
+      for (const folded = page.locator('details:not([open]) > summary'); (await folded.count()) > 0; ) await folded.first().click();
+      await settled();
+      expect(await axeFindings(page)).toEqual([]);
+      for (const [width, height] of [[360, 740], [820, 1180], [1440, 900]]) {
+        await page.setViewportSize({ width, height });
+        expect([width, await sidewaysOverflow(page)]).toEqual([width, 0]);
+        if (width === 360) expect(await axeFindings(page)).toEqual([]);
+      }
+      expect(complaints).toEqual([]);
+    });
+  });
+
+  test('tabs lead through the pages, and whoever turns to one goes on in it', async () => {
+    await openPage('');
+    for (const name of ['Meters', 'Silent 2 meters', 'Tariffs', 'Bills', 'Prices', 'Engine', 'Settings']) {
+      await page.getByRole('link', { name, exact: true }).click();
+      await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('main');
+      expect((await page.locator('.page-nav [aria-current=page]').textContent())?.replace(/\s+/g, ' ').trim()).toBe(name);
+    }
+    await page.goBack();
+    await page.getByRole('heading', { name: 'Engine' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('the button of open alerts leads to them from another page', async () => {
+    await openPage('#bills');
+    await page.getByRole('button', { name: /open alerts/ }).click();
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('alerts-title');
+  });
+
+  test('silent meters are listed with the reason', async () => {
+    await openPage('#silent');
+    const rows = page.locator('.outages tbody tr');
+    expect(await rows.allInnerTexts()).toEqual([expect.stringMatching(/meter-0502[\s\S]*Critical No reading for 26 min/), expect.stringMatching(/meter-0501[\s\S]*Warning/)]);
+    await page.getByLabel('Region of silent meters').selectOption('region-01');
+    await page.getByText('Every meter that should report does.').waitFor();
+    await page.getByLabel('Region of silent meters').selectOption('region-05 (2)');
+    await rows.first().getByRole('button').click();
+    await page.locator('#detail-title', { hasText: 'meter-0502' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('a bill is read: its lines, how they came about, its files', async () => {
+    await openPage('#bills');
+    await page.getByRole('link', { name: 'INV-2026-000042' }).click();
+    await page.getByRole('heading', { name: 'INV-2026-000042' }).waitFor();
+    const lines = page.locator('.lines tbody tr');
+    expect(await lines.count()).toBe(9);
+    expect(await lines.first().innerText()).toMatch(/Energy · peak\s+128\.412 kWh\s+0\.3125\s+€40\.13/);
+    expect(await page.locator('.lines tfoot .total').innerText()).toMatch(/Total\s+€121\.40/);
+    await page.getByText('How was this computed?').click();
+    await page.getByText('each line comes to the same').waitFor();
+    await page.getByText('128.412 kWh × 0.3125').waitFor();
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'PDF' }).click()]);
+    expect(file.suggestedFilename()).toBe('INV-2026-000042.pdf');
+    expect(readFileSync((await file.path())!, 'utf8')).toContain('%PDF INV-2026-000042 en');
+    await page.screenshot({ path: join(shotDir, 'bill.png') });
+    expect(complaints).toEqual([]);
+  });
+
+  test('bills are found by state, by meter and by number, and walked with the arrow keys', async () => {
+    await openPage('#bills');
+    await page.getByLabel('State of bills').selectOption('Overdue');
+    await expect.poll(() => page.locator('.bills tbody tr').count()).toBe(1);
+    await page.getByLabel('State of bills').selectOption('All');
+    await page.getByLabel(/Number of a bill/).fill('INV-2026-000041');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'INV-2026-000041' }).waitFor();
+    await page.getByText('transfer, A-77').waitFor();
+    await page.getByRole('link', { name: 'INV-2026-000042' }).focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'INV-2026-000040' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('a tariff is a calendar: by season and kind of day, for the eye and for who does not see it', async () => {
+    await openPage('#tariffs/time-of-use');
+    const rows = page.locator('.calendar').first().locator('.calendar-row');
+    expect(await rows.allInnerTexts()).toEqual(expect.arrayContaining([expect.stringMatching(/winter mon–fri[\s\S]*00:00 to 06:00 Nacht/)]));
+    expect(await rows.first().locator('.span').count()).toBeGreaterThan(4);
+    await page.getByText('20 % of Arbeitspreis').waitFor();
+    await page.screenshot({ path: join(shotDir, 'tariff.png') });
+  });
+
+  test('a price is set by hand and shows', async () => {
+    await openPage('#prices');
+    await page.getByRole('button', { name: 'region-03' }).click();
+    await page.getByText('Set the price by hand').click();
+    await page.getByLabel(/^Price/).fill('0,31');
+    await page.getByLabel('Your name').fill('Bob');
+    await page.getByLabel('Reason').fill('a line is down');
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.getByText(/Bob: a line is down/).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('a household sees its use, what it costs so far and will, how that compares, and its bills', async () => {
+    await openPage(`#home/${HOME_METER}`);
+    await page.getByText('€71.42').first().waitFor();
+    expect(await page.locator('.area-cost').innerText()).toMatch(/€88\.15\s+at the month's end/);
+    expect(await page.locator('.area-compare').innerText()).toMatch(/10 % less than in the same days of the month before/);
+    expect(await page.locator('.area-compare').innerText()).toMatch(/Home Flat\s+€98\.72\s+-€5\.38/);
+    expect(await page.locator('.area-bills tbody tr').count()).toBe(5);
+    // A reading arrives.
+    const { grid } = showcase;
+    const answered = grid.answerMeter;
+    grid.answerMeter = async (meterId) => {
+      const now = grid.meterNow(meterId)!;
+      return { ...now, meter: { ...now.meter, lastReading: { ...now.meter.lastReading, powerKw: 7.77 } } };
+    };
+    await page.locator('.area-now').getByText('7.77 kW').waitFor();
+    grid.answerMeter = answered;
+    await page.screenshot({ path: join(shotDir, 'home.png') });
+    expect(complaints).toEqual([]);
+  });
+
+  test('the colours are those that somebody chose, also after a reload', async () => {
+    await openPage('#account', { colorScheme: 'dark' });
+    const ground = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    expect(await ground()).toBe('rgb(13, 19, 23)');
+    await page.getByLabel('Colours').selectOption('Light');
+    expect(await ground()).toBe('rgb(238, 241, 243)');
+    await page.reload();
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(await ground()).toBe('rgb(238, 241, 243)');
+  });
+
+  test('what the gateway refuses is shown in its words, with a way to try again', async () => {
+    const { answers } = showcase.tariffs;
+    const { invoices } = answers;
+    answers.invoices = () => {
+      throw Object.assign(new Error('broken on purpose'), { code: 'x' });
+    };
+    await openPage('#bills');
+    const tryAgain = page.locator('.area-list').getByRole('button', { name: 'Try again' });
+    await tryAgain.waitFor();
+    answers.invoices = invoices;
+    await tryAgain.click();
+    await page.getByRole('link', { name: 'INV-2026-000042' }).waitFor();
+  });
+});

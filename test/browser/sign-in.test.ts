@@ -1,0 +1,166 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { axeFindings } from '../support/axe-findings.ts';
+import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
+import { chromiumSuite } from '../support/chromium.ts';
+import { HOME_METER, startShowcase, type Showcase } from '../support/dashboard-showcase.ts';
+import { FakeAccountApi, type FakeProfile } from '../support/fake-account-api.ts';
+
+/** The way in, and who sees what. */
+
+chromiumSuite(() => {
+  let browser: Browser;
+  let showcase: Showcase;
+  let context: BrowserContext;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    [browser, showcase] = await Promise.all([launchChromium(), startShowcase(Date.now())]);
+  });
+  afterAll(async () => {
+    await Promise.all([browser?.close(), showcase?.server.close()]);
+  });
+  afterEach(() => context?.close());
+
+  async function openPage(accounts: FakeAccountApi, path = '', colorScheme: 'dark' | 'light' = 'dark'): Promise<void> {
+    context = await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme, timezoneId: 'Europe/Berlin', locale: 'en-GB' });
+    page = await context.newPage();
+    complaints = complaintsOf(page);
+    await accounts.install(page);
+    await page.goto(`http://127.0.0.1:${showcase.server.port}/${path}`);
+  }
+
+  async function signIn(password = 'a long pass phrase'): Promise<void> {
+    await page.getByLabel('E-mail').first().fill('ada@example.org');
+    await page.getByLabel('Password').fill(password);
+    await page.keyboard.press('Enter');
+  }
+
+  const consumer: Partial<FakeProfile> = { role: 'consumer', meters: [HOME_METER, 'meter-0203'], regions: [] };
+
+  test.each(['dark', 'light'] as const)('axe finds nothing on the way in, and it fits a phone, %s', async (colorScheme) => {
+    await openPage(new FakeAccountApi({}), '', colorScheme);
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    for (const folded = page.locator('details:not([open]) > summary'); (await folded.count()) > 0; ) await folded.first().click();
+    expect(await axeFindings(page)).toEqual([]);
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await sidewaysOverflow(page)).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a wrong password is said, a right one leads in, a reload stays in, and signing out leads out', async () => {
+    const accounts = new FakeAccountApi({});
+    await openPage(accounts, '#bills');
+    // Nobody was signed in on this browser, so nobody asks for a new token.
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(accounts.asked).toEqual([]);
+    expect(await page.evaluate('document.activeElement.name')).toBe('email');
+    await signIn('wrong');
+    await page.getByText('The address or the password is wrong.').waitFor();
+    expect(await page.evaluate('document.activeElement.name')).toBe('password');
+    await signIn();
+    // To where the link led.
+    await page.getByRole('link', { name: 'INV-2026-000042' }).waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(accounts.tickets).toBe(1);
+    expect(await page.evaluate('JSON.stringify([localStorage, sessionStorage])')).not.toContain('token-1');
+
+    await page.reload();
+    await page.getByRole('link', { name: 'INV-2026-000042' }).waitFor();
+    // The token ends while the page is open: the next question brings another.
+    accounts.token = 'token-2';
+    await page.getByRole('link', { name: 'INV-2026-000042' }).click();
+    await page.getByRole('heading', { name: 'INV-2026-000042' }).waitFor();
+
+    await page.getByRole('link', { name: 'Settings' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(complaints.filter((text) => !/401/.test(text))).toEqual([]);
+  });
+
+  test('a session that has ended elsewhere leads out, and says so', async () => {
+    const accounts = new FakeAccountApi({});
+    await openPage(accounts);
+    await signIn();
+    await page.getByText('Live', { exact: true }).waitFor();
+    accounts.token = 'token-2';
+    accounts.hasCookie = false;
+    await page.getByRole('link', { name: 'Bills' }).click();
+    await page.getByText('Your session has ended. Sign in again.').waitFor();
+  });
+
+  test('a one-time password is replaced before anything is seen', async () => {
+    const accounts = new FakeAccountApi({}, 'one-time-secret');
+    accounts.isOneTime = true;
+    await openPage(accounts);
+    await signIn('one-time-secret');
+    await page.getByRole('heading', { name: 'A password of your own' }).waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+    await page.getByLabel('Password until now').fill('one-time-secret');
+    await page.getByLabel('New password').fill('four words are easy');
+    await page.getByLabel('Once more').fill('four words are hard');
+    await page.keyboard.press('Enter');
+    await page.getByText('The two are not the same.').waitFor();
+    await page.getByLabel('Once more').fill('four words are easy');
+    await page.keyboard.press('Enter');
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(accounts.password).toBe('four words are easy');
+  });
+
+  test('a consumer sees their own meters and no page of operators', async () => {
+    const accounts = new FakeAccountApi(consumer);
+    await openPage(accounts, '#engine');
+    await signIn();
+    await page.getByText('€71.42').first().waitFor();
+    expect(await page.locator('.page-nav a').allInnerTexts()).toEqual(['Home', 'Account']);
+    await page.getByLabel('Meter').selectOption('meter-0203');
+    await expect.poll(() => page.evaluate('location.hash')).toBe('#home/meter-0203');
+    await page.getByLabel('Meter').selectOption(HOME_METER);
+    await page.getByRole('link', { name: 'INV-2026-000042' }).click();
+    await page.locator('.lines tbody tr').first().waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+    await page.getByRole('link', { name: '← All bills' }).click();
+    await page.getByRole('heading', { name: 'Your home' }).waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a consumer without a meter is told who assigns one', async () => {
+    await openPage(new FakeAccountApi({ role: 'consumer', meters: [], regions: [] }));
+    await signIn();
+    await page.getByText('No meter belongs to your account yet.').waitFor();
+  });
+
+  test('whoever is signed in is the author: no name is asked for', async () => {
+    await openPage(new FakeAccountApi({}));
+    await signIn();
+    await page.locator('.area-alerts .alert').first().click();
+    await page.locator('.alert-detail').getByRole('button', { name: 'Acknowledge' }).waitFor();
+    expect(await page.getByLabel('Your name').count()).toBe(0);
+  });
+
+  test('preferences are kept with the account', async () => {
+    const accounts = new FakeAccountApi({});
+    await openPage(accounts, '#account');
+    await signIn();
+    await page.getByLabel('Colours').selectOption('Light');
+    await expect.poll(() => accounts.profile.preferences.theme).toBe('light');
+    await page.getByLabel('Language of bills').selectOption('Deutsch');
+    await expect.poll(() => accounts.profile.preferences.locale).toBe('de');
+    await page.getByText('this one').waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  test.each([
+    ['reset', 'Choose another password'],
+    ['verify', 'Choose a password'],
+  ])('a link by mail leads to a new password (%s)', async (kind, title) => {
+    await openPage(new FakeAccountApi({}), `#${kind}/secret-of-the-mail`);
+    await page.getByRole('heading', { name: title }).waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+  });
+});
