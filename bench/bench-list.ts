@@ -1,10 +1,12 @@
 import { kafkaAvailable, KAFKA_HOW_TO } from '../test/services/kafka.ts';
 import { postgresAvailable, POSTGRES_HOW_TO } from '../test/services/postgres.ts';
+import { chromiumAvailable, CHROMIUM_HOW_TO } from '../test/support/chromium-browser.ts';
 import type { BenchReport } from './bench-report.ts';
 import type { RestingTimes } from './load/memory-and-restart.ts';
 import { API_FULL, run as runApi } from './load/api.ts';
 import { BILLING_RUN_FULL, run as runBillingRun } from './load/billing-run.ts';
 import { COMPARE_FULL, run as runCompare } from './load/compare.ts';
+import { DASHBOARD_FLEET_FULL, run as runDashboardFleet } from './load/dashboard-fleet.ts';
 import { LOAD_NAMES, RUN_LOAD_FULL, runLoad, type RunLoadOptions } from './load/run-load.ts';
 import { LIVE_FULL, run as runLive } from './load/live.ts';
 import { KAFKA_LOG_FULL, run as runKafkaLog } from './load/kafka-log.ts';
@@ -59,6 +61,12 @@ export const BENCHES: readonly Bench[] = [
   { group: 'load', name: 'rerate', run: (effort, { meters } = {}) => runRerate(effort === 'full' ? { ...RERATE_FULL, meters: meters ?? RERATE_FULL.meters } : { meters: 300, rounds: 1 }) },
   { group: 'load', name: 'compare', run: (effort, { meters } = {}) => runCompare(effort === 'full' ? { ...COMPARE_FULL, meters: meters ?? COMPARE_FULL.meters } : { meters: 300, rounds: 1 }) },
   { group: 'micro', name: 'invoices', run: (effort) => runInvoices(effort === 'full' ? INVOICES_FULL : { invoicesPerRound: 4, rounds: 1 }) },
+  {
+    group: 'load',
+    name: 'dashboard-fleet',
+    needs: { name: 'Chromium', isAvailable: chromiumAvailable, howTo: CHROMIUM_HOW_TO },
+    run: (effort, { meters } = {}) => runDashboardFleet(effort === 'full' ? { ...DASHBOARD_FLEET_FULL, meters: meters ?? DASHBOARD_FLEET_FULL.meters } : { meters: 1_000, regions: 5, rounds: 1, turns: 5 }),
+  },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
   { group: 'load', name: 'live', run: (effort) => runLive(effort === 'full' ? LIVE_FULL : { readers: 40, processes: 2, stuck: 1, meters: 100, durationMs: 4_500 }) },
   { group: 'load', name: 'api', run: (effort, { meters } = {}) => runApi(effort === 'full' ? { ...API_FULL, meters: meters ?? API_FULL.meters } : { meters: 200, requestsPerSecond: 50, durationMs: 300, rounds: 1 }) },
