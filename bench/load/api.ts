@@ -54,7 +54,7 @@ async function measured(name: string, asked: ApiQuestionsOptions, rounds: number
     `p50 ${highest(({ latencyMs }) => latencyMs.p50).toFixed(1)}, p99.9 ${highest(({ latencyMs }) => latencyMs.p999).toFixed(1)}, highest ${highest(({ latencyMs }) => latencyMs.max).toFixed(1)} ms in the worst round`,
     `${Math.min(...results.map((result) => result.requestsPerSecond)).toFixed(0)} answered a second at least`,
     `the client took ${(highest((result) => result.clientCpuShare) * 100).toFixed(0)} % of a core`,
-    errors.length === 0 ? 'every answer a whole day' : `not a day: ${errors.join(', ')}`,
+    errors.length === 0 ? 'counts verified: every answer a whole day' : `ERRORS: not a day: ${errors.join(', ')}`,
     ...(unsent === 0 ? [] : [`${unsent} due and not sent: the rate was not held`]),
   ].join('; ');
   return rowOf(`${name}, p99`, 'ms', results.map(({ latencyMs }) => latencyMs.p99), note, '');

@@ -96,7 +96,7 @@ async function measure({ meters, rounds }: CompareOptions, supervisor: Superviso
   }
   const { tariffs, saving, present } = last!;
   const row = rowOf('customers rated, a month under two tariffs', 'meters/s', rates, '', hashOf(JSON.stringify([tariffs, saving, present])));
-  row.note = `${(FLEET / row.median).toFixed(0)} s for ${FLEET} meters; ${SHARDS} shards, ${meters} meters; ${((cpuMs * 1_000) / meters).toFixed(0)} µs of processor time each; a question meanwhile took ${looksMsMax.toFixed(0)} ms at most`;
+  row.note = `${(FLEET / row.median).toFixed(0)} s for ${FLEET} meters; ${SHARDS} shards, ${meters} meters; ${((cpuMs * 1_000) / meters).toFixed(0)} µs of processor time each; a question meanwhile took ${looksMsMax.toFixed(0)} ms at most; counts verified: ${last!.rated} customers rated`;
   return { name: 'load: compare', leavesOut: 'readings that come meanwhile, a cold page cache where the files fit into memory, HTTP.', rows: [row] };
 }
 

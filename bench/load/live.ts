@@ -84,7 +84,7 @@ async function measure(engine: EngineProcess, effort: LiveEffort): Promise<Bench
         'ms',
         whole.map(({ lastMs }) => lastMs),
         `${errors}each round an update; ${whole.length} of ${updates.length} reached every reader one by one; at a reader p50 ${Math.max(...results.map(({ latencyMs }) => latencyMs.p50))} ms, p99 ${Math.max(...results.map(({ latencyMs }) => latencyMs.p99))} ms; ` +
-          `${Math.round(perSecond(({ messages }) => messages))} messages/s, ${(perSecond(({ bytes }) => bytes) / 2 ** 20).toFixed(1)} MiB/s; readers took ${results.map(({ clientCpuShare }) => `${Math.round(clientCpuShare * 100)} %`).join(' and ')} of a core; ${verified}`,
+          `${Math.round(perSecond(({ messages }) => messages))} messages/s, ${(perSecond(({ bytes }) => bytes) / 2 ** 20).toFixed(1)} MiB/s; readers took ${results.map(({ clientCpuShare }) => `${Math.round(clientCpuShare * 100)} %`).join(' and ')} of a core; counts verified: ${verified}`,
         '',
       ),
       rowOf('memory of a reader', 'KiB', [((gathered.anonMb - before.anonMb) * 1_024) / readers], `own memory of the engine ${Math.round(before.anonMb)} MiB before, ${Math.round(gathered.anonMb)} with all of them (gathered in ${(gatheringMs / 1_000).toFixed(1)} s), ${Math.round(after.anonMb)} at the end`, ''),

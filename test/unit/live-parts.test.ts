@@ -133,7 +133,7 @@ describe('a view', () => {
     const channel = new LiveChannel(feed, { firstSeq: 7, changesMax: 100 }, () => {});
     const view = new LiveView('regions', channel, { scope: null, passes: ({ region }) => region === 'north' });
     const change = (key: string, region = 'north'): void => {
-      tell({ list: 'l', key, subject: { meterId: null, region: region as never }, toWire: () => key });
+      tell({ list: 'l', key, subject: { meterId: null, region: region as never }, toWire: () => ({ key }) });
       channel.advance();
     };
     const sent = (seq: number) => {
@@ -141,14 +141,14 @@ describe('a view', () => {
       return message === null ? null : JSON.parse(Buffer.from(message.bytes).toString());
     };
     change('a');
-    expect(sent(7)).toEqual({ type: 'update', channel: 'regions', seq: 8, after: 7, data: { l: ['a'] } });
+    expect(sent(7)).toEqual({ type: 'update', channel: 'regions', seq: 8, after: 7, data: { l: [{ key: 'a' }] } });
     change('b');
-    expect(sent(7)).toEqual({ type: 'update', channel: 'regions', seq: 9, after: 7, data: { l: ['a', 'b'] } });
+    expect(sent(7)).toEqual({ type: 'update', channel: 'regions', seq: 9, after: 7, data: { l: [{ key: 'a' }, { key: 'b' }] } });
     change('c', 'south');
     expect([sent(9), sent(10)]).toEqual([null, null]);
     change('d');
     // Who heard of 10 and who did not are at the same place.
-    expect(sent(9)).toEqual({ type: 'update', channel: 'regions', seq: 11, after: 9, data: { l: ['d'] } });
+    expect(sent(9)).toEqual({ type: 'update', channel: 'regions', seq: 11, after: 9, data: { l: [{ key: 'd' }] } });
     expect([view.messageAfter(10), view.snapshot()]).toEqual([view.messageAfter(9), view.snapshot()]);
     expect(view.messageAfter(10)).toBe(view.messageAfter(9));
     expect([view.messageAfter(6), view.messageAfter(12)]).toEqual([view.snapshot(), view.snapshot()]);
