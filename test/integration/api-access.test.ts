@@ -338,8 +338,8 @@ describe('who did it', () => {
   });
 });
 
-test('routes are added with their operations, but for files, the page of a message and the other nodes', () => {
+test('routes are added with their operations, but for files, the page of a message, the live stream and the other nodes', () => {
   const dir = new URL('../../src/http/', import.meta.url);
   const withoutOperation = readdirSync(dir).filter((name) => name.endsWith('.ts') && /\bfront\.route\(|\bapp\.(get|post|put|patch|del|any)\(/.test(readFileSync(new URL(name, dir), 'utf8')));
-  expect(withoutOperation.sort()).toEqual(['docs-page.ts', 'fault-route.ts', 'gateway-routes.ts', 'http-front.ts', 'ingest-server.ts', 'node-routes.ts', 'ops-server.ts', 'static-files.ts', 'unsubscribe-route.ts']);
+  expect(withoutOperation.sort()).toEqual(['docs-page.ts', 'fault-route.ts', 'gateway-routes.ts', 'http-front.ts', 'ingest-server.ts', 'live-events.ts', 'node-routes.ts', 'ops-server.ts', 'static-files.ts', 'unsubscribe-route.ts']);
 });

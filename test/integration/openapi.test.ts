@@ -16,6 +16,9 @@ import { exampleTarget, REQUEST_EXAMPLES } from '../support/request-examples.ts'
 let gateway: Gateway;
 let off: Gateway;
 let document: any;
+const DOCUMENT = 'https://example.org/openapi.json';
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+addFormats.default(ajv);
 const call = apiClient(() => gateway.port);
 const callOff = apiClient(() => off.port);
 
@@ -25,15 +28,15 @@ beforeAll(async () => {
   gateway = await startGateway(options, { ...modules, accounts: fakeAccounts() });
   off = await startGateway(options, modules);
   document = (await call('GET', '/api/v1/openapi.json')).body;
+  ajv.addSchema({ ...document, $id: DOCUMENT });
 });
 
 afterAll(() => Promise.all([gateway.close(1_000), off.close(1_000)]));
 
-/** Everything with its references followed, as a validator of JSON Schema takes it. */
-function validatorOf(schema: object): (value: unknown) => { valid: boolean; errors: unknown } {
-  const ajv = new Ajv2020({ strict: false, allErrors: true });
-  addFormats.default(ajv);
-  const validate = ajv.compile({ ...schema, components: document.components });
+/** The schema that stands at a place of the document, by names on the way there. */
+function validatorOf(...names: string[]): (value: unknown) => { valid: boolean; errors: unknown } {
+  const pointer = names.map((name) => `/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('');
+  const validate = ajv.compile({ $ref: `${DOCUMENT}#${pointer}` });
   return (value) => ({ valid: validate(value), errors: validate.errors });
 }
 
@@ -101,7 +104,7 @@ describe('answers', () => {
         const type = headers['content-type'].split(';')[0];
         expect(Object.keys(response.content), id).toContain(type);
         if (type !== 'application/json') continue;
-        expect(validatorOf(response.content[type].schema)(body), id).toEqual({ valid: true, errors: null });
+        expect(validatorOf('paths', path, method, 'responses', String(status), 'content', type, 'schema')(body), id).toEqual({ valid: true, errors: null });
         // Nothing goes out that the schema does not know, either.
         expect(served.response!.safeParse(body).error, id).toBeUndefined();
         checked.push(id);
@@ -111,7 +114,7 @@ describe('answers', () => {
   });
 
   test('of nobody, of what is not there and of what is wrong are problems as the document says', async () => {
-    const validate = validatorOf(document.components.responses.NotFound.content['application/problem+json'].schema);
+    const validate = validatorOf('components', 'responses', 'NotFound', 'content', 'application/problem+json', 'schema');
     for (const reply of [await call('GET', '/api/v1/engine'), await call('GET', '/api/v1/meters/x', { headers: { authorization: 'Bearer admin' } }), await call('GET', '/api/v1/meters?limit=0&x=1', { headers: { authorization: 'Bearer admin' } })]) {
       expect(validate(reply.body)).toEqual({ valid: true, errors: null });
     }
@@ -121,12 +124,12 @@ describe('answers', () => {
 describe('bodies', () => {
   test('of the examples are what the document says', () => {
     let checked = 0;
-    for (const item of Object.values<Record<string, any>>(document.paths)) {
-      for (const { operationId: id, requestBody } of Object.values(item)) {
+    for (const [path, item] of Object.entries<Record<string, any>>(document.paths)) {
+      for (const [method, { operationId: id, requestBody }] of Object.entries(item)) {
         if (requestBody === undefined) continue;
         // One that is asked for its faults.
         const isRight = id !== 'checkAlertRules';
-        expect(validatorOf(requestBody.content['application/json'].schema)(REQUEST_EXAMPLES[id].body).valid, id).toBe(isRight);
+        expect(validatorOf('paths', path, method, 'requestBody', 'content', 'application/json', 'schema')(REQUEST_EXAMPLES[id].body).valid, id).toBe(isRight);
         checked++;
       }
     }
