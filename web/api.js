@@ -107,9 +107,12 @@ async function refusalOf(response) {
   return new Refusal(response.status, body?.code ?? '', body?.detail ?? `The gateway answered ${response.status}.`);
 }
 
+/** Questions that bring a token, or end one: they need none, and one of them refused must not ask for another. */
+const WITHOUT_TOKEN = ['/api/v1/auth/settings', '/api/v1/auth/login', '/api/v1/auth/refresh', '/api/v1/auth/password', '/api/v1/auth/logout'];
+
 /** With the token, and once more with a new one where that has ended. @param {string} address @param {RequestInit} request @param {AbortSignal} signal */
 async function ask(address, request, signal) {
-  const used = credentials.token;
+  const used = WITHOUT_TOKEN.includes(address) ? null : credentials.token;
   const first = await send(address, request, signal, used);
   if (first.status !== 401 || used === null) return first;
   const renewed = credentials.token !== used ? credentials.token : await credentials.renew();

@@ -24,8 +24,10 @@ export function EngineStrip({ engine, incidents, connection, nowMs, isBrief = fa
       ${children}
       ${engine?.alerts && incidents && html`<${Incidents} counts=${incidents} />`}
       ${engine && html`<${EngineFacts} engine=${engine} live=${live} isBrief=${isBrief} nowMs=${nowMs} />`}
-      <p class="clock"><time>${formatTime(nowMs)}</time> <abbr title=${`Times are in ${zoneId()}`}>${formatZone(nowMs)}</abbr></p>
-      <p class=${`state connection-${connection.status}`} role="status">${connectionWord(connection)}</p>
+      <div class="moment">
+        <p class="clock"><time>${formatTime(nowMs)}</time> <abbr title=${`Times are in ${zoneId()}`}>${formatZone(nowMs)}</abbr></p>
+        <p class=${`state connection-${connection.status}`} role="status">${connectionWord(connection)}</p>
+      </div>
     </header>
   `;
 }

@@ -26,6 +26,8 @@ export const CURVE_MINUTES = 60;
 export const ANOMALIES_MAX = 500;
 
 const MINUTE_MS = 60_000;
+/** As people count. Made once: localeCompare makes one for each pair, ten times as slow. */
+const names = new Intl.Collator('en', { numeric: true });
 /** Windows close one by one after their minute: the engine waits a minute at most for late readings, and some more for meters that fell silent. */
 const CLOSING_MS = 120_000;
 
@@ -75,7 +77,7 @@ function withError(state, channel, text) {
 function withRegions(state, data, fresh) {
   const regions = new Map(fresh ? [] : state.regions);
   for (const region of data.regions) regions.set(region.region, region);
-  const sorted = new Map([...regions].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
+  const sorted = new Map([...regions].sort(([a], [b]) => names.compare(a, b)));
   if (!fresh && data.windows.length === 0) return { ...state, regions: sorted };
 
   /** @type {Map<string, Map<number, CurvePoint>>} */

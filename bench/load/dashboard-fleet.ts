@@ -77,13 +77,25 @@ async function scrolled(browser: Browser, port: number, turns: number): Promise<
   const times = (await page.evaluate(`(${wheel.toString()})(${turns}, ${WHEEL_PX})`)) as number[];
   times.sort((a, b) => a - b);
   const nodes = (await page.evaluate('document.querySelectorAll("*").length')) as number;
-  const heading = await loadedText(page);
+  const heading = `${await loadedText(page)}; counts verified: ${await rowsInPlace(page)} rows drawn, each the meter of its place`;
   await page.close();
   return { p50: times[times.length >> 1], p99: times[Math.floor(times.length * 0.99)], nodes, heading };
 }
 
 function loadedText(page: Page): Promise<string> {
   return page.locator('.of-meters .note').innerText();
+}
+
+/** How many rows are drawn; throws where one is not the meter that belongs there. */
+async function rowsInPlace(page: Page): Promise<number> {
+  const rows = (await page.evaluate('[...document.querySelectorAll("[data-row]")].map((row) => [Number(row.dataset.row), row.querySelector("a").textContent])')) as [number, string][];
+  for (const [row, meterId] of rows) if (meterId !== meterOf(row)) throw new Error(`row ${row} shows ${meterId}`);
+  if (rows.length === 0) throw new Error('no row is drawn');
+  return rows.length;
+}
+
+function meterOf(row: number): string {
+  return `meter-${String(row).padStart(7, '0')}`;
 }
 
 /** Runs in the page: scrolls once a frame, and gives how long each took. */
@@ -110,7 +122,7 @@ function fleetOf(meters: number, regions: number): FakeGrid {
   const { windows } = grid;
   const minutes = windows.filter((window) => window.region === windows[0].region);
   grid.windows = grid.regionsNow.flatMap((one) => minutes.map((window) => ({ ...window, region: one.region, sumPowerKw: window.sumPowerKw * 180, metersReporting: one.meters })));
-  const all: MeterSummary[] = Array.from({ length: meters }, (_, i) => ({ ...meter, meterId: `meter-${String(i).padStart(7, '0')}`, region: name(i % regions), lastPowerKw: 1 + (i % 100) / 100 }));
+  const all: MeterSummary[] = Array.from({ length: meters }, (_, i) => ({ ...meter, meterId: meterOf(i), region: name(i % regions), lastPowerKw: 1 + (i % 100) / 100 }));
   const byRegion = new Map(grid.regionsNow.map(({ region: one }) => [one, all.filter((each) => each.region === one)]));
   grid.meterSummaries = (one) => (one === null ? all : (byRegion.get(one) ?? []));
   return grid;

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { launchChromium } from '../support/chromium-browser.ts';
 import { HOME_METER, startShowcase } from '../support/dashboard-showcase.ts';
+import { FakeAccountApi } from '../support/fake-account-api.ts';
 
 /** `npm run screenshots`: takes the pictures of the README anew, of the showcase. */
 
@@ -13,8 +14,8 @@ const SHOTS = [
   { file: 'dashboard-meter.png', path: '#/region-08/meter-0807', width: 1440, height: 900, colorScheme: 'light', awaits: '.area-detail canvas', of: '.area-detail' },
   { file: 'dashboard-tariff.png', path: '#tariffs/time-of-use', width: 1280, height: 720, colorScheme: 'light', awaits: '.calendar' },
   { file: 'dashboard-bill.png', path: '#bills/i-0', width: 1280, height: 860, colorScheme: 'dark', awaits: '.lines' },
-  { file: 'dashboard-home.png', path: `#home/${HOME_METER}`, width: 1280, height: 760, colorScheme: 'light', awaits: '.area-compare table' },
-  { file: 'dashboard-phone.png', path: `#home/${HOME_METER}`, width: 360, height: 740, colorScheme: 'dark', awaits: '.area-compare table' },
+  { file: 'dashboard-home.png', path: `#home/${HOME_METER}`, width: 1280, height: 760, colorScheme: 'light', awaits: '.area-compare table', isConsumer: true },
+  { file: 'dashboard-phone.png', path: `#home/${HOME_METER}`, width: 360, height: 740, colorScheme: 'dark', awaits: '.area-compare table', isConsumer: true },
 ] as const;
 
 const showcase = await startShowcase(AT_MS);
@@ -24,6 +25,12 @@ try {
     const { file, path, width, height, colorScheme, awaits } = shot;
     const page = await browser.newPage({ viewport: { width, height }, colorScheme, timezoneId: 'Europe/Berlin', locale: 'en-GB', reducedMotion: 'reduce' });
     await page.clock.setFixedTime(AT_MS);
+    if ('isConsumer' in shot) {
+      const accounts = new FakeAccountApi({ role: 'consumer', meters: [HOME_METER], regions: [] });
+      accounts.hasCookie = true;
+      await accounts.install(page);
+      await page.addInitScript("localStorage.setItem('seg.signed-in', 'yes')");
+    }
     await page.goto(`http://127.0.0.1:${showcase.server.port}/${path}`);
     await page.getByText('Live', { exact: true }).waitFor();
     await page.locator(awaits).first().waitFor();
