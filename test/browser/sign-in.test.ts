@@ -83,9 +83,11 @@ chromiumSuite(() => {
 
   test('a session that has ended elsewhere leads out, and says so', async () => {
     const accounts = new FakeAccountApi({});
-    await openPage(accounts);
+    // A page that asks for nothing by itself.
+    await openPage(accounts, '#tariffs');
     await signIn();
     await page.getByText('Live', { exact: true }).waitFor();
+    await page.locator('.calendar').first().waitFor();
     accounts.token = 'token-2';
     accounts.hasCookie = false;
     await page.getByRole('link', { name: 'Bills' }).click();
