@@ -29,8 +29,8 @@ export async function startShowcase(nowMs: number, port = 0): Promise<Showcase> 
   grid.priceList = prices(nowMs);
   const desk = new AlertDesk(grid);
   desk.raise(
-    { rule: 'regional-overload', type: 'REGIONAL_OVERLOAD', kind: 'regional_load', severity: 'CRITICAL', region: 'region-08', title: 'Region region-08 is at 97 % of its capacity', description: 'It was above 95 % for 2 min.', value: 97, threshold: 95, unit: '%', affectedMeters: 0 },
-    { region: 'region-05', meterId: 'meter-0502', title: 'Meter meter-0502 has no power', description: 'No reading for 26 min.' },
+    { rule: 'regional-overload', type: 'REGIONAL_OVERLOAD', kind: 'regional_load', severity: 'CRITICAL', region: 'region-08', title: 'Region region-08 is at 97 % of its capacity', description: 'It was above 95 % for 2 min.', value: 97, threshold: 95, unit: '%', affectedMeters: 0, startedAt: nowMs - 4 * MINUTE_MS },
+    { region: 'region-05', meterId: 'meter-0502', title: 'Meter meter-0502 has no power', description: 'No reading for 26 min.', startedAt: nowMs - 26 * MINUTE_MS },
   );
   const tariffs = exampleBilling(nowMs);
   return { grid, desk, tariffs, server: await startDashboard(grid, port, desk, tariffs) };
