@@ -139,7 +139,7 @@ chromiumSuite(() => {
     await openPage('#prices');
     await page.getByRole('button', { name: 'region-03' }).click();
     await page.getByText('Set the price by hand').click();
-    await page.getByLabel(/^Price/).fill('0,31');
+    await page.getByLabel('per kWh').fill('0,31');
     await page.getByLabel('Your name').fill('Bob');
     await page.getByLabel('Reason').fill('a line is down');
     await page.getByRole('button', { name: 'Set', exact: true }).click();
