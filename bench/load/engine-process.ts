@@ -84,7 +84,7 @@ export class EngineProcess {
     const startedMs = performance.now();
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SEG_')));
     // As npm start does.
-    const args = ['--single-threaded-gc', MAIN, 'start', '--data-dir', join(directory, 'data'), '--ingest-port', '0', '--http-port', '0', '--ops-port', '0', '--log-pretty', 'off', ...flags];
+    const args = ['--single-threaded-gc', MAIN, 'start', '--data-dir', join(directory, 'data'), '--ingest-port', '0', '--http-port', '0', '--ops-port', '0', '--log-pretty', 'off', '--auth', 'off', ...flags];
     // In its own directory, so that no seg.config.json of the user's changes what is measured.
     const child = spawn(process.execPath, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));

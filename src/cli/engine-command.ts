@@ -10,7 +10,7 @@ import { ApiClient, DEFAULT_API_URL } from './api-client.ts';
 export type Print = (text: string) => void;
 
 export function addUrl(command: Command): Command {
-  return command.option('--url <url>', 'API port of the engine', DEFAULT_API_URL);
+  return command.option('--url <url>', 'API port of the engine', DEFAULT_API_URL).option('--token <token>', 'access token (default: SEG_TOKEN, the file of SEG_TOKEN_FILE, or that of seg login)');
 }
 
 /** For what is written down with a name. */
@@ -32,8 +32,8 @@ export function toStdout(text: string): void {
   process.stdout.write(text);
 }
 
-export async function withApi<T>(url: string, signal: AbortSignal, use: (api: ApiClient) => Promise<T>): Promise<T> {
-  const api = new ApiClient(url, signal);
+export async function withApi<T>({ url, token }: { url: string; token?: string }, signal: AbortSignal, use: (api: ApiClient) => Promise<T>): Promise<T> {
+  const api = new ApiClient(url, signal, token);
   try {
     return await use(api);
   } finally {

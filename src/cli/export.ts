@@ -19,6 +19,7 @@ export type ExportSubject = { meter: string } | { region: string } | { allMeters
 
 export interface ExportOptions {
   url: string;
+  token?: string;
   subject: ExportSubject;
   granularity: Granularity;
   /** [fromMs, toMs), epoch ms. */
@@ -57,7 +58,7 @@ const REGION_COLUMNS = [
  * ApiClient.pages, and `out_unwritable`.
  */
 export async function runExport(options: ExportOptions, hooks: ExportHooks = {}): Promise<number> {
-  const client = new ApiClient(options.url, hooks.signal);
+  const client = new ApiClient(options.url, hooks.signal, options.token);
   const temporary = options.out === '-' ? null : `${options.out}.${process.pid}.tmp`;
   const out: Writable = temporary === null ? process.stdout : await openForWriting(temporary);
   const columns = 'region' in options.subject ? REGION_COLUMNS : METER_COLUMNS;
@@ -132,6 +133,7 @@ function write(out: Writable, text: string): Promise<void> {
 
 interface ExportFlags {
   url: string;
+  token?: string;
   meter?: string;
   region?: string;
   allMeters?: boolean;
@@ -153,6 +155,7 @@ export function registerExport(program: Command): void {
   endUsageFaultsWith2(program.command('export'))
     .description('write the windows of a meter, a region or all meters to a file')
     .option('--url <url>', 'API port of the engine', DEFAULT_API_URL)
+    .option('--token <token>', 'access token (default: SEG_TOKEN, the file of SEG_TOKEN_FILE, or that of seg login)')
     .addOption(new Option('--meter <id>', 'one meter').conflicts(['region', 'allMeters']))
     .addOption(new Option('--region <name>', 'one region').conflicts(['allMeters']))
     .option('--all-meters', 'every meter, in order of id')
@@ -169,14 +172,14 @@ async function exportWindows(flags: ExportFlags, signal: AbortSignal): Promise<v
   const fromMs = flags.from ?? FROM_MS_DEFAULT;
   const toMs = flags.to ?? systemClock.now() + AHEAD_MS;
   if (fromMs >= toMs) throw new OperationalError('usage', '--from must be before --to');
-  const { url, granularity, format, out } = flags;
+  const { url, token, granularity, format, out } = flags;
   const line = new ProgressLine(process.stderr);
   const onProgress = (windows: number) => {
     const nowMs = systemClock.monotonic();
     if (line.due(nowMs)) line.show(`${withThousands(windows)} windows`, nowMs);
   };
   try {
-    const windows = await runExport({ url, subject: subjectOf(flags), granularity, fromMs, toMs, format, out }, { signal, onProgress });
+    const windows = await runExport({ url, token, subject: subjectOf(flags), granularity, fromMs, toMs, format, out }, { signal, onProgress });
     line.end();
     process.stderr.write(`${withThousands(windows)} windows written${out === '-' ? '' : ` to ${out}`}\n`);
   } finally {

@@ -7,7 +7,7 @@ const REPLY_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface HttpExchange {
   url: URL;
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   headers: Record<string, string>;
   body?: Buffer;
   agent: http.Agent;

@@ -5,6 +5,7 @@ import type { BodyFormat, IngestSummary } from '../actors/ingest/protocol.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { OperationalError, invariant } from '../runtime/errors.ts';
+import { findKey } from './credentials.ts';
 import type { HttpReply } from './http-exchange.ts';
 import { createAgent, parseBaseUrl, problemText, sendRequest } from './http-exchange.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
@@ -30,6 +31,8 @@ export interface IngestClientOptions {
   concurrency?: number;
   /** How long one batch is sent again before it counts as failed. Default RETRY_TOTAL_MS. */
   retryTotalMs?: number;
+  /** Device key, for an engine that asks for one. Default: that of the environment (credentials.ts). */
+  key?: string;
   signal?: AbortSignal;
   /** Jitter. Default Math.random. */
   random?: () => number;
@@ -81,6 +84,7 @@ export class IngestClient {
   private readonly gzip: boolean;
   private readonly concurrency: number;
   private readonly retryTotalMs: number;
+  private readonly key: string | null;
   private readonly signal: AbortSignal | undefined;
   private readonly random: () => number;
   private readonly clock: Clock;
@@ -96,6 +100,7 @@ export class IngestClient {
     this.gzip = options.gzip ?? false;
     this.concurrency = options.concurrency ?? 1;
     this.retryTotalMs = options.retryTotalMs ?? RETRY_TOTAL_MS;
+    this.key = findKey(options.key);
     this.signal = options.signal;
     this.random = options.random ?? Math.random;
     this.clock = options.clock ?? systemClock;
@@ -160,6 +165,7 @@ export class IngestClient {
   private async attempt(body: Buffer): Promise<{ summary: IngestSummary } | { failure: OperationalError; retryAfterMs: number }> {
     const headers: Record<string, string> = { 'content-type': CONTENT_TYPE[this.format] };
     if (this.gzip) headers['content-encoding'] = 'gzip';
+    if (this.key !== null) headers.authorization = `Bearer ${this.key}`;
     let reply: HttpReply;
     try {
       reply = await sendRequest({ url: this.url, method: 'POST', headers, body, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });

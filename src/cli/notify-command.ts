@@ -57,17 +57,17 @@ export function registerNotify(program: Command): void {
   const notify = endUsageFaultsWith2(program.command('notify')).description('see and try what people are told, by way of a running engine').addHelpText('after', HELP);
   addUrl(notify.command('contacts'))
     .description('list the people who can be told, with their ids')
-    .action((flags: { url: string }) => runToEnd((signal) => withApi(flags.url, signal, (api) => listContacts(api, toStdout))));
+    .action((flags: { url: string }) => runToEnd((signal) => withApi(flags, signal, (api) => listContacts(api, toStdout))));
   addMessage(notify.command('preview'))
     .description('show a message as it would look; nothing is sent')
     .addOption(new Option('--severity <severity>', 'of the alert in it').choices(SEVERITIES).default('CRITICAL'))
     .option('--out <file>', 'write it there; of an e-mail the HTML, to be opened in a browser')
-    .action((flags: MessageFlags & { severity: Severity; out?: string }) => runToEnd((signal) => withApi(flags.url, signal, (api) => previewMessage(api, flags, toStdout))));
+    .action((flags: MessageFlags & { severity: Severity; out?: string }) => runToEnd((signal) => withApi(flags, signal, (api) => previewMessage(api, flags, toStdout))));
   addMessage(notify.command('test'))
     .description('send one message now and say what happened')
     .action((flags: MessageFlags) =>
       runToEnd(async (signal) => {
-        if (!(await withApi(flags.url, signal, (api) => sendTestMessage(api, flags, toStdout)))) process.exitCode = EXIT.failed;
+        if (!(await withApi(flags, signal, (api) => sendTestMessage(api, flags, toStdout)))) process.exitCode = EXIT.failed;
       }),
     );
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AccountsNews } from '../actors/accounts/accounts-state.ts';
 import { AccountsActor, type AccountMails, type AccountsOptions, type ForeignTokens } from '../actors/accounts/actor.ts';
+import { OidcIssuer } from '../actors/accounts/oidc-issuer.ts';
 import { PasswordHashing } from '../actors/accounts/password-hashing.ts';
 import type { AccountQuestion, AuditEntry, DeviceKeyChange, DeviceKeyRow, TokenFault } from '../actors/accounts/protocol.ts';
 import { StreamTickets } from '../actors/accounts/stream-tickets.ts';
@@ -10,6 +11,9 @@ import type { Principal } from '../model/access.ts';
 import type { Clock, TimerHandle, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Store } from '../runtime/store.ts';
+import { accountMails } from './account-mails.ts';
+import type { EngineConfig } from './engine-config.ts';
+import { accountsDirectory, openAccountStore } from './open-account-store.ts';
 
 /** Accounts on the main thread: the store stays open; the actor over it is made anew when a commit failed, as after a full disk. Audit entries of others wait meanwhile. */
 
@@ -28,6 +32,35 @@ export interface EngineAccountsModules {
   /** Tells whoever starts the engine the password of the first admin; it is nowhere else. */
   onFirstAdmin(email: string, oneTimePassword: string): void;
   hashing?: PasswordHashing;
+}
+
+/** Opens the store in the data directory, or makes it, and starts the accounts over it. Rejects with OperationalError `corrupt`, `format`, `storage_full`, `storage_failed`. */
+export async function startAccounts(config: EngineConfig, modules: Pick<EngineAccountsModules, 'clock' | 'timers' | 'log' | 'onFirstAdmin'>): Promise<EngineAccounts> {
+  const { publicUrl, oidcIssuer, oidcAudience } = config;
+  const { store, id, codeKey } = await openAccountStore(accountsDirectory(config.dataDir));
+  const passwordLogIn = oidcIssuer === null ? 'all' : config.oidcKeepAdmin ? 'first_admin' : 'none';
+  const options: AccountsOptions = { issuer: publicUrl ?? `urn:smart-energy-grid:${id}`, codeKey, registration: config.registration, keyLifeMs: config.signingKeyLifeMs, passwordLogIn };
+  const settings: AccountSettingsShape = {
+    accounts: 'on',
+    registration: config.registration,
+    mail: config.smtpUrl !== null,
+    passwords: passwordLogIn !== 'none',
+    oidc: oidcIssuer === null ? null : { issuer: oidcIssuer, audience: oidcAudience ?? '' },
+  };
+  const cookie = { isSecure: publicUrl?.startsWith('https:') === true };
+  const accounts = new EngineAccounts(store, options, { settings, cookie }, { ...modules, mails: await accountMails(config, modules), foreign: foreignTokens(config, modules) });
+  try {
+    await accounts.start();
+  } catch (error) {
+    await accounts.stop().catch(() => undefined);
+    throw error;
+  }
+  return accounts;
+}
+
+function foreignTokens({ oidcIssuer, oidcAudience, oidcRolesClaim, oidcRegionsClaim }: EngineConfig, modules: { clock: Clock; log: Log }): ForeignTokens | null {
+  if (oidcIssuer === null || oidcAudience === null) return null;
+  return new OidcIssuer({ issuer: oidcIssuer, audience: oidcAudience, rolesClaim: oidcRolesClaim, regionsClaim: oidcRegionsClaim }, modules);
 }
 
 type ChangeListener = Parameters<AccountDesk['onChange']>[0];
@@ -123,6 +156,7 @@ export class EngineAccounts implements AccountDesk {
     this.restart?.cancel();
     await this.writeEntries();
     await this.actor.stop();
+    await this.modules.mails?.close();
     await this.store.close();
   }
 

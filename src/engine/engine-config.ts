@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { MESSAGE_COMPRESSIONS, MESSAGE_FORMATS } from '../actors/sinks/kafka/kafka-options.ts';
 import { databaseAddress } from '../actors/sinks/timescale/database-address.ts';
@@ -6,6 +6,7 @@ import { ID_BYTES_MAX, isId } from '../model/ids.ts';
 import { byteSize, choice, decimalNumber, duration, durationForeverOrAuto, durationOrForever, listOf, numbersByName, onOff, onOffOrAuto, optionalText, settingType, text, wholeNumber } from '../runtime/config-values.ts';
 import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
+import { ACCOUNT_SETTINGS, accountContradictions, isLoopbackHost, type AccountSettings } from './account-settings.ts';
 import { ALERT_SETTINGS, alertContradictions, type AlertSettings } from './alert-settings.ts';
 import { BILLING_SETTINGS } from './billing-settings.ts';
 import { GATEWAY_SETTINGS } from './gateway-settings.ts';
@@ -15,9 +16,9 @@ import { GATEWAY_SETTINGS } from './gateway-settings.ts';
 export const CONFIG_FILE = 'seg.config.json';
 export const ENV_PREFIX = 'SEG_';
 
-/** Variables of the test suites (test/support/required-suites.ts), which an engine started by a test inherits. */
-export function isTestVariable(name: string): boolean {
-  return name.startsWith('SEG_TEST_') || name === 'SEG_REQUIRE_ALL_SUITES';
+/** Variables of other programs that an engine may inherit: of the test suites (test/support/required-suites.ts), and of commands that speak with one (cli/credentials.ts). */
+export function isForeignVariable(name: string): boolean {
+  return name.startsWith('SEG_TEST_') || ['SEG_REQUIRE_ALL_SUITES', 'SEG_TOKEN', 'SEG_TOKEN_FILE', 'SEG_KEY', 'SEG_KEY_FILE'].includes(name);
 }
 
 /** Kafka allows more, but 64 shards are the threads of the largest machine this is meant for. */
@@ -29,15 +30,8 @@ const PARTITIONS_MAX = 1_024;
 /** Regions are held whole on the main thread and sent to every page once a second. */
 const REGIONS_MAX = 10_000;
 
-const loopbackHost = settingType<string>('a loopback address: 127.0.0.1, ::1 or localhost', (raw) => {
-  if (raw === 'localhost' || raw === '::1') return { value: raw };
-  if (typeof raw === 'string' && isIPv4(raw) && raw.startsWith('127.')) return { value: raw };
-  return {
-    problem:
-      'only 127.0.0.1, ::1 or localhost is allowed, because this version has no authentication yet and whoever reaches ' +
-      'its ports can read and write everything; put a proxy that authenticates in front of it to serve others',
-  };
-});
+/** Of names only this one: others would be asked of somebody else, who may say another address tomorrow. */
+const listenHost = settingType<string>('an IP address, or localhost', (raw) => (typeof raw === 'string' && (raw === 'localhost' || isIP(raw) !== 0) ? { value: raw } : { problem: null }));
 
 const databaseUrl = settingType<string | null>('a URL such as postgres://user:password@host:5432/database', (raw) => {
   if (raw === null) return { value: null };
@@ -102,7 +96,7 @@ export function engineConfigSchema(machine: { cores: number }) {
         default: './data',
         description: 'Where the engine keeps everything it must not lose. Made when it is not there.',
       }),
-      host: setting(loopbackHost, { default: '127.0.0.1', description: 'Address that all ports listen on.' }),
+      host: setting(listenHost, { default: '127.0.0.1', description: 'Address that all ports listen on. One that others reach takes accounts, and something in front that speaks TLS.' }),
       ingestPort: setting(port, { default: 3001, description: 'Port that takes readings. 0 picks a free one.' }),
       httpPort: setting(port, { default: 3000, description: 'Port of the API, the live stream and the dashboard. 0 picks a free one.' }),
       opsPort: setting(port, { default: 3002, description: 'Port of /health, /ready and /metrics. 0 picks a free one.' }),
@@ -227,6 +221,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       kafkaMechanism: setting(choice(['none', 'plain', 'scram-sha-256', 'scram-sha-512']), { default: 'none', description: 'How to log in to the brokers (SASL).' }),
       kafkaUsername: setting(optionalText('a name'), { default: null, defaultText: 'none', description: 'Name for the brokers.' }),
       kafkaPassword: setting(optionalText('a password'), { default: null, defaultText: 'none', secret: true, description: 'Password for the brokers.' }),
+      ...ACCOUNT_SETTINGS,
       ...ALERT_SETTINGS,
       ...BILLING_SETTINGS,
       ...GATEWAY_SETTINGS,
@@ -265,10 +260,10 @@ export type EngineConfig = z.output<ReturnType<typeof engineConfigSchema>>;
 
 /** The engine's settings from all sources; throws OperationalError `invalid_config` that lists every fault. */
 export function loadEngineConfig(machine: { cores: number }, sources: Omit<ConfigSources, 'envPrefix' | 'envIgnored'>): EngineConfig {
-  return loadConfig(engineConfigSchema(machine), { ...sources, envPrefix: ENV_PREFIX, envIgnored: isTestVariable });
+  return loadConfig(engineConfigSchema(machine), { ...sources, envPrefix: ENV_PREFIX, envIgnored: isForeignVariable });
 }
 
-interface PartsThatMustAgree extends AlertSettings {
+interface PartsThatMustAgree extends AlertSettings, AccountSettings {
   correctionHorizonMs: number;
   keep1mMs: number | null;
   keep15mMs: number | null;
@@ -313,7 +308,7 @@ function contradictions(config: PartsThatMustAgree): { key: keyof PartsThatMustA
   for (const key of ['keep1mMs', 'keep15mMs'] as const) {
     if ((config[key] ?? Infinity) < config.correctionHorizonMs) found.push({ key, message: 'is shorter than correctionHorizonMs: a reading that may still correct a window would not find it' });
   }
-  found.push(...logContradictions(config), ...alertContradictions(config));
+  found.push(...logContradictions(config), ...alertContradictions(config), ...accountContradictions(config));
   if (config.kafkaMechanism !== 'none' && (config.kafkaUsername === null || config.kafkaPassword === null)) {
     found.push({ key: 'kafkaMechanism', message: 'a login needs kafkaUsername and kafkaPassword too' });
   }
@@ -324,12 +319,8 @@ function logContradictions({ log, kafkaBrokers, nodeUrl, clusterSecret }: PartsT
   const found: { key: keyof PartsThatMustAgree; message: string }[] = [];
   if (log !== 'kafka') return found;
   if (kafkaBrokers.length === 0) found.push({ key: 'log', message: 'a log in Kafka needs kafkaBrokers too' });
-  if (nodeUrl !== null && clusterSecret === null && !isLoopback(new URL(nodeUrl).hostname)) {
+  if (nodeUrl !== null && clusterSecret === null && !isLoopbackHost(new URL(nodeUrl).hostname.replace(/^\[|\]$/g, ''))) {
     found.push({ key: 'clusterSecret', message: 'nodeUrl is reached from other machines, so the engines need a secret that tells them from strangers' });
   }
   return found;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 }

@@ -23,6 +23,7 @@ import { ClusterThreads } from './cluster-threads.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { EnergyLink } from './energy-link.ts';
+import { startAccounts, type EngineAccounts } from './engine-accounts.ts';
 import { EngineAlerts } from './engine-alerts.ts';
 import { EngineBilling } from './engine-billing.ts';
 import { EngineHealth } from './engine-health.ts';
@@ -76,15 +77,22 @@ const VITALS_INTERVAL_MS = 1_000;
 /** Questions of the gateway that one shard holds unanswered. */
 const QUERIES_PER_SHARD_MAX = 256;
 
+export interface EngineModules {
+  log: Log;
+  version: string;
+  /** Tells whoever starts the engine the password of its first admin, which is nowhere else. */
+  onFirstAdmin(email: string, oneTimePassword: string): void;
+}
+
 /**
  * Starts an engine; resolves when every shard has recovered and all ports listen. Rejects with OperationalError: `data_directory`,
  * `data_directory_in_use`, `storage_full`, `port_in_use`, or the reason why a shard did not start; with the log in Kafka also `unavailable`, `topic_settings` and what brokers refuse.
  */
-export async function startEngine(config: EngineConfig, modules: { log: Log; version: string }): Promise<Engine> {
+export async function startEngine(config: EngineConfig, modules: EngineModules): Promise<Engine> {
   const alerts = await planAlerts(config, { clock: systemClock, log: modules.log });
   const billing = planBilling(config);
   const kafka = config.log === 'kafka' ? await planKafkaLog(config, modules.log) : null;
-  const engine = new RunningEngine(config, modules.log, modules.version, { kafka, alerts, billing });
+  const engine = new RunningEngine(config, modules, { kafka, alerts, billing });
   try {
     await engine.start();
   } catch (error) {
@@ -150,16 +158,20 @@ class RunningEngine implements Engine {
   private readonly tracingOptions: TracingOptions | null;
   /** Of the gateway's requests. */
   private tracing: Tracing | null = null;
+  private readonly onFirstAdmin: EngineModules['onFirstAdmin'];
+  /** null before they are open, and when they are off. */
+  private accounts: EngineAccounts | null = null;
   private gateway: Gateway | null = null;
   private ops: OpsServer | null = null;
   private live: LiveStream | null = null;
   private fail!: (reason: OperationalError) => void;
 
-  constructor(config: EngineConfig, log: Log, version: string, plans: { kafka: KafkaLogPlan | null; alerts: AlertPlan | null; billing: BillingPlan | null }) {
+  constructor(config: EngineConfig, { log, version, onFirstAdmin }: EngineModules, plans: { kafka: KafkaLogPlan | null; alerts: AlertPlan | null; billing: BillingPlan | null }) {
     const plan = plans.kafka;
     this.config = config;
     this.log = log;
     this.version = version;
+    this.onFirstAdmin = onFirstAdmin;
     this.failed = new Promise((resolve) => (this.fail = resolve));
     this.tracingOptions = config.otlpUrl === null ? null : { url: config.otlpUrl, sampleRatio: config.traceSample, version, instance: this.requestIdPrefix };
     this.faults = config.faultInjection ? new FaultInjection(this.threads, CONTROL_DEADLINE_MS) : null;
@@ -231,6 +243,7 @@ class RunningEngine implements Engine {
       { source: { notReady: () => this.health.notReady(), metrics: () => this.vitals.render(), injectFault: this.faults === null ? undefined : (request) => this.faults!.inject(request) }, ...time, log: this.log },
     );
     this.ports.ops = this.ops.port;
+    if (config.auth) this.accounts = await startAccounts(config, { ...time, log: this.log, onFirstAdmin: this.onFirstAdmin });
     await this.orFailure(this.actors.start());
     const besideStarted = Promise.all([this.startAlerts(), this.billing?.startThread()]);
     // Whoever waits for it hears of it; before, the engine may have failed otherwise.
@@ -294,9 +307,9 @@ class RunningEngine implements Engine {
         staticFiles: loadStaticFiles(),
         ...access,
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
-        extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log, ownHosts: access.ownHosts, connectionsMax: liveConnectionsMax(openFilesMax(), this.log) })),
+        extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log, accounts: this.accounts ?? undefined, ownHosts: access.ownHosts, connectionsMax: liveConnectionsMax(openFilesMax(), this.log) })),
       },
-      { engine: this.queries, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log, tracing: this.tracing },
+      { engine: this.queries, accounts: this.accounts ?? undefined, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log, tracing: this.tracing },
     );
     this.ports.http = this.gateway.port;
   }

@@ -52,6 +52,11 @@ export function loadSettings(flags: Record<string, unknown>): EngineConfig {
   return loadEngineConfig({ cores: availableParallelism() }, { args, env: process.env, file });
 }
 
+/** Past the log: what stands there stays. */
+function showFirstAdmin(email: string, oneTimePassword: string): void {
+  process.stderr.write(`\nThere is one account, and nobody has used it yet:\n\n  address   ${email}\n  password  ${oneTimePassword}\n\nIt has to be replaced at the first log-in. Until then each start shows another.\n\n`);
+}
+
 /**
  * Runs an engine until a signal or until it fails; sets the exit code. `onReady` may add what belongs to the run.
  */
@@ -60,7 +65,7 @@ export async function runEngine(settings: () => EngineConfig, onReady?: (engine:
   try {
     const config = settings();
     const log = createLog({ level: config.logLevel, name: 'seg', pretty: config.logPretty ?? undefined });
-    engine = await startEngine(config, { log, version: VERSION });
+    engine = await startEngine(config, { log, version: VERSION, onFirstAdmin: showFirstAdmin });
     // Before it says that it is ready: whoever waited for that may stop it at once.
     installSignalHandlers(engine.shutdown);
     log.info({ ports: engine.ports, dataDir: config.dataDir, shards: config.shards }, `ready: readings on port ${engine.ports.ingest}, dashboard and API on http://${config.host}:${engine.ports.http}`);

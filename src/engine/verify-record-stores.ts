@@ -7,6 +7,9 @@ import { openLmdbStore } from '../runtime/lmdb-store.ts';
 import { RecordTable } from '../runtime/record-table.ts';
 import type { Store } from '../runtime/store.ts';
 import { DATA_FILE } from './data-manifest.ts';
+import { AUDIT_HEAD_TABLE, AUDIT_TABLE, verifyAuditLog, type AuditHead } from '../actors/accounts/audit-log.ts';
+import type { AuditRecord } from '../actors/accounts/protocol.ts';
+import { accountsDirectory, readAccountsMeta } from './open-account-store.ts';
 import { alertsDirectory, readAlertsMeta } from './open-alert-store.ts';
 import { billingDirectory, readBillingMeta } from './open-billing-store.ts';
 
@@ -28,7 +31,17 @@ export function verifyBilling(dataDir: string): Promise<RecordStoreReport | null
   return verifyRecordStore(billingDirectory(dataDir), readBillingMeta);
 }
 
-async function verifyRecordStore(directory: string, readMeta: (store: Store, directory: string) => unknown): Promise<RecordStoreReport | null> {
+/** The same of accounts, whose audit log has to be one chain. */
+export async function verifyAccounts(dataDir: string): Promise<(RecordStoreReport & { auditEnd: AuditHead | null }) | null> {
+  let auditEnd: AuditHead | null = null;
+  const report = await verifyRecordStore(accountsDirectory(dataDir), readAccountsMeta, (store, findings) => {
+    auditEnd = verifyAuditLog(new RecordTable<AuditRecord>(store, AUDIT_TABLE), new RecordTable<AuditHead>(store, AUDIT_HEAD_TABLE), (where, problem) => findings.add(where, problem));
+  });
+  return report === null ? null : { ...report, auditEnd };
+}
+
+/** `check` looks at what the records say together. */
+async function verifyRecordStore(directory: string, readMeta: (store: Store, directory: string) => unknown, check: (store: Store, findings: Findings) => void = () => {}): Promise<RecordStoreReport | null> {
   const file = join(directory, DATA_FILE);
   if (!existsSync(file)) return null;
   const findings = new Findings();
@@ -47,6 +60,7 @@ async function verifyRecordStore(directory: string, readMeta: (store: Store, dir
         for (const _ of new RecordTable(opened, name).range()) records++;
       });
     }
+    findings.try('the records', () => check(opened, findings));
   } catch (error) {
     findings.add('the store', `cannot be read: ${(error as Error).message}`);
   } finally {

@@ -138,8 +138,10 @@ export class Exchange {
   problem(problem: Problem, headers: HeaderFields = []): void {
     if (this.res === null) return;
     const document = problemDocument(problem, this.requestId);
-    const retry = problem.retryAfterSeconds;
-    const fields = retry === undefined ? headers : [...headers, retryAfter(retry)];
+    const { retryAfterSeconds, challenge } = problem;
+    const fields = [...headers];
+    if (retryAfterSeconds !== undefined) fields.push(retryAfter(retryAfterSeconds));
+    if (challenge !== undefined) fields.push(['www-authenticate', challenge]);
     this.reply(problem.status, PROBLEM_CONTENT_TYPE, document, fields);
   }
 

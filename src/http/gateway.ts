@@ -2,7 +2,7 @@ import type { TemplatedApp } from 'uWebSockets.js';
 import type { Clock, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Tracing } from '../runtime/tracing.ts';
-import { ACCOUNTS_OFF, type AccountsPort } from './accounts-port.ts';
+import { NO_ACCOUNTS, type AccountDesk } from './account-desk.ts';
 import { addAgreementRoutes } from './agreement-routes.ts';
 import { addAlertRoutes } from './alert-routes.ts';
 import { addAlertRuleRoutes } from './alert-rule-routes.ts';
@@ -19,6 +19,10 @@ import type { EnginePort } from './engine-port.ts';
 import { addEngineRoutes } from './engine-routes.ts';
 import { addExplainRoutes } from './explain-routes.ts';
 import { GatewayPolicy } from './gateway-policy.ts';
+import { addAuditRoutes } from './audit-routes.ts';
+import { addAuthRoutes } from './auth-routes.ts';
+import { addDeviceKeyRoutes } from './device-key-routes.ts';
+import { addUserRoutes } from './user-routes.ts';
 import { GatewayRoutes, type ServedOperation } from './gateway-routes.ts';
 import { Guard } from './guard.ts';
 import { HttpFront, type HttpFrontStats } from './http-front.ts';
@@ -81,7 +85,7 @@ export interface Gateway {
 export interface GatewayModules {
   engine: EnginePort;
   /** Absent in an engine that runs without accounts: whoever reaches the port may do everything. */
-  accounts?: AccountsPort;
+  accounts?: AccountDesk;
   /** Absent in an engine that runs without alerts. */
   alerts?: AlertsPort;
   /** Absent in an engine that runs without tariffs and bills. */
@@ -97,7 +101,7 @@ export interface GatewayModules {
 export async function startGateway(options: GatewayOptions, modules: GatewayModules): Promise<Gateway> {
   const { clock, log } = modules;
   const { nodes, queriesInFlightMax, ownHosts = [], corsOrigins = [] } = options;
-  const accounts = modules.accounts ?? ACCOUNTS_OFF;
+  const accounts = modules.accounts ?? NO_ACCOUNTS;
   const policy = new GatewayPolicy({ ownHosts, corsOrigins, isHttps: options.isHttps ?? false, checksHost: !accounts.isOn });
   const front = new HttpFront(
     {
@@ -115,6 +119,7 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   const guard = new Guard({ accounts, limits, engine: modules.engine, clock });
   const routes = new GatewayRoutes({ front, intake, guard, keys: new IdempotencyKeys(modules), engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts, corsOrigins });
   addApi(routes);
+  addAccountApi(routes, accounts);
   addOpenApiRoutes(routes, { version: options.version ?? 'unknown', accountsOn: accounts.isOn });
   addDocsRoutes(front);
   addUnsubscribeRoute(front, intake, routes.alerts);
@@ -168,5 +173,12 @@ function addApi(routes: GatewayRoutes): void {
   addPriceRoutes(routes);
 }
 
+function addAccountApi(routes: GatewayRoutes, accounts: AccountDesk): void {
+  addAuthRoutes(routes, accounts);
+  addUserRoutes(routes, accounts);
+  addDeviceKeyRoutes(routes, accounts);
+  addAuditRoutes(routes, accounts);
+}
+
 const API_HINT =
-  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /tariff-comparisons, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides; readings are posted to the ingest port.';
+  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /tariff-comparisons, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides, /auth, /me, /users, /device-keys and /audit-log; readings are posted to the ingest port.';

@@ -12,6 +12,8 @@ export interface Problem {
   instance?: string;
   /** Sent as Retry-After, whole seconds. */
   retryAfterSeconds?: number;
+  /** Sent as WWW-Authenticate, which RFC 9110 asks of a 401. */
+  challenge?: string;
   /** Further members of the document, as `offset` or `faults`. They cannot replace the standard ones. */
   extras?: Readonly<Record<string, unknown>>;
 }

@@ -1,10 +1,11 @@
+import { TooManyAttempts } from '../actors/accounts/log-in-throttle.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Problem } from './problem-details.ts';
 
 /** How the supervisors' refusals (the codes in their protocols) are answered. */
 
 interface Refusal {
-  status: 400 | 404 | 409 | 422;
+  status: 400 | 401 | 403 | 404 | 409 | 422 | 429;
   /** What to do about it; after the error's own words. */
   advice: string;
 }
@@ -53,13 +54,38 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   invalid_price: { status: 422, advice: '' },
   reference_used: { status: 409, advice: '' },
   too_many_overrides: { status: 409, advice: 'End some first.' },
+  accounts_off: { status: 404, advice: 'Start it with SEG_AUTH=on.' },
+  wrong_credentials: { status: 401, advice: '' },
+  invalid_refresh_token: { status: 401, advice: 'Log in again.' },
+  password_change_required: { status: 403, advice: 'POST /api/v1/auth/password with another one.' },
+  password_login_off: { status: 403, advice: 'Send a token of the issuer that GET /api/v1/auth/settings names.' },
+  registration_off: { status: 403, advice: 'Ask an admin for an account.' },
+  mail_off: { status: 403, advice: 'Ask an admin for another password.' },
+  too_many_attempts: { status: 429, advice: 'Wait, and try again.' },
+  too_many_mails: { status: 429, advice: 'Look at those that came, or wait.' },
+  invalid_link: { status: 400, advice: 'Ask for another.' },
+  bad_password: { status: 422, advice: 'Choose another.' },
+  unknown_user: { status: 404, advice: 'GET /api/v1/users lists them.' },
+  unknown_session: { status: 404, advice: 'GET /api/v1/auth/sessions lists yours.' },
+  unknown_device_key: { status: 404, advice: 'GET /api/v1/device-keys lists them.' },
+  email_taken: { status: 409, advice: '' },
+  last_admin: { status: 409, advice: 'Make another admin first.' },
+  external_user: { status: 409, advice: '' },
+  bad_access: { status: 422, advice: '' },
 };
+
+/** Of mails, which are counted by the hour. */
+const MAILS_RETRY_S = 3_600;
+const CHALLENGE = 'Bearer realm="seg"';
 
 /** The answer to a refusal of a supervisor; null for any other error. */
 export function problemOfRefusal(error: unknown): Problem | null {
   if (!(error instanceof OperationalError) || !Object.hasOwn(REFUSALS, error.code)) return null;
   const { status, advice } = REFUSALS[error.code];
-  return { status, code: error.code, detail: advice === '' ? sentence(error.message) : `${sentence(error.message)} ${advice}` };
+  const problem: Problem = { status, code: error.code, detail: advice === '' ? sentence(error.message) : `${sentence(error.message)} ${advice}` };
+  if (status === 401) problem.challenge = CHALLENGE;
+  if (status === 429) problem.retryAfterSeconds = error instanceof TooManyAttempts ? error.retryAfterMs / 1_000 : MAILS_RETRY_S;
+  return problem;
 }
 
 /** Messages of errors begin small and end without a stop. */

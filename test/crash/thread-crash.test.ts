@@ -27,7 +27,7 @@ beforeEach(async () => {
   process.on('worker', onWorker);
   // A port that Linux chose for uWebSockets cannot be bound again while a connection of it is in TIME_WAIT, a numbered one can (measured).
   const args = { dataDir: directory, ingestPort: String(await freePort()), httpPort: '0', opsPort: '0', shards: String(SHARDS), partitions: String(PARTITIONS) };
-  engine = await startEngine(loadEngineConfig({ cores: 2 }, { args, env: {}, file: null }), { log: nullLog, version: 'test' });
+  engine = await startEngine(loadEngineConfig({ cores: 2 }, { args, env: {}, file: null }), { log: nullLog, version: 'test', onFirstAdmin: () => {} });
   urls = {
     ingestUrl: () => `http://127.0.0.1:${engine.ports.ingest}`,
     apiUrl: (path = '') => `http://127.0.0.1:${engine.ports.http}${path}`,

@@ -84,6 +84,7 @@ export class AccountsWorld {
       registered: (email, _name, token) => this.mails.push({ kind: 'registered', email, token }),
       alreadyRegistered: ({ email }) => this.mails.push({ kind: 'alreadyRegistered', email: email ?? '', token: null }),
       reset: ({ email }, token) => this.mails.push({ kind: 'reset', email: email ?? '', token }),
+      close: async () => {},
     };
     this.actor = new AccountsActor(this.options, {
       store: this.store,

@@ -83,7 +83,7 @@ export class EngineProcess {
 
   private constructor(dataDir: string, settings: Settings) {
     this.dataDir = dataDir;
-    const env: Record<string, string> = { SEG_INGEST_PORT: '0', SEG_HTTP_PORT: '0', SEG_OPS_PORT: '0', SEG_LOG_PRETTY: 'off', SEG_DATA_DIR: dataDir };
+    const env: Record<string, string> = { SEG_AUTH: 'off', SEG_INGEST_PORT: '0', SEG_HTTP_PORT: '0', SEG_OPS_PORT: '0', SEG_LOG_PRETTY: 'off', SEG_DATA_DIR: dataDir };
     for (const [name, value] of Object.entries(settings)) env[`SEG_${name}`] = value;
     this.child = spawnSeg(['start'], { env, cwd: tmpdir() });
     this.stderrChunks = collect(this.child.stderr!);

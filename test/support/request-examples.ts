@@ -21,6 +21,10 @@ const REGION = { path: ['north'] };
 const OWN = { query: { meterId: 'meter:1' } };
 const SILENCE = { match: { regions: ['north'] }, endsAt: '2026-01-16T00:00:00Z', by: 'Ada', comment: 'works' };
 
+const CREDENTIALS = { email: 'ada@example.org', password: 'three green kettles' };
+const LINK = { token: 'segl_x', password: 'three green kettles' };
+const USER = { path: ['u-consumer'] };
+
 export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   listMeters: {},
   getMeter: METER,
@@ -118,6 +122,34 @@ export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   createPriceOverride: { body: { region: 'north', price: '0.40', until: '2026-01-16T00:00:00Z', by: 'Ada', reason: 'works' } },
   getOpenApi: {},
   endPriceOverride: { path: ['o1'], query: { by: 'Ada', reason: 'over' } },
+  getAccountSettings: {},
+  getSigningKeys: {},
+  logIn: { body: CREDENTIALS },
+  refresh: { body: { refreshToken: 'segr_x' } },
+  logOut: { body: { refreshToken: 'segr_x' } },
+  changePassword: { body: { ...CREDENTIALS, newPassword: 'seven blue lanterns' } },
+  register: { body: { email: 'ada@example.org', name: 'Ada' } },
+  verify: { body: LINK },
+  requestPasswordReset: { body: { email: 'ada@example.org' } },
+  confirmPasswordReset: { body: LINK },
+  logOutEverywhere: { body: {} },
+  listSessions: {},
+  endSession: { path: ['s-consumer'] },
+  makeStreamTicket: { body: {} },
+  getMe: {},
+  changeMe: { body: { name: 'Ada', preferences: { theme: 'dark' } } },
+  listUsers: { query: { role: 'consumer', email: 'ada' } },
+  createUser: { body: { email: 'ada@example.org', name: 'Ada', role: 'consumer', meters: ['meter:1'] } },
+  getUser: USER,
+  changeUser: { ...USER, body: { disabled: true } },
+  removeUser: USER,
+  resetPassword: { ...USER, body: {} },
+  putUserMeters: { ...USER, body: { meters: ['meter:1'] } },
+  assignMeters: { body: { assignments: [{ user: 'ada@example.org', meters: ['meter:1'] }] } },
+  listDeviceKeys: {},
+  createDeviceKey: { body: { name: 'collector', scope: { regions: ['north'] } } },
+  revokeDeviceKey: { path: ['key_1'] },
+  listAuditLog: { query: { action: 'logged_in' } },
 };
 
 /** Path and query of a request, as it is sent. */

@@ -192,8 +192,20 @@ describe('guesses', () => {
     expect(() => throttle.begin('ada', '203.0.113.1', 59 * 30_000)).toThrow();
   });
 
+  it('from behind a proxy on this machine have nobody wait for somebody else', () => {
+    const throttle = new LogInThrottle();
+    for (const address of ['127.0.0.1', '0000:0000:0000:0000:0000:ffff:7f00:0001', '0000:0000:0000:0000:0000:0000:0000:0001']) for (let i = 0; i < 40; i++) throttle.begin(`user${i}`, address, 0);
+    throttle.begin('ada', '127.0.0.1', 0);
+    for (let i = 0; i < 49; i++) throttle.begin('ada', '127.0.0.1', 0);
+    expect(() => throttle.begin('ada', '127.0.0.1', 0)).toThrow();
+    throttle.begin('ada', '127.0.0.1', 30_000);
+    expect(() => throttle.begin('ada', '127.0.0.1', 30_000)).toThrow();
+  });
+
   it('are counted by networks', () => {
-    expect(['192.0.2.1', '::ffff:192.0.2.1', '::1', '2001:DB8::1', '2001:db8:0:0:1::'].map(networkOf)).toEqual(['192.0.2.1', '192.0.2.1', '0:0:0:0::/64', '2001:db8:0:0::/64', '2001:db8:0:0::/64']);
+    expect(['192.0.2.1', '::ffff:192.0.2.1', '0000:0000:0000:0000:0000:ffff:c000:0201', '::1', '0000:0000:0000:0000:0000:0000:0000:0001', '2001:DB8::1', '2001:db8:0:0:1::', '2001:0db8:0000:0000:0000:0000:0000:0001', 'fe80::1%eth0', ''].map(networkOf)).toEqual([
+      '192.0.2.1', '192.0.2.1', '192.0.2.1', '::1', '::1', '2001:db8:0:0::/64', '2001:db8:0:0::/64', '2001:db8:0:0::/64', 'fe80:0:0:0::/64', '',
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../src/model/access.ts';
 import { DOUBLED_MS } from '../../src/actors/accounts/session-book.ts';
+import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { AccountsWorld, meters, PASSWORD, PEER, refusal, regions, ROOT } from '../support/accounts-world.ts';
 
 const MINUTE_MS = 60_000;
@@ -166,6 +167,18 @@ describe('refresh tokens', () => {
     }
     for (const text of ['', 'segr_', refreshToken.slice(0, -1), `${refreshToken}A`, 'x'.repeat(100_000)]) expect(await refusal(world.refresh(text))).toBe('invalid_refresh_token');
     expect(await refusal(world.refresh(refreshToken))).toBe('ok');
+  });
+
+  it('that a backup does not know of yet end nothing', async () => {
+    const world = await AccountsWorld.start();
+    await world.addUser('ada@example.org');
+    const { refreshToken } = await world.logIn('ada@example.org');
+    const backup = new MemoryStore();
+    backup.take(world.store);
+    const second = await world.refresh(refreshToken);
+    const restored = await AccountsWorld.start({}, { store: backup, time: world.time });
+    expect(await refusal(restored.refresh(second.refreshToken))).toBe('invalid_refresh_token');
+    expect(await refusal(restored.refresh(refreshToken))).toBe('ok');
   });
 
   it('end after two weeks without use, and after ninety days whatever comes', async () => {

@@ -26,12 +26,26 @@ describe('the engine settings', () => {
     expect([1, 2, 8, 1_000].map((cores) => load({}, cores).shards)).toEqual([1, 1, 7, 64]);
   });
 
-  test.each(['0.0.0.0', '192.168.1.5', 'example.org', '::', '127.0.0.999', '127.evil.example'])('refuse to listen on %j, which others can reach', (host) => {
-    expect(() => load({ SEG_HOST: host })).toThrow(/SEG_HOST in the environment: only 127\.0\.0\.1, ::1 or localhost is allowed, because/);
+  test.each(['0.0.0.0', '192.168.1.5', '::', '2001:db8::1'])('refuse to listen on %j, which others can reach, without accounts', (host) => {
+    expect(() => load({ SEG_HOST: host, SEG_AUTH: 'off' })).toThrow(/SEG_HOST in the environment: without accounts \(auth is off\) only 127\.0\.0\.1, ::1 or localhost is allowed, because/);
+    expect(load({ SEG_HOST: host })).toMatchObject({ host, auth: true });
+  });
+
+  test.each(['example.org', '127.0.0.999', '127.evil.example'])('refuse to listen on the name %j, which somebody else can point anywhere', (host) => {
+    expect(() => load({ SEG_HOST: host })).toThrow(/expected an IP address, or localhost/);
+  });
+
+  test('have accounts, and an issuer beside them with all that it needs', () => {
+    expect(load()).toMatchObject({ auth: true, registration: false, oidcIssuer: null });
+    expect(() => load({ SEG_REGISTRATION: 'on' })).toThrow('needs smtpUrl too');
+    expect(() => load({ SEG_OIDC_ISSUER: 'https://id.example.org' })).toThrow('needs oidcAudience too');
+    expect(() => load({ SEG_OIDC_ISSUER: 'http://id.example.org', SEG_OIDC_AUDIENCE: 'seg' })).toThrow('an issuer is reached by https');
+    expect(load({ SEG_OIDC_ISSUER: 'https://id.example.org/', SEG_OIDC_AUDIENCE: 'seg' }).oidcIssuer).toBe('https://id.example.org/');
+    expect(load({ SEG_OIDC_ISSUER: 'http://127.0.0.1:9000/realm', SEG_OIDC_AUDIENCE: 'seg' }).oidcIssuer).toBe('http://127.0.0.1:9000/realm');
   });
 
   test.each(['localhost', '::1', '127.0.0.2'])('accept the loopback address %s', (host) => {
-    expect(load({ SEG_HOST: host }).host).toBe(host);
+    expect(load({ SEG_HOST: host, SEG_AUTH: 'off' }).host).toBe(host);
   });
 
   test('let the variables of the test suites pass', () => {

@@ -17,12 +17,15 @@ import { UserBook } from './user-book.ts';
 
 /** Of a password that an admin gives. */
 const ONE_TIME_PASSWORD_MS = 7 * 86_400_000;
+/** How exactly it is known when the newest token of another issuer was made that somebody came with: each step is a write. */
+const SEEN_STEP_MS = 5 * 60_000;
 /** By whom an entry is that is about somebody who is not known. */
 const NOBODY = { id: '', name: '' } as const;
 /** What no request of its own brought about. */
 const FROM_ENGINE: Peer = { address: '', requestId: '', userAgent: '' };
 
 export const FIRST_ADMIN_EMAIL = 'admin@localhost';
+const FIRST_ADMIN = { email: FIRST_ADMIN_EMAIL, name: 'Administrator', role: 'admin', meters: [], regions: 'all' } as const;
 
 /** Who can do less, or something else, than before: somebody's one session, or (null) all that they have. */
 export interface AccessChange {
@@ -46,10 +49,11 @@ export interface ExternalPerson {
   subject: string;
   email: string | null;
   name: string;
-  /** What the issuer says of them; null: nothing, so what is kept here counts. */
-  role: Role | null;
+  role: Role;
   /** Of an operator. */
-  regions: RegionId[] | 'all' | null;
+  regions: RegionId[] | 'all';
+  /** Of the token, epoch ms. */
+  issuedAt: number;
 }
 
 export class AccountsState {
@@ -196,15 +200,23 @@ export class AccountsState {
 
   /** Their password does not end, and is another with each start until it was used. */
   makeFirstAdmin(oneTimeHash: string, nowMs: number): User {
-    const given = { email: FIRST_ADMIN_EMAIL, name: 'Administrator', role: 'admin', meters: [], regions: 'all' } as const;
-    const user = this.users.ofEmail(FIRST_ADMIN_EMAIL) ?? this.users.make(given, nowMs);
+    const user = this.users.ofEmail(FIRST_ADMIN_EMAIL) ?? this.users.make(FIRST_ADMIN, nowMs);
     this.passwords.set(user.id, { hash: oneTimeHash, isOneTime: true, expiresAt: null });
     this.note('first_admin_made', NOBODY, userTarget(user), 200, FROM_ENGINE, nowMs);
     return user;
   }
 
+  /** For who can read the data directory and nobody's password: the first admin is one again, with another password. */
+  recoverAdmin(oneTimeHash: string, nowMs: number): void {
+    const known = this.users.ofEmail(FIRST_ADMIN_EMAIL);
+    const admin = known === null ? this.users.make(FIRST_ADMIN, nowMs) : this.users.change(known.id, null, { role: 'admin', meters: [], regions: 'all', isDisabled: false });
+    this.setPassword(admin, { hash: oneTimeHash, isOneTime: true, expiresAt: null });
+    this.note('admin_recovered', NOBODY, userTarget(admin), 200, FROM_ENGINE, nowMs);
+  }
+
   changeUser(id: string, version: number | null, change: UserChange, by: Changer, nowMs: number): User {
     const before = this.users.require(id);
+    if (before.external !== null && (change.role !== undefined || change.regions !== undefined)) throw new OperationalError('external_user', 'another issuer says what role and regions this user has');
     const after = this.users.change(id, version, change);
     if (after.isDisabled && !before.isDisabled) this.endAll(id);
     else if (accessText(before) !== accessText(after)) this.accessChanged(id);
@@ -243,19 +255,20 @@ export class AccountsState {
     return outcomes;
   }
 
-  /** Somebody another issuer vouches for: made when they first come, and then as the issuer says. */
-  meet({ issuer, subject, email, name, role, regions }: ExternalPerson, nowMs: number): User {
-    const external = { issuer, subject };
-    const known = this.users.ofExternal(external);
-    const will = role ?? known?.role ?? 'consumer';
-    const change: UserChange = { role: will, ...(will === 'operator' && regions !== null ? { regions } : {}) };
+  /** Somebody another issuer vouches for: made when they first come, and then as the newest of their tokens says. An older one, of when they had other rights, changes nothing. */
+  meet({ issuer, subject, email, name, role, regions, issuedAt }: ExternalPerson, nowMs: number): User {
+    const known = this.users.ofExternal({ issuer, subject });
+    const access = { role, regions: role === 'consumer' ? [] : regions };
     if (known === null) {
-      const user = this.users.makeExternal({ email, name, external, role: will, meters: [], regions: change.regions ?? [] }, nowMs);
+      const user = this.users.makeExternal({ email, name, external: { issuer, subject, issuedAt }, meters: [], ...access }, nowMs);
       this.note('external_user_met', user, `${userTarget(user)}: ${accessText(user)}`, 200, FROM_ENGINE, nowMs);
       return user;
     }
-    if (accessText(known) === accessText({ ...known, role: will, regions: (change.regions as User['regions'] | undefined) ?? known.regions })) return known;
-    const changed = this.users.change(known.id, null, change);
+    const seenAt = known.external!.issuedAt;
+    if (issuedAt < seenAt) return known;
+    const isSame = accessText(known) === accessText({ ...known, ...access, meters: role === 'consumer' ? known.meters : [] });
+    if (isSame) return issuedAt - seenAt < SEEN_STEP_MS ? known : this.users.noteIssued(known, issuedAt);
+    const changed = this.users.noteIssued(this.users.change(known.id, null, access), issuedAt);
     this.accessChanged(known.id);
     this.note('external_user_changed', changed, `${userTarget(changed)}: ${changeText(known, changed)}`, 200, FROM_ENGINE, nowMs);
     return changed;

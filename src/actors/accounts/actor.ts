@@ -48,6 +48,7 @@ export interface AccountMails {
   /** Somebody registered with an address that has an account. */
   alreadyRegistered(user: User): void;
   reset(user: User, token: string): void;
+  close(): Promise<void>;
 }
 
 /** Another issuer of tokens. */

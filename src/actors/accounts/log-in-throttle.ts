@@ -46,14 +46,19 @@ export class LogInThrottle {
   /** Counts a guess; gives what takes it back when it was right. Throws TooManyAttempts, and counts nothing then. `account` is a login key or what was given as one. */
   begin(account: string, address: string, nowMs: number): () => void {
     const network = networkOf(address);
-    const keys = [JSON.stringify([account, network]), account, network];
-    const waitMs = Math.max(...this.kinds.map(({ counts }, i) => (counts.get(keys[i])?.notBeforeMs ?? 0) - nowMs));
+    // A proxy in front has this machine's address for everybody: nobody must be able to have all of them wait.
+    const isAnybody = isLoopback(network);
+    const named = [isAnybody ? null : JSON.stringify([account, network]), account, isAnybody ? null : network];
+    const counted = this.kinds.flatMap(({ allowance, counts }, i) => (named[i] === null ? [] : [{ allowance, counts, key: named[i] }]));
+    const waitMs = Math.max(...counted.map(({ counts, key }) => (counts.get(key)?.notBeforeMs ?? 0) - nowMs));
     if (waitMs > 0) throw new TooManyAttempts(waitMs);
-    this.kinds.forEach(({ allowance, counts }, i) => countGuess(counts, keys[i], allowance, nowMs));
+    for (const { allowance, counts, key } of counted) countGuess(counts, key, allowance, nowMs);
     return () => {
       // Who knows the password has not been guessing; of others at the account nothing is said.
-      this.kinds[0].counts.delete(keys[0]);
-      for (const i of [1, 2]) takeBack(this.kinds[i].counts, keys[i]);
+      for (const { allowance, counts, key } of counted) {
+        if (allowance === PAIR) counts.delete(key);
+        else takeBack(counts, key);
+      }
     };
   }
 }
@@ -75,14 +80,21 @@ function takeBack(counts: Map<string, Count>, key: string): void {
   count.notBeforeMs = 0;
 }
 
-/** Of an IPv6 address the /64, which one line has all of. */
+function isLoopback(network: string): boolean {
+  return network.startsWith('127.') || network === '::1';
+}
+
+/** Of an IPv6 address the /64, which one line has all of; an IPv4 address in any of its forms as itself. */
 export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped !== null) return mapped[1];
-  const [head, tail] = address.split('::');
+  // A URL writes it in the one form of RFC 5952, the last part in hexadecimal.
+  const plain = new URL(`http://[${address.split('%')[0]}]`).hostname.slice(1, -1);
+  if (plain === '::1') return plain;
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(plain);
+  if (mapped !== null) return mapped.slice(1).flatMap((part) => [parseInt(part, 16) >> 8, parseInt(part, 16) & 255]).join('.');
+  const [head, tail] = plain.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = tail === undefined ? left : [...left, ...Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0'), ...right];
-  return `${groups.slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(':')}::/64`;
+  const groups = tail === undefined ? left : [...left, ...Array.from({ length: 8 - left.length - right.length }, () => '0'), ...right];
+  return `${groups.slice(0, 4).join(':')}::/64`;
 }

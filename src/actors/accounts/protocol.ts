@@ -59,6 +59,14 @@ export interface Preferences {
   theme: 'light' | 'dark' | null;
 }
 
+/** As another issuer of tokens calls somebody. */
+export interface ExternalIdentity {
+  issuer: string;
+  subject: string;
+  /** When the newest of their tokens was made, as far as it was written down, epoch ms. */
+  issuedAt: number;
+}
+
 /** A person, or a program that logs in as one. Hashes and tokens are in records of their own. */
 export interface User {
   id: string;
@@ -72,7 +80,7 @@ export interface User {
   regions: RegionId[] | 'all';
   isDisabled: boolean;
   /** As another issuer calls them; null: they log in here. */
-  external: { issuer: string; subject: string } | null;
+  external: ExternalIdentity | null;
   preferences: Preferences;
   /** Epoch ms. */
   createdAt: number;
@@ -211,7 +219,7 @@ export type AccountQuestion =
   | { kind: 'users'; query: UserQuery }
   /** `email_taken`. Gives a one-time password. */
   | { kind: 'makeUser'; user: NewUser; by: Changer }
-  /** `unknown_user`, `stale_version`, `last_admin`, `bad_access` */
+  /** `unknown_user`, `stale_version`, `last_admin`, `bad_access`, `external_user` */
   | { kind: 'changeUser'; id: string; version: number | null; change: UserChange; by: Changer }
   /** `unknown_user`, `last_admin` */
   | { kind: 'removeUser'; id: string; version: number | null; by: Changer }

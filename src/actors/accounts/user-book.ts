@@ -4,7 +4,7 @@ import type { Page } from '../../model/queries.ts';
 import { invariant, OperationalError } from '../../runtime/errors.ts';
 import { pageOf } from '../../runtime/record-page.ts';
 import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
-import type { AssignmentOutcome, MeterAssignment, NewUser, User, UserChange, UserQuery } from './protocol.ts';
+import type { AssignmentOutcome, ExternalIdentity, MeterAssignment, NewUser, User, UserChange, UserQuery } from './protocol.ts';
 import { newId, sha256, type RandomBytes } from './secrets.ts';
 
 /** Who has an account. Found by id, by how they log in, by role, and by meter; there may be a million, so nothing is kept in memory. */
@@ -24,7 +24,7 @@ export function emailKey(email: string): string {
   return email.trim().toLowerCase();
 }
 
-function externalKey({ issuer, subject }: { issuer: string; subject: string }): string {
+function externalKey({ issuer, subject }: Pick<ExternalIdentity, 'issuer' | 'subject'>): string {
   return `oidc:${sha256(JSON.stringify([issuer, subject]))}`;
 }
 
@@ -58,7 +58,7 @@ export class UserBook {
     return this.ofLogin(emailKey(email));
   }
 
-  ofExternal(external: { issuer: string; subject: string }): User | null {
+  ofExternal(external: Pick<ExternalIdentity, 'issuer' | 'subject'>): User | null {
     return this.ofLogin(externalKey(external));
   }
 
@@ -74,7 +74,7 @@ export class UserBook {
     return this.add({ ...given, email, external: null }, nowMs);
   }
 
-  makeExternal(given: Omit<NewUser, 'email'> & { email: string | null; external: { issuer: string; subject: string } }, nowMs: number): User {
+  makeExternal(given: Omit<NewUser, 'email'> & { email: string | null; external: ExternalIdentity }, nowMs: number): User {
     return this.add(given, nowMs);
   }
 
@@ -109,6 +109,13 @@ export class UserBook {
 
   noteLogIn(user: User, nowMs: number): User {
     const after = { ...user, lastLoginAt: nowMs };
+    this.users.put(user.id, after);
+    return after;
+  }
+
+  /** Of somebody another issuer vouches for: when the token was made that they came with. */
+  noteIssued(user: User, issuedAt: number): User {
+    const after = { ...user, external: { ...user.external!, issuedAt } };
     this.users.put(user.id, after);
     return after;
   }

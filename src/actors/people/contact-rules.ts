@@ -155,7 +155,7 @@ export const newOverrideSchema: z.ZodType<Omit<ScheduleOverride, 'id'>> = z
   .refine(({ from, to }) => to > from, { path: ['to'], message: 'expected a time after from' })
   .refine(({ from, to }) => to - from <= OVERRIDE_MS_MAX, { path: ['to'], message: 'expected a year after from at most' });
 
-function isZone(text: string): boolean {
+export function isZone(text: string): boolean {
   // Offsets such as +01:00 are zones to Intl, not to people who change their clocks.
   if (!/^[A-Za-z]/.test(text)) return false;
   try {

@@ -43,36 +43,36 @@ export function registerBill(program: Command): void {
     .description('bill everybody for a month; a run that was stopped goes on where it was, and nobody is billed twice')
     .option('--no-watch', 'start it and do not wait for its end')
     .action((month: string, flags: { url: string; by?: string; watch: boolean }) =>
-      runToEnd((signal) => withApi(flags.url, signal, async (api) => failUnless(await runMonth(api, { month, by: byName(flags.by), isWatched: flags.watch }, toStdout, { clock: systemClock, progress: process.stderr, signal })))),
+      runToEnd((signal) => withApi(flags, signal, async (api) => failUnless(await runMonth(api, { month, by: byName(flags.by), isWatched: flags.watch }, toStdout, { clock: systemClock, progress: process.stderr, signal })))),
     );
   addFilters(addUrl(bill.command('list')))
     .description('list invoices and credit notes')
     .option('--limit <n>', 'at most so many', wholeNumber(1, LIST_MAX), 100)
-    .action((flags: Filters & { url: string; limit: number }) => runToEnd((signal) => withApi(flags.url, signal, (api) => listInvoices(api, flags, toStdout))));
+    .action((flags: Filters & { url: string; limit: number }) => runToEnd((signal) => withApi(flags, signal, (api) => listInvoices(api, flags, toStdout))));
   addInvoice(bill.command('show'))
     .description('show an invoice with its lines')
     .option('--json', 'as the API has it')
-    .action((invoice: string, flags: { url: string; json?: true }) => runToEnd((signal) => withApi(flags.url, signal, (api) => showInvoice(api, invoice, flags, toStdout))));
+    .action((invoice: string, flags: { url: string; json?: true }) => runToEnd((signal) => withApi(flags, signal, (api) => showInvoice(api, invoice, flags, toStdout))));
   addInvoice(bill.command('explain'))
     .description('compute an invoice anew from its intervals, line by line, and say whether it agrees to the last unit')
-    .action((invoice: string, flags: { url: string }) => runToEnd((signal) => withApi(flags.url, signal, async (api) => failUnless(await explainInvoice(api, invoice, toStdout)))));
+    .action((invoice: string, flags: { url: string }) => runToEnd((signal) => withApi(flags, signal, async (api) => failUnless(await explainInvoice(api, invoice, toStdout)))));
   addInvoice(bill.command('pdf'))
     .description('print an invoice')
     .addOption(new Option('--language <language>', 'of what is printed').choices(PAPER_LANGUAGES).default('en'))
     .option('--out <file>', 'the file (default: the name of the invoice, with .pdf)')
-    .action((invoice: string, flags: { url: string; language: PaperLanguage; out?: string }) => runToEnd((signal) => withApi(flags.url, signal, (api) => printInvoice(api, invoice, flags, toStdout))));
+    .action((invoice: string, flags: { url: string; language: PaperLanguage; out?: string }) => runToEnd((signal) => withApi(flags, signal, (api) => printInvoice(api, invoice, flags, toStdout))));
   addBy(addInvoice(bill.command('pay')))
     .argument('<amount>', 'such as 121.40')
     .description('book a payment; the same reference again changes nothing')
     .requiredOption('--reference <text>', "the payer's or the bank's: by it a payment counts once")
     .option('--method <name>', 'how it came', 'bank')
     .option('--received <time>', 'when it came (default: now)', parseInstantMs)
-    .action((invoice: string, amount: string, flags: PayFlags & { url: string; by?: string }) => runToEnd((signal) => withApi(flags.url, signal, (api) => payInvoice(api, invoice, amount, { ...flags, by: byName(flags.by) }, toStdout))));
+    .action((invoice: string, amount: string, flags: PayFlags & { url: string; by?: string }) => runToEnd((signal) => withApi(flags, signal, (api) => payInvoice(api, invoice, amount, { ...flags, by: byName(flags.by) }, toStdout))));
   addFilters(addUrl(bill.command('export')))
     .description('write invoices with all their lines to a file')
     .addOption(new Option('--format <format>', 'of the file').choices(['csv', 'ndjson']).default('csv'))
     .requiredOption('--out <file>', 'the file')
-    .action((flags: Filters & { url: string; format: 'csv' | 'ndjson'; out: string }) => runToEnd((signal) => withApi(flags.url, signal, (api) => exportInvoices(api, flags, toStdout))));
+    .action((flags: Filters & { url: string; format: 'csv' | 'ndjson'; out: string }) => runToEnd((signal) => withApi(flags, signal, (api) => exportInvoices(api, flags, toStdout))));
 }
 
 export async function listInvoices(api: ApiClient, { limit, ...filters }: Filters & { limit: number }, print: Print): Promise<void> {

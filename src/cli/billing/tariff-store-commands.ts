@@ -40,15 +40,15 @@ export function registerStoredTariffs(tariff: Command): void {
   addBy(addUrl(tariff.command('put')))
     .argument('<file>', 'a tariff document; - is stdin')
     .description('give the engine a tariff, or a new version of one; what was billed keeps the version it was billed by')
-    .action((file: string, flags: { url: string; by?: string }) => runToEnd((signal) => withApi(flags.url, signal, (api) => putTariff(api, file, byName(flags.by), toStdout))));
+    .action((file: string, flags: { url: string; by?: string }) => runToEnd((signal) => withApi(flags, signal, (api) => putTariff(api, file, byName(flags.by), toStdout))));
   addUrl(tariff.command('list'))
     .description('list the tariffs')
-    .action((flags: { url: string }) => runToEnd((signal) => withApi(flags.url, signal, (api) => listTariffs(api, toStdout))));
+    .action((flags: { url: string }) => runToEnd((signal) => withApi(flags, signal, (api) => listTariffs(api, toStdout))));
   addUrl(tariff.command('show'))
     .argument('<tariff>', 'its id')
     .description('show the document of a tariff')
     .option('--version <n>', 'not the newest one', wholeNumber(1, 999_999_999))
-    .action((id: string, flags: { url: string; version?: number }) => runToEnd((signal) => withApi(flags.url, signal, (api) => showTariff(api, id, flags.version, toStdout))));
+    .action((id: string, flags: { url: string; version?: number }) => runToEnd((signal) => withApi(flags, signal, (api) => showTariff(api, id, flags.version, toStdout))));
   addCompare(tariff);
 }
 
@@ -80,7 +80,7 @@ function addCompare(tariff: Command): void {
         if (of === null) throw new OperationalError('usage', 'name meters with --meter or a region with --region, or take --all');
         if (flags.to < flags.from) throw new OperationalError('usage', '--to must not be before --from');
         const options: CompareOptions = { of, tariffs: flags.tariffs ?? null, fromMonth: flags.from, toMonth: flags.to, csv: flags.csv ?? null, by: byName(flags.by) };
-        await withApi(flags.url, signal, (api) => compareTariffs(api, options, toStdout, { clock: systemClock, progress: process.stderr, signal }));
+        await withApi(flags, signal, (api) => compareTariffs(api, options, toStdout, { clock: systemClock, progress: process.stderr, signal }));
       }),
     );
 }

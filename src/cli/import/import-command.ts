@@ -23,6 +23,7 @@ const REGION_MAP_ROWS_MAX = 2_000_000;
 
 interface ImportFlags {
   url: string;
+  key?: string;
   preset?: PresetName;
   layout?: ImportLayout;
   delimiter?: string;
@@ -88,6 +89,7 @@ export function registerImport(program: Command): void {
     .description('send the readings of a delimited file, plain or gzip, to a running engine; continues where an interrupted run ended')
     .argument('<file>', 'delimited text in UTF-8, plain or gzip')
     .option('--url <url>', 'ingest port of the engine', DEFAULT_INGEST_URL)
+    .option('--key <key>', 'device key (default: SEG_KEY, or the file of SEG_KEY_FILE)')
     .addOption(new Option('--preset <name>', 'settings for a well-known file, see below').choices(PRESET_NAMES))
     .addOption(new Option('--layout <layout>', 'see below (default: long)').choices(IMPORT_LAYOUTS))
     .option('--delimiter <char>', 'separator, or "tab" (default: the one of , ; tab | that the first line has most of)', parseDelimiter)
@@ -132,6 +134,7 @@ async function importFile(file: string, flags: ImportFlags, signal: AbortSignal)
   const options: ImportOptions = {
     file,
     url: flags.url,
+    key: flags.key,
     preset: flags.preset ?? null,
     plan: await planOf(flags),
     format: flags.format,

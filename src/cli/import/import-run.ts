@@ -18,6 +18,8 @@ import { RowReader } from './row-reader.ts';
 export interface ImportOptions {
   file: string;
   url?: string;
+  /** Device key. */
+  key?: string;
   preset: PresetName | null;
   /** What the user said himself; wins over the preset. */
   plan: Partial<ImportPlan>;

@@ -165,6 +165,7 @@ function spawnSeg(command: 'start' | 'verify', settings: EngineSettings): ChildP
   const env: Record<string, string> = {
     ...Object.fromEntries(inherited),
     SEG_DATA_DIR: settings.dataDir,
+    SEG_AUTH: 'off',
     SEG_INGEST_PORT: String(settings.ingestPort),
     SEG_HTTP_PORT: '0',
     SEG_OPS_PORT: '0',

@@ -14,6 +14,7 @@ import { DEFAULT_SIMULATION, runSimulation } from './simulation.ts';
 
 interface SimulateFlags {
   url: string;
+  key?: string;
   regions: number;
   meters: number;
   interval: number;
@@ -54,6 +55,7 @@ export function registerSimulate(program: Command): void {
   endUsageFaultsWith2(program.command('simulate'))
     .description('send the readings of a simulated fleet to a running engine; the same seed, start and options give the same readings')
     .option('--url <url>', 'ingest port of the engine', DEFAULT_INGEST_URL)
+    .option('--key <key>', 'device key (default: SEG_KEY, or the file of SEG_KEY_FILE)')
     .option('--regions <n>', 'regions, named region-01 …', wholeNumber(1, 10_000), base.regions)
     .option('--meters <n>', 'meters in all, named meter-000001 …, spread evenly over the regions', wholeNumber(1, 5_000_000), base.meters)
     .addOption(new Option('--interval <duration>', 'time between two readings of a meter').argParser(parseDurationMs).default(base.intervalMs, '10s'))
@@ -76,6 +78,7 @@ async function simulate(flags: SimulateFlags, signal: AbortSignal): Promise<void
   const speed = flags.rate === undefined ? (flags.speed ?? 1) : (flags.rate * flags.interval) / 1_000 / flags.meters;
   const options = {
     url: flags.url,
+    key: flags.key,
     seed: flags.seed,
     regions: flags.regions,
     meters: flags.meters,

@@ -11,6 +11,8 @@ import type { SimulationMode } from './scenario.ts';
 
 export interface SimulationOptions {
   url?: string;
+  /** Device key. */
+  key?: string;
   seed: number;
   regions: number;
   meters: number;
@@ -90,7 +92,7 @@ export async function runSimulation(options: SimulationOptions, hooks: Simulatio
   const delivery = new Delivery(fleet, startMs, { seed, modes, format, settledAfter: batchSize * (options.concurrency + 1) });
   const failure = new AbortController();
   const signal = hooks.signal === undefined ? failure.signal : AbortSignal.any([hooks.signal, failure.signal]);
-  const client = new IngestClient({ url: options.url, format, gzip: options.gzip, concurrency: options.concurrency, signal });
+  const client = new IngestClient({ url: options.url, format, gzip: options.gzip, concurrency: options.concurrency, key: options.key, signal });
   const progress = new ProgressMeter(client, delivery, clock);
   const timer = setInterval(() => hooks.onProgress?.(progress.sample()), PROGRESS_MS);
   let failed: unknown = null;
