@@ -87,6 +87,7 @@ describe('who may open a connection', () => {
     accounts.isSlow = true;
     const heads = await Promise.all([1, 2].map(() => rawUpgrade(port, { Authorization: 'Bearer root' })));
     expect(heads.map(({ head }) => head.slice(9, 12)).sort()).toEqual(['101', '503']);
+    expect(accounts.asked).toBe(1);
   });
 
   test('an account has so many connections, and others have theirs', async () => {
@@ -195,6 +196,16 @@ describe('who may read a channel', () => {
     expect((await client.next('snapshot', 'bills:meter-0101')).data.invoices.map(({ id }: { id: string }) => id)).toEqual(['i1']);
     grid.billListeners.tell({ invoices: [exampleInvoice({ id: 'i2', meterId: 'meter-0102' })], payments: [examplePayment({ id: 'p2', invoiceId: 'i2' }), examplePayment({ id: 'p1', invoiceId: 'i1' })], disputes: [] });
     expect((await client.next('update', 'bills:meter-0101')).data).toMatchObject({ invoices: [], payments: [{ id: 'p1' }] });
+  });
+
+  test('of the bills of a meter an operator gets those of their regions', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    grid.recentBills = { invoices: [exampleInvoice({ id: 'i1', meterId: 'meter-0101', region: 'region-01' }), exampleInvoice({ id: 'i3', meterId: 'meter-0101', region: 'region-03' })], payments: [], disputes: [] };
+    const { port } = await start(grid);
+    const [theirs, all] = [await as(port, oscar), await as(port, root)];
+    for (const client of [theirs, all]) client.subscribe('bills:meter-0101');
+    const ids = async (client: Client) => (await client.next('snapshot')).data.invoices.map(({ id }: { id: string }) => id);
+    expect([await ids(theirs), await ids(all)]).toEqual([['i1'], ['i1', 'i3']]);
   });
 
   test('a meter that moves to a region that is not theirs is taken from them', async () => {

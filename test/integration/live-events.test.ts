@@ -117,6 +117,26 @@ describe('the event stream', () => {
     expect(client.headers.get('x-accel-buffering')).toBe('no');
   });
 
+  test('what waited for one that reads again comes to its end by itself', async () => {
+    const grid = new FakeGrid(NOW_MS);
+    const { port, live } = await serve(grid);
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`GET /live/events?channels=engine HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
+    socket.pause();
+    await waitFor(() => live.stats().subscriptions === 1);
+    let version = 0;
+    for (; live.stats().unsentBytes === 0 && version < 200; version++) {
+      grid.tellEngine({ meters: version + 1, version: 'v'.repeat(4 * 1024 * 1024) });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    let text = '';
+    socket.on('data', (chunk) => (text = (text + chunk.toString('latin1')).slice(-2_000)));
+    socket.resume();
+    // `meters` is behind the long `version`.
+    await waitFor(() => text.includes(`"meters":${version},`) && live.stats().unsentBytes === 0);
+    socket.destroy();
+  });
+
   test('one that does not read costs a bounded memory, and comes to the newest when it reads', async () => {
     const grid = new FakeGrid(NOW_MS);
     const { port, live } = await serve(grid);

@@ -15,8 +15,11 @@ export class LiveAccounts implements AccountsPort {
   readonly listeners = new Set<Parameters<AccountsPort['onChange']>[0]>();
   /** Answers with a promise, as for a token that was not seen before. */
   isSlow = false;
+  /** Tokens that were looked up. */
+  asked = 0;
 
   authenticate(token: string): Principal | TokenFault | Promise<Principal | TokenFault> {
+    this.asked++;
     const found = this.tokens.get(token) ?? UNKNOWN;
     return this.isSlow ? new Promise((resolve) => setTimeout(() => resolve(found), 20)) : found;
   }
