@@ -5,13 +5,16 @@ import { anomalyKey, deadLetterKey } from '../actors/shard/store-keys.ts';
 import type { EnginePort, EngineStatus } from '../http/engine-port.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import { isId, partitionOf, shardOfPartition, type MeterId, type RegionId } from '../model/ids.ts';
-import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, RegionNow, WindowQuery } from '../model/queries.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
 import { GRANULARITY_MS, type MeterWindow, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
+import { EnergyLink } from './energy-link.ts';
 import type { HistoryLink } from './history-link.ts';
 import { mergePages } from './merged-pages.ts';
 import { mergeWindowPages } from './merged-windows.ts';
+import { spanEnergy } from './span-energy.ts';
+import { ConsumerRanking } from './top-consumers.ts';
 
 /** Puts a question to one shard; rejects with a retryable OperationalError while it is away. */
 export type AskShard = <K extends ShardQuery['kind']>(shard: number, query: Extract<ShardQuery, { kind: K }>) => Promise<ShardAnswers[K]>;
@@ -21,6 +24,8 @@ export interface EngineQueriesOptions {
   shardCount: number;
   latenessMs: number;
   capacities: RegionCapacities;
+  /** Within which the longest of questions settles, ms. */
+  deadlineMs: number;
 }
 
 export interface EngineQueriesModules {
@@ -36,10 +41,14 @@ export interface EngineQueriesModules {
 export class EngineQueries implements EnginePort {
   private readonly options: EngineQueriesOptions;
   private readonly modules: EngineQueriesModules;
+  private readonly link: EnergyLink;
+  private readonly ranking: ConsumerRanking;
 
   constructor(options: EngineQueriesOptions, modules: EngineQueriesModules) {
     this.options = options;
     this.modules = modules;
+    this.link = new EnergyLink(options, modules.ask);
+    this.ranking = new ConsumerRanking({ deadlineMs: options.deadlineMs }, { energy: this.link, clock: modules.clock });
   }
 
   async meterWindows(meterId: MeterId, query: WindowQuery): Promise<Page<MeterWindow> | null> {
@@ -79,6 +88,14 @@ export class EngineQueries implements EnginePort {
     // One more than asked for tells whether there is a next page.
     const answers = await this.askAll({ kind: 'regionParts', region, granularity, from, to, limit: limit + 1, withOpen: true });
     return this.mergeRegion(answers, limit, length);
+  }
+
+  energy(meterId: MeterId, spans: readonly QuarterSpan[]): Promise<SpanEnergy[] | null> {
+    return spanEnergy(this.link, meterId, spans);
+  }
+
+  async topConsumers(region: RegionId, query: TopConsumersQuery): Promise<TopConsumers | null> {
+    return this.modules.regions().isKnown(region) ? this.ranking.of(region, query) : null;
   }
 
   async anomalies(query: AnomalyQuery): Promise<Page<Anomaly>> {

@@ -216,7 +216,7 @@ class RunningEngine implements Engine {
     });
     this.history = config.timescaleUrl === null ? null : new HistoryLink({ deadlineMs: config.queryDeadlineMs }, time);
     this.queries = new EngineQueries(
-      { partitionCount: this.partitionCount, shardCount: this.askedCount, latenessMs: config.latenessMs, capacities: config.regionCapacities },
+      { partitionCount: this.partitionCount, shardCount: this.askedCount, latenessMs: config.latenessMs, capacities: config.regionCapacities, deadlineMs: config.queryDeadlineMs },
       { ask, history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.health.status() },
     );
     this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.health.snapshot() });

@@ -3,7 +3,7 @@ import { DEVICE_SCOPE_IDS_MAX } from '../actors/accounts/device-key-book.ts';
 import { PASSWORD_CHARS_MAX } from '../actors/accounts/password-rules.ts';
 import type { Changer, DeviceScope, Peer } from '../actors/accounts/protocol.ts';
 import { METERS_PER_USER_MAX, REGIONS_PER_USER_MAX } from '../actors/accounts/user-book.ts';
-import { isZone } from '../actors/people/contact-rules.ts';
+import { isZone } from '../actors/people/local-time.ts';
 import { ROLES } from '../model/access.ts';
 import { isId, type MeterId, type RegionId } from '../model/ids.ts';
 import type { RouteRequest } from './gateway-routes.ts';

@@ -1,11 +1,14 @@
 import type { Anomaly } from '../model/anomaly.ts';
 import type { MeterId, RegionId } from '../model/ids.ts';
-import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, RegionNow, WindowQuery } from '../model/queries.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
 import type { MeterWindow, RegionWindow } from '../model/window.ts';
 import type { EngineSnapshot, ShardState } from './live-source.ts';
 
 /** Code of an error whose message says, for people, which database does not answer. */
 export const HISTORY_AWAY = 'history_away';
+
+/** Spans of a meter's energy that are asked for at once: the days of a leap year. */
+export const SPANS_MAX = 366;
 
 /**
  * What the gateway asks of the engine. Every promise settles within the engine's query deadline. Rejections are OperationalErrors:
@@ -21,6 +24,10 @@ export interface EnginePort {
   regions(): Promise<RegionNow[]>;
   /** Windows that start in [from, to), in order of start; null: no such region. */
   regionWindows(region: RegionId, query: WindowQuery): Promise<Page<RegionWindow> | null>;
+  /** Of each span, which are SPANS_MAX at most and no longer than PLAN_QUARTERS_MAX each; null: no such meter. */
+  energy(meterId: MeterId, spans: readonly QuarterSpan[]): Promise<SpanEnergy[] | null>;
+  /** Looks at every meter of the region, in parts: of a large one it takes seconds. Few are answered at once; `busy` (retryable) beyond. null: no such region. */
+  topConsumers(region: RegionId, query: TopConsumersQuery): Promise<TopConsumers | null>;
   anomalies(query: AnomalyQuery): Promise<Page<Anomaly>>;
   deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>>;
   engineStatus(): Promise<EngineStatus>;

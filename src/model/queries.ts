@@ -1,4 +1,5 @@
 import type { AnomalyKind, Severity } from './anomaly.ts';
+import type { IntervalQuality } from './energy.ts';
 import type { RejectCode } from './reading.ts';
 import type { Granularity } from './window.ts';
 
@@ -117,4 +118,36 @@ export interface RegionNow {
   capacityKw: number | null;
   loadPercent: number | null;
   openAnomalies: number;
+}
+
+/** Quarter-hours `from` ≤ number < `to`; energy.ts has what their numbers are. */
+export interface QuarterSpan {
+  from: number;
+  to: number;
+}
+
+/** A meter's energy of a span, as bills count it: of quarter-hours that are closed, in whole millionths of a kWh. */
+export interface SpanEnergy {
+  importMicroKwh: number;
+  exportMicroKwh: number;
+  /** Highest mean power of a quarter-hour; 0 when none was above. */
+  peakMicroKw: number;
+  /** Number of the first quarter-hour with it; null when there is none. */
+  peakQuarter: number | null;
+  quality: IntervalQuality;
+}
+
+export type ConsumerOrder = 'energy' | 'peak';
+
+export interface TopConsumersQuery {
+  span: QuarterSpan;
+  order: ConsumerOrder;
+  limit: number;
+}
+
+export interface TopConsumers {
+  /** Most first, then by meterId. Those with nothing are left out. */
+  data: (SpanEnergy & { meterId: string })[];
+  /** Of the region now; all were looked at. */
+  meters: number;
 }

@@ -59,6 +59,8 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
       data: granularity === '15m' ? grid.quarterWindows(region, from, to) : grid.windows.filter((window) => window.region === region),
       nextCursor: null,
     }),
+    energy: async (meterId, spans) => (grid.meterState(meterId) === null ? null : spans.map(({ from, to }) => ({ importMicroKwh: 0, exportMicroKwh: 0, peakMicroKw: 0, peakQuarter: null, quality: { measured: 0, estimated: 0, missing: to - from } }))),
+    topConsumers: async () => ({ data: [], meters: 0 }),
     anomalies: async ({ meterId, kind, region, open }) => ({
       data: grid.anomalyList.filter(
         (anomaly) => (meterId === null || anomaly.meterId === meterId) && (kind === null || anomaly.kind === kind) && (region === null || anomaly.region === region) && (!open || anomaly.endedAt === null),

@@ -1,5 +1,5 @@
 import type { Anomaly } from '../../src/model/anomaly.ts';
-import type { DeadLetter, MeterState, RegionNow } from '../../src/model/queries.ts';
+import type { DeadLetter, MeterState, RegionNow, SpanEnergy } from '../../src/model/queries.ts';
 import type { MeterWindow, RegionWindow } from '../../src/model/window.ts';
 import type { EnginePort, EngineStatus } from '../../src/http/engine-port.ts';
 
@@ -25,6 +25,8 @@ export const REGION_WINDOW: RegionWindow = {
   region: 'north', granularity: '15m', windowStart: AT - 900_000, windowEnd: AT, metersReporting: 1, sumPowerKw: 1.5, avgPowerKw: 1.5,
   minPowerKw: 1, maxPowerKw: 2, energyKwhSum: 0.375, capacityKw: 10, loadPercent: 15, final: false,
 };
+
+export const ENERGY: SpanEnergy = { importMicroKwh: 1_500_001, exportMicroKwh: 250_000, peakMicroKw: 2_000_000, peakQuarter: AT / 900_000 - 4, quality: { measured: 5, estimated: 2, missing: 1 } };
 
 export const ANOMALY: Anomaly = {
   id: `meter:1/spike/${AT}`, meterId: 'meter:1', region: 'north', kind: 'spike', severity: 'WARN', startedAt: AT, endedAt: null, endReason: null,
@@ -74,6 +76,14 @@ export function fakeEngine(): FakeEngine {
     async regionWindows(region, query) {
       asked.push(['regionWindows', region, query]);
       return region === REGION.region ? page(REGION_WINDOW, query) : null;
+    },
+    async energy(meterId, spans) {
+      asked.push(['energy', meterId, spans]);
+      return meterId === METER.meterId ? spans.map(() => ENERGY) : null;
+    },
+    async topConsumers(region, query) {
+      asked.push(['topConsumers', region, query]);
+      return region === REGION.region ? { data: [{ meterId: METER.meterId, ...ENERGY }], meters: 2 } : null;
     },
     async anomalies(query) {
       asked.push(['anomalies', query]);

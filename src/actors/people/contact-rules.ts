@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { SEVERITIES, type Severity } from '../../model/anomaly.ts';
 import { CHANNEL_NAMES, WEEKDAYS, type ScheduleOverride } from '../../model/contact.ts';
 import type { NewContact, NewSchedule } from '../notifications/protocol.ts';
+import { isZone } from './local-time.ts';
 
 /** What people and schedules may be: documents as the API takes them, every field checked, every fault named with its path. */
 
@@ -154,17 +155,6 @@ export const newOverrideSchema: z.ZodType<Omit<ScheduleOverride, 'id'>> = z
   .strictObject({ contactId: id, from: instant, to: instant, by: line(NAME_CHARACTERS_MAX), why: z.string().max(WHY_CHARACTERS_MAX).default('') })
   .refine(({ from, to }) => to > from, { path: ['to'], message: 'expected a time after from' })
   .refine(({ from, to }) => to - from <= OVERRIDE_MS_MAX, { path: ['to'], message: 'expected a year after from at most' });
-
-export function isZone(text: string): boolean {
-  // Offsets such as +01:00 are zones to Intl, not to people who change their clocks.
-  if (!/^[A-Za-z]/.test(text)) return false;
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function canonicalLocale(text: string): string | null {
   try {

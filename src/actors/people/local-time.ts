@@ -81,3 +81,15 @@ export function weekdayOf(day: number): number {
   // 1970-01-01 was a Thursday.
   return (((day + 3) % 7) + 7) % 7;
 }
+
+/** Whether this names a time zone, as `Europe/Berlin`. */
+export function isZone(text: string): boolean {
+  // Offsets such as +01:00 are zones to Intl, not to people who change their clocks.
+  if (!/^[A-Za-z]/.test(text)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+    return true;
+  } catch {
+    return false;
+  }
+}
