@@ -29,12 +29,16 @@ import { HttpFront, type HttpFrontStats } from './http-front.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { addInvoiceRoutes } from './invoice-routes.ts';
 import { JsonIntake } from './json-intake.ts';
+import { addMeterComparisonRoutes } from './meter-comparison-routes.ts';
+import { addMeterEnergyRoutes } from './meter-energy-routes.ts';
 import { addMeterRoutes } from './meter-routes.ts';
+import { addMeterStatisticsRoutes } from './meter-statistics-routes.ts';
 import type { NodePort } from './node-port.ts';
 import { addNodeRoutes } from './node-routes.ts';
 import { addOpenApiRoutes } from './openapi-routes.ts';
 import { addPriceRoutes } from './price-routes.ts';
 import { RateLimits, type RateLimitsOptions } from './rate-limits.ts';
+import { addRegionLoadRoutes } from './region-load-routes.ts';
 import { addRegionRoutes } from './region-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
 import { addSilenceRoutes } from './silence-routes.ts';
@@ -152,7 +156,11 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
 
 function addApi(routes: GatewayRoutes): void {
   addMeterRoutes(routes);
+  addMeterEnergyRoutes(routes);
+  addMeterStatisticsRoutes(routes);
+  addMeterComparisonRoutes(routes);
   addRegionRoutes(routes);
+  addRegionLoadRoutes(routes);
   addAnomalyRoutes(routes);
   addDeadLetterRoutes(routes);
   addEngineRoutes(routes);

@@ -7,7 +7,7 @@ import { isProblem, timeRange } from './query-parameters.ts';
 import { pageOf, regionSchema, regionWindowSchema } from './wire-schemas.ts';
 import { pageShape, windowShape } from './wire-shapes.ts';
 
-const HINT = 'GET /api/v1/regions lists those that have meters or a configured capacity.';
+export const REGION_HINT = 'GET /api/v1/regions lists those that have meters or a configured capacity.';
 
 /** /api/v1/regions and what lies below. Regions are few (regionLimit), so their list is one page. */
 export function addRegionRoutes(routes: GatewayRoutes): void {
@@ -17,7 +17,7 @@ export function addRegionRoutes(routes: GatewayRoutes): void {
 
   routes.get('/api/v1/regions/:region', { id: 'getRegion', summary: 'A region now', tag: 'Regions', access: { roles: OPERATORS, scope: 'region' }, response: regionSchema }, z.object({}), async ({ path }) => {
     const region = (await engine.regions()).find((one) => one.region === path[0]);
-    return region === undefined ? unknownThing('region', path[0], HINT) : { document: region };
+    return region === undefined ? unknownThing('region', path[0], REGION_HINT) : { document: region };
   });
 
   routes.get('/api/v1/regions/:region/aggregates', { id: 'listRegionWindows', summary: 'Windows of a region', tag: 'Regions', access: { roles: OPERATORS, scope: 'region' }, response: pageOf(regionWindowSchema) }, windowQuery, async ({ path, query, nowMs }) => {
@@ -25,6 +25,6 @@ export function addRegionRoutes(routes: GatewayRoutes): void {
     if (isProblem(range)) return range;
     const { granularity, limit, cursor = null } = query;
     const page = isId(path[0]) ? await engine.regionWindows(path[0] as RegionId, { granularity, ...range, limit, cursor }) : null;
-    return page === null ? unknownThing('region', path[0], HINT) : { document: pageShape(page, windowShape) };
+    return page === null ? unknownThing('region', path[0], REGION_HINT) : { document: pageShape(page, windowShape) };
   });
 }

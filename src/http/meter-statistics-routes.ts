@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import type { AnomalyKind } from '../model/anomaly.ts';
+import { MICRO, QUARTER_MS, QUARTERS_PER_HOUR } from '../model/energy.ts';
+import { asMeterId, type MeterId } from '../model/ids.ts';
+import type { QuarterSpan, SpanEnergy } from '../model/queries.ts';
+import type { MeterWindow } from '../model/window.ts';
+import type { EnginePort } from './engine-port.ts';
+import { meterStatisticsSchema } from './energy-schemas.ts';
+import { energyShape, roundTo, spanShape } from './energy-shapes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
+import { untilNow } from './local-spans.ts';
+import { LIST_LIMITS, unknownMeter } from './meter-routes.ts';
+import { EVERYBODY } from './operation.ts';
+import { eachRow } from './page-walk.ts';
+import type { Problem } from './problem-details.ts';
+import { invalidQuery, isProblem, rangeParameters, timeRange } from './query-parameters.ts';
+
+/** A quarter of a year: 8,832 windows that are looked through. */
+const STATISTICS_DAYS_MAX = 92;
+/** Windows that a shard gives at once, in its share of a turn. */
+const WINDOWS_PER_QUESTION = 1_000;
+
+/** What a meter did in a time: energy as bills count it, and what its closed quarter-hour windows and its anomalies tell. */
+export function addMeterStatisticsRoutes(routes: GatewayRoutes): void {
+  const { engine } = routes;
+
+  routes.get('/api/v1/meters/:meterId/statistics', { id: 'getMeterStatistics', summary: 'What a meter did in a time', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: meterStatisticsSchema }, z.object(rangeParameters), async ({ path: [name], query, nowMs }) => {
+    const range = timeRange(query, nowMs);
+    if (isProblem(range)) return range;
+    const span = quartersOf(range, STATISTICS_DAYS_MAX);
+    if (isProblem(span)) return span;
+    const meterId = asMeterId(name);
+    const found = meterId === null ? null : await engine.energy(meterId, [untilNow(span, nowMs)]);
+    if (found === null) return unknownMeter(name);
+    const bounds = { from: span.from * QUARTER_MS, to: span.to * QUARTER_MS };
+    const [windows, anomalies] = await Promise.all([windowFigures(engine, meterId!, bounds), anomalyCounts(engine, meterId!, bounds)]);
+    return { document: { meterId: name, ...spanShape(span), ...energyShape(found[0]), ...powerFigures(found[0]), ...windows, anomalies } };
+  });
+}
+
+/** Quarter-hours that begin in the range. */
+export function quartersOf(range: { from: number; to: number }, daysMax: number): QuarterSpan | Problem {
+  const span = { from: Math.ceil(range.from / QUARTER_MS), to: Math.ceil(range.to / QUARTER_MS) };
+  if (span.from >= span.to) return invalidQuery([{ parameter: 'to', message: 'no quarter-hour begins between "from" and "to"' }]);
+  return span.to - span.from <= daysMax * 24 * QUARTERS_PER_HOUR ? span : invalidQuery([{ parameter: 'from', message: `expected ${daysMax} days before "to" at most` }]);
+}
+
+function powerFigures({ importMicroKwh, exportMicroKwh, peakMicroKw, quality: { measured, estimated, missing } }: SpanEnergy) {
+  const known = measured + estimated;
+  const meanKw = (microKwh: number) => (microKwh / MICRO / known) * QUARTERS_PER_HOUR;
+  return {
+    avgPowerKw: known === 0 ? null : roundTo(meanKw(importMicroKwh - exportMicroKwh), 6),
+    loadFactor: peakMicroKw === 0 ? null : roundTo(meanKw(importMicroKwh) / (peakMicroKw / MICRO), 4),
+    completenessPercent: known + missing === 0 ? null : roundTo((100 * known) / (known + missing), 2),
+  };
+}
+
+async function windowFigures(engine: EnginePort, meterId: MeterId, range: { from: number; to: number }) {
+  let readings = 0;
+  let [minPowerKw, maxPowerKw] = [Infinity, -Infinity];
+  const corrections = { windows: 0, changes: 0 };
+  await eachRow<MeterWindow>(
+    async (cursor) => (await engine.meterWindows(meterId, { granularity: '15m', ...range, limit: WINDOWS_PER_QUESTION, cursor })) ?? NO_ROWS,
+    (window) => {
+      if (!window.final) return;
+      readings += window.count;
+      minPowerKw = Math.min(minPowerKw, window.minPowerKw);
+      maxPowerKw = Math.max(maxPowerKw, window.maxPowerKw);
+      corrections.windows += window.revision > 0 ? 1 : 0;
+      corrections.changes += window.revision;
+    },
+  );
+  return { readings, minPowerKw: readings === 0 ? null : minPowerKw, maxPowerKw: readings === 0 ? null : maxPowerKw, corrections };
+}
+
+async function anomalyCounts(engine: EnginePort, meterId: MeterId, range: { from: number; to: number }) {
+  const counts: Partial<Record<AnomalyKind, number>> = {};
+  await eachRow(
+    (cursor) => engine.anomalies({ meterId, region: null, kind: null, severity: null, open: false, ...range, limit: LIST_LIMITS.max, cursor }),
+    ({ kind }) => (counts[kind] = (counts[kind] ?? 0) + 1),
+  );
+  return counts;
+}
+
+const NO_ROWS = { data: [], nextCursor: null };
