@@ -36,6 +36,7 @@ import { addMeterStatisticsRoutes } from './meter-statistics-routes.ts';
 import type { NodePort } from './node-port.ts';
 import { addNodeRoutes } from './node-routes.ts';
 import { addOpenApiRoutes } from './openapi-routes.ts';
+import { addOwnMeterRoutes } from './own-meter-routes.ts';
 import { addPriceRoutes } from './price-routes.ts';
 import { RateLimits, type RateLimitsOptions } from './rate-limits.ts';
 import { addRegionLoadRoutes } from './region-load-routes.ts';
@@ -159,6 +160,7 @@ function addApi(routes: GatewayRoutes): void {
   addMeterEnergyRoutes(routes);
   addMeterStatisticsRoutes(routes);
   addMeterComparisonRoutes(routes);
+  addOwnMeterRoutes(routes);
   addRegionRoutes(routes);
   addRegionLoadRoutes(routes);
   addAnomalyRoutes(routes);

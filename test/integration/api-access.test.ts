@@ -227,6 +227,29 @@ describe('lists', () => {
   });
 });
 
+describe('own meters', () => {
+  const own = async (token: string | null, query = '') => (await get(`/api/v1/me/meters${query}`, token)).body;
+
+  test('are those that were given to who asks, and of nobody else', async () => {
+    expect(await own('consumer')).toMatchObject({ data: [{ meterId: 'meter:1', meter: { meterId: 'meter:1', region: 'north' } }], nextCursor: null });
+    expect(await own('otherConsumer')).toEqual({ data: [{ meterId: 'meter:9', meter: null }], nextCursor: null });
+    for (const token of ['operator', 'admin']) expect(await own(token)).toEqual({ data: [], nextCursor: null });
+    expect((await get('/api/v1/me/meters', null)).status).toBe(401);
+  });
+
+  test('come in pages, each once', async () => {
+    const ids = ['c', 'a', 'e', 'b', 'd'];
+    accounts.authenticate = () => ({ ...PEOPLE.consumer, meters: new Set(ids as never[]) });
+    const pages = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: { data: { meterId: string }[]; nextCursor: string | null } = await own('x', `?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      pages.push(page.data.map(({ meterId }) => meterId));
+      cursor = page.nextCursor;
+    }
+    expect(pages).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
+  });
+});
+
 describe('where a meter is', () => {
   test('is asked once in a while', async () => {
     for (let i = 0; i < 3; i++) expect((await get('/api/v1/meters/meter:1/aggregates', 'operator')).status).toBe(200);

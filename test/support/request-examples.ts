@@ -33,6 +33,7 @@ export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   listMonthlyEnergy: METER,
   getMeterStatistics: METER,
   compareMeter: METER,
+  listOwnMeters: {},
   listRegions: {},
   getRegion: REGION,
   listRegionWindows: REGION,
