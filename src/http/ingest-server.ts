@@ -1,4 +1,5 @@
 import type { HttpRequest } from 'uWebSockets.js';
+import type { DeviceKeyTable, KnownKey } from '../actors/ingest/device-key-table.ts';
 import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from '../actors/ingest/protocol.ts';
 import { BODY_BYTES_MAX } from '../model/reading.ts';
 import type { Clock, Timers } from '../runtime/clock.ts';
@@ -6,6 +7,7 @@ import type { Tracing } from '../runtime/tracing.ts';
 import { BODY_LIMITS_DEFAULT, BodyIntake, bodyTooLarge, OVERLOADED_BODIES } from './body-intake.ts';
 import type { BodyIntakeStats, BodyLimits } from './body-intake.ts';
 import { ContentInflater } from './content-inflation.ts';
+import { DeviceKeyGate } from './device-key-gate.ts';
 import type { Exchange } from './exchange.ts';
 import { HttpFront } from './http-front.ts';
 import type { HttpFrontStats } from './http-front.ts';
@@ -36,6 +38,8 @@ export interface IngestServerModules {
   ingest: IngestPort;
   clock: Clock;
   timers: Timers;
+  /** Who may send readings, and of what. Absent or null: whoever reaches the port may. */
+  keys?: DeviceKeyTable | null;
   /** Absent or null: requests are not traced. */
   tracing?: Tracing | null;
   /** An error nobody expected; its client has had a 500. */
@@ -62,7 +66,7 @@ export async function startIngestServer(options: IngestServerOptions, modules: I
   const { requestIdPrefix } = options;
   const front = new HttpFront({ name: 'ingest server', portSetting: 'SEG_INGEST_PORT', requestIdPrefix, onFault: modules.onFault }, modules);
   const intake = new BodyIntake(options.limits, modules);
-  const route = new IngestRoute(modules.ingest, intake, modules.clock);
+  const route = new IngestRoute(intake, modules);
   front.route('/ingest', { POST: (exchange, head) => route.receive(exchange, head) });
   front.routeRest('Readings are sent with POST /ingest.');
   try {
@@ -87,17 +91,22 @@ class IngestRoute {
   private readonly intake: BodyIntake;
   private readonly inflater: ContentInflater;
   private readonly clock: Clock;
+  /** null: nobody needs a key. */
+  private readonly gate: DeviceKeyGate | null;
   /** Monotonic: until when bodies are taken in sparingly. */
   private pressedUntilMs = 0;
 
-  constructor(ingest: IngestPort, intake: BodyIntake, clock: Clock) {
+  constructor(intake: BodyIntake, { ingest, clock, keys }: Pick<IngestServerModules, 'ingest' | 'clock' | 'keys'>) {
     this.ingest = ingest;
     this.intake = intake;
     this.clock = clock;
+    this.gate = keys ? new DeviceKeyGate(keys) : null;
     this.inflater = new ContentInflater(intake);
   }
 
   receive(exchange: Exchange, head: HttpRequest): void {
+    const key = this.gate === null ? null : this.gate.admit(exchange, head);
+    if (this.gate !== null && key === null) return;
     const format = formatOfContentType(head.getHeader('content-type'));
     if (typeof format !== 'string') {
       exchange.problem(format, [['accept-post', 'application/json, application/x-ndjson, application/msgpack']]);
@@ -119,12 +128,12 @@ class IngestRoute {
       return;
     }
     this.intake.collectBody(exchange, head, (body) => {
-      if (coding === 'gzip') this.inflate(exchange, format, body);
-      else this.take(exchange, format, body);
+      if (coding === 'gzip') this.inflate(exchange, format, body, key);
+      else this.take(exchange, format, body, key);
     });
   }
 
-  private inflate(exchange: Exchange, format: BodyFormat, body: Uint8Array): void {
+  private inflate(exchange: Exchange, format: BodyFormat, body: Uint8Array, key: KnownKey | null): void {
     const started = this.inflater.tryInflate(body, (result) => {
       if (!exchange.isOpen) return;
       if (result === 'too_large') {
@@ -132,22 +141,23 @@ class IngestRoute {
       } else if (result === 'corrupt') {
         exchange.problem({ status: 400, code: 'invalid_gzip', detail: 'The body is not what Content-Encoding says: it is not whole, valid gzip.' });
       } else {
-        this.takeInflated(exchange, format, result);
+        this.takeInflated(exchange, format, result, key);
       }
     });
     if (!started) exchange.problem(OVERLOADED_BODIES);
   }
 
   /** Outside any handler of uWebSockets, so that an error must be answered here. */
-  private takeInflated(exchange: Exchange, format: BodyFormat, body: Uint8Array): void {
+  private takeInflated(exchange: Exchange, format: BodyFormat, body: Uint8Array, key: KnownKey | null): void {
     try {
-      this.take(exchange, format, body);
+      this.take(exchange, format, body, key);
     } catch (error) {
       exchange.fail(error);
     }
   }
 
-  private take(exchange: Exchange, format: BodyFormat, body: Uint8Array): void {
+  private take(exchange: Exchange, format: BodyFormat, body: Uint8Array, key: KnownKey | null): void {
+    if (key !== null && !this.gate!.stillCounts(exchange, key)) return;
     const { trace } = exchange;
     if (trace !== null) trace.child('receive', { startMs: trace.startMs, attributes: { 'http.request.body.size': body.byteLength } }).end();
     const answer = (result: IngestSummary | IngestRefusal): void => {
@@ -156,7 +166,7 @@ class IngestRoute {
       else exchange.reply(202, 'application/json', summaryDocument(result));
       acknowledging?.end();
     };
-    this.ingest.ingest(body, format, answer, trace);
+    this.ingest.ingest(body, format, answer, trace, key === null ? null : key.scope);
   }
 
   private refuse(exchange: Exchange, refusal: IngestRefusal): void {

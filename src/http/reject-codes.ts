@@ -22,4 +22,5 @@ export const REJECT_CODES = Object.keys({
   reading_too_large: 1,
   invalid_message: 1,
   wrong_partition: 1,
+  out_of_scope: 1,
 } satisfies Record<RejectCode, 1>) as [RejectCode, ...RejectCode[]];

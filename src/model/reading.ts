@@ -20,8 +20,8 @@ export const READINGS_PER_REQUEST_MAX = 50_000;
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Why one reading of a readable request was refused. The first thirteen are found by the ingest thread, then four by the shard. The last are of Kafka as the log: a
- * reading that no message can hold, and what others write to the log and the engine cannot count.
+ * Why one reading of a readable request was refused. The first thirteen are found by the ingest thread, then four by the shard. Then come those of Kafka as the log: a
+ * reading that no message can hold, and what others write to the log and the engine cannot count. The last is of a device key that may not send it; it is in no dead letter.
  */
 export type RejectCode =
   | 'not_an_object'
@@ -43,7 +43,8 @@ export type RejectCode =
   | 'region_limit'
   | 'reading_too_large'
   | 'invalid_message'
-  | 'wrong_partition';
+  | 'wrong_partition'
+  | 'out_of_scope';
 
 /** What a shard decided about one reading; the byte that travels back to the ingest thread. */
 export const OUTCOME = {

@@ -3,7 +3,9 @@ import { IngestActor, INGEST_DEFAULTS } from '../../src/actors/ingest/actor.ts';
 import type { IngestOptions } from '../../src/actors/ingest/actor.ts';
 import { BATCH_BYTES_MAX, BATCH_READINGS_FULL, BATCH_READINGS_MAX } from '../../src/actors/ingest/batch-queue.ts';
 import type { IngestRefusal, IngestSummary } from '../../src/actors/ingest/protocol.ts';
+import { ReadingScope } from '../../src/actors/ingest/reading-scope.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
+import { meters, regions } from '../support/accounts-world.ts';
 import { decodeWords, FakeShard, PARTITIONS, shardOfMeter, wordsBody } from '../fixtures/ingest/fake-shard.ts';
 
 type Result = IngestSummary | IngestRefusal;
@@ -17,13 +19,14 @@ function setUp(shardCount = 1, options: Partial<IngestOptions> = {}, up = true) 
   );
   const shards = Array.from({ length: shardCount }, () => new FakeShard());
   if (up) shards.forEach((shard, i) => actor.shardUp(i, shard));
-  const send = (...words: string[]): Result[] => {
+  const sendWithin = (scope: ReadingScope | null, words: string[]): Result[] => {
     const results: Result[] = [];
-    actor.ingest(wordsBody(words), 'json', (result) => results.push(result));
+    actor.ingest(wordsBody(words), 'json', (result) => results.push(result), null, scope);
     return results;
   };
+  const send = (...words: string[]): Result[] => sendWithin(null, words);
   const endTurn = () => turnEnds.splice(0).forEach((fn) => fn());
-  return { actor, shards, send, endTurn, time };
+  return { actor, shards, send, sendWithin, endTurn, time };
 }
 
 /** A meter of shard `shard` whose name starts with `prefix`. */
@@ -33,6 +36,29 @@ function meterOf(shard: number, shardCount: number, prefix = 'm'): string {
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 const summary = (accepted: number, duplicates = 0) => ({ accepted, duplicates, rejected: 0, errors: [] });
+
+describe('a key that may not send everything', () => {
+  it('has the readings outside rejected by index, and they are no dead letters', async () => {
+    const { actor, shards, sendWithin, endTurn } = setUp();
+    const results = sendWithin(new ReadingScope({ meters: meters('m1', 'm3') }), ['m1', 'm2', 'm3', 'm22']);
+    endTurn();
+    expect(shards[0].received.map(({ meterIds, deadLetters }) => [meterIds, deadLetters])).toEqual([[['m1', 'm3'], []]]);
+    shards[0].answerOldest();
+    await settled();
+    const outside = { code: 'out_of_scope', message: 'the device key may not send readings of this meter' };
+    expect(results).toEqual([{ accepted: 2, duplicates: 0, rejected: 2, errors: [{ index: 1, ...outside }, { index: 3, ...outside }] }]);
+    expect(actor.stats().rejects).toEqual({ out_of_scope: 2 });
+  });
+
+  it('is answered at once when nothing is left, and costs no shard anything', () => {
+    const { actor, shards, sendWithin, endTurn } = setUp();
+    const results = sendWithin(new ReadingScope({ regions: regions('elsewhere') }), ['m1', 'm2']);
+    endTurn();
+    expect(results).toMatchObject([{ accepted: 0, rejected: 2 }]);
+    expect(shards[0].received).toEqual([]);
+    expect(actor.stats()).toMatchObject({ requestsPending: 0, rejects: { out_of_scope: 2 } });
+  });
+});
 
 describe('coalescing', () => {
   it('sends the requests of one turn as one batch and answers each from one reply', async () => {

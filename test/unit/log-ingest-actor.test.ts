@@ -3,12 +3,14 @@ import { INGEST_DEFAULTS, type BodyDecoder } from '../../src/actors/ingest/actor
 import { LogIngestActor, type LogIngestOptions } from '../../src/actors/ingest/log-ingest-actor.ts';
 import type { LogRequester } from '../../src/actors/ingest/log-link.ts';
 import type { IngestRefusal, IngestSummary } from '../../src/actors/ingest/protocol.ts';
+import { ReadingScope } from '../../src/actors/ingest/reading-scope.ts';
 import type { AppendLogReply, AppendLogRequest, LogAppend } from '../../src/actors/kafka-log/protocol.ts';
 import { DecodedReading } from '../../src/model/decoded-reading.ts';
 import { partitionOf } from '../../src/model/ids.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { decodeWords, PARTITIONS, wordsBody } from '../fixtures/ingest/fake-shard.ts';
+import { meters } from '../support/accounts-world.ts';
 
 type Result = IngestSummary | IngestRefusal;
 
@@ -65,13 +67,14 @@ function setUp(options: Partial<LogIngestOptions> = {}, up = true) {
   const actor = new LogIngestActor({ ...INGEST_DEFAULTS, partitionCount: PARTITIONS, ...options }, { clock: time, decode: decodeWords, atTurnEnd: (fn) => turnEnds.push(fn) });
   const log = new FakeLog();
   if (up) actor.logUp(log);
-  const send = (...words: string[]): Result[] => {
+  const sendWithin = (scope: ReadingScope | null, words: string[]): Result[] => {
     const results: Result[] = [];
-    actor.ingest(wordsBody(words), 'json', (result) => results.push(result));
+    actor.ingest(wordsBody(words), 'json', (result) => results.push(result), null, scope);
     return results;
   };
+  const send = (...words: string[]): Result[] => sendWithin(null, words);
   const endTurn = () => turnEnds.splice(0).forEach((fn) => fn());
-  return { actor, log, send, endTurn, time };
+  return { actor, log, send, sendWithin, endTurn, time };
 }
 
 /** `count` meters of one partition. */
@@ -112,6 +115,17 @@ describe('requests', () => {
     expect(log.received[0].map(({ value }) => Buffer.from(value).toString()).sort()).toEqual(['[!bad]', '[m1]']);
     await log.answer();
     expect(results).toEqual([{ accepted: 1, duplicates: 0, rejected: 1, errors: [{ index: 0, code: 'missing_field', message: 'powerKw is missing' }] }]);
+  });
+
+  it('do not take along what their key may not send, as it would be counted there', async () => {
+    const { actor, log, sendWithin, endTurn } = setUp();
+    const results = sendWithin(new ReadingScope({ meters: meters('m1') }), ['m2', 'm1', '!bad']);
+    endTurn();
+    expect(log.received[0].map(({ value }) => Buffer.from(value).toString()).sort()).toEqual(['[!bad]', '[m1]']);
+    await log.answer();
+    expect(results).toMatchObject([{ accepted: 1, rejected: 2, errors: [{ index: 0, code: 'out_of_scope' }, { index: 2, code: 'missing_field' }] }]);
+    expect(sendWithin(new ReadingScope({ meters: meters('m1') }), ['m2'])).toMatchObject([{ accepted: 0, rejected: 1 }]);
+    expect(actor.stats()).toMatchObject({ requestsPending: 0, rejects: { out_of_scope: 2, missing_field: 1 } });
   });
 
   it('that cannot be read leave nothing behind', async () => {

@@ -8,6 +8,7 @@ import type { QueueLimits } from './batch-queue.ts';
 import { IngestStats } from './ingest-stats.ts';
 import type { IngestStatsSnapshot } from './ingest-stats.ts';
 import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from './protocol.ts';
+import { ScopedSink, type ReadingScope } from './reading-scope.ts';
 import { RequestAnswers, refusalOfUnreadable } from './request-answers.ts';
 import { RequestTally } from './request-tally.ts';
 import { ShardLink } from './shard-link.ts';
@@ -75,7 +76,7 @@ export class IngestActor implements IngestPort {
   }
 
   /** As IngestPort says. What the decoder throws is thrown on, with nothing of the request left and `done` not called. */
-  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace: Span | null = null): void {
+  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace: Span | null = null, scope: ReadingScope | null = null): void {
     const { clock } = this.modules;
     this.counters.bodyBytes += body.byteLength;
     const startedAtMs = clock.monotonic();
@@ -86,7 +87,7 @@ export class IngestActor implements IngestPort {
     }
     const tally = new RequestTally(startedAtMs, done, trace);
     const decoding = trace === null ? null : trace.child('decode');
-    const refusal = this.route(tally, body, format, clock.now());
+    const refusal = this.route(tally, body, format, scope);
     decoding?.end();
     if (refusal !== null) {
       this.answers.refuse(refusal, done);
@@ -125,12 +126,13 @@ export class IngestActor implements IngestPort {
   }
 
   /** Puts the readings of the body into the queues, or nothing of it and the reason. */
-  private route(tally: RequestTally, body: Uint8Array, format: BodyFormat, nowMs: number): IngestRefusal | null {
+  private route(tally: RequestTally, body: Uint8Array, format: BodyFormat, scope: ReadingScope | null): IngestRefusal | null {
     const { router } = this;
     router.begin(tally);
+    const sink = scope === null ? router : new ScopedSink(router, tally, scope);
     let unreadable: Unreadable | null;
     try {
-      unreadable = this.modules.decode(body, format, nowMs, router);
+      unreadable = this.modules.decode(body, format, this.modules.clock.now(), sink);
     } catch (error) {
       router.rollback();
       throw error;

@@ -7,6 +7,7 @@ import { LogLink, LOG_DOWN } from './log-link.ts';
 import type { LogLinkOptions, LogRequester } from './log-link.ts';
 import type { BodyDecoder } from './actor.ts';
 import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from './protocol.ts';
+import { ScopedSink, type ReadingScope } from './reading-scope.ts';
 import { RequestAnswers, refusalOfUnreadable } from './request-answers.ts';
 import { RequestTally } from './request-tally.ts';
 import { OVERLOADED } from './state.ts';
@@ -55,7 +56,7 @@ export class LogIngestActor implements IngestPort {
   }
 
   /** As IngestPort says. What the decoder throws is thrown on, with nothing of the request left and `done` not called. */
-  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace: Span | null = null): void {
+  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace: Span | null = null, scope: ReadingScope | null = null): void {
     const { clock } = this.modules;
     this.counters.bodyBytes += body.byteLength;
     const startedAtMs = clock.monotonic();
@@ -66,7 +67,7 @@ export class LogIngestActor implements IngestPort {
     }
     const tally = new RequestTally(startedAtMs, done, trace);
     const decoding = trace === null ? null : trace.child('decode');
-    const refusal = this.gather(tally, body, format);
+    const refusal = this.gather(tally, body, format, scope);
     decoding?.end();
     if (refusal !== null) {
       this.answers.refuse(refusal, done);
@@ -111,12 +112,13 @@ export class LogIngestActor implements IngestPort {
   }
 
   /** Puts the elements of the body into the open gathering, or nothing of it and the reason. */
-  private gather(tally: RequestTally, body: Uint8Array, format: BodyFormat): IngestRefusal | null {
+  private gather(tally: RequestTally, body: Uint8Array, format: BodyFormat, scope: ReadingScope | null): IngestRefusal | null {
     const gathered = this.openGathering();
     gathered.begin(tally, format);
+    const sink = scope === null ? gathered : new ScopedSink(gathered, tally, scope);
     let refusal: IngestRefusal | null = null;
     try {
-      const unreadable = this.modules.decode(body, format, gathered.judgedAtMs, gathered);
+      const unreadable = this.modules.decode(body, format, gathered.judgedAtMs, sink);
       if (unreadable !== null) refusal = refusalOfUnreadable(unreadable);
     } catch (error) {
       gathered.rollback();

@@ -1,5 +1,6 @@
 import type { RejectCode } from '../../model/reading.ts';
 import type { Span } from '../../runtime/tracing.ts';
+import type { ReadingScope } from './reading-scope.ts';
 
 /** What the ingest server (src/http) asks of the ingest actor, on the same thread. */
 
@@ -35,8 +36,9 @@ export interface IngestPort {
   /**
    * Decodes and routes one request body. `done` is called exactly once, after the log is on disk or with a refusal, perhaps before
    * this returns. `body` is borrowed until this returns. `trace`: the request's span, where it is traced.
+   * `scope`: what the sender may send, where that is not everything.
    */
-  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace?: Span | null): void;
+  ingest(body: Uint8Array, format: BodyFormat, done: (result: IngestSummary | IngestRefusal) => void, trace?: Span | null, scope?: ReadingScope | null): void;
   /** The refusal that any body would meet now, for a request whose body need not be read then; null when some may be taken. Counts as an answer. */
   refuseUnread(): IngestRefusal | null;
 }
