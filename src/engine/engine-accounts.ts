@@ -64,21 +64,32 @@ function foreignTokens({ oidcIssuer, oidcAudience, oidcRolesClaim, oidcRegionsCl
 }
 
 type ChangeListener = Parameters<AccountDesk['onChange']>[0];
-type KeysListener = (change: DeviceKeyChange) => void;
+/** Resolves when it goes by the change. */
+type KeysListener = (change: DeviceKeyChange) => Promise<void> | void;
+
+interface KeysFollower {
+  heard: KeysListener;
+  restarted(): void;
+}
+
+/** Questions that are answered when every ingest thread goes by what they changed: the next reading is taken, or refused, on any of them. */
+const KEY_CHANGES: ReadonlySet<AccountQuestion['kind']> = new Set(['makeDeviceKey', 'revokeDeviceKey']);
 
 export class EngineAccounts implements AccountDesk {
   readonly isOn = true;
   readonly settings: AccountSettingsShape;
   readonly cookie: CookieSettings;
   // TypeScript does not see that a method of the port's own type is one.
-  readonly ask = ((question: AccountQuestion) => this.actor.ask(question as never)) as unknown as AccountDesk['ask'];
+  readonly ask = ((question: AccountQuestion) => this.answer(question)) as unknown as AccountDesk['ask'];
   private readonly store: Store;
   private readonly options: AccountsOptions;
   private readonly modules: EngineAccountsModules;
   private readonly hashing: PasswordHashing;
   private readonly tickets = new StreamTickets(randomBytes);
   private readonly listeners = new Set<ChangeListener>();
-  private readonly keysListeners = new Set<KeysListener>();
+  private readonly keysFollowers = new Set<KeysFollower>();
+  /** Of the newest change of device keys and those before: everybody goes by it. */
+  private keysTold: Promise<unknown> = Promise.resolve();
   private actor: AccountsActor;
   private waiting: AuditEntry[] = [];
   private writing: Promise<void> | null = null;
@@ -133,10 +144,14 @@ export class EngineAccounts implements AccountDesk {
     return () => this.listeners.delete(listener);
   }
 
-  /** All device keys that count, for an ingest thread that starts; changes come to `listener` from then on. Gives what ends that. */
-  async followDeviceKeys(listener: KeysListener): Promise<{ rows: DeviceKeyRow[]; end: () => void }> {
-    this.keysListeners.add(listener);
-    const end = (): void => void this.keysListeners.delete(listener);
+  /**
+   * All device keys that count, for an ingest thread that starts; changes come to `heard` from then on. Gives what ends that. `restarted`: the accounts have begun again from what is on disk, after a commit of
+   * which nobody knows whether it is; all keys have to be asked for anew.
+   */
+  async followDeviceKeys(heard: KeysListener, restarted: () => void = () => undefined): Promise<{ rows: DeviceKeyRow[]; end: () => void }> {
+    const follower: KeysFollower = { heard, restarted };
+    this.keysFollowers.add(follower);
+    const end = (): void => void this.keysFollowers.delete(follower);
     try {
       return { rows: await this.actor.deviceKeyRows(), end };
     } catch (error) {
@@ -158,6 +173,12 @@ export class EngineAccounts implements AccountDesk {
     await this.actor.stop();
     await this.modules.mails?.close();
     await this.store.close();
+  }
+
+  private async answer(question: AccountQuestion): Promise<unknown> {
+    const answered: unknown = await this.actor.ask(question as never);
+    if (KEY_CHANGES.has(question.kind)) await this.keysTold;
+    return answered;
   }
 
   private makeActor(): AccountsActor {
@@ -187,6 +208,7 @@ export class EngineAccounts implements AccountDesk {
           this.actor = next;
           this.modules.log.info({}, 'accounts can be changed again');
           void this.writeEntries();
+          for (const follower of [...this.keysFollowers]) follower.restarted();
         },
         () => this.restartSoon(),
       );
@@ -198,7 +220,7 @@ export class EngineAccounts implements AccountDesk {
       const now = sessionId === null ? this.actor.accountOf(userId) : this.actor.principalOf(userId, sessionId);
       for (const listener of this.listeners) listener(userId, sessionId, 'code' in now ? null : now);
     }
-    if (deviceKeys.rows.length > 0 || deviceKeys.removed.length > 0) for (const listener of this.keysListeners) listener(deviceKeys);
+    if (deviceKeys.rows.length > 0 || deviceKeys.removed.length > 0) this.keysTold = Promise.all([this.keysTold, ...[...this.keysFollowers].map(({ heard }) => heard(deviceKeys))]);
   }
 
   private writeEntries(): Promise<void> {

@@ -5,8 +5,9 @@ import { APPEND_PORT, type AppendLogReply, type AppendLogRequest } from '../acto
 import type { AppendReply, AppendRequest } from '../actors/shard/protocol.ts';
 import { INGEST_LIMITS_DEFAULT, startIngestServer } from '../http/ingest-server.ts';
 import { Requester } from '../runtime/request-channel.ts';
-import { runThread, type ThreadContext } from '../runtime/thread-main.ts';
+import { runThread, type PortHandler, type ThreadContext } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
+import { DEVICE_KEYS_PORT, DeviceKeyFeed } from './device-key-link.ts';
 import type { IngestThreadSnapshot } from './engine-metrics.ts';
 import type { ShardPortMeta } from './shard-links.ts';
 
@@ -15,6 +16,8 @@ import type { ShardPortMeta } from './shard-links.ts';
 export interface IngestThreadOptions {
   /** Where readings are appended: to each shard's own log, or to Kafka's by the thread that speaks with it. */
   log: 'shards' | 'kafka';
+  /** Whether senders need a device key. Nobody is let in then before all keys have come over the port DEVICE_KEYS_PORT. */
+  needsKeys: boolean;
   host: string;
   port: number;
   /** False when several ingest threads listen on the port. */
@@ -44,7 +47,12 @@ runThread<IngestThreadControl>(async (context) => {
   const options = context.options as IngestThreadOptions;
   const { clock, timers, log } = context;
   const tracing = await context.openTracing();
-  const { actor, close } = options.log === 'kafka' ? intoKafka(context) : intoShards(context);
+  const { actor, takePort, close } = options.log === 'kafka' ? intoKafka(context) : intoShards(context);
+  const keys = options.needsKeys ? new DeviceKeyFeed({ clock, timers }) : null;
+  context.onPort((purpose, port, meta) => {
+    if (keys !== null && purpose === DEVICE_KEYS_PORT) keys.connect(port);
+    else takePort(purpose, port, meta);
+  });
 
   const server = await startIngestServer(
     {
@@ -54,7 +62,7 @@ runThread<IngestThreadControl>(async (context) => {
       limits: { ...INGEST_LIMITS_DEFAULT, bufferedBytesMax: options.bufferedBytesMax, bodyDeadlineMs: options.bodyDeadlineMs },
       requestIdPrefix: `${context.name}-${context.epoch}`,
     },
-    { ingest: actor, clock, timers, tracing, onFault: (error, requestId) => log.error({ err: error, requestId }, 'an ingest request failed') },
+    { ingest: actor, keys: keys?.table, clock, timers, tracing, onFault: (error, requestId) => log.error({ err: error, requestId }, 'an ingest request failed') },
   );
 
   return {
@@ -63,6 +71,7 @@ runThread<IngestThreadControl>(async (context) => {
       await server.close(options.drainMs);
       await actor.whenIdle();
       close();
+      keys?.close();
     },
     async metrics(): Promise<IngestThreadSnapshot> {
       return { kind: 'ingest', thread: context.name, epoch: context.epoch, stats: null, mailboxes: {}, server: server.stats(), actor: actor.stats(), tracing: tracing?.figures() };
@@ -73,10 +82,11 @@ runThread<IngestThreadControl>(async (context) => {
 /** An ingest actor, and what ends its connections. */
 interface Ingest<Actor> {
   actor: Actor;
+  takePort: PortHandler;
   close(): void;
 }
 
-function intoShards({ options: all, clock, timers, onPort }: ThreadContext): Ingest<IngestActor> {
+function intoShards({ options: all, clock, timers }: ThreadContext): Ingest<IngestActor> {
   const options = all as IngestThreadOptions;
   const actor = new IngestActor(
     {
@@ -91,7 +101,7 @@ function intoShards({ options: all, clock, timers, onPort }: ThreadContext): Ing
   );
   const requesters = new Map<number, Requester<AppendRequest, AppendReply>>();
 
-  onPort((_purpose, port, meta) => {
+  const takePort: PortHandler = (_purpose, port, meta) => {
     const { shard, epoch } = meta as ShardPortMeta;
     requesters.get(shard)?.close();
     const transport = portTransport(port);
@@ -108,16 +118,17 @@ function intoShards({ options: all, clock, timers, onPort }: ThreadContext): Ing
       requesters.delete(shard);
       actor.shardDown(shard);
     });
-  });
+  };
   return {
     actor,
+    takePort,
     close() {
       for (const requester of requesters.values()) requester.close();
     },
   };
 }
 
-function intoKafka({ options: all, clock, timers, onPort }: ThreadContext): Ingest<LogIngestActor> {
+function intoKafka({ options: all, clock, timers }: ThreadContext): Ingest<LogIngestActor> {
   const options = all as IngestThreadOptions;
   const { partitionCount, queuedReadingsMax, queuedBytesMax, appendDeadlineMs } = options;
   const actor = new LogIngestActor(
@@ -126,7 +137,7 @@ function intoKafka({ options: all, clock, timers, onPort }: ThreadContext): Inge
   );
   let current: Requester<AppendLogRequest, AppendLogReply> | null = null;
 
-  onPort((purpose, port, meta) => {
+  const takePort: PortHandler = (purpose, port, meta) => {
     if (purpose !== APPEND_PORT) throw new Error(`an ingest thread that appends to Kafka has no use for a port for ${purpose}`);
     const { epoch } = meta as { epoch: number };
     current?.close();
@@ -140,6 +151,6 @@ function intoKafka({ options: all, clock, timers, onPort }: ThreadContext): Inge
       current = null;
       actor.logDown();
     });
-  });
-  return { actor, close: () => current?.close() };
+  };
+  return { actor, takePort, close: () => current?.close() };
 }

@@ -35,13 +35,14 @@ export function shardThreadOptions(config: EngineConfig, { shard, partitionCount
   };
 }
 
-/** `port`: where it is to listen. */
-export function ingestThreadOptions(config: EngineConfig, { port, partitionCount }: { port: number; partitionCount: number }): IngestThreadOptions {
+/** `port`: where it is to listen. `needsKeys`: whether senders need a device key. */
+export function ingestThreadOptions(config: EngineConfig, { port, partitionCount, needsKeys }: { port: number; partitionCount: number; needsKeys: boolean }): IngestThreadOptions {
   return {
     host: config.host,
     port,
     exclusivePort: config.ingestThreads === 1,
     log: config.log === 'kafka' ? 'kafka' : 'shards',
+    needsKeys,
     shardCount: config.shards,
     partitionCount,
     creditsMax: config.shardCredits,

@@ -64,7 +64,7 @@ describe('accounts of an engine', () => {
     const { accounts } = await started();
     const first = await accounts.ask({ kind: 'makeDeviceKey', name: 'a', scope: 'all', expiresAt: null, by: ROOT });
     const heard: DeviceKeyChange[] = [];
-    const { rows, end } = await accounts.followDeviceKeys((change) => heard.push(change));
+    const { rows, end } = await accounts.followDeviceKeys((change) => void heard.push(change));
     expect(rows.map(({ id }) => id)).toEqual([first.deviceKey.id]);
     const second = await accounts.ask({ kind: 'makeDeviceKey', name: 'b', scope: { meters: meters('m-1') }, expiresAt: null, by: ROOT });
     await accounts.ask({ kind: 'revokeDeviceKey', id: first.deviceKey.id, by: ROOT });
