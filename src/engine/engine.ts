@@ -21,6 +21,7 @@ import type { ClusterBoard } from './cluster-board.ts';
 import { ClusterGateway } from './cluster-gateway.ts';
 import { ClusterThreads } from './cluster-threads.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
+import { DeviceKeyLinks } from './device-key-link.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { EnergyLink } from './energy-link.ts';
 import { startAccounts, type EngineAccounts } from './engine-accounts.ts';
@@ -161,6 +162,8 @@ class RunningEngine implements Engine {
   private readonly onFirstAdmin: EngineModules['onFirstAdmin'];
   /** null before they are open, and when they are off. */
   private accounts: EngineAccounts | null = null;
+  /** As the accounts. */
+  private deviceKeys: DeviceKeyLinks | null = null;
   private gateway: Gateway | null = null;
   private ops: OpsServer | null = null;
   private live: LiveStream | null = null;
@@ -243,7 +246,10 @@ class RunningEngine implements Engine {
       { source: { notReady: () => this.health.notReady(), metrics: () => this.vitals.render(), injectFault: this.faults === null ? undefined : (request) => this.faults!.inject(request) }, ...time, log: this.log },
     );
     this.ports.ops = this.ops.port;
-    if (config.auth) this.accounts = await startAccounts(config, { ...time, log: this.log, onFirstAdmin: this.onFirstAdmin });
+    if (config.auth) {
+      this.accounts = await startAccounts(config, { ...time, log: this.log, onFirstAdmin: this.onFirstAdmin });
+      this.deviceKeys = new DeviceKeyLinks({ accounts: this.accounts, timers: systemTimers, log: this.log });
+    }
     await this.orFailure(this.actors.start());
     const besideStarted = Promise.all([this.startAlerts(), this.billing?.startThread()]);
     // Whoever waits for it hears of it; before, the engine may have failed otherwise.
@@ -358,9 +364,10 @@ class RunningEngine implements Engine {
       start: async ({ epoch }: { epoch: number }) => {
         // A restarted thread listens where the one before it did.
         const port = this.ports.ingest === 0 ? this.config.ingestPort : this.ports.ingest;
-        const options = ingestThreadOptions(this.config, { port, partitionCount: this.partitionCount });
+        const options = ingestThreadOptions(this.config, { port, partitionCount: this.partitionCount, needsKeys: this.config.auth });
         const thread = await this.startThread<IngestThreadControl>(`ingest-${index}`, new URL('./ingest-thread.ts', import.meta.url), epoch, options, INGEST_READY_TIMEOUT_MS);
         const client = thread as unknown as WorkerThread<object>;
+        this.deviceKeys?.ingestUp(`ingest-${index}`, client);
         if (this.cluster === null) this.links.clientUp(`ingest-${index}`, 'ingest', client);
         else this.cluster.ingestUp(`ingest-${index}`, client);
         this.ports.ingest = await thread.call('listeningPort', [], CONTROL_DEADLINE_MS);
@@ -475,6 +482,7 @@ class RunningEngine implements Engine {
     }
     if (kind === 'alerts') this.alerts?.threadDown();
     if (kind === 'billing') this.billing?.threadDown();
+    if (kind === 'ingest') this.deviceKeys?.ingestDown(name);
     if (kind === 'ingest' || kind === 'sinks') {
       this.links.clientDown(name);
       this.cluster?.ingestDown(name);
