@@ -20,6 +20,8 @@ export const logInSchema = z.object({ accessToken: z.string(), tokenType: z.lite
 export const sessionsSchema = page(z.object({ id: z.string(), createdAt: time, lastUsedAt: time, expiresAt: time, address: z.string(), userAgent: z.string(), current: z.boolean() }));
 export const ticketSchema = z.object({ ticket: z.string(), expiresAt: time });
 export const accountSettingsSchema = z.object({ accounts: z.enum(['on', 'off']), registration: z.boolean(), mail: z.boolean(), passwords: z.boolean(), oidc: z.object({ issuer: z.string(), audience: z.string() }).nullable() });
+/** A JSON Web Key Set of Ed25519 keys (RFC 7517, RFC 8037). */
+export const signingKeysSchema = z.object({ keys: z.array(z.looseObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() })) });
 
 const scope = z.union([z.literal('all'), z.object({ meters: z.array(z.string()) }), z.object({ regions: z.array(z.string()) })]);
 export const deviceKeySchema = z.object({ id: z.string(), name: z.string(), scope, createdAt: time, createdBy: z.string(), expiresAt: timeOrNull, revokedAt: timeOrNull, lastUsedAt: timeOrNull });

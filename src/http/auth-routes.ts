@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { LogIn } from '../actors/accounts/protocol.ts';
 import type { AccountDesk } from './account-desk.ts';
 import { changerOf, emailField, nameField, passwordField, PEER_HEADERS, peerOf, tokenField } from './account-fields.ts';
-import { accountSettingsSchema, logInSchema, sessionsSchema, ticketSchema } from './account-schemas.ts';
+import { accountSettingsSchema, logInSchema, sessionsSchema, signingKeysSchema, ticketSchema } from './account-schemas.ts';
 import { logInShape, profileShape, sessionShape } from './account-shapes.ts';
 import type { Answer, GatewayRoutes } from './gateway-routes.ts';
 import type { Operation } from './operation.ts';
@@ -24,7 +24,7 @@ export function addAuthRoutes(routes: GatewayRoutes, accounts: AccountDesk): voi
   addMailRoutes(routes, accounts);
   addSessionRoutes(routes, accounts);
   routes.get(`${BASE}/settings`, { ...publicly('getAccountSettings', 'Whether there are accounts, and how to log in'), response: accountSettingsSchema }, NO_QUERY, () => ({ document: accounts.settings }));
-  routes.get('/.well-known/jwks.json', { ...publicly('getSigningKeys', 'Public keys that access tokens are verified with (RFC 7517)') }, NO_QUERY, () => ({ document: accounts.jwks() }));
+  routes.get('/.well-known/jwks.json', { ...publicly('getSigningKeys', 'Public keys that access tokens are verified with (RFC 7517)'), response: signingKeysSchema }, NO_QUERY, () => ({ document: accounts.jwks() }));
 }
 
 function addLogInRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
