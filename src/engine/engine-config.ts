@@ -4,7 +4,7 @@ import { MESSAGE_COMPRESSIONS, MESSAGE_FORMATS } from '../actors/sinks/kafka/kaf
 import { databaseAddress } from '../actors/sinks/timescale/database-address.ts';
 import { ID_BYTES_MAX, isId } from '../model/ids.ts';
 import { byteSize, choice, decimalNumber, duration, durationForeverOrAuto, durationOrForever, listOf, numbersByName, onOff, onOffOrAuto, optionalText, settingType, text, wholeNumber } from '../runtime/config-values.ts';
-import { loadConfig, setting, type ConfigSources } from '../runtime/config.ts';
+import { loadConfig, setting, shownSettings, type ConfigSources, type ShownSetting } from '../runtime/config.ts';
 import { LOG_LEVELS } from '../runtime/log.ts';
 import { ACCOUNT_SETTINGS, accountContradictions, isLoopbackHost, type AccountSettings } from './account-settings.ts';
 import { ALERT_SETTINGS, alertContradictions, type AlertSettings } from './alert-settings.ts';
@@ -261,6 +261,12 @@ export type EngineConfig = z.output<ReturnType<typeof engineConfigSchema>>;
 /** The engine's settings from all sources; throws OperationalError `invalid_config` that lists every fault. */
 export function loadEngineConfig(machine: { cores: number }, sources: Omit<ConfigSources, 'envPrefix' | 'envIgnored'>): EngineConfig {
   return loadConfig(engineConfigSchema(machine), { ...sources, envPrefix: ENV_PREFIX, envIgnored: isForeignVariable });
+}
+
+/** Settings of an engine as they are, without secrets. */
+export function engineSettings(config: EngineConfig): ShownSetting[] {
+  // What the machine gives are defaults, and those are in the settings by now.
+  return shownSettings(engineConfigSchema({ cores: 1 }), config, ENV_PREFIX);
 }
 
 interface PartsThatMustAgree extends AlertSettings, AccountSettings {

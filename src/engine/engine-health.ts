@@ -1,5 +1,5 @@
 import type { PartitionState } from '../actors/kafka-log/partition-host.ts';
-import type { BillingStatus, EngineStatus } from '../http/engine-port.ts';
+import type { BillingStatus, EngineStatus, OperationsStatus } from '../http/engine-port.ts';
 import type { AlertsStatus, EngineSnapshot, ShardState } from '../http/live-source.ts';
 import { CHANNEL_NAMES, type ChannelName } from '../model/contact.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -31,6 +31,8 @@ export interface EngineHealthModules {
   /** Ways to people that the settings name. */
   channels: readonly ChannelName[];
   ingestPort(): number;
+  /** Without secrets. */
+  settings(config: EngineConfig): OperationsStatus['settings'];
 }
 
 export class EngineHealth {
@@ -79,6 +81,12 @@ export class EngineHealth {
       billing: this.billingStatus(),
       shards: shards().map((status, shard) => ({ shard, state: shardState(status), restarts: status.restarts, ...vitals.shardFigures(shard) })),
     };
+  }
+
+  async operations(): Promise<OperationsStatus> {
+    const { config, vitals, version, settings } = this.modules;
+    const { startedAt, now, sinks } = this.snapshot();
+    return { version, nodeVersion: process.version, startedAt, now, rssBytes: process.memoryUsage.rss(), ...(await vitals.operations()), sinks, settings: settings(config) };
   }
 
   private alertsStatus(): AlertsStatus | null {

@@ -2,7 +2,7 @@ import type { RegionState } from '../actors/region/state.ts';
 import { mergeParts, type RegionCapacities } from '../actors/region/state.ts';
 import type { RegionPart, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { anomalyKey, deadLetterKey } from '../actors/shard/store-keys.ts';
-import type { EnginePort, EngineStatus } from '../http/engine-port.ts';
+import type { EnginePort, EngineStatus, OperationsStatus } from '../http/engine-port.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import { isId, partitionOf, shardOfPartition, type MeterId, type RegionId } from '../model/ids.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
@@ -35,6 +35,7 @@ export interface EngineQueriesModules {
   regions: () => RegionState;
   clock: Clock;
   status: () => EngineStatus;
+  operations: () => Promise<OperationsStatus>;
 }
 
 /** Answers the gateway: asks the owner of a meter, or every shard, and merges. */
@@ -114,6 +115,10 @@ export class EngineQueries implements EnginePort {
 
   async engineStatus(): Promise<EngineStatus> {
     return this.modules.status();
+  }
+
+  operations(): Promise<OperationsStatus> {
+    return this.modules.operations();
   }
 
   private ownerOf(meterId: string): number {

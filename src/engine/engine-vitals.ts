@@ -1,7 +1,10 @@
 import { totalOf } from '../actors/sinks/figures.ts';
+import type { OperatedPart, OperatedQueue, OperationsStatus } from '../http/engine-port.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { SinkStatus } from '../http/live-source.ts';
 import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
+import { describeExit } from '../runtime/exit-reason.ts';
+import type { DurationSnapshot } from '../runtime/mailbox-metrics.ts';
 import type { ChildStatus } from '../runtime/supervisor.ts';
 import type { TracingFigures } from '../runtime/tracing.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
@@ -66,6 +69,19 @@ export class EngineVitals {
     const main = await this.main();
     if (main !== null) this.metrics.report(main.thread, main.epoch, familiesOf(main));
     return this.metrics.render(await this.process.families());
+  }
+
+  /** What threads and queues are doing, asked of them now. Never rejects. */
+  async operations(): Promise<Pick<OperationsStatus, 'diskFreeBytes' | 'gateway' | 'parts' | 'queues'>> {
+    const { gateway, liveConnections, mailboxes, children, dataDiskFreeBytes } = this.modules;
+    const [snapshots, freeBytes] = await Promise.all([this.gather(), dataDiskFreeBytes()]);
+    const { queriesInFlight = 0, queriesRefused = 0, aborted = 0 } = gateway() ?? {};
+    return {
+      diskFreeBytes: Number.isNaN(freeBytes) ? null : freeBytes,
+      gateway: { queriesInFlight, queriesRefused, requestsAborted: aborted, liveConnections: liveConnections() },
+      parts: children().map((child) => operatedPart(child, snapshots)),
+      queues: [...queuesOf('main', mailboxes()), ...snapshots.flatMap((snapshot) => queuesOf(snapshot.thread, snapshot.mailboxes))],
+    };
   }
 
   /** As of the last poll. */
@@ -169,4 +185,29 @@ function rejectedOf(snapshot: IngestThreadSnapshot): number {
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return items.reduce((total, item) => total + of(item), 0);
+}
+
+function operatedPart({ name, state, restarts, lastExit }: ChildStatus, snapshots: readonly ThreadSnapshot[]): OperatedPart {
+  const stats = snapshots.find(({ thread }) => thread === name)?.stats ?? null;
+  return {
+    name,
+    state,
+    restarts,
+    lastExit: lastExit === null ? null : describeExit(lastExit),
+    eventLoopDelayP99Ms: stats?.eventLoopDelayP99Ms ?? null,
+    heapUsedBytes: stats?.heapUsedBytes ?? null,
+    externalBytes: stats?.externalBytes ?? null,
+  };
+}
+
+function queuesOf(thread: string, mailboxes: ThreadSnapshot['mailboxes']): OperatedQueue[] {
+  return Object.entries(mailboxes).map(([queue, { depth, depthMax, handled, failed, refused, wait, handle }]) => ({
+    thread, queue, depth, depthMax, handled, failed, refused,
+    waitMeanMs: meanMs(wait), waitMaxMs: wait.maxMs, handleMeanMs: meanMs(handle), handleMaxMs: handle.maxMs,
+  }));
+}
+
+function meanMs({ sumMs, buckets }: DurationSnapshot): number {
+  const count = buckets.reduce((total, bucket) => total + bucket, 0);
+  return count === 0 ? 0 : sumMs / count;
 }

@@ -22,7 +22,7 @@ import { ClusterGateway } from './cluster-gateway.ts';
 import { ClusterThreads } from './cluster-threads.ts';
 import { openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { DeviceKeyLinks } from './device-key-link.ts';
-import type { EngineConfig } from './engine-config.ts';
+import { engineSettings, type EngineConfig } from './engine-config.ts';
 import { EnergyLink } from './energy-link.ts';
 import { startAccounts, type EngineAccounts } from './engine-accounts.ts';
 import { EngineAlerts } from './engine-alerts.ts';
@@ -216,11 +216,12 @@ class RunningEngine implements Engine {
       billing: () => (this.billing === null ? null : this.billing.isStarted ? this.billingThreads.status()[0] : 'idle'),
       channels: plans.alerts === null ? [] : channelNames(plans.alerts.channels),
       ingestPort: () => this.ports.ingest,
+      settings: engineSettings,
     });
     this.history = config.timescaleUrl === null ? null : new HistoryLink({ deadlineMs: config.queryDeadlineMs }, time);
     this.queries = new EngineQueries(
       { partitionCount: this.partitionCount, shardCount: this.askedCount, latenessMs: config.latenessMs, capacities: config.regionCapacities, deadlineMs: config.queryDeadlineMs },
-      { ask, history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.health.status() },
+      { ask, history: this.history, regions: () => this.region.state, clock: this.clock, status: () => this.health.status(), operations: () => this.health.operations() },
     );
     this.board = new LiveBoard({ regions: () => this.region.state, queries: this.queries, clock: this.clock, latenessMs: config.latenessMs, engine: () => this.health.snapshot() });
     this.alerts = plans.alerts === null ? null : this.makeAlerts(plans.alerts);

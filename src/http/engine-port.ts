@@ -31,6 +31,8 @@ export interface EnginePort {
   anomalies(query: AnomalyQuery): Promise<Page<Anomaly>>;
   deadLetters(query: DeadLetterQuery): Promise<Page<DeadLetter>>;
   engineStatus(): Promise<EngineStatus>;
+  /** Gathered afresh of all threads. */
+  operations(): Promise<OperationsStatus>;
 }
 
 export interface ShardStatus {
@@ -75,6 +77,54 @@ export interface EngineStatus extends EngineSnapshot {
   cluster: ClusterStatus | null;
   /** null: this engine runs without tariffs and bills. */
   billing: BillingStatus | null;
+}
+
+/** What keeps the engine running, for who looks after it. */
+export interface OperationsStatus {
+  version: string;
+  nodeVersion: string;
+  startedAt: number;
+  now: number;
+  /** Resident memory of the process. */
+  rssBytes: number;
+  /** Free on the disk of the data directory; null when it is not known. */
+  diskFreeBytes: number | null;
+  gateway: { queriesInFlight: number; queriesRefused: number; requestsAborted: number; liveConnections: number };
+  /** Threads and actors that are supervised. */
+  parts: OperatedPart[];
+  /** By thread and actor. */
+  queues: OperatedQueue[];
+  sinks: EngineSnapshot['sinks'];
+  settings: { name: string; value: string | null; isSecret: boolean; isSet: boolean }[];
+}
+
+export interface OperatedPart {
+  name: string;
+  state: 'down' | 'starting' | 'up' | 'backing_off' | 'stopping';
+  restarts: number;
+  /** How its last incarnation ended; null: none has. */
+  lastExit: string | null;
+  /** Of threads that answered: how late their event loop came round, and what of memory is theirs. */
+  eventLoopDelayP99Ms: number | null;
+  heapUsedBytes: number | null;
+  externalBytes: number | null;
+}
+
+export interface OperatedQueue {
+  thread: string;
+  queue: string;
+  /** Accepted and not yet answered: now, and at most. */
+  depth: number;
+  depthMax: number;
+  handled: number;
+  failed: number;
+  /** Not accepted because it was full. */
+  refused: number;
+  /** Means, and the longest, since the thread started. */
+  waitMeanMs: number;
+  waitMaxMs: number;
+  handleMeanMs: number;
+  handleMaxMs: number;
 }
 
 /** Tariffs, bills and their thread. */

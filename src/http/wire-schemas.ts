@@ -145,6 +145,8 @@ const alertsStatus = z.strictObject({
   channels: z.array(z.strictObject({ channel: z.string(), state: z.enum(['on', 'off', 'failing']) })),
 });
 
+const sinkStatus = z.strictObject({ sink: z.enum(['timescale', 'kafka']), state: z.enum(['connecting', 'running', 'waiting', 'failed', 'down']), lagMs: z.number().nullable(), setAside: count.nullable(), problem: z.string().nullable() });
+
 export const engineSchema = z
   .strictObject({
     state: z.enum(['starting', 'ready', 'degraded', 'stopping']),
@@ -154,7 +156,7 @@ export const engineSchema = z
     log: z.enum(['lmdb', 'kafka']),
     partitions: count,
     shards: z.array(z.strictObject({ shard: count, state: partState, restarts: count, meters: count.nullable(), journalLagRecords: z.number().nullable(), checkpointAgeMs: z.number().nullable() })),
-    sinks: z.array(z.strictObject({ sink: z.enum(['timescale', 'kafka']), state: z.enum(['connecting', 'running', 'waiting', 'failed', 'down']), lagMs: z.number().nullable(), setAside: count.nullable(), problem: z.string().nullable() })),
+    sinks: z.array(sinkStatus),
     alerts: alertsStatus.nullable(),
     billing: z.strictObject({ state: z.enum([...partState.options, 'idle']), problem: z.string().nullable(), runsUnderWay: count.nullable() }).nullable(),
     cluster: clusterStatus.nullable(),
@@ -166,3 +168,32 @@ export const engineSchema = z
     ingestUrl: z.string(),
   })
   .meta({ id: 'Engine' });
+
+export const operationsSchema = z
+  .strictObject({
+    version: z.string(),
+    nodeVersion: z.string(),
+    startedAt: timeText,
+    now: timeText,
+    uptimeSeconds: count,
+    rssBytes: count,
+    diskFreeBytes: z.number().nullable().describe('On the disk of the data directory; null when it is not known.'),
+    gateway: z.strictObject({ queriesInFlight: count, queriesRefused: count, requestsAborted: count, liveConnections: count }),
+    parts: z.array(
+      z.strictObject({
+        name: z.string(),
+        state: z.enum(['down', 'starting', 'up', 'backing_off', 'stopping']),
+        restarts: count,
+        lastExit: z.string().nullable().describe('How its last incarnation ended; null: none has.'),
+        eventLoopDelayP99Ms: z.number().nullable(),
+        heapUsedBytes: count.nullable(),
+        externalBytes: count.nullable(),
+      }),
+    ).describe('Threads and actors that are supervised.'),
+    queues: z.array(
+      z.strictObject({ thread: z.string(), queue: z.string(), depth: count, depthMax: count, handled: count, failed: count, refused: count, waitMeanMs: z.number(), waitMaxMs: z.number(), handleMeanMs: z.number(), handleMaxMs: z.number() }),
+    ).describe('Since their threads started.'),
+    sinks: z.array(sinkStatus),
+    settings: z.array(z.strictObject({ name: z.string(), value: z.string().nullable().describe('As JSON, durations in milliseconds; null of a secret and of what is not set.'), isSecret: z.boolean(), isSet: z.boolean() })),
+  })
+  .meta({ id: 'Operations' });

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { Anomaly } from '../model/anomaly.ts';
 import type { DeadLetter, MeterState, MeterSummary, Page } from '../model/queries.ts';
-import type { EngineStatus } from './engine-port.ts';
-import type { anomalySchema, deadLetterSchema, engineSchema, meterSchema, meterSummarySchema } from './wire-schemas.ts';
+import type { EngineStatus, OperationsStatus } from './engine-port.ts';
+import type { anomalySchema, deadLetterSchema, engineSchema, meterSchema, meterSummarySchema, operationsSchema } from './wire-schemas.ts';
 
 /** Answers as they go over the wire: inside the engine times are epoch milliseconds, outside ISO 8601 in UTC with milliseconds. */
 
@@ -41,6 +41,11 @@ export function deadLetterShape({ firstId: _firstId, ...letter }: DeadLetter): z
 
 export function engineShape(status: EngineStatus): z.output<typeof engineSchema> {
   return { ...status, startedAt: isoTime(status.startedAt), now: isoTime(status.now) };
+}
+
+export function operationsShape(status: OperationsStatus): z.output<typeof operationsSchema> {
+  const { startedAt, now } = status;
+  return { ...status, startedAt: isoTime(startedAt), now: isoTime(now), uptimeSeconds: Math.max(0, Math.floor((now - startedAt) / 1_000)) };
 }
 
 /** A page with its rows shaped one by one. */

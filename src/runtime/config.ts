@@ -109,6 +109,35 @@ export function describeConfig(schema: z.ZodObject, envPrefix: string): SettingR
   });
 }
 
+/** What a setting is now, for people who look after the engine. */
+export interface ShownSetting {
+  /** Its variable. */
+  name: string;
+  /** As JSON, durations in milliseconds; null of a secret and of what is not set. */
+  value: string | null;
+  isSecret: boolean;
+  isSet: boolean;
+}
+
+/** Settings as they are, in the schema's order, without secrets: those that are named so, and what stands before the @ of an address. */
+export function shownSettings(schema: z.ZodObject, settings: Readonly<Record<string, unknown>>, envPrefix: string): ShownSetting[] {
+  return settingNames(schema, envPrefix).map(({ key, env, isSecret }) => {
+    const value = settings[key] ?? null;
+    const isShown = value !== null && !isSecret;
+    return { name: env, value: isShown ? JSON.stringify(value, (_, part: unknown) => (typeof part === 'string' ? withoutLogin(part) : part)) : null, isSecret, isSet: value !== null };
+  });
+}
+
+/** An address without user and password. */
+function withoutLogin(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  if (url.username === '' && url.password === '') return text;
+  url.username = '';
+  url.password = '';
+  return url.href;
+}
+
 /** The file at `path`, or null when there is none and it was not `required`. Throws OperationalError `invalid_config` when it cannot be read. */
 export function readConfigFile(path: string, required: boolean): ConfigFile | null {
   try {

@@ -67,6 +67,7 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
       ),
       nextCursor: null,
     }),
+    operations: () => Promise.reject(new Error('the dashboard does not ask')),
     deadLetters: async () => ({ data: [], nextCursor: null }),
     engineStatus: async () => ({
       ...grid.snapshot,

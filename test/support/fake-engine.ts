@@ -1,7 +1,7 @@
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { DeadLetter, MeterState, RegionNow, SpanEnergy } from '../../src/model/queries.ts';
 import type { MeterWindow, RegionWindow } from '../../src/model/window.ts';
-import type { EnginePort, EngineStatus } from '../../src/http/engine-port.ts';
+import type { EnginePort, EngineStatus, OperationsStatus } from '../../src/http/engine-port.ts';
 
 /** An engine of one meter and one region that notes what it is asked. Replace its functions to make it fail. */
 
@@ -44,6 +44,15 @@ export const STATUS: EngineStatus = {
     { shard: 0, state: 'up', restarts: 0, meters: 1, journalLagRecords: 5, checkpointAgeMs: 900 },
     { shard: 1, state: 'restarting', restarts: 2, meters: null, journalLagRecords: null, checkpointAgeMs: null },
   ],
+};
+
+export const OPERATIONS: OperationsStatus = {
+  version: '0.1.0', nodeVersion: 'v26.0.0', startedAt: AT - 5_500, now: AT, rssBytes: 2e8, diskFreeBytes: null,
+  gateway: { queriesInFlight: 1, queriesRefused: 0, requestsAborted: 0, liveConnections: 2 },
+  parts: [{ name: 'shard-0', state: 'backing_off', restarts: 3, lastExit: 'crashed: no room', eventLoopDelayP99Ms: null, heapUsedBytes: null, externalBytes: null }],
+  queues: [{ thread: 'main', queue: 'region', depth: 0, depthMax: 3, handled: 9, failed: 0, refused: 0, waitMeanMs: 0.5, waitMaxMs: 2, handleMeanMs: 0.1, handleMaxMs: 1 }],
+  sinks: STATUS.sinks,
+  settings: [{ name: 'SEG_SHARDS', value: '2', isSecret: false, isSet: true }, { name: 'SEG_SMTP_URL', value: null, isSecret: true, isSet: true }],
 };
 
 export interface FakeEngine extends EnginePort {
@@ -96,6 +105,10 @@ export function fakeEngine(): FakeEngine {
     async engineStatus() {
       asked.push(['engineStatus']);
       return STATUS;
+    },
+    async operations() {
+      asked.push(['operations']);
+      return OPERATIONS;
     },
   };
 }

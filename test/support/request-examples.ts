@@ -42,6 +42,7 @@ export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   listAnomalies: OWN,
   listDeadLetters: OWN,
   getEngine: {},
+  getOperations: {},
   listAlerts: OWN,
   listActiveAlerts: OWN,
   getAlertStatistics: {},

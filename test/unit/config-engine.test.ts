@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { areAlertsOn } from '../../src/engine/alert-settings.ts';
 import { planBilling } from '../../src/engine/billing-settings.ts';
-import { DEMO_REGION_CAPACITIES_KW, ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engine/engine-config.ts';
+import { engineSettings, DEMO_REGION_CAPACITIES_KW, ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engine/engine-config.ts';
 import { sinkNames } from '../../src/engine/sink-options.ts';
 import { describeConfig } from '../../src/runtime/config.ts';
 import { removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
@@ -74,6 +74,19 @@ describe('the engine settings', () => {
     expect(faults({ SEG_KAFKA_BROKERS: 'kafka' })).toMatch(/expected brokers such as kafka-1:9092,kafka-2:9092, got/);
     expect(faults({ SEG_KAFKA_BROKERS: 'kafka:9092', SEG_KAFKA_MECHANISM: 'plain', SEG_KAFKA_USERNAME: 'seg' })).toMatch(/a login needs kafkaUsername and kafkaPassword too/);
     expect(faults({ SEG_TIMESCALE_RETENTION1M: '12h' })).toMatch(/from 1d to 365d, or forever/);
+  });
+
+  test('are shown without secrets', () => {
+    const env = { SEG_TIMESCALE_URL: 'postgres://seg:geheim@db/grid', SEG_SMTP_URL: 'smtp://ada:geheim@mail:25', SEG_SMTP_FROM: 'grid@example.org', SEG_LATENESS: '2s', SEG_REGION_CAPACITIES: 'north=5' };
+    const shown = engineSettings(load(env));
+    expect(JSON.stringify(shown)).not.toContain('geheim');
+    const of = (name: string) => shown.find((setting) => setting.name === name);
+    expect(of('SEG_TIMESCALE_URL')).toEqual({ name: 'SEG_TIMESCALE_URL', value: null, isSecret: true, isSet: true });
+    expect(of('SEG_SMTP_URL')).toMatchObject({ value: null, isSecret: true, isSet: true });
+    expect(of('SEG_KAFKA_PASSWORD')).toMatchObject({ value: null, isSecret: true, isSet: false });
+    expect(of('SEG_LATENESS')).toEqual({ name: 'SEG_LATENESS', value: '2000', isSecret: false, isSet: true });
+    expect(of('SEG_REGION_CAPACITIES')!.value).toBe('{"north":5}');
+    expect(of('SEG_PUBLIC_URL')).toEqual({ name: 'SEG_PUBLIC_URL', value: null, isSecret: false, isSet: false });
   });
 
   test('name the systems beside the engine, none by default', () => {

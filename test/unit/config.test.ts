@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { byteSize, choice, decimalNumber, duration, numbersByName, onOffOrAuto, text, wholeNumber, type SettingType } from '../../src/runtime/config-values.ts';
-import { describeConfig, loadConfig, readConfigFile, setting, type ConfigSources } from '../../src/runtime/config.ts';
+import { describeConfig, loadConfig, readConfigFile, setting, type ConfigSources, shownSettings } from '../../src/runtime/config.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { nearestName } from '../../src/runtime/nearest-name.ts';
 
@@ -195,4 +195,19 @@ describe('nearestName', () => {
     expect(nearestName('colour', ['granularity', 'from'])).toBeNull();
     expect(nearestName('x'.repeat(100_000), ['x'])).toBeNull();
   });
+});
+
+test('settings are shown without secrets, and addresses without logins, wherever they stand', () => {
+  const schema = z.object({
+    password: setting(text('a password'), { default: 'none', secret: true, description: 'What.' }),
+    waitMs: setting(duration({ min: '1s', max: '1h' }), { default: '2s', description: 'How long.' }),
+    place: setting(text('an address'), { default: 'none', description: 'Where.' }),
+  });
+  const settings = { password: 'geheim', waitMs: 2_000, place: 'http://ada:geheim@host:80/x' };
+  expect(shownSettings(schema, settings, 'SEG_')).toEqual([
+    { name: 'SEG_PASSWORD', value: null, isSecret: true, isSet: true },
+    { name: 'SEG_WAIT', value: '2000', isSecret: false, isSet: true },
+    { name: 'SEG_PLACE', value: '"http://host/x"', isSecret: false, isSet: true },
+  ]);
+  expect(shownSettings(schema, { ...settings, password: null, place: ['smtp://:geheim@a:1', 'plain'] }, 'SEG_').map(({ value, isSet }) => [value, isSet])).toEqual([[null, false], ['2000', true], ['["smtp://a:1","plain"]', true]]);
 });
