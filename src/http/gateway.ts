@@ -191,4 +191,4 @@ function addAccountApi(routes: GatewayRoutes, accounts: AccountDesk): void {
 }
 
 const API_HINT =
-  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters and /engine, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /tariff-comparisons, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides, /auth, /me, /users, /device-keys and /audit-log; readings are posted to the ingest port.';
+  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters, /engine and /operations, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /tariff-comparisons, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides, /auth, /me, /users, /device-keys and /audit-log; readings are posted to the ingest port.';
