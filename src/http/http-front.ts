@@ -9,6 +9,7 @@ import { Exchange } from './exchange.ts';
 import type { ExchangeOwner, HeaderFields } from './exchange.ts';
 import type { GatewayPolicy } from './gateway-policy.ts';
 import type { Problem } from './problem-details.ts';
+import { framingFault } from './request-framing.ts';
 
 /**
  * What every HTTP server of the engine shares: routes with 404 and 405, errors as problems, listening with a clear error when
@@ -101,7 +102,9 @@ export class HttpFront implements ExchangeOwner {
     app.options(path, this.handle('OPTIONS', (exchange, head) => exchange.empty(204, [['allow', allow], ...(this.options.policy?.preflight(head, allow) ?? [])])));
     app.any(path, (res, head) => {
       const method = head.getCaseSensitiveMethod();
-      this.open(method, res, head).problem(
+      const exchange = this.open(method, res, head);
+      if (refuseFraming(exchange, head)) return;
+      exchange.problem(
         { status: 405, code: 'method_not_allowed', detail: `${quoted(method)} is not possible on ${quoted(head.getUrl())}; use one of ${allow}.` },
         [['allow', allow]],
       );
@@ -112,7 +115,9 @@ export class HttpFront implements ExchangeOwner {
   routeRest(hint: string): void {
     this.app.any('/*', (res, head) => {
       const path = head.getUrl();
-      this.open(head.getCaseSensitiveMethod(), res, head).problem({ status: 404, code: 'not_found', detail: `There is nothing at ${quoted(path)}. ${hint}` });
+      const exchange = this.open(head.getCaseSensitiveMethod(), res, head);
+      if (refuseFraming(exchange, head)) return;
+      exchange.problem({ status: 404, code: 'not_found', detail: `There is nothing at ${quoted(path)}. ${hint}` });
     });
   }
 
@@ -120,6 +125,7 @@ export class HttpFront implements ExchangeOwner {
   handle(method: string, run: ExchangeHandler, path?: string): (res: HttpResponse, head: HttpRequest) => void {
     return (res, head) => {
       const exchange = this.open(method, res, head);
+      if (refuseFraming(exchange, head)) return;
       if (this.tracing !== null && path !== undefined) exchange.trace = beginTrace(this.tracing, method, path, head.getHeader('traceparent'));
       const refusal = this.closing ? SHUTTING_DOWN : (this.options.policy?.receive(exchange, head) ?? null);
       if (refusal !== null) {
@@ -213,6 +219,16 @@ export class HttpFront implements ExchangeOwner {
   private pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.modules.timers.after(delayMs, resolve));
   }
+}
+
+/** True where the head was refused, and with it whatever else comes on its connection. */
+function refuseFraming(exchange: Exchange, head: HttpRequest): boolean {
+  const fault = framingFault(head);
+  if (fault === null) return false;
+  exchange.closeAfter = true;
+  // uWebSockets would read on in a packet that is answered at once; while an answer is awaited it cuts off whoever sends a further request.
+  setImmediate(() => exchange.problem(fault));
+  return true;
 }
 
 function beginTrace(tracing: Tracing, method: string, path: string, traceparent: string): Span | null {

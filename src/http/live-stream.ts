@@ -59,6 +59,10 @@ const IDLE_SECONDS = 60;
 /** Of randomInt; a channel has as many numbers ahead of it as JavaScript can count. */
 const FIRST_SEQ_MAX = 2 ** 47;
 
+/** RFC 6455, 4.4: the only one there is. */
+const WEBSOCKET_VERSION = '13';
+const OTHER_VERSION: Refusal = { status: 426, code: 'websocket_version', detail: 'the live stream speaks version 13 of WebSocket' };
+
 /** A socket's own; it is there before its reader. */
 interface SocketData {
   principal: Principal;
@@ -141,6 +145,10 @@ class LiveServer implements LiveStream, LiveDoor {
     const key = req.getHeader('sec-websocket-key');
     const protocol = req.getHeader('sec-websocket-protocol');
     const extensions = req.getHeader('sec-websocket-extensions');
+    if (req.getHeader('sec-websocket-version') !== WEBSOCKET_VERSION) {
+      this.refuse(res, OTHER_VERSION);
+      return;
+    }
     this.admit(res, applicationOf(req), (principal) => res.upgrade<SocketData>({ principal, reader: null }, key, protocol, extensions, context));
   }
 
@@ -197,6 +205,7 @@ class LiveServer implements LiveStream, LiveDoor {
     res.cork(() => {
       res.writeStatus(statusLine(problem.status)).writeHeader('content-type', PROBLEM_CONTENT_TYPE).writeHeader('cache-control', 'no-store');
       if (problem.retryAfterSeconds !== undefined) res.writeHeader('retry-after', String(problem.retryAfterSeconds));
+      if (problem.status === OTHER_VERSION.status) res.writeHeader('sec-websocket-version', WEBSOCKET_VERSION);
       if (challenge !== undefined) res.writeHeader('www-authenticate', challenge);
       res.end(problemDocument(problem, randomUUID()));
     });
