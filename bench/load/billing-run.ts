@@ -95,7 +95,7 @@ async function oneRun(agreements: number): Promise<OneRun> {
   const clock = { now: () => NOW_MS, monotonic: () => performance.now() };
   const actor = new TariffsActor(
     { outbox: { consumers: [], generation: 'bench' }, corrections: { correctionHorizonMs: 40 * 86_400_000, correctionEveryMs: 3_600_000 } },
-    { store, clock, timers: systemTimers, log: nullLog, energy: new EvenEnergy(agreements), prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: () => {}, onFailure: (error) => (failure = error) },
+    { store, clock, timers: systemTimers, nextTurn: setImmediate, log: nullLog, energy: new EvenEnergy(agreements), prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: () => {}, onFailure: (error) => (failure = error) },
   );
   try {
     await actor.start();

@@ -32,7 +32,7 @@ energy.connect(new Requester(portTransport(port), { name: 'main', creditsMax: EN
 const actor = new TariffsActor(
   { outbox: { consumers: [], generation: 'bench' }, corrections: { correctionHorizonMs: 40 * 86_400_000, correctionEveryMs: 3_600_000 } },
   {
-    ...{ store, clock: systemClock, timers: systemTimers, log: nullLog, energy, prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: () => {} },
+    ...{ store, clock: systemClock, timers: systemTimers, nextTurn: setImmediate, log: nullLog, energy, prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: () => {} },
     onFailure: (error) => {
       throw error;
     },

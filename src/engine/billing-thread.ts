@@ -46,7 +46,7 @@ runThread(async (context) => {
   const { store, generation } = await openBillingStore(options.directory);
   const tariffs = new TariffsActor(
     { outbox: { consumers: options.consumers, generation }, corrections: { correctionHorizonMs: options.correctionHorizonMs + CORRECTION_ROOM_MS, correctionEveryMs: options.correctionEveryMs } },
-    { store, clock, timers, log, energy, prices: new PriceBook(options.priceRules, store), onEvents: tellEvents, onFailure },
+    { store, clock, timers, nextTurn: setImmediate, log, energy, prices: new PriceBook(options.priceRules, store), onEvents: tellEvents, onFailure },
   );
 
   context.onPort((purpose, port) => {

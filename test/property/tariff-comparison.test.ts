@@ -51,8 +51,8 @@ const anyCase = fc.record({
   months: fc.constantFrom(['2026-05', '2026-05'], ['2026-06', '2026-06'], ['2026-05', '2026-06']),
   of: fc.constantFrom<'agreements' | 'region' | 'meters'>('agreements', 'region', 'meters'),
   pieceMeters: fc.constantFrom(1, 1, 2, 4),
-  /** Passes of time before each. */
-  crashes: fc.array(fc.tuple(fc.integer({ min: 2, max: 10 }), fc.constantFrom<'lost' | 'kept'>('lost', 'kept')), { maxLength: 2 }),
+  /** Passes of time before each, and how long a commit takes until then. */
+  crashes: fc.array(fc.tuple(fc.integer({ min: 2, max: 10 }), fc.constantFrom<'lost' | 'kept'>('lost', 'kept'), fc.constantFrom(0, 1, 3)), { maxLength: 2 }),
   away: fc.constantFrom(0, 0, 0, 1, 2),
 });
 
@@ -98,8 +98,10 @@ test('gives each customer what asking for their months by themselves gives, what
       let last = Promise.resolve();
       world.fleet.wait = () => (last = last.then(() => new Promise((resolve) => void world.time.after(1, resolve))));
       const { id } = await world.settled(world.ask({ kind: 'startComparison', comparison: { tariffs: tariffs.map((tariffId) => ({ id: tariffId, version: null })), fromMonth, toMonth, of: scope }, by: 'Ada' }));
-      for (const [passes, underWay] of crashes) {
+      for (const [passes, underWay, commitMs] of crashes) {
+        if (commitMs > 0) world.takeCommit = () => new Promise((resolve) => void world.time.after(commitMs, resolve));
         for (let i = 0; i < passes; i++) await world.pass(1);
+        world.takeCommit = async () => {};
         await world.restart(underWay);
         const { state, done } = await world.settled(world.ask({ kind: 'comparison', id }));
         if (state === 'running' && done > 0) crashesInTheMiddle++;

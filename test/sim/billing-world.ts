@@ -259,7 +259,7 @@ class BillingWorld {
     const actor = new TariffsActor(
       { outbox: { consumers: [CONSUMER], generation: `g${this.epoch}` }, corrections: { correctionHorizonMs: HORIZON_MS, correctionEveryMs: CORRECTION_EVERY_MS, pieceMeters: this.plan.options.pieceMeters, pieceInvoices: 3 } },
       {
-        ...{ store, clock, timers, log: nullLog, energy: this.energyFor(thread), prices: new PriceBook(DEFAULT_PRICE_RULES, store) },
+        ...{ store, clock, timers, nextTurn: (run: () => void) => void timers.after(0, run), log: nullLog, energy: this.energyFor(thread), prices: new PriceBook(DEFAULT_PRICE_RULES, store) },
         onEvents: whileAlive((events: BillingEvent[]) => {
           for (const event of events) this.oracle.told(event);
         }),

@@ -44,15 +44,17 @@ export class TariffsWorld {
   consumers: string[] = [];
   /** Of comparisons; undefined: as many as there are. */
   pieceMeters: number | undefined = undefined;
+  /** Resolves when the disk has taken a commit. */
+  takeCommit: () => Promise<void> = async () => {};
   /** The wall clock has jumped by so much. */
   private jumpedMs = 0;
 
   private constructor(startMs: number, options: MemoryStoreOptions) {
     this.time = new VirtualTime(startMs);
-    this.store = new MemoryStore(options);
+    this.store = new MemoryStore({ takeCommit: () => this.takeCommit(), ...options });
   }
 
-  static async start(startMs = Date.parse('2026-08-02T00:00:00Z'), options: MemoryStoreOptions = { takeCommit: async () => {} }): Promise<TariffsWorld> {
+  static async start(startMs = Date.parse('2026-08-02T00:00:00Z'), options: MemoryStoreOptions = {}): Promise<TariffsWorld> {
     const world = new TariffsWorld(startMs, options);
     await world.open();
     return world;
@@ -150,7 +152,7 @@ export class TariffsWorld {
     const { store, time, fleet } = this;
     return new TariffsActor(
       { outbox: { consumers: this.consumers, generation: 'g' }, corrections: { correctionHorizonMs: HORIZON_MS, correctionEveryMs: CORRECTION_EVERY_MS }, comparisons: { pieceMeters: this.pieceMeters } },
-      { store, clock: { now: () => this.now(), monotonic: () => time.monotonic() }, timers: time, log: nullLog, energy: fleet, prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: (events) => this.events.push(...events), onFailure: (error) => this.failures.push(error) },
+      { store, clock: { now: () => this.now(), monotonic: () => time.monotonic() }, timers: time, nextTurn: (run) => void time.after(0, run), log: nullLog, energy: fleet, prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: (events) => this.events.push(...events), onFailure: (error) => this.failures.push(error) },
     );
   }
 }

@@ -22,6 +22,20 @@ async function july(meters: number, pieceMeters?: number): Promise<TariffsWorld>
   return world;
 }
 
+/** Bills that are worked out before others have the thread. */
+const BILLS_PER_TURN = 256;
+
+/** How often others have been given the thread from now on. */
+function countWaysGiven({ time }: TariffsWorld): () => number {
+  let given = 0;
+  const after = time.after.bind(time);
+  time.after = (ms, fn) => {
+    if (ms === 0) given++;
+    return after(ms, fn);
+  };
+  return () => given;
+}
+
 describe('a comparison', () => {
   test('says what all would pay, for whom which is the best, and what that saves', async () => {
     const world = await july(3);
@@ -106,6 +120,29 @@ describe('a comparison', () => {
     const { id } = await world.settled(world.ask({ kind: 'startComparison', comparison: EVERYBODY, by: 'Ada' }));
     expect(await world.settled(world.ask({ kind: 'comparison', id }))).toMatchObject({ state: 'paused', done: 0 });
     expect(await world.compared(id)).toMatchObject({ state: 'done', done: 3, tariffs: [{ total: '87.05' }, {}] });
+  });
+
+  test('rates a piece while the one before is written, and no further', async () => {
+    const world = await july(0, BILLS_PER_TURN);
+    for (let i = 0; i < 3 * BILLS_PER_TURN; i++) {
+      world.fleet.add(`m${i}`);
+      await world.makeAgreement(agreementOf(`m${i}`));
+    }
+    const waysGiven = countWaysGiven(world);
+    const writes: (() => void)[] = [];
+    const { id } = await world.ask({ kind: 'startComparison', comparison: EVERYBODY, by: 'Ada' });
+    world.takeCommit = () => new Promise((resolve) => writes.push(resolve));
+    for (const rated of [2, 3]) {
+      for (let i = 0; i < 10; i++) await world.pass(0);
+      // Two bills for each customer, a turn for half of a piece: all of it but its commit is done.
+      expect([waysGiven(), writes.length]).toEqual([2 * rated, 1]);
+      writes.shift()!();
+    }
+    for (let i = 0; i < 10; i++) await world.pass(0);
+    writes.shift()!();
+    world.takeCommit = async () => {};
+    expect(await world.compared(id)).toMatchObject({ state: 'done', done: 3 * BILLS_PER_TURN });
+    expect((await world.comparedCustomers(id)).map(({ meterId }) => meterId)).toEqual(Array.from({ length: 3 * BILLS_PER_TURN }, (_, i) => `m${i}`));
   });
 
   test('leaves turns to others: no turn has more than some of its meters, and no stretch of thought more than some bills', async () => {

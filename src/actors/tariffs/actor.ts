@@ -30,6 +30,8 @@ export interface TariffsModules {
   store: Store;
   clock: Clock;
   timers: Timers;
+  /** Calls back in a later turn of the event loop, after its timers and ports had theirs: setImmediate. */
+  nextTurn(run: () => void): void;
   log: Log;
   energy: EnergySource;
   /** On the same store. */
@@ -165,7 +167,7 @@ export class TariffsActor {
   }
 
   private desk(): BillingDesk {
-    const { energy, log, timers } = this.modules;
+    const { energy, log, timers, nextTurn } = this.modules;
     const isEnded = (): boolean => !this.turns.isRunning;
     return {
       turn: (apply) => this.turns.take('own', (nowMs) => apply(this.state, nowMs)),
@@ -179,6 +181,12 @@ export class TariffsActor {
             if (!isEnded()) resolve();
           });
           this.pauses.add(pause);
+        }),
+      giveWay: () =>
+        new Promise<void>((resolve) => {
+          nextTurn(() => {
+            if (!isEnded()) resolve();
+          });
         }),
       get isEnded() {
         return isEnded();

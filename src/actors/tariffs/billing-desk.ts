@@ -11,7 +11,9 @@ export interface BillingDesk {
   turn<T>(apply: (state: TariffsState, nowMs: number) => T): Promise<T>;
   energy: EnergySource;
   log: Log;
-  /** Lets others have the thread, or waits. Never resolves once the supervisor has ended. */
+  /** Waits. Never resolves once the supervisor has ended. */
   pause(ms: number): Promise<void>;
+  /** Lets others have the thread, and goes on at once where nobody waits. Never resolves once the supervisor has ended. */
+  giveWay(): Promise<void>;
   readonly isEnded: boolean;
 }

@@ -181,7 +181,7 @@ export class BillingRuns {
         if (rated !== null) bills.push({ ordered, ready: one, rated });
         else faults.push({ agreementId: ordered.agreement.id, code: 'not_rated', message: `the bill of ${ordered.agreement.meterId} could not be worked out` });
       }
-      if (i % BILLS_PER_TURN === BILLS_PER_TURN - 1) await this.desk.pause(0);
+      if (i % BILLS_PER_TURN === BILLS_PER_TURN - 1) await this.desk.giveWay();
     }
     return bills;
   }

@@ -18,7 +18,7 @@ import type { TariffStretch } from './tariff-book.ts';
 
 /**
  * Comparisons of tariffs over many customers, one at a time. One goes over the meters in the order in which their energy lies on disk, a piece at a time; the rows of a piece, the sums and how far it is are one commit,
- * so it goes on after a crash where that was. While a piece is rated, which others have the thread in between of, the shards are at the next ones.
+ * so it goes on after a crash where that was. While a piece is rated, which others have the thread in between of, the shards are at the next ones, and the disk has the one before.
  */
 
 /** Pieces that are gathered while one is rated. */
@@ -215,11 +215,17 @@ export class ComparisonRuns {
       return piece;
     };
     const ahead = Array.from({ length: PIECES_AHEAD }, begin);
+    // Where a piece goes wrong this is left alone: what is done then comes in a later turn.
+    let added = Promise.resolve(true);
     for (let piece = await ahead.shift()!; piece !== null; piece = await ahead.shift()!) {
       ahead.push(begin());
       const rated = await this.rate(job, piece);
-      if (rated === null || !(await this.add(job, piece, rated))) return;
+      // One commit at a time: pieces that wait for the disk are memory, and after the last one or a cancelling none is added.
+      if (!(await added) || rated === null) return;
+      added = this.add(job, piece, rated);
+      added.catch(() => {});
     }
+    await added;
   }
 
   private async gather(job: Job, { meters, unknown, next }: MeterPage): Promise<Piece> {
@@ -288,7 +294,7 @@ export class ComparisonRuns {
       bills += scheme.bills;
       if (bills < BILLS_PER_TURN) continue;
       bills = 0;
-      await this.desk.pause(0);
+      await this.desk.giveWay();
       if (this.cancelled === job.comparison.id) return null;
     }
     return rated;

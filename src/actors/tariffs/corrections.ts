@@ -70,7 +70,7 @@ export class Corrections {
         const last: string | null = await this.piece(after, peaks);
         if (last === null) break;
         after = last;
-        await this.desk.pause(0);
+        await this.desk.giveWay();
       }
     }
   }
@@ -117,7 +117,7 @@ export class Corrections {
       if (look.ordered !== null && (one === null || one.fingerprint === look.watched.seen)) continue;
       const rated = one === null ? null : billOf(one);
       findings.push({ ...look, ready: one, rated: rated === null || isSame(look, rated) ? null : rated });
-      if (rated !== null) await this.desk.pause(0);
+      if (rated !== null) await this.desk.giveWay();
     }
     this.counts.compared += looks.length;
     if (findings.length > 0) await this.settle(findings);

@@ -155,7 +155,7 @@ export class Costs {
         rated.push(bill);
       }
       bills.push(rated);
-      await this.desk.pause(0);
+      await this.desk.giveWay();
     }
     return bills;
   }
