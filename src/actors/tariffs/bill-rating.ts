@@ -5,7 +5,7 @@ import { dayAfter } from './rating/billing-days.ts';
 import { settleCredit } from './rating/credit-settlement.ts';
 import { highestDemand, isDemand, measuredDemand, ratchetsOf, type MonthDemand } from './rating/demand-charges.ts';
 import { amountText, priceText, quantityText, sumOf, type RatedLine } from './rating/rated-line.ts';
-import { rateStretch, stretchState, yearMinimumsCarried, type RatedStretch, type RatedTariff, type StretchInput } from './rating/stretch-rating.ts';
+import { rateStretch, stretchState, yearMinimumsCarried, type RatedStretch, type RatedTariff, type StretchInput, type StretchState } from './rating/stretch-rating.ts';
 import type { TariffPlan } from './tariff-plan.ts';
 
 export type { MonthDemand, RatedTariff, StretchInput };
@@ -63,16 +63,18 @@ export function demandOf({ document }: Pick<RatedTariff, 'document'>, plan: Tari
   return { month: plan.from.slice(0, 7), microKw: measuredDemand(document, plan, determinants) };
 }
 
-/** What a bill comes to, and what it leaves over, without its being written. Throws RangeError where stretches do not make a bill. */
-export function billTotal(input: Pick<BillInput, 'stretches' | 'carried' | 'isLast'>): { total: Amount; carried: CarriedOver } {
-  const { ofStretches, ofBill, carried } = rateBill(input);
-  return { total: sumOf(ofStretches) + sumOf(ofBill), carried };
+/** What a bill comes to, without its being written; `carried` writes what it leaves over, where another one follows. Throws RangeError where stretches do not make a bill. */
+export function billTotal(input: Pick<BillInput, 'stretches' | 'carried' | 'isLast'>): { total: Amount; carried(): CarriedOver } {
+  const rated = rateBill(input);
+  return { total: rated.sumOfStretches + sumOf(rated.ofBill), carried: () => carriedOf(rated) };
 }
 
 /** Throws RangeError where stretches do not make a bill. */
 export function makeBill({ agreementId, meterId, region, ...input }: BillInput): RatedBill {
   const { stretches } = input;
-  const { rated, ofStretches, ofBill, carried } = rateBill(input);
+  const ofInput = rateBill(input);
+  const { rated, ofStretches, sumOfStretches, ofBill } = ofInput;
+  const carried = carriedOf(ofInput);
   const { tariff: lastTariff, plan: lastPlan } = stretches[stretches.length - 1];
   const { document } = lastTariff;
   const from = stretches[0].plan.from;
@@ -81,7 +83,7 @@ export function makeBill({ agreementId, meterId, region, ...input }: BillInput):
   rated.forEach((stretch, index) => stretch.lines.forEach((line) => lines.push(invoiceLine(lines.length + 1, line, stretches[index].tariff, stretch.days))));
   ofBill.forEach((line) => lines.push(invoiceLine(lines.length + 1, line, lastTariff, { from, to })));
   const tax = sumOf(ofStretches.filter(({ kind }) => kind === 'tax'));
-  const total = sumOf(ofStretches) + sumOf(ofBill);
+  const total = sumOfStretches + sumOf(ofBill);
   const digits = Math.max(...stretches.map(({ tariff }) => tariff.document.rounding.digits));
   return {
     bill: {
@@ -110,10 +112,13 @@ export function makeBill({ agreementId, meterId, region, ...input }: BillInput):
 interface RatedLines {
   rated: RatedStretch[];
   /** Of all stretches, in order. */
-  ofStretches: RatedLine[];
+  ofStretches: readonly RatedLine[];
+  sumOfStretches: Amount;
   /** Of the bill as a whole. */
   ofBill: RatedLine[];
-  carried: CarriedOver;
+  /** As the last stretch leaves it. */
+  state: StretchState;
+  creditCarried: Amount;
 }
 
 function rateBill({ stretches, carried, isLast }: Pick<BillInput, 'stretches' | 'carried' | 'isLast'>): RatedLines {
@@ -121,15 +126,26 @@ function rateBill({ stretches, carried, isLast }: Pick<BillInput, 'stretches' | 
   const state = stretchState(carried);
   const rated = stretches.map((stretch, index) => rateStretch(stretch, state, isLast && index === stretches.length - 1));
   const { document } = stretches[stretches.length - 1].tariff;
-  const ofStretches = rated.flatMap(({ lines }) => lines);
-  const earned = -sumOf(rated.flatMap(({ lines }, index) => (stretches[index].tariff.document.metering.creditPays === 'bill' ? lines.filter(({ kind }) => kind === 'export') : [])));
-  const credit = settleCredit(document, ofStretches, earned, state.money, isLast ? 'agreement' : rated[rated.length - 1].endsYear ? 'year' : null);
-  const ofBill = [...credit.lines, ...roundingLine(document.rounding.totalStep, sumOf(ofStretches) + sumOf(credit.lines))];
+  const ofStretches = rated.length === 1 ? rated[0].lines : rated.flatMap(({ lines }) => lines);
+  const sumOfStretches = sumOf(ofStretches);
+  const credit = settleCredit(document, sumOfStretches, earnedBy(rated, stretches), state.money, isLast ? 'agreement' : rated[rated.length - 1].endsYear ? 'year' : null);
+  const ofBill = [...credit.lines, ...roundingLine(document.rounding.totalStep, sumOfStretches + sumOf(credit.lines))];
+  return { rated, ofStretches, sumOfStretches, ofBill, state, creditCarried: credit.carried };
+}
+
+/** What stretches exported whose credits pay for the whole bill. */
+function earnedBy(rated: readonly RatedStretch[], stretches: readonly StretchInput[]): Amount {
+  let earned = 0n;
+  rated.forEach(({ lines }, index) => {
+    if (stretches[index].tariff.document.metering.creditPays !== 'bill') return;
+    for (const { kind, amount } of lines) if (kind === 'export') earned -= amount;
+  });
+  return earned;
+}
+
+function carriedOf({ state, creditCarried }: RatedLines): CarriedOver {
   const surplusKwh = state.credits.surplusAsCarried();
-  return {
-    ...{ rated, ofStretches, ofBill },
-    carried: { creditKwh: state.credits.asCarried(), ...(surplusKwh === undefined ? {} : { surplusKwh }), creditAmount: amountText(credit.carried, 0), yearMinimums: yearMinimumsCarried(state) },
-  };
+  return { creditKwh: state.credits.asCarried(), ...(surplusKwh === undefined ? {} : { surplusKwh }), creditAmount: amountText(creditCarried, 0), yearMinimums: yearMinimumsCarried(state) };
 }
 
 function checkStretches(stretches: readonly StretchInput[]): void {

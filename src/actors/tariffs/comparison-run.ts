@@ -215,7 +215,7 @@ export class ComparisonRuns {
       return piece;
     };
     const ahead = Array.from({ length: PIECES_AHEAD }, begin);
-    // Where a piece goes wrong this is left alone: what is done then comes in a later turn.
+    // After the last one, and where a piece goes wrong, this is left alone: what is done then comes in a later turn.
     let added = Promise.resolve(true);
     for (let piece = await ahead.shift()!; piece !== null; piece = await ahead.shift()!) {
       ahead.push(begin());
@@ -225,7 +225,6 @@ export class ComparisonRuns {
       added = this.add(job, piece, rated);
       added.catch(() => {});
     }
-    await added;
   }
 
   private async gather(job: Job, { meters, unknown, next }: MeterPage): Promise<Piece> {

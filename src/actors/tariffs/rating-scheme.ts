@@ -52,10 +52,10 @@ export class RatingScheme {
     return this.series.map((months) => {
       let carried = NOTHING_CARRIED;
       let sum = 0n;
-      for (const month of months) {
+      for (const [i, month] of months.entries()) {
         const bill = billTotal({ stretches: month.map((stretch) => inputOf(stretch, found)), carried, isLast: false });
         sum += bill.total;
-        carried = bill.carried;
+        if (i + 1 < months.length) carried = bill.carried();
       }
       return sum;
     });

@@ -68,15 +68,15 @@ export function payOut({ metering, rounding: rule }: TariffDocument, account: Mo
 }
 
 /**
- * Of a bill as a whole: `lines` are those of all stretches, `earned` is what those of them exported whose credits pay for the whole bill. A tariff that carries over makes no bill below zero: what is too much is
+ * Of a bill as a whole: `sum` is what the lines of all stretches come to, `earned` is what those of them exported whose credits pay for the whole bill. A tariff that carries over makes no bill below zero: what is too much is
  * kept. At the end of the tariff's year or of the agreement (`ends`) everything is paid, and the bill may be below zero; or, if the tariff says so, what a year leaves lapses.
  */
-export function settleCredit({ metering, rounding: rule }: TariffDocument, lines: readonly RatedLine[], earned: Amount, account: MoneyAccount, ends: CreditEnd): SettledCredit {
+export function settleCredit({ metering, rounding: rule }: TariffDocument, sum: Amount, earned: Amount, account: MoneyAccount, ends: CreditEnd): SettledCredit {
   const paysBill = metering.creditPays === 'bill';
   const pays = ends === 'agreement' || (ends === 'year' && metering.yearEndCredit === 'paid');
   const owed = account.spendable + account.waiting;
   const held = paysBill && metering.carryOver && metering.creditFrom === 'nextBill' && !pays && earned > 0n ? earned : 0n;
-  const toPay = sumOf(lines) + held;
+  const toPay = sum + held;
   const used = !paysBill ? 0n : pays ? owed : least(account.spendable, positive(toPay));
   const surplus = metering.carryOver && !pays ? positive(used - toPay) : 0n;
   const isLost = lapses(metering, ends);

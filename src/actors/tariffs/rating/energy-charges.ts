@@ -48,16 +48,17 @@ export function leftOverLines(document: TariffDocument, charge: ChargeOf<'energy
 }
 
 function tierLines(document: TariffDocument, charge: ChargeOf<'energy' | 'export'>, { period, tiers }: EnergyRate, parts: readonly bigint[], sign: bigint, rounding: LineRounding): RatedLine[] {
+  const title = periodTitle(document, charge.schedule, period);
+  const named = title === null ? charge.name : `${charge.name}, ${title}`;
   const lines: RatedLine[] = [];
   parts.forEach((microKwh, index) => {
     if (microKwh === 0n) return;
     const tier = tiers.length > 1 ? index + 1 : null;
-    const text = [charge.name, periodTitle(document, charge.schedule, period), tier === null ? null : `tier ${tier}`].filter((part) => part !== null).join(', ');
     lines.push(
       rounding.line({
         kind: sign < 0n ? 'export' : 'energy',
         charge: charge.name,
-        text,
+        text: tier === null ? named : `${named}, tier ${tier}`,
         period,
         tier,
         quantity: microKwh,

@@ -25,6 +25,9 @@ export interface RatedLine {
   amount: Amount;
 }
 
+/** By decimal places that lines are rounded to: raising to a power takes as long as a line. */
+const STEPS = Array.from({ length: AMOUNT_DIGITS + 1 }, (_, digits) => 10n ** BigInt(AMOUNT_DIGITS - digits));
+
 type LineOf = Omit<RatedLine, 'amount' | 'period' | 'tier'> & Partial<Pick<RatedLine, 'period' | 'tier'>>;
 
 /** Rounds each line as the tariff says. */
@@ -33,7 +36,7 @@ export class LineRounding {
   readonly #mode: TariffDocument['rounding']['mode'];
 
   constructor({ digits, mode }: Pick<TariffDocument['rounding'], 'digits' | 'mode'>) {
-    this.#step = 10n ** BigInt(AMOUNT_DIGITS - digits);
+    this.#step = STEPS[digits];
     this.#mode = mode;
   }
 

@@ -54,7 +54,7 @@ const YEAR_END_MONTH = 12;
  * the document, each of what comes before it; taxes, and at last credits that are paid out. `state` is taken on to the next stretch; `isLast`: there is none, of this bill nor of another.
  */
 export function rateStretch({ tariff: { document }, plan, determinants, pastDemand }: StretchInput, state: StretchState, isLast: boolean): RatedStretch {
-  const days = billingDays(plan.from, plan.to);
+  const days = daysOf(plan);
   const rounding = new LineRounding(document.rounding);
   const endsYear = days.endsMonth && days.monthNumber === document.metering.yearEndMonth;
   const terms: TierTerms = { days, demandMicroKw: tierDemand(document, plan, determinants, days, pastDemand) };
@@ -95,9 +95,26 @@ export function rateStretch({ tariff: { document }, plan, determinants, pastDema
   return { days, lines, endsYear };
 }
 
+/** What is the same for all who have a tariff is worked out once: a run rates a million of them. */
+const daysOfPlans = new WeakMap<TariffPlan, BillingDays>();
+const schedulesOfDocuments = new WeakMap<TariffDocument, readonly string[]>();
+
+function daysOf(plan: TariffPlan): BillingDays {
+  let days = daysOfPlans.get(plan);
+  if (days === undefined) daysOfPlans.set(plan, (days = billingDays(plan.from, plan.to)));
+  return days;
+}
+
+/** Those that energy is charged by, in the order of the charges. */
+function chargedSchedules(document: TariffDocument): readonly string[] {
+  let schedules = schedulesOfDocuments.get(document);
+  if (schedules === undefined) schedulesOfDocuments.set(document, (schedules = [...new Set(document.charges.flatMap((charge) => (charge.kind === 'energy' ? [charge.schedule] : [])))]));
+  return schedules;
+}
+
 /** What the periods of each schedule have to be charged for, worked out once for all charges that use it. */
 class EnergyOfStretch {
-  readonly schedules: string[];
+  readonly schedules: readonly string[];
   /** Of the tariff's first energy charge, or all that was imported where it has none. */
   readonly chargedTotal: bigint;
   readonly #document: TariffDocument;
@@ -111,7 +128,7 @@ class EnergyOfStretch {
     this.#plan = plan;
     this.#determinants = determinants;
     this.#credits = credits;
-    this.schedules = [...new Set(document.charges.flatMap((charge) => (charge.kind === 'energy' ? [charge.schedule] : [])))];
+    this.schedules = chargedSchedules(document);
     this.chargedTotal = this.schedules.length > 0 ? totalOf(this.of(this.schedules[0]).charged) : BigInt(determinants.importMicroKwh.reduce((sum, microKwh) => sum + microKwh, 0));
   }
 
