@@ -47,6 +47,8 @@ describe('a table of device keys', () => {
     table.learn({ whole: null, changes: [{ rows: [], removed: [a.row.hash] }] });
     time.advance(10);
     expect([table.faultOf(a), table.faultOf(b)]).toEqual(['unknown', 'expired']);
+    // Nothing of a key that counts no more stays in memory.
+    expect((table as unknown as { hashOfKey: Map<string, string> }).hashOfKey.size).toBe(0);
     expect([table.use('segk_a'), table.use('segk_b')]).toEqual(['unknown', 'expired']);
   });
 
