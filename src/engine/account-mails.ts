@@ -51,7 +51,7 @@ class ChannelMails implements AccountMails {
 
   /** After `#`: browsers keep that to themselves, so the token is in no log of a server and in no Referer. */
   private link(page: 'verify' | 'reset', token: string): string {
-    return this.publicUrl === null ? `Code: ${token}` : `${this.publicUrl}/#/${page}/${token}`;
+    return this.publicUrl === null ? `Code: ${token}` : `${this.publicUrl}/#${page}/${token}`;
   }
 
   private send(email: string, subject: string, text: string): void {

@@ -18,6 +18,8 @@ interface Reply {
 }
 
 const PASSWORD = 'three green kettles';
+/** A dozen commands, each a process of its own. */
+const COMMANDS_TIMEOUT_MS = 120_000;
 const SETTINGS = { AUTH: 'on', SHARDS: '1' };
 
 let engine: EngineProcess;
@@ -43,13 +45,18 @@ async function addUser(email: string, given: object): Promise<{ id: string; acce
   return { id: made.body.user.id, accessToken: body.accessToken, refreshToken: body.refreshToken };
 }
 
+/** A meter in the north and one in the south; gives the answer's status. */
+async function sendReadings(key: string | null): Promise<number> {
+  const readings = ['north', 'south'].map((region, at) => ({ meterId: `m-${at}`, region, timestamp: Date.now() - 1_000, powerKw: 1 }));
+  const headers = { 'content-type': 'application/json', ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
+  return (await fetch(`${engine.ingestUrl()}/ingest`, { method: 'POST', headers, body: JSON.stringify(readings) })).status;
+}
+
 const firstPassword = (): string => /password {2}(\S+)/.exec(engine.stderr)![1];
 
 beforeAll(async () => {
   dataDir = temporaryDirectory();
   engine = await EngineProcess.start({ dataDir, settings: SETTINGS });
-  const readings = ['north', 'south'].map((region, at) => ({ meterId: `m-${at}`, region, timestamp: Date.now() - 1_000, powerKw: 1 }));
-  await fetch(`${engine.ingestUrl()}/ingest`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(readings) });
 });
 
 afterAll(async () => {
@@ -69,6 +76,8 @@ describe('an engine with accounts', () => {
     expect(changed.status).toBe(200);
     admin = changed.body.accessToken;
     expect((await call('GET', '/api/v1/me', { token: admin })).body).toMatchObject({ email: 'admin@localhost', role: 'admin', regions: 'all' });
+    const { key } = (await call('POST', '/api/v1/device-keys', { token: admin, body: { name: 'everything', scope: 'all' } })).body;
+    expect([await sendReadings(null), await sendReadings(admin), await sendReadings(key)]).toEqual([401, 401, 202]);
     expect((await call('GET', '/api/v1/meters', { token: admin })).body.data).toHaveLength(2);
   });
 
@@ -150,7 +159,7 @@ describe('an engine with accounts', () => {
     } finally {
       removeDirectory(config);
     }
-  });
+  }, COMMANDS_TIMEOUT_MS);
 
   it('has keys for who verifies its tokens, and tickets for its stream', async () => {
     const { body } = await call('GET', '/.well-known/jwks.json');
@@ -169,14 +178,14 @@ describe('an engine with accounts', () => {
 
   it('remembers everything after a kill, has it in backups, and finds what was changed in the audit log', async () => {
     const { id } = await addUser('di@example.org', { role: 'consumer', meters: ['m-0'] });
-    const key = await call('POST', '/api/v1/device-keys', { token: admin, body: { name: 'collector', scope: { regions: ['north'] } } });
+    const key = await call('POST', '/api/v1/device-keys', { token: admin, body: { name: 'of the north', scope: { regions: ['north'] } } });
     expect(key.body.key).toMatch(/^segk_/);
     await engine.kill9();
     engine = await EngineProcess.start({ dataDir, settings: SETTINGS });
     expect(engine.stderr).not.toContain('password');
     admin = (await logIn('admin@localhost')).accessToken;
     expect((await call('GET', `/api/v1/users/${id}`, { token: admin })).body).toMatchObject({ email: 'di@example.org', meters: ['m-0'] });
-    expect((await call('GET', '/api/v1/device-keys', { token: admin })).body.data).toMatchObject([{ name: 'collector', scope: { regions: ['north'] } }]);
+    expect((await call('GET', '/api/v1/device-keys', { token: admin })).body.data).toContainEqual(expect.objectContaining({ name: 'of the north', scope: { regions: ['north'] }, revokedAt: null }));
     const { data } = (await call('GET', '/api/v1/audit-log?limit=1000', { token: admin })).body;
     const actions = data.map(({ action }: { action: string }) => action);
     expect(actions).toEqual(expect.arrayContaining(['first_admin_made', 'password_changed', 'user_made', 'meter_assigned', 'user_changed', 'logged_in', 'device_key_made', 'createUser', 'createDeviceKey']));
@@ -204,5 +213,5 @@ describe('an engine with accounts', () => {
       removeDirectory(backup);
       removeDirectory(restored);
     }
-  });
+  }, COMMANDS_TIMEOUT_MS);
 });

@@ -64,7 +64,7 @@ async function world(options: { rolesClaim?: string } = {}): Promise<AccountsWor
 const NOW_S = START_MS / 1_000;
 
 function token(claims: object = {}, { key = keys[0], head = {} }: { key?: Key; head?: object } = {}): Promise<string> {
-  return new SignJWT({ iss: issuer, aud: 'seg', sub: 'ada', iat: NOW_S, exp: NOW_S + 300, name: 'Ada', email: 'ada@example.org', ...claims }).setProtectedHeader({ alg: key.alg, kid: key.kid, ...head }).sign(key.privateKey);
+  return new SignJWT({ iss: issuer, aud: 'seg', sub: 'ada', iat: NOW_S, exp: NOW_S + 300, name: 'Ada', email: 'ada@example.org', email_verified: true, ...claims }).setProtectedHeader({ alg: key.alg, kid: key.kid, ...head }).sign(key.privateKey);
 }
 
 async function principal(accounts: AccountsWorld, given: string): Promise<Principal> {
@@ -107,6 +107,12 @@ describe('tokens of another issuer', () => {
     const old = await token({ roles: ['admin'], iat: NOW_S - 60 });
     expect((await principal(accounts, await token())).role).toBe('consumer');
     expect((await principal(accounts, old)).role).toBe('consumer');
+  });
+
+  it('name somebody by an address only where the issuer has looked at it', async () => {
+    const accounts = await world();
+    const found = await principal(accounts, await token({ sub: 'eve', name: 'admin@localhost', email: 'admin@localhost', email_verified: false }));
+    expect(found.name).toBe('eve');
   });
 
   it('count no longer than their account', async () => {

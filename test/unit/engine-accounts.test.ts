@@ -58,6 +58,8 @@ describe('accounts of an engine', () => {
     const late = accounts.makeTicket({ id, sessionId });
     await accounts.ask({ kind: 'logOut', refreshToken, sessionId: null, peer: PEER });
     expect(accounts.spendTicket(late.ticket)).toMatchObject({ code: 'revoked_token' });
+    // Only who another issuer vouches for has no log-in here.
+    expect(accounts.spendTicket(accounts.makeTicket({ id, sessionId: null }).ticket)).toMatchObject({ code: 'revoked_token' });
   });
 
   it('tell ingest threads of device keys, from all that there are on', async () => {

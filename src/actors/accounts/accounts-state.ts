@@ -11,7 +11,7 @@ import type { AssignmentOutcome, AuditEntry, Changer, DeviceKey, DeviceKeyChange
 import type { RandomBytes } from './secrets.ts';
 import { SessionBook } from './session-book.ts';
 import { SigningKeyBook } from './signing-key-book.ts';
-import { UserBook } from './user-book.ts';
+import { formalName, UserBook } from './user-book.ts';
 
 /** All that the accounts keep, as turns change it, with an audit entry for each change in the same transaction. Who fails to commit a turn must start over from the store. */
 
@@ -19,8 +19,6 @@ import { UserBook } from './user-book.ts';
 const ONE_TIME_PASSWORD_MS = 7 * 86_400_000;
 /** How exactly it is known when the newest token of another issuer was made that somebody came with: each step is a write. */
 const SEEN_STEP_MS = 5 * 60_000;
-/** By whom an entry is that is about somebody who is not known. */
-const NOBODY = { id: '', name: '' } as const;
 /** What no request of its own brought about. */
 const FROM_ENGINE: Peer = { address: '', requestId: '', userAgent: '' };
 
@@ -127,7 +125,7 @@ export class AccountsState {
     const { session } = rotation;
     const user = this.users.get(session.userId);
     if (rotation.kind === 'reused') {
-      this.note('refresh_token_reused', user ?? NOBODY, `session ${session.id}`, 401, peer, nowMs);
+      this.note('refresh_token_reused', user, `session ${session.id}`, 401, peer, nowMs);
       this.sessionEnded(session);
       return null;
     }
@@ -149,7 +147,7 @@ export class AccountsState {
   logOut(session: Session | null, peer: Peer, nowMs: number): void {
     if (session === null || this.sessions.end(session.id) === null) return;
     this.sessionEnded(session);
-    this.note('logged_out', this.users.get(session.userId) ?? NOBODY, `session ${session.id}`, 204, peer, nowMs);
+    this.note('logged_out', this.users.get(session.userId), `session ${session.id}`, 204, peer, nowMs);
   }
 
   endSession(userId: string, sessionId: string, by: Changer, nowMs: number): null {
@@ -168,7 +166,7 @@ export class AccountsState {
   }
 
   noteFailure(action: string, email: string, user: User | null, peer: Peer, nowMs: number): void {
-    this.note(action, user ?? NOBODY, `e-mail ${email}`, 401, peer, nowMs);
+    this.note(action, user, `e-mail ${email}`, 401, peer, nowMs);
   }
 
   // Users ------------------------------------------------------------------------------------------------------------------
@@ -202,7 +200,7 @@ export class AccountsState {
   makeFirstAdmin(oneTimeHash: string, nowMs: number): User {
     const user = this.users.ofEmail(FIRST_ADMIN_EMAIL) ?? this.users.make(FIRST_ADMIN, nowMs);
     this.passwords.set(user.id, { hash: oneTimeHash, isOneTime: true, expiresAt: null });
-    this.note('first_admin_made', NOBODY, userTarget(user), 200, FROM_ENGINE, nowMs);
+    this.note('first_admin_made', null, userTarget(user), 200, FROM_ENGINE, nowMs);
     return user;
   }
 
@@ -211,7 +209,7 @@ export class AccountsState {
     const known = this.users.ofEmail(FIRST_ADMIN_EMAIL);
     const admin = known === null ? this.users.make(FIRST_ADMIN, nowMs) : this.users.change(known.id, null, { role: 'admin', meters: [], regions: 'all', isDisabled: false });
     this.setPassword(admin, { hash: oneTimeHash, isOneTime: true, expiresAt: null });
-    this.note('admin_recovered', NOBODY, userTarget(admin), 200, FROM_ENGINE, nowMs);
+    this.note('admin_recovered', null, userTarget(admin), 200, FROM_ENGINE, nowMs);
   }
 
   changeUser(id: string, version: number | null, change: UserChange, by: Changer, nowMs: number): User {
@@ -327,8 +325,8 @@ export class AccountsState {
     this.news.access.push({ userId, sessionId: null });
   }
 
-  private note(action: string, { id, name, email }: { id: string; name: string; email?: string | null }, target: string, status: number, { address, requestId }: Peer, nowMs: number): void {
-    this.audit.append({ at: nowMs, by: id, byName: email ?? name, action, target, status, requestId, address });
+  private note(action: string, who: User | null, target: string, status: number, { address, requestId }: Peer, nowMs: number): void {
+    this.audit.append({ at: nowMs, by: who?.id ?? '', byName: who === null ? '' : formalName(who), action, target, status, requestId, address });
   }
 
   private noteBy(action: string, by: Changer, target: string, nowMs: number): void {
@@ -340,8 +338,8 @@ function noNews(): AccountsNews {
   return { access: [], deviceKeys: { rows: [], removed: [] } };
 }
 
-function userTarget({ id, email, name }: User): string {
-  return `user ${id} (${email ?? name})`;
+function userTarget(user: User): string {
+  return `user ${user.id} (${formalName(user)})`;
 }
 
 /** What somebody may do, in words, so that it can be compared. */

@@ -103,14 +103,15 @@ export class OidcIssuer implements ForeignTokens {
   }
 
   private personOf(payload: JWTPayload): { person: ExternalPerson; expiresAt: number } | null {
-    const { sub, exp, iat, email, name, preferred_username: userName } = payload;
+    const { sub, exp, iat, email, email_verified: isVerified, name, preferred_username: userName } = payload;
     if (typeof sub !== 'string' || sub === '' || sub.length > TEXT_CHARS_MAX || exp === undefined || iat === undefined) return null;
     const role = roleOf(wordsOf(claimAt(payload, this.options.rolesClaim)));
     const regions = wordsOf(claimAt(payload, this.options.regionsClaim));
     const person: ExternalPerson = {
       issuer: this.options.issuer,
       subject: sub,
-      email: shortText(email),
+      // One that nobody looked at may be anybody's.
+      email: isVerified === true ? shortText(email) : null,
       name: shortText(name) ?? shortText(userName) ?? sub,
       role,
       regions: role === 'admin' || regions.includes('all') ? 'all' : (regions.filter(isId).slice(0, REGIONS_PER_USER_MAX) as RegionId[]),

@@ -2,6 +2,7 @@ import type { Principal } from '../../model/access.ts';
 import { RecordTable } from '../../runtime/record-table.ts';
 import type { Store } from '../../runtime/store.ts';
 import type { Session, TokenFault, User } from './protocol.ts';
+import { formalName } from './user-book.ts';
 
 /** Who somebody is at the moment, by what is on disk; for some thousand of those who ask it is remembered until it changes. */
 
@@ -51,6 +52,7 @@ export class PrincipalCache {
   }
 }
 
-function principalOf({ id, email, name, role, meters, regions }: User, sessionId: string | null): Principal {
-  return { kind: 'user', id, name: email ?? name, role, meters: new Set(meters), regions: regions === 'all' ? 'all' : new Set(regions), sessionId };
+function principalOf(user: User, sessionId: string | null): Principal {
+  const { id, role, meters, regions } = user;
+  return { kind: 'user', id, name: formalName(user), role, meters: new Set(meters), regions: regions === 'all' ? 'all' : new Set(regions), sessionId };
 }

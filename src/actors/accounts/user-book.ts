@@ -24,6 +24,11 @@ export function emailKey(email: string): string {
   return email.trim().toLowerCase();
 }
 
+/** What stands for somebody in the audit log, and wherever a document says who did it: not what they call themselves. */
+export function formalName({ id, email, external }: Pick<User, 'id' | 'email' | 'external'>): string {
+  return email ?? external?.subject ?? id;
+}
+
 function externalKey({ issuer, subject }: Pick<ExternalIdentity, 'issuer' | 'subject'>): string {
   return `oidc:${sha256(JSON.stringify([issuer, subject]))}`;
 }
