@@ -10,6 +10,8 @@ import { agreementOf, flatTariff, TariffsWorld } from '../support/tariffs-world.
 
 const FIRST_QUARTER = Date.parse('2026-03-30T00:00:00Z') / QUARTER_MS;
 const LAST_QUARTER = Date.parse('2026-07-02T00:00:00Z') / QUARTER_MS;
+/** Until then there is more sun than use by day, and June uses what May left. */
+const CLOUDS = Date.parse('2026-06-01T00:00:00Z') / QUARTER_MS;
 const PEAK = Date.parse('2026-06-17T16:15:00Z') / QUARTER_MS;
 const TARIFFS = ['flat', 'tou', 'demand', 'sun', 'coins'];
 
@@ -64,7 +66,7 @@ async function worldOf(meters: readonly MeterCase[]): Promise<TariffsWorld> {
       world.fleet.add(`m${i}`, region);
       for (let quarter = FIRST_QUARTER; quarter < LAST_QUARTER; quarter++) {
         const noise = (Math.imul(seed ^ quarter, 0x9e3779b1) >>> 8) % 200_000;
-        if (noise > 500) world.fleet.count(`m${i}`, quarter, hasSun && quarter % 96 > 36 && quarter % 96 < 64 ? -noise : noise, noise % 3 === 0 ? 'estimated' : 'measured');
+        if (noise > 500) world.fleet.count(`m${i}`, quarter, hasSun && quarter % 96 > 36 && quarter % 96 < 64 ? (quarter < CLOUDS ? -3 : -1) * noise : noise, noise % 3 === 0 ? 'estimated' : 'measured');
       }
     }
     for (const [movedIn, movedOut] of agreements) await world.makeAgreement(agreementOf(`m${i}`, { movedIn, movedOut, tariffId: agreed }));

@@ -145,6 +145,20 @@ describe('a comparison', () => {
     expect((await world.comparedCustomers(id)).map(({ meterId }) => meterId)).toEqual(Array.from({ length: 3 * BILLS_PER_TURN }, (_, i) => `m${i}`));
   });
 
+  test('is rated no further once the supervisor has ended', async () => {
+    const world = await july(0);
+    for (let i = 0; i < 2 * BILLS_PER_TURN; i++) {
+      world.fleet.add(`m${i}`);
+      await world.makeAgreement(agreementOf(`m${i}`));
+    }
+    const waysGiven = countWaysGiven(world);
+    await world.ask({ kind: 'startComparison', comparison: EVERYBODY, by: 'Ada' });
+    while (waysGiven() === 0) await Promise.resolve();
+    await world.actor.stop();
+    await world.pass(1_000);
+    expect(waysGiven()).toBe(1);
+  });
+
   test('leaves turns to others: no turn has more than some of its meters, and no stretch of thought more than some bills', async () => {
     const meters = 600;
     const world = await TariffsWorld.start();
