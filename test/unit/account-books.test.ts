@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { AuditLog, AUDIT_HEAD_TABLE, AUDIT_TABLE, verifyAuditLog, type AuditHead } from '../../src/actors/accounts/audit-log.ts';
+import { LinkBook } from '../../src/actors/accounts/link-book.ts';
 import { LogInThrottle, networkOf } from '../../src/actors/accounts/log-in-throttle.ts';
 import { PasswordHashing } from '../../src/actors/accounts/password-hashing.ts';
 import { checkPassword } from '../../src/actors/accounts/password-rules.ts';
@@ -206,6 +207,18 @@ describe('guesses', () => {
     expect(['192.0.2.1', '::ffff:192.0.2.1', '0000:0000:0000:0000:0000:ffff:c000:0201', '::1', '0000:0000:0000:0000:0000:0000:0000:0001', '2001:DB8::1', '2001:db8:0:0:1::', '2001:0db8:0000:0000:0000:0000:0000:0001', 'fe80::1%eth0', ''].map(networkOf)).toEqual([
       '192.0.2.1', '192.0.2.1', '192.0.2.1', '::1', '::1', '2001:db8:0:0::/64', '2001:db8:0:0::/64', '2001:db8:0:0::/64', 'fe80:0:0:0::/64', '',
     ]);
+  });
+});
+
+describe('links', () => {
+  it('are good for one thing, once, for their time', () => {
+    const links = new LinkBook(new StagedStore(new MemoryStore()), randomBytes);
+    const person = { email: 'ada@example.org', name: 'Ada', userId: 'usr_ada' };
+    const [register, reset] = [links.make({ kind: 'register', ...person }, 0), links.make({ kind: 'reset', ...person }, 0)];
+    expect(links.require(reset, 'reset', 3_599_999)).toMatchObject(person);
+    for (const spend of [() => links.spend(reset, 'reset', 3_600_000), () => links.spend(reset, 'register', 0), () => links.spend(register, 'reset', 0), () => links.spend('segl_', 'reset', 0)]) expect(spend).toThrow('used or too old');
+    links.spend(register, 'register', 24 * 3_600_000 - 1);
+    expect(() => links.require(register, 'register', 0)).toThrow('used or too old');
   });
 });
 
