@@ -30,10 +30,10 @@ const problem = z
   })
   .meta({ id: 'Problem' });
 
-/** What may come of any request. */
-const OF_ALL = [400, 404, 421, 429, 500, 503, 504];
+/** What may come of any request: supervisors refuse questions, too, as of too many days. */
+const OF_ALL = [400, 404, 409, 421, 422, 429, 500, 503, 504];
 const OF_MEMBERS = [401, 403];
-const OF_WRITES = [403, 409, 422];
+const OF_WRITES = [403];
 const OF_BODIES = [408, 413, 415];
 
 const LIMITS = { 'RateLimit-Policy': { description: 'As `"account";q=6000;w=60`: requests, and seconds.', schema: { type: 'string' } }, RateLimit: { description: 'As `"account";r=5990;t=1`: requests left, and seconds until all are there again.', schema: { type: 'string' } } };
@@ -48,12 +48,15 @@ const WORDS: Readonly<Record<number, string>> = {
   413: 'The body is too large.',
   415: 'The body is no JSON in UTF-8.',
   421: 'Without accounts the engine answers at addresses and names of its own alone.',
-  422: 'The body is JSON and not what is expected; `faults` has each.',
+  422: 'The body is JSON and not what is expected; `faults` has each. Or a question is more than can be answered at once.',
   429: 'Too many requests.',
   500: 'The engine failed on this.',
   503: 'A part of the engine is away or full.',
   504: 'A part of the engine did not answer in time.',
 };
+
+/** Of uWebSockets itself, before there is a request to be answered. */
+const HEAD_TOO_LONG = { description: 'The head of the request is too long or has too many fields. This answer is no document, and the connection is closed.' };
 
 export function openApiDocument(operations: readonly ServedOperation[], { version, accountsOn }: OpenApiOptions): object {
   const book = new SchemaBook();
@@ -100,6 +103,7 @@ function operationPart({ method, path, route }: ServedOperation, book: SchemaBoo
     ...(body === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: unsigned(book.request(operation.request ?? body), accountsOn) } } } }),
     responses: {
       ...success(route.operation, isWrite, book),
+      431: HEAD_TOO_LONG,
       ...Object.fromEntries([...problems].sort((a, b) => a - b).map((status) => [status, { $ref: `#/components/responses/${problemName(status)}` }])),
     },
   };
