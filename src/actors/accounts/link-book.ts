@@ -1,6 +1,6 @@
 import { OperationalError } from '../../runtime/errors.ts';
-import { sortableNumber } from '../../runtime/record-table.ts';
-import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
+import type { StagedStore, StagedTable } from '../../runtime/staged-store.ts';
+import { EndIndex } from './end-index.ts';
 import { newSecret, sha256, type RandomBytes } from './secrets.ts';
 
 /** Links that are sent by mail: each is good for one thing, once, for some hours. Of a link the hash is kept. A newer one of a kind for an address takes the place of the one before. */
@@ -9,8 +9,6 @@ const LIFE_MS = { register: 24 * 3_600_000, reset: 3_600_000 } as const;
 export type LinkKind = keyof typeof LIFE_MS;
 /** Links that wait at once: what strangers who register can make the store grow by. */
 export const LINKS_MAX = 100_000;
-/** Links whose time is over and that go in one turn. */
-const SWEEP_STEP = 200;
 const TOKEN_PATTERN = /^segl_[A-Za-z0-9_-]{43}$/;
 
 export interface Link {
@@ -26,20 +24,19 @@ export interface Link {
 export class LinkBook {
   private readonly links: StagedTable<Link>;
   private readonly ofAddresses: StagedTable<string>;
-  private readonly ends: StagedTable<boolean>;
+  private readonly ends: EndIndex;
   private readonly random: RandomBytes;
   private count = 0;
 
   constructor(staged: StagedStore, random: RandomBytes) {
     this.links = staged.table('links');
     this.ofAddresses = staged.table('address-links');
-    this.ends = staged.table('link-ends');
+    this.ends = new EndIndex(staged, 'link-ends');
     this.random = random;
   }
 
   load(): void {
-    this.count = 0;
-    for (const _ of this.ends.range({ from: '', to: afterPrefix('') })) this.count++;
+    this.count = this.ends.count();
   }
 
   /** Gives the token for the mail. Throws `too_many_mails`. */
@@ -53,7 +50,7 @@ export class LinkBook {
     const expiresAt = nowMs + LIFE_MS[link.kind];
     this.links.put(hash, { ...link, expiresAt });
     this.ofAddresses.put(addressKey, hash);
-    this.ends.put(`${sortableNumber(expiresAt)}/${hash}`, true);
+    this.ends.add(expiresAt, hash);
     this.count++;
     return token;
   }
@@ -82,20 +79,12 @@ export class LinkBook {
   }
 
   nextEndMs(): number {
-    for (const { key } of this.ends.range({ from: '', to: afterPrefix('') })) return parseInt(key.slice(0, 11), 36);
-    return Infinity;
+    return this.ends.nextMs();
   }
 
   sweep(nowMs: number): void {
-    const over: string[] = [];
-    for (const { key } of this.ends.range({ from: '', to: sortableNumber(nowMs + 1) })) {
-      over.push(key);
-      if (over.length === SWEEP_STEP) break;
-    }
-    for (const key of over) {
-      this.ends.remove(key);
+    for (const hash of this.ends.takeOver(nowMs)) {
       this.count--;
-      const hash = key.slice(12);
       const link = this.links.get(hash);
       if (link === null) continue;
       this.links.remove(hash);

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { invariant } from '../../runtime/errors.ts';
-import { sortableNumber } from '../../runtime/record-table.ts';
 import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
+import { EndIndex } from './end-index.ts';
 import type { Peer, Session } from './protocol.ts';
 import { isSameHash, newId, sha256, type RandomBytes } from './secrets.ts';
 
@@ -21,8 +21,6 @@ const LIFE_MS = 90 * 86_400_000;
 export const DOUBLED_MS = 10_000;
 /** More are browsers that forget theirs: the one that was used longest ago ends. */
 export const SESSIONS_PER_USER_MAX = 100;
-/** Sessions whose time is over and that go in one turn. */
-const SWEEP_STEP = 200;
 const USER_AGENT_CHARS_MAX = 200;
 
 const ID_BYTES = 12;
@@ -47,7 +45,7 @@ export class SessionBook {
   private readonly sessions: StagedTable<SessionRecord>;
   private readonly ofUsers: StagedTable<boolean>;
   /** By when they are looked at next: at their end as it was when this was written. */
-  private readonly ends: StagedTable<boolean>;
+  private readonly ends: EndIndex;
   private readonly random: RandomBytes;
   private readonly codeKey: Uint8Array;
 
@@ -55,7 +53,7 @@ export class SessionBook {
   constructor(staged: StagedStore, random: RandomBytes, codeKey: Uint8Array) {
     this.sessions = staged.table('sessions');
     this.ofUsers = staged.table('user-sessions');
-    this.ends = staged.table('session-ends');
+    this.ends = new EndIndex(staged, 'session-ends');
     this.random = random;
     this.codeKey = codeKey;
   }
@@ -77,7 +75,7 @@ export class SessionBook {
     };
     this.sessions.put(record.id, record);
     this.ofUsers.put(`${userId}/${record.id}`, true);
-    this.ends.put(endKey(record.expiresAt, record.id), true);
+    this.ends.add(record.expiresAt, record.id);
     return { session: sessionOf(record), refreshToken: this.tokenOf(record.id, 1, secret), ended };
   }
 
@@ -133,23 +131,16 @@ export class SessionBook {
 
   /** When the next one is to be looked at; Infinity: there is none. */
   nextEndMs(): number {
-    for (const { key } of this.ends.range({ from: '', to: afterPrefix('') })) return parseInt(key.slice(0, 11), 36);
-    return Infinity;
+    return this.ends.nextMs();
   }
 
   /** Takes out those whose time is over, some in each turn. */
   sweep(nowMs: number): void {
-    const over: string[] = [];
-    for (const { key } of this.ends.range({ from: '', to: sortableNumber(nowMs + 1) })) {
-      over.push(key);
-      if (over.length === SWEEP_STEP) break;
-    }
-    for (const key of over) {
-      this.ends.remove(key);
-      const record = this.sessions.get(key.slice(12));
+    for (const id of this.ends.takeOver(nowMs)) {
+      const record = this.sessions.get(id);
       if (record === null) continue;
       if (record.expiresAt <= nowMs) this.remove(record);
-      else this.ends.put(endKey(record.expiresAt, record.id), true);
+      else this.ends.add(record.expiresAt, record.id);
     }
   }
 
@@ -219,10 +210,6 @@ function numberBytes(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes;
-}
-
-function endKey(atMs: number, id: string): string {
-  return `${sortableNumber(atMs)}/${id}`;
 }
 
 function sessionOf({ id, userId, createdAt, lastUsedAt, expiresAt, address, userAgent }: SessionRecord): Session {
