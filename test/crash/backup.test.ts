@@ -128,10 +128,10 @@ describe('a backup of an engine under load', () => {
     expect(existsSync(restored)).toBe(false);
     bytes[bytes.length - 2_000] ^= 1;
     writeFileSync(file, bytes);
-    writeFileSync(join(backup, 'backup.json'), note.replace('"format": 4', '"format": 5'));
+    writeFileSync(join(backup, 'backup.json'), note.replace('"format": 5', '"format": 6'));
     const newer = await run('restore', '--from', backup, '--data-dir', restored);
-    expect([newer.code, newer.stderr]).toEqual([1, expect.stringContaining('has format 5, this engine reads 4')]);
-    // As an engine without alerts, and without bills, made it.
+    expect([newer.code, newer.stderr]).toEqual([1, expect.stringContaining('has format 6, this engine reads 5')]);
+    // As an engine without alerts, bills and accounts made it.
     const older = JSON.parse(note) as { format: number; files: { path: string }[] };
     writeFileSync(join(backup, 'backup.json'), JSON.stringify({ ...older, format: 2, files: older.files.filter(({ path }) => path !== 'alerts/data.mdb') }));
     expect(older.files.map(({ path }) => path)).toContain('alerts/data.mdb');
