@@ -26,7 +26,7 @@ beforeEach(async () => {
   directory = temporaryDirectory();
   process.on('worker', onWorker);
   // A port that Linux chose for uWebSockets cannot be bound again while a connection of it is in TIME_WAIT, a numbered one can (measured).
-  const args = { dataDir: directory, ingestPort: String(await freePort()), httpPort: '0', opsPort: '0', shards: String(SHARDS), partitions: String(PARTITIONS) };
+  const args = { dataDir: directory, ingestPort: String(await freePort()), httpPort: '0', opsPort: '0', shards: String(SHARDS), partitions: String(PARTITIONS), auth: 'off' };
   engine = await startEngine(loadEngineConfig({ cores: 2 }, { args, env: {}, file: null }), { log: nullLog, version: 'test', onFirstAdmin: () => {} });
   urls = {
     ingestUrl: () => `http://127.0.0.1:${engine.ports.ingest}`,
