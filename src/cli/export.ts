@@ -6,6 +6,7 @@ import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { csvCell } from '../model/csv-cell.ts';
 import type { Granularity, MeterWindow, RegionWindow } from '../model/window.ts';
 import { GRANULARITIES } from '../model/window.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -108,13 +109,7 @@ function windowQuery({ granularity, fromMs, toMs }: ExportOptions): Record<strin
 }
 
 function rowText(window: Record<string, unknown>, columns: readonly string[], format: 'csv' | 'ndjson'): string {
-  return format === 'ndjson' ? `${JSON.stringify(window)}\n` : `${columns.map((column) => csvCell(window[column])).join(',')}\n`;
-}
-
-/** RFC 4180; null is empty. */
-function csvCell(value: unknown): string {
-  const text = value === null || value === undefined ? '' : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return format === 'ndjson' ? `${JSON.stringify(window)}\n` : `${columns.map((column) => csvCell((window[column] ?? null) as string | number | boolean | null)).join(',')}\n`;
 }
 
 async function openForWriting(path: string): Promise<WriteStream> {

@@ -1,6 +1,7 @@
+import { csvCell } from '../../../model/csv-cell.ts';
 import type { ComparedCustomer, TariffComparison } from '../comparison.ts';
 
-/** A comparison as a table: a row for each customer, a column for each tariff. RFC 4180; nothing in it has a comma or a quote, as ids and numbers have none. */
+/** A comparison as a table: a row for each customer, a column for each tariff. */
 
 type Compared = Pick<TariffComparison, 'tariffs' | 'currency'>;
 
@@ -18,5 +19,5 @@ export function tariffName({ tariffId, version }: TariffComparison['tariffs'][nu
 }
 
 function line(cells: readonly string[]): string {
-  return `${cells.join(',')}\r\n`;
+  return `${cells.map(csvCell).join(',')}\r\n`;
 }

@@ -1,4 +1,5 @@
 import type { Invoice, InvoiceLine } from '../../../model/billing.ts';
+import { csvCell } from '../../../model/csv-cell.ts';
 
 /** Invoices as a table: one row for each line, with what is of the whole invoice beside it, so that a spreadsheet can sum up by either. RFC 4180, numbers as on the bill with a decimal point. */
 
@@ -51,16 +52,7 @@ export const INVOICE_CSV_HEAD = `${[...Object.keys(INVOICE_COLUMNS), ...Object.k
 
 /** The rows of an invoice, each with its line end; one row with empty cells where it has no lines. */
 export function invoiceCsvRows(invoice: Invoice): string {
-  const head = Object.values(INVOICE_COLUMNS).map((of) => cell(of(invoice)));
-  const rows = invoice.lines.length === 0 ? [Object.keys(LINE_COLUMNS).map(() => '')] : invoice.lines.map((line) => Object.values(LINE_COLUMNS).map((of) => cell(of(line))));
+  const head = Object.values(INVOICE_COLUMNS).map((of) => csvCell(of(invoice)));
+  const rows = invoice.lines.length === 0 ? [Object.keys(LINE_COLUMNS).map(() => '')] : invoice.lines.map((line) => Object.values(LINE_COLUMNS).map((of) => csvCell(of(line))));
   return rows.map((row) => `${[...head, ...row].join(',')}\r\n`).join('');
-}
-
-const DECIMAL = /^-?\d+(\.\d+)?$/;
-
-/** Text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV injection); a negative number is none. */
-function cell(value: string | null): string {
-  if (value === null) return '';
-  const text = /^[=+\-@\t\r]/.test(value) && !DECIMAL.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
