@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { OperationalError } from '../runtime/errors.ts';
+import { terminalText } from './terminal-text.ts';
 
 /** How every `seg` command ends. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -33,7 +34,7 @@ export async function runToEnd(body: (signal: AbortSignal) => Promise<void>): Pr
   } catch (error) {
     const isOperational = error instanceof OperationalError;
     if (!isOperational && !MACHINE_FAULTS.includes((error as NodeJS.ErrnoException).code)) throw error;
-    process.stderr.write(`seg: ${(error as Error).message}\n`);
+    process.stderr.write(`seg: ${terminalText((error as Error).message)}\n`);
     process.exitCode = isOperational && error.code === 'usage' ? EXIT.usage : EXIT.failed;
   } finally {
     process.off('SIGINT', onSignal);

@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { OperationalError } from '../runtime/errors.ts';
 import { ApiClient, DEFAULT_API_URL } from './api-client.ts';
+import { terminalText } from './terminal-text.ts';
 
 /** What commands that speak with a running engine have in common. */
 
@@ -29,7 +30,7 @@ export function byName(by: string | undefined): string {
 }
 
 export function toStdout(text: string): void {
-  process.stdout.write(text);
+  process.stdout.write(terminalText(text));
 }
 
 export async function withApi<T>({ url, token }: { url: string; token?: string }, signal: AbortSignal, use: (api: ApiClient) => Promise<T>): Promise<T> {

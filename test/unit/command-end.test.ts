@@ -24,6 +24,11 @@ test('an error somebody expected is a line and an exit code', async () => {
   expect([said, process.exitCode]).toEqual(['seg: say what to export\nseg: it is gone\n', EXIT.failed]);
 });
 
+test('an error that repeats what a stranger sent steers no terminal', async () => {
+  await fails(new OperationalError('not_found', 'there is no user \u001b]0;mine\u0007\u009b2J\u202eada\r\nat all'));
+  expect(said).toBe('seg: there is no user \\u001b]0;mine\\u0007\\u009b2J\\u202eada\\u000d\nat all\n');
+});
+
 test('a machine that refuses is a line too, and no stack trace', async () => {
   await fails(Object.assign(new Error("EACCES: permission denied, open '/data/engine.json'"), { code: 'EACCES' }));
   expect([said, process.exitCode]).toEqual(["seg: EACCES: permission denied, open '/data/engine.json'\n", EXIT.failed]);
