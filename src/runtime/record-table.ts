@@ -8,6 +8,8 @@ const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
 /** Before every key, as LMDB takes no empty one. */
 const BEFORE_ALL = Buffer.alloc(1);
+/** LMDB takes none that is longer, with pages of 4 KiB. */
+const KEY_BYTES_MAX = 1_978;
 /** After every key: keys are UTF-8, which has no byte above 0xf4. */
 const AFTER_ALL = Buffer.alloc(1, 0xff);
 
@@ -33,9 +35,11 @@ export class RecordTable<T> {
     this.table.remove(Buffer.from(key));
   }
 
-  /** As committed. */
+  /** As committed. Nothing is under a name that no key can have: who asks may name anything, and LMDB throws at those. */
   get(key: string): T | null {
-    const value = this.table.get(Buffer.from(key));
+    const bytes = Buffer.from(key);
+    if (bytes.length === 0 || bytes.length > KEY_BYTES_MAX) return null;
+    const value = this.table.get(bytes);
     return value === undefined ? null : (unpackr.unpack(value) as T);
   }
 
@@ -46,17 +50,22 @@ export class RecordTable<T> {
   /** Of the committed records with `from` ≤ key < `to`, in order; their values are not read. */
   keys(from: string, to: string): string[] {
     const keys: string[] = [];
-    for (const key of this.table.keys(Buffer.from(from), Buffer.from(to))) keys.push(Buffer.from(key).toString());
+    for (const key of this.table.keys(boundOf(from), boundOf(to))) keys.push(Buffer.from(key).toString());
     return keys;
   }
 
   /** Committed records with `from` ≤ key < `to` (all when absent), in the order of UTF-8 bytes, or the other way round. */
   *range(options: { from?: string; to?: string; reverse?: boolean; limit?: number } = {}): Generator<KeyedRecord<T>> {
     const { from, to, reverse, limit } = options;
-    for (const { key, value } of this.table.range(from === undefined ? BEFORE_ALL : Buffer.from(from), to === undefined ? AFTER_ALL : Buffer.from(to), { reverse, limit })) {
+    for (const { key, value } of this.table.range(from === undefined ? BEFORE_ALL : boundOf(from), to === undefined ? AFTER_ALL : boundOf(to), { reverse, limit })) {
       yield { key: Buffer.from(key).toString(), record: unpackr.unpack(value) as T };
     }
   }
+}
+
+/** Where a range begins or ends: a longer key than any lies where its beginning does. */
+function boundOf(key: string): Uint8Array {
+  return Buffer.from(key).subarray(0, KEY_BYTES_MAX);
 }
 
 /** A time, or a number that only rises, as the part of a key that sorts: 11 digits of base 36, enough for 2^53. */

@@ -44,4 +44,15 @@ describe.each(['lmdb', 'memory'])('a table of records in %s', (kind) => {
     await store.commit();
     expect(times()).toEqual([5, 1_700_000_000_000]);
   });
+
+  it('has nothing under a name that no key can have, and goes on', async () => {
+    notes.put('a', { at: 1, who: null, lines: [] });
+    await store.commit();
+    // What somebody asks for may be anything: nothing, or more than LMDB takes for a key.
+    for (const key of ['', 'x'.repeat(5_000), '€'.repeat(1_000)]) expect(notes.get(key), key.slice(0, 3)).toBeNull();
+    expect([...notes.range({ from: '€'.repeat(1_000) })]).toEqual([]);
+    expect([...notes.range({ to: '€'.repeat(1_000) })]).toHaveLength(1);
+    expect(notes.keys('€'.repeat(1_000), '')).toEqual([]);
+    expect(notes.get('a')).not.toBeNull();
+  });
 });
