@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { createHmac } from 'node:crypto';
@@ -27,6 +27,8 @@ const asked: string[] = [];
 /** In the place of the configuration's members. */
 let configuration: object = {};
 let isDown = false;
+/** Answers for the keys in their place. */
+let keysAnswer: ((response: ServerResponse) => void) | null = null;
 
 async function newKey(kid: string, alg: string): Promise<Key> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
@@ -39,6 +41,7 @@ beforeAll(async () => {
     asked.push(request.url ?? '');
     if (isDown) return void response.writeHead(503).end();
     if (request.url === '/realm/.well-known/openid-configuration') return void response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys`, ...configuration }));
+    if (request.url === '/realm/keys' && keysAnswer !== null) return keysAnswer(response);
     if (request.url === '/realm/keys') return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: published }));
     response.writeHead(404).end();
   }).listen(0, '127.0.0.1');
@@ -51,6 +54,7 @@ beforeEach(() => {
   asked.length = 0;
   configuration = {};
   isDown = false;
+  keysAnswer = null;
 });
 
 afterAll(() => void server.close());
@@ -144,6 +148,8 @@ describe('tokens of another issuer', () => {
     ['for nobody', () => token({ aud: undefined })],
     ['without a subject', () => token({ sub: undefined })],
     ['with an empty subject', () => token({ sub: '' })],
+    ['with a subject of several lines', () => token({ sub: 'ada\nroot' })],
+    ['with a subject that turns around', () => token({ sub: '\u202eada' })],
     ['with a huge subject', () => token({ sub: 'x'.repeat(300) })],
     ['without an end', () => token({ exp: undefined })],
     ['that are not good yet', () => token({ nbf: NOW_S + 120 })],
@@ -157,6 +163,12 @@ describe('tokens of another issuer', () => {
         return `${text}.${createHmac('sha256', JSON.stringify(keys[0].jwk)).update(text).digest('base64url')}`;
       },
     ],
+    ['that bring their key along', async () => {
+      const own = await newKey('rsa', 'RS256');
+      return token({}, { key: own, head: { jwk: own.jwk, x5c: ['MIIB'] } });
+    }],
+    ['that say where their key is', async () => token({}, { key: await newKey('own', 'RS256'), head: { jku: `${issuer}/other-keys`, x5u: `${issuer}/certificate` } })],
+    ['whose key is a path', () => token({}, { head: { kid: '../../../../dev/null' } })],
     ['that are cut off', async () => (await token()).slice(0, -4)],
   ])('count for nobody: %s', async (_what, make) => {
     expect(await (await world()).whose(await make())).toBe('invalid_token');
@@ -186,5 +198,44 @@ describe('tokens of another issuer', () => {
   ])('are refused where the configuration %s', async (_what, members) => {
     configuration = members;
     expect(await (await world()).whose(await token())).toBe('invalid_token');
+  });
+
+  it('have nobody asked but the issuer, for its configuration and its keys', async () => {
+    const accounts = await world();
+    for (const head of [{ jku: `${issuer}/other-keys` }, { x5u: `${issuer}/certificate` }, { jwk: keys[0].jwk }]) expect(await accounts.whose(await token({}, { head }))).toMatch(/^usr_/);
+    expect(new Set(asked)).toEqual(new Set(['/realm/.well-known/openid-configuration', '/realm/keys']));
+  });
+
+  it.each([301, 302, 303, 307, 308])('are refused where the keys are said to be elsewhere (%i), and nobody looks there', async (status) => {
+    keysAnswer = (response) => void response.writeHead(status, { location: `${issuer}/inside` }).end();
+    expect(await (await world()).whose(await token())).toBe('invalid_token');
+    expect(asked).not.toContain('/realm/inside');
+  });
+
+  it('are refused where the keys have no end, and no more of them is read than keys may have', async () => {
+    let sent = 0;
+    keysAnswer = (response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const more = (): void => {
+        if (response.destroyed || sent > 200 * 1024 * 1024) return void response.end();
+        sent += 64 * 1024;
+        if (response.write('x'.repeat(64 * 1024))) setImmediate(more);
+        else response.once('drain', more);
+      };
+      more();
+    };
+    expect(await (await world()).whose(await token())).toBe('invalid_token');
+    expect(sent).toBeLessThan(20 * 1024 * 1024);
+  });
+
+  it('name people in one line, or not at all', async () => {
+    const accounts = await world();
+    const named = async (claims: object): Promise<string> => {
+      const id = await accounts.whose(await token(claims));
+      return (await accounts.actor.ask({ kind: 'user', id }))!.name;
+    };
+    expect(await named({ sub: 's1', name: 'Ada\r\nBcc: eve@evil.invalid', preferred_username: 'ada' })).toBe('ada');
+    expect(await named({ sub: 's2', name: '\u001b]0;x\u0007', preferred_username: 'a\0' })).toBe('s2');
+    expect(await named({ sub: 's3', name: '"><img src=x onerror=alert(1)>' })).toBe('"><img src=x onerror=alert(1)>');
   });
 });

@@ -1,6 +1,7 @@
-import { createRemoteJWKSet, decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
+import { createRemoteJWKSet, customFetch, decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose';
 import { ROLES, type Role } from '../../model/access.ts';
 import { isId, type RegionId } from '../../model/ids.ts';
+import { ONE_LINE } from '../../model/plain-text.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { EXPIRED_TOKEN, isJwt, NO_TOKEN } from './access-tokens.ts';
@@ -99,12 +100,12 @@ export class OidcIssuer implements ForeignTokens {
     if (document?.issuer !== issuer) throw new Error(`its configuration is of ${JSON.stringify(document?.issuer)}`);
     const url = typeof document.jwks_uri === 'string' && URL.canParse(document.jwks_uri) ? new URL(document.jwks_uri) : null;
     if (url === null || (url.protocol !== 'https:' && new URL(issuer).protocol === 'https:')) throw new Error('its configuration names no keys that are reached by https');
-    return createRemoteJWKSet(url, { timeoutDuration: ASK_TIMEOUT_MS, cooldownDuration: COOL_DOWN_MS, cacheMaxAge: KEYS_KEPT_MS });
+    return createRemoteJWKSet(url, { timeoutDuration: ASK_TIMEOUT_MS, cooldownDuration: COOL_DOWN_MS, cacheMaxAge: KEYS_KEPT_MS, [customFetch]: boundedFetch });
   }
 
   private personOf(payload: JWTPayload): { person: ExternalPerson; expiresAt: number } | null {
     const { sub, exp, iat, email, email_verified: isVerified, name, preferred_username: userName } = payload;
-    if (typeof sub !== 'string' || sub === '' || sub.length > TEXT_CHARS_MAX || exp === undefined || iat === undefined) return null;
+    if (typeof sub !== 'string' || shortText(sub) === null || exp === undefined || iat === undefined) return null;
     const role = roleOf(wordsOf(claimAt(payload, this.options.rolesClaim)));
     const regions = wordsOf(claimAt(payload, this.options.regionsClaim));
     const person: ExternalPerson = {
@@ -145,8 +146,15 @@ function roleOf(words: readonly string[]): Role {
   return [...ROLES].reverse().find((role) => words.includes(role)) ?? 'consumer';
 }
 
+/** One line; what an issuer lets people call themselves stands on pages, in lines of the audit log and beside what they do. */
 function shortText(claim: unknown): string | null {
-  return typeof claim === 'string' && claim !== '' && claim.length <= TEXT_CHARS_MAX ? claim : null;
+  return typeof claim === 'string' && claim !== '' && claim.length <= TEXT_CHARS_MAX && ONE_LINE.test(claim) ? claim : null;
+}
+
+/** As fetch, but for answers without an end, which are not read to it. jose asks it to follow nobody elsewhere. */
+async function boundedFetch(url: string, options: RequestInit): Promise<Response> {
+  const answer = await fetch(url, options);
+  return answer.ok ? new Response(await boundedText(answer), { status: answer.status, headers: answer.headers }) : answer;
 }
 
 async function boundedText(answer: Response): Promise<string> {
@@ -154,7 +162,7 @@ async function boundedText(answer: Response): Promise<string> {
   let bytes = 0;
   for await (const chunk of answer.body ?? []) {
     bytes += (chunk as Uint8Array).length;
-    if (bytes > DOCUMENT_BYTES_MAX) throw new Error(`its configuration has more than ${DOCUMENT_BYTES_MAX} bytes`);
+    if (bytes > DOCUMENT_BYTES_MAX) throw new Error(`its answer has more than ${DOCUMENT_BYTES_MAX} bytes`);
     chunks.push(chunk as Uint8Array);
   }
   return Buffer.concat(chunks).toString();
