@@ -21,14 +21,14 @@ export class LiveChannel {
   readonly views = new Set<LiveView>();
   readonly #changes: LiveChanges;
   readonly #changesMax: number;
-  readonly #onPending: () => void;
+  readonly #onPending: (channel: LiveChannel) => void;
   readonly #stop: Unsubscribe;
   /** Changed since the last number was given, by list and key. */
   readonly #fresh = new Map<string, LiveItem>();
   #seq: number;
 
-  /** `firstSeq`: by chance, so that the seq of another life of the engine is not taken for one of this. `changesMax`: items whose newest change is kept. `onPending` runs when there is something to number. */
-  constructor(feed: ChannelFeed, { firstSeq, changesMax }: { firstSeq: number; changesMax: number }, onPending: () => void) {
+  /** `firstSeq`: by chance, so that the seq of another life of the engine is not taken for one of this. `changesMax`: items whose newest change is kept. `onPending` runs when there is something to number, until `advance`. */
+  constructor(feed: ChannelFeed, { firstSeq, changesMax }: { firstSeq: number; changesMax: number }, onPending: (channel: LiveChannel) => void) {
     this.feed = feed;
     this.#changesMax = changesMax;
     this.#seq = firstSeq;
@@ -74,6 +74,6 @@ export class LiveChannel {
     // Past the bound it may have been anything.
     if (this.#fresh.size < this.#changesMax) this.#fresh.set(`${item.list} ${item.key}`, item);
     this.#changes.note(item, this.#seq + 1);
-    if (isFirst) this.#onPending();
+    if (isFirst) this.#onPending(this);
   }
 }

@@ -117,6 +117,11 @@ class EventOutlet implements Outlet {
     if (!this.#write(event)) this.#unsentBytes += event.length;
   }
 
+  /** One after the other: whether the socket took an event is known when it was written. */
+  together(sends: () => void): void {
+    sends();
+  }
+
   /** False while something waits. */
   #write(bytes: Uint8Array | string): boolean {
     let isTaken = true;

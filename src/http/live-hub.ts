@@ -1,5 +1,5 @@
 import { mayReach, type Principal } from '../model/access.ts';
-import type { Clock, TimerHandle, Timers } from '../runtime/clock.ts';
+import type { TimerHandle, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { filterFor } from './live-access.ts';
 import { LiveBacklog, type BacklogLimits } from './live-backlog.ts';
@@ -11,7 +11,7 @@ import type { ChannelAddress, ChannelName, FixedChannel } from './live-names.ts'
 import { CLOSE, SUBSCRIPTIONS_PER_SOCKET_MAX, type ClientMessage, type LiveError, type ServerMessage, type Wish } from './live-protocol.ts';
 import { LiveReader, type Outlet, type Subscription } from './live-reader.ts';
 import type { LiveSource } from './live-source.ts';
-import { LiveTurns, serveInSlices } from './live-turns.ts';
+import { LiveTurns, serveInSlices, type SliceTime } from './live-turns.ts';
 import { LiveView } from './live-view.ts';
 
 /** Who reads what: takes subscriptions, and brings each reader from where it is to where its channels are. Knows nothing of sockets. */
@@ -24,9 +24,8 @@ export interface HubOptions extends BacklogLimits {
   changesMax: number;
 }
 
-export interface HubModules {
+export interface HubModules extends SliceTime {
   source: LiveSource;
-  clock: Clock;
   timers: Timers;
   log: Log;
   /** A whole number of 47 bits, another one each time. */
@@ -53,14 +52,16 @@ export class LiveHub {
   readonly #meters: LiveMeters;
   readonly #backlog: LiveBacklog;
   readonly #turns: LiveTurns<LiveReader>;
+  /** Have something that has no number. */
+  readonly #changed = new Set<LiveChannel>();
   readonly #timers: TimerHandle[];
 
   constructor(options: HubOptions, modules: HubModules) {
-    const { source, clock, timers, log } = modules;
+    const { source, clock, timers, nextTurn, log } = modules;
     this.#options = options;
     this.#modules = modules;
     this.#backlog = new LiveBacklog(options, { log, gone: (reader) => this.gone(reader) });
-    this.#turns = new LiveTurns({ clock, timers, turnMs: options.turnMs, advance: () => this.#advance(), readers: () => this.#readers, serve: (reader) => this.#serve(reader) });
+    this.#turns = new LiveTurns({ clock, timers, nextTurn, turnMs: options.turnMs, advance: () => this.#advance(), readers: () => this.#readers, serve: (reader) => this.#serve(reader) });
     for (const [name, feed] of Object.entries(FIXED_FEEDS)) this.#channels.set(name as FixedChannel, this.#makeChannel(feed(source)));
     this.#meters = new LiveMeters(options.watchedMetersMax, {
       source,
@@ -323,23 +324,35 @@ export class LiveHub {
   // Messages ---------------------------------------------------------------------------------------------------------------
 
   #makeChannel(feed: ChannelFeed): LiveChannel {
-    return new LiveChannel(feed, { firstSeq: this.#modules.firstSeq(), changesMax: this.#options.changesMax }, () => this.#turns.pending());
+    return new LiveChannel(feed, { firstSeq: this.#modules.firstSeq(), changesMax: this.#options.changesMax }, (channel) => {
+      this.#changed.add(channel);
+      this.#turns.pending();
+    });
   }
 
   #advance(): boolean {
     let hasChanged = false;
-    for (const channel of this.#channels.values()) if (channel.advance()) hasChanged = true;
-    for (const channel of this.#meters.channels()) if (channel.advance()) hasChanged = true;
+    for (const channel of this.#changed) if (channel.advance()) hasChanged = true;
+    this.#changed.clear();
     return hasChanged;
   }
 
-  /** Sends a reader what it is behind with, as long as it takes it. */
+  /** Sends a reader what it is behind with, as long as it takes it; of several channels in one piece. */
   #serve(reader: LiveReader): void {
     if (reader.isGone) return;
+    let behind = 0;
+    for (const subscription of reader.subscriptions.values()) if (isBehind(subscription)) behind++;
+    if (behind === 1) this.#bring(reader);
+    if (behind < 2) return;
+    reader.outlet.together(() => this.#bring(reader));
+    this.#backlog.count(reader);
+  }
+
+  #bring(reader: LiveReader): void {
     for (const subscription of reader.subscriptions.values()) {
+      if (!isBehind(subscription)) continue;
       const { view, seq, mustAnswer } = subscription;
-      if (view === null || (seq !== null && !mustAnswer && view.isCurrent(seq))) continue;
-      const message = seq === null ? view.snapshot() : (view.messageAfter(seq) ?? (mustAnswer ? view.nothingAfter(seq) : null));
+      const message = seq === null ? view!.snapshot() : (view!.messageAfter(seq) ?? (mustAnswer ? view!.nothingAfter(seq) : null));
       if (message === null) continue;
       // Before it is sent, because an outlet may say with it where its reader is.
       subscription.seq = message.seq;
@@ -387,6 +400,11 @@ export class LiveHub {
   #isoNow(): string {
     return new Date(this.#modules.clock.now()).toISOString();
   }
+}
+
+/** Whether there may be something to send. */
+function isBehind({ view, seq, mustAnswer }: Subscription): boolean {
+  return view !== null && (seq === null || mustAnswer || !view.isCurrent(seq));
 }
 
 function viewKey({ address, filter }: Subscription): string {

@@ -63,10 +63,6 @@ export class LiveMeters {
     return this.#watched.get(meterId)?.watch ?? null;
   }
 
-  *channels(): Iterable<LiveChannel> {
-    for (const { watch } of this.#watched.values()) if (watch.channel !== null) yield watch.channel;
-  }
-
   round(): void {
     this.#rounds.round();
   }

@@ -7,6 +7,8 @@ import type { LiveView } from './live-view.ts';
 export interface Outlet {
   /** Takes a message, JSON as UTF-8; what the peer does not read waits in memory. The bytes are shared and never change. */
   send(message: Uint8Array): void;
+  /** Runs `sends`; what it sends may go out in one piece at its end, and until then not be counted as unsent. */
+  together(sends: () => void): void;
   /** What waits. */
   unsentBytes(): number;
   /** Closes when what waits has gone, and says why: one of CLOSE. */

@@ -21,7 +21,7 @@ export interface LiveOptions {
   accounts?: AccountsPort;
   /** `host:port` by which browsers reach the gateway beside its addresses. */
   ownHosts?: readonly string[];
-  /** Shortest time between two turns of numbering and sending, 200 ms: with ten thousand readers a turn takes half of it (bench/RESULTS.md). What changes after a quiet time goes out at once. */
+  /** Shortest time between two rounds of serving all readers, 200 ms: with ten thousand a round takes half of it (bench/RESULTS.md). What changes after a quiet time goes out at once. */
   turnMs?: number;
   /** Time between heartbeats, 15,000 ms: well under the 60 s after which common proxies cut a silent connection. */
   heartbeatMs?: number;
@@ -120,7 +120,7 @@ class LiveServer implements LiveStream, LiveDoor {
         slowMsMax: 30_000,
         ...options,
       },
-      { source, clock, timers, log, firstSeq },
+      { source, clock, timers, nextTurn: setImmediate, log, firstSeq },
     );
     this.#stopHearing = accounts?.onChange((accountId, sessionId, now) => this.hub.principalChanged(accountId, sessionId, now)) ?? (() => {});
   }
@@ -232,6 +232,8 @@ class LiveServer implements LiveStream, LiveDoor {
 function socketOutlet(socket: Socket): Outlet {
   return {
     send: (message) => void socket.send(message),
+    // One write to the socket, which is most of what a reader costs.
+    together: (sends) => void socket.cork(sends),
     unsentBytes: () => socket.getBufferedAmount(),
     end: (code, reason) => socket.end(code, reason),
     destroy: () => socket.close(),

@@ -14,11 +14,13 @@ export class LiveWorld {
   readonly time = new VirtualTime();
   readonly hub: LiveHub;
   #seqs: number;
+  #spentMs = 0;
 
-  /** `firstSeq`: of the first channel; others go on from there. */
-  constructor(source: LiveSource, firstSeq: number, limits: Partial<typeof LIMITS> = {}) {
+  /** `firstSeq`: of the first channel; others go on from there. `lookMs`: what passes with each look at the clock, and so with each message, as if sending it had taken that. */
+  constructor(source: LiveSource, firstSeq: number, limits: Partial<typeof LIMITS> = {}, lookMs = 0) {
     this.#seqs = firstSeq;
-    this.hub = new LiveHub({ ...LIMITS, ...limits }, { source, clock: this.time, timers: this.time, log: nullLog, firstSeq: () => (this.#seqs += 1_000_000) });
+    const clock = { now: () => this.time.now(), monotonic: () => this.time.monotonic() + (this.#spentMs += lookMs) };
+    this.hub = new LiveHub({ ...LIMITS, ...limits }, { source, clock, timers: this.time, nextTurn: (fn) => void this.time.after(0, fn), log: nullLog, firstSeq: () => (this.#seqs += 1_000_000) });
   }
 }
 
@@ -44,6 +46,8 @@ export class LiveWorldClient {
   isReading = true;
   messages = 0;
   snapshots = 0;
+  /** Sent with others in one piece. */
+  pieces = 0;
   /** A place in its channel that did not follow on from the one before. */
   gaps = 0;
   #reader: LiveReader | null = null;
@@ -60,6 +64,10 @@ export class LiveWorldClient {
     this.closed = null;
     const outlet: Outlet = {
       send: (message) => void this.unread.push(message),
+      together: (sends) => {
+        this.pieces++;
+        sends();
+      },
       unsentBytes: () => this.unread.reduce((sum, { length }) => sum + length, 0),
       end: (code) => this.#lost(code),
       destroy: () => this.#lost(1006),

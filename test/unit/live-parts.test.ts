@@ -23,17 +23,24 @@ describe('turns', () => {
     const time = new VirtualTime();
     let spentMs = 0;
     const clock = { now: () => time.now(), monotonic: () => time.monotonic() + spentMs };
-    const served: { reader: number; atMs: number }[] = [];
+    const served: { reader: number; atMs: number; version: number }[] = [];
     let changes = 0;
+    let version = 0;
     const live = new LiveTurns<number>({
       clock,
       timers: time,
+      nextTurn: (fn) => void time.after(0, fn),
       turnMs: 200,
-      advance: () => changes-- > 0,
+      advance() {
+        const hasChanged = changes > 0;
+        if (hasChanged) version++;
+        changes = 0;
+        return hasChanged;
+      },
       readers: () => Array.from({ length: count }, (_, i) => i),
       serve: (reader) => {
         spentMs += serveMs;
-        served.push({ reader, atMs: time.monotonic() });
+        served.push({ reader, atMs: time.monotonic(), version });
       },
     });
     const change = (): void => {
@@ -77,18 +84,57 @@ describe('turns', () => {
     expect(others).toBeGreaterThan(30);
   });
 
-  test('what changes while readers are served is served after that', () => {
+  test('what changes while readers are served is at each of them when their turn comes, and at none later than a round after', () => {
+    const readers = 1_000;
+    const slice = 16;
+    const { time, served, change } = turns(readers, 1);
+    change();
+    let changedAt = 0;
+    const changeAfter = (): void => {
+      if (served.length < 300) time.after(0, changeAfter);
+      else {
+        changedAt = served.length;
+        change();
+      }
+    };
+    time.after(0, changeAfter);
+    time.advance(0);
+    // The rest of the round has it, but for those whose turn came with the change.
+    expect(served.slice(changedAt + slice, readers).map(({ version }) => version)).toEqual(Array(readers - changedAt - slice).fill(2));
+    time.advance(200);
+    const has = new Set(served.filter(({ version }) => version === 2).map(({ reader }) => reader));
+    expect(has.size).toBe(readers);
+    const last = served.findLastIndex(({ reader }) => reader < changedAt + slice && reader >= changedAt - slice);
+    expect(last).toBeLessThan(changedAt + readers + slice);
+    // Everybody has it, and nobody is served without need.
+    time.advance(5_000);
+    expect(served).toHaveLength(2 * readers);
+  });
+
+  test('changes without end are in every round for everybody, and numbered no more often than messages are worth making', () => {
+    const readers = 400;
+    const { time, served, change } = turns(readers, 1);
+    const again = (): void => {
+      change();
+      if (served.length < 5 * readers) time.after(0, again);
+    };
+    again();
+    for (let i = 0; i < 20; i++) time.advance(200);
+    const rounds = Math.floor(served.length / readers);
+    expect(served.map(({ reader }) => reader)).toEqual(Array.from({ length: served.length }, (_, i) => i % readers));
+    const newest = Math.max(...served.map(({ version }) => version));
+    expect(newest).toBeGreaterThan(rounds);
+    expect(newest).toBeLessThanOrEqual(1 + served.length / 25 + rounds);
+    expect(served.filter(({ version }) => version === newest).length).toBeGreaterThanOrEqual(readers);
+  });
+
+  test('nothing is served any more once it is closed', () => {
     const { time, live, served, change } = turns(40, 1);
     change();
-    time.after(0, change);
-    time.advance(0);
-    expect(served).toHaveLength(40);
-    time.advance(200);
-    expect(served).toHaveLength(80);
-    change();
     live.close();
+    change();
     time.advance(1_000);
-    expect(served).toHaveLength(80);
+    expect(served).toEqual([]);
   });
 });
 
@@ -171,7 +217,8 @@ describe('what waits for readers', () => {
     });
     const reader = (): LiveReader & { waiting: number } => {
       const outlet: Outlet = {
-        send: ({ length }) => void (made.waiting += length),
+        together: (sends) => sends(),
+      send: ({ length }) => void (made.waiting += length),
         unsentBytes: () => made.waiting,
         end: (code) => void closed.set(made, code),
         destroy: () => void closed.set(made, 'destroyed'),
