@@ -21,7 +21,7 @@ export interface LiveOptions {
   accounts?: AccountsPort;
   /** `host:port` by which browsers reach the gateway beside its addresses. */
   ownHosts?: readonly string[];
-  /** Shortest time between two rounds of serving all readers, 200 ms: with ten thousand a round takes half of it (bench/RESULTS.md). What changes after a quiet time goes out at once. */
+  /** From one round of serving all readers to the next while changes do not end, 200 ms: with ten thousand a round takes half of it (bench/RESULTS.md). What changes after a quiet time goes out at once. */
   turnMs?: number;
   /** Time between heartbeats, 15,000 ms: well under the 60 s after which common proxies cut a silent connection. */
   heartbeatMs?: number;

@@ -18,7 +18,7 @@ export interface SliceTime {
 
 export interface TurnModules<Reader> extends SliceTime {
   timers: Timers;
-  /** Shortest time from one round of readers to the next, ms. */
+  /** From one round of readers to the next while changes do not end, ms. After a quiet time two may follow on each other: what changes during the first, which is often, need not wait. */
   turnMs: number;
   /** Numbers what changed; false when nothing did. */
   advance(): boolean;
@@ -29,7 +29,7 @@ export interface TurnModules<Reader> extends SliceTime {
 
 /**
  * Readers are served in rounds, each with the newest there is when it is its turn. What changes during a round gets its number at once: those whose turn is still to come have it in this round, those before them in the next, which
- * begins when this one is over. So nobody waits for longer than a round, however many there are and whenever it changed.
+ * begins when this one is over. So nobody waits for longer than a round, however many there are and whenever it changed, and where changes do not end no longer than `turnMs` or a round.
  */
 export class LiveTurns<Reader> {
   readonly #modules: TurnModules<Reader>;
@@ -40,7 +40,8 @@ export class LiveTurns<Reader> {
   /** Of what was numbered since the round began those before did not hear. */
   #isOwed = false;
   #isClosed = false;
-  #nextRoundMs = -Infinity;
+  /** When the rounds so far would have been over at one in `turnMs`. */
+  #paidMs = -Infinity;
   #numberedMs = -Infinity;
 
   constructor(modules: TurnModules<Reader>) {
@@ -63,14 +64,14 @@ export class LiveTurns<Reader> {
   /** Not at once, so that what changes in the same moment goes out together. */
   #wait(): void {
     if (this.#isClosed) return;
-    const { clock, timers } = this.#modules;
-    this.#timer = timers.after(Math.max(0, this.#nextRoundMs - clock.monotonic()), () => this.#round());
+    const { clock, timers, turnMs } = this.#modules;
+    this.#timer = timers.after(Math.max(0, this.#paidMs - turnMs - clock.monotonic()), () => this.#round());
   }
 
   #round(): void {
     const { clock, turnMs, readers, serve } = this.#modules;
     const nowMs = clock.monotonic();
-    this.#nextRoundMs = nowMs + turnMs;
+    this.#paidMs = Math.max(nowMs, this.#paidMs) + turnMs;
     const hasChanged = this.#isPending && this.#number(nowMs);
     if (!hasChanged && !this.#isOwed) return;
     this.#isRound = true;

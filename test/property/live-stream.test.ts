@@ -218,7 +218,7 @@ test('what changes while very many are served is at all of them within a round, 
         next(one.turns);
       };
       next(changes[0].turns);
-      // All rounds run in the same moment of virtual time, but for what has to wait for the next: of one more there is no need.
+      // All rounds run in the same moment of virtual time, but for a third in a row: of one more there is no need.
       world.time.advance(0);
       world.time.advance(LIMITS.turnMs);
       for (const client of clients) client.read(world.hub);

@@ -50,23 +50,38 @@ describe('turns', () => {
     return { time, live, served, change };
   }
 
-  test('the first change goes out at once, further ones together when it is time', () => {
+  test('after a quiet time two changes go out at once, further ones together when it is time', () => {
     const { time, served, change } = turns(1, 0);
+    const times = (): number[] => served.map(({ atMs }) => atMs);
     time.advance(5_000);
     change();
     change();
     expect(served).toEqual([]);
     time.advance(0);
-    expect(served.map(({ atMs }) => atMs)).toEqual([5_000]);
+    expect(times()).toEqual([5_000]);
+    time.advance(10);
+    change();
+    time.advance(0);
+    expect(times()).toEqual([5_000, 5_010]);
     change();
     time.advance(100);
     change();
-    time.advance(99);
-    expect(served).toHaveLength(1);
-    time.advance(1);
-    expect(served.map(({ atMs }) => atMs)).toEqual([5_000, 5_200]);
-    time.advance(1_000);
+    time.advance(89);
     expect(served).toHaveLength(2);
+    time.advance(1);
+    expect(times()).toEqual([5_000, 5_010, 5_200]);
+    change();
+    time.advance(199);
+    expect(served).toHaveLength(3);
+    time.advance(1);
+    expect(times().at(-1)).toBe(5_400);
+    time.advance(400);
+    expect(served).toHaveLength(4);
+    change();
+    time.advance(0);
+    change();
+    time.advance(0);
+    expect(times().slice(4)).toEqual([5_800, 5_800]);
   });
 
   test('others have their turn while very many are served, and each is served once', () => {
@@ -101,7 +116,6 @@ describe('turns', () => {
     time.advance(0);
     // The rest of the round has it, but for those whose turn came with the change.
     expect(served.slice(changedAt + slice, readers).map(({ version }) => version)).toEqual(Array(readers - changedAt - slice).fill(2));
-    time.advance(200);
     const has = new Set(served.filter(({ version }) => version === 2).map(({ reader }) => reader));
     expect(has.size).toBe(readers);
     const last = served.findLastIndex(({ reader }) => reader < changedAt + slice && reader >= changedAt - slice);
