@@ -3,10 +3,11 @@ import { html, useEffect, useRef } from './ui.js';
 import { AlertPanel } from './alert-panel.js';
 import { AnomalyList } from './anomaly-list.js';
 import { FirstReading } from './first-reading.js';
-import { RegionForecast } from './forecast-panel.js';
+import { ForecastCurve, RegionForecast } from './forecast-panel.js';
 import { formatCount } from './format.js';
 import { GridLoad } from './grid-load.js';
 import { overloaded, totals } from './grid-state.js';
+import { forecastOfAll, useForecasts } from './load-forecast.js';
 import { MeterList } from './meter-list.js';
 import { MeterPanel } from './meter-panel.js';
 import { RegionBoard } from './region-board.js';
@@ -41,6 +42,9 @@ export function GridPage({ state, route, isLive, pictureMs, nowMs, onAlertChange
   const names = [...(state.regions?.keys() ?? [])];
   const grid = totals(state, names);
   const over = overloaded(state);
+  const metered = names.filter((name) => (state.regions?.get(name)?.meters ?? 0) > 0);
+  const forecasts = useForecasts(metered);
+  const forecast = metered.length === 0 ? null : forecastOfAll(metered.map((name) => forecasts.get(name)));
   const isEmpty = state.regions !== null && grid.meters === 0;
   return html`
     ${isEmpty && state.engine && html`<${FirstReading} ingestUrl=${state.engine.ingestUrl} nowMs=${nowMs} />`}
@@ -57,13 +61,14 @@ export function GridPage({ state, route, isLive, pictureMs, nowMs, onAlertChange
         </p>`}
       </div>
       <${GridLoad} state=${state} names=${names} of="all regions" nowMs=${nowMs} height=${190} />
+      ${forecast !== null && html`<${ForecastCurve} of="all regions" forecast=${forecast} capacityKw=${totals(state, metered).capacityKw} height=${120} />`}
     </section>
     <section class="panel area-anomalies" aria-labelledby="anomalies-title">
       <${AnomalyList} anomalies=${state.anomalies} nowMs=${nowMs} onSelect=${goTo} />
     </section>
     <section class="panel area-regions" aria-labelledby="regions-title">
       <div class="panel-head"><h2 id="regions-title">Regions</h2></div>
-      <${RegionBoard} state=${state} selected=${selected} nowMs=${nowMs} onSelect=${goTo} />
+      <${RegionBoard} state=${state} selected=${selected} nowMs=${nowMs} forecasts=${forecasts} onSelect=${goTo} />
     </section>
     <${Detail} key=${`${selected}/${route.meterId}`} state=${state} region=${selected} meterId=${route.meterId} chosen=${route.region !== null} nowMs=${nowMs} />
   `;

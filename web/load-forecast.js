@@ -3,77 +3,73 @@ import { useEffect, useState } from './ui.js';
 import { getJson } from './api.js';
 
 /**
- * What a region will probably draw: the same hours of a week ago, or of yesterday while there is no week of history, at the level of the last hour. That is the seasonal naive forecast, which
- * short-term forecasts of load are measured against (Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2), with its level corrected. The engine itself forecasts no regions.
+ * What regions will probably draw, as the engine forecasts it (GET /regions/…/forecast).
  *
- * @typedef {{ startMs: number, powerKw: number }} Quarter
- * @typedef {{ quarters: Quarter[], peak: Quarter, basis: 'week' | 'day' }} Forecast
- * @typedef {{ windowStart: string, sumPowerKw: number, metersReporting: number }} RegionWindow
+ * @typedef {{ startMs: number, powerKw: number, lowKw: number | null, highKw: number | null }} Quarter
+ * @typedef {{ from: string, to: string, forecasts: number, quarters: number, mapePercent: number | null, persistenceMapePercent: number | null }} Backtest
+ * @typedef {{ region: string, asOf: string, capacityKw: number | null, basis: 'weeks' | 'day' | null, missing: 'no_history' | 'silent' | null, level: number | null,
+ *   data: { windowStart: string, powerKw: number, lowKw: number | null, highKw: number | null }[], backtest: Backtest | null }} ForecastAnswer
+ * @typedef {{ quarters: Quarter[], peak: Quarter | null, basis: 'weeks' | 'day' | null, missing: 'no_history' | 'silent' | null, backtest: Backtest | null }} Forecast
  */
 
-const QUARTER_MS = 900_000;
-const DAY_MS = 86_400_000;
-/** Hours ahead: an evening peak is seen from noon. */
-export const FORECAST_MS = 6 * 3_600_000;
-/** Of which the level is taken. */
-const LEVEL_MS = 3_600_000;
-/** A region that draws three times of what it drew is another region. */
-const LEVEL_MAX = 3;
-/** Regions of the board that are forecast; each is a question or three. */
+/** The next evening's peak is in it, whenever one looks. */
+export const FORECAST_HOURS = 24;
+/** Regions of the board that are forecast; each is a question. */
 const REGIONS_MAX = 40;
 const AT_ONCE = 3;
-/** As long as a quarter-hour goes on there is nothing new. */
-const REFRESH_MS = 300_000;
+/** There is another each quarter-hour. */
+export const REFRESH_MS = 300_000;
+
+/** What is alike on a day is so by the clock of who looks. */
+const ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** @param {ForecastAnswer} answer @returns {Forecast} */
+export function forecastOf({ data, basis, missing, backtest }) {
+  return withPeak(data.map(({ windowStart, powerKw, lowKw, highKw }) => ({ startMs: Date.parse(windowStart), powerKw, lowKw, highKw })), { basis, missing, backtest });
+}
+
+/** @param {Quarter[]} quarters @param {Omit<Forecast, 'quarters' | 'peak'>} more @returns {Forecast} */
+function withPeak(quarters, more) {
+  return { quarters, peak: quarters.length === 0 ? null : quarters.reduce((best, quarter) => (quarter.powerKw > best.powerKw ? quarter : best)), ...more };
+}
 
 /**
- * Pure; null when the history does not cover the hours ahead.
- * @param {RegionWindow[]} recent of the last hour @param {RegionWindow[]} past of the hour before and the hours after the same time, `agoMs` earlier
- * @param {number} agoMs @param {number} nowMs
- * @returns {{ quarters: Quarter[], peak: Quarter } | null}
+ * All of them together, in the quarter-hours that each of them has; null where one is not known. Their bands are added up: it is wider than it will be, as not all of them err the same way.
+ * @param {(Forecast | null | undefined)[]} forecasts
+ * @returns {Forecast | null}
  */
-export function forecastOf(recent, past, agoMs, nowMs) {
-  const first = Math.floor(nowMs / QUARTER_MS) * QUARTER_MS;
-  const then = new Map(past.map(({ windowStart, sumPowerKw }) => [Date.parse(windowStart) + agoMs, sumPowerKw]));
-  const ahead = Array.from({ length: FORECAST_MS / QUARTER_MS }, (_, i) => first + i * QUARTER_MS).filter((startMs) => then.has(startMs));
-  if (ahead.length < FORECAST_MS / QUARTER_MS / 2) return null;
-  let now = 0;
-  let before = 0;
-  for (const { windowStart, sumPowerKw } of recent) {
-    const same = then.get(Date.parse(windowStart));
-    if (same === undefined || Date.parse(windowStart) >= first) continue;
-    now += sumPowerKw;
-    before += same;
+export function forecastOfAll(forecasts) {
+  /** @type {Map<number, { count: number, powerKw: number, lowKw: number | null, highKw: number | null }>} */
+  const sums = new Map();
+  for (const forecast of forecasts) {
+    if (!forecast || forecast.quarters.length === 0) return null;
+    for (const { startMs, powerKw, lowKw, highKw } of forecast.quarters) {
+      const sum = sums.get(startMs) ?? { count: 0, powerKw: 0, lowKw: 0, highKw: 0 };
+      sums.set(startMs, {
+        count: sum.count + 1,
+        powerKw: sum.powerKw + powerKw,
+        lowKw: sum.lowKw === null || lowKw === null ? null : sum.lowKw + lowKw,
+        highKw: sum.highKw === null || highKw === null ? null : sum.highKw + highKw,
+      });
+    }
   }
-  const level = before > 0 && now > 0 ? Math.min(LEVEL_MAX, Math.max(1 / LEVEL_MAX, now / before)) : 1;
-  const quarters = ahead.map((startMs) => ({ startMs, powerKw: (then.get(startMs) ?? 0) * level }));
-  return { quarters, peak: quarters.reduce((best, quarter) => (quarter.powerKw > best.powerKw ? quarter : best)) };
+  const whole = [...sums].filter(([, { count }]) => count === forecasts.length).sort(([a], [b]) => a - b);
+  const basis = forecasts.some((forecast) => forecast?.basis === 'day') ? 'day' : 'weeks';
+  return whole.length === 0 ? null : withPeak(whole.map(([startMs, { powerKw, lowKw, highKw }]) => ({ startMs, powerKw, lowKw, highKw })), { basis, missing: null, backtest: null });
 }
 
-/** @param {string} region @param {number} fromMs @param {number} toMs @param {AbortSignal} signal @returns {Promise<RegionWindow[]>} */
-async function windowsOf(region, fromMs, toMs, signal) {
-  const query = { granularity: '15m', from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), limit: '100' };
-  const page = /** @type {import('./wire-types.js').Page<RegionWindow>} */ (await getJson(`/regions/${encodeURIComponent(region)}/aggregates`, query, signal));
-  return page.data;
-}
-
-/** Null: there is no history to go by. @param {string} region @param {number} nowMs @param {AbortSignal} signal @returns {Promise<Forecast | null>} */
-export async function loadForecast(region, nowMs, signal) {
-  const recent = await windowsOf(region, nowMs - LEVEL_MS - QUARTER_MS, nowMs, signal);
-  for (const [basis, agoMs] of /** @type {const} */ ([['week', 7 * DAY_MS], ['day', DAY_MS]])) {
-    const past = await windowsOf(region, nowMs - agoMs - LEVEL_MS - QUARTER_MS, nowMs - agoMs + FORECAST_MS, signal);
-    const forecast = forecastOf(recent, past, agoMs, nowMs);
-    if (forecast !== null) return { ...forecast, basis };
-  }
-  return null;
+/** @param {string} region @param {AbortSignal} signal @returns {Promise<Forecast>} */
+export async function loadForecast(region, signal) {
+  return forecastOf(await getJson(`/regions/${encodeURIComponent(region)}/forecast`, { hours: String(FORECAST_HOURS), zone: ZONE }, signal));
 }
 
 /**
- * Forecasts of the regions of a board, as they come; of a region without history null.
+ * Forecasts of the first regions, as they come.
  * @param {string[]} names
- * @returns {ReadonlyMap<string, Forecast | null>}
+ * @returns {ReadonlyMap<string, Forecast>}
  */
 export function useForecasts(names) {
-  const [forecasts, setForecasts] = useState(/** @type {ReadonlyMap<string, Forecast | null>} */ (new Map()));
+  const [forecasts, setForecasts] = useState(/** @type {ReadonlyMap<string, Forecast>} */ (new Map()));
   const asked = names.slice(0, REGIONS_MAX);
   useEffect(() => {
     const controller = new AbortController();
@@ -83,7 +79,7 @@ export function useForecasts(names) {
         for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
           const region = name;
           // The board is there without them, and where one fails the next would, too.
-          const forecast = await loadForecast(region, Date.now(), controller.signal).catch(() => undefined);
+          const forecast = await loadForecast(region, controller.signal).catch(() => undefined);
           if (forecast === undefined || controller.signal.aborted) return;
           setForecasts((before) => new Map(before).set(region, forecast));
         }

@@ -2,7 +2,7 @@
 import { html } from './ui.js';
 import { formatCount, formatDecimal, formatMinute, formatPercent, loadLevel } from './format.js';
 import { loadCurve } from './grid-state.js';
-import { useForecasts } from './load-forecast.js';
+import { FORECAST_HOURS } from './load-forecast.js';
 import { formatPrice } from './money.js';
 
 const SPARK_WIDTH = 84;
@@ -15,13 +15,12 @@ const SPARK_HEIGHT = 22;
  * @param {import('./grid-state.js').GridState} props.state
  * @param {string | null} props.selected
  * @param {number} props.nowMs
+ * @param {ReadonlyMap<string, import('./load-forecast.js').Forecast>} props.forecasts
  * @param {(region: string) => void} props.onSelect
  */
-export function RegionBoard({ state, selected, nowMs, onSelect }) {
-  const names = [...(state.regions?.values() ?? [])].filter(({ meters }) => meters > 0).map(({ region }) => region);
-  const forecasts = useForecasts(names);
+export function RegionBoard({ state, selected, nowMs, forecasts, onSelect }) {
   const hasPrices = (state.prices?.size ?? 0) > 0;
-  const hasForecasts = [...forecasts.values()].some((forecast) => forecast !== null);
+  const hasForecasts = [...forecasts.values()].some(({ peak }) => peak !== null);
   if (state.regions === null) return html`<p class="note">Waiting for the engine…</p>`;
   if (state.regions.size === 0) return html`<p class="note">No region is known yet: none is configured and no reading named one.</p>`;
   return html`
@@ -33,7 +32,7 @@ export function RegionBoard({ state, selected, nowMs, onSelect }) {
           <th scope="col" class="bar-cell">Load of capacity</th>
           <th scope="col" class="number">kW</th>
           <th scope="col" class="number">Meters</th>
-          ${hasForecasts && html`<th scope="col" class="number ahead-cell">Next 6 h</th>`}
+          ${hasForecasts && html`<th scope="col" class="number ahead-cell">Next ${FORECAST_HOURS} h</th>`}
           ${hasPrices && html`<th scope="col" class="number price-cell">Per kWh</th>`}
         </tr>
       </thead>
@@ -88,15 +87,15 @@ function RegionRow({ region, curve, selected, forecast, price, onSelect }) {
       <td class="number meters-cell">
         ${formatCount(region.metersReporting)}${region.metersSilent > 0 && html`<span class="silent">${formatCount(region.metersSilent)} silent</span>`}
       </td>
-      ${forecast !== undefined && html`<td class="number ahead-cell">${forecast === null ? '–' : html`<${Ahead} forecast=${forecast} capacityKw=${region.capacityKw} />`}</td>`}
+      ${forecast !== undefined && html`<td class="number ahead-cell">${forecast === null || forecast.peak === null ? '–' : html`<${Ahead} peak=${forecast.peak} capacityKw=${region.capacityKw} />`}</td>`}
       ${price !== undefined &&
       html`<td class="number price-cell" title=${price === null ? '' : `${price.multiplier} times the usual price`}>${price === null ? '–' : formatPrice(price.price, price.currency)}${price?.override && html`<span class="of-override">set by hand</span>`}</td>`}
     </tr>
   `;
 }
 
-/** The highest that is expected. @param {{ forecast: import('./load-forecast.js').Forecast, capacityKw: number | null }} props */
-function Ahead({ forecast: { peak }, capacityKw }) {
+/** The highest that is expected. @param {{ peak: import('./load-forecast.js').Quarter, capacityKw: number | null }} props */
+function Ahead({ peak, capacityKw }) {
   const percent = capacityKw === null ? null : (peak.powerKw / capacityKw) * 100;
   const { level } = loadLevel(percent);
   return html`<span class=${`ahead level-${level}`}>${percent === null ? formatDecimal(peak.powerKw, 1) : formatPercent(percent)}<span class="ahead-at">at ${formatMinute(peak.startMs)}</span></span>`;

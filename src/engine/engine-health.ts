@@ -79,6 +79,7 @@ export class EngineHealth {
       partitions: partitionCount,
       cluster: nodes?.status((partition) => vitals.partitionLag(partition)) ?? null,
       billing: this.billingStatus(),
+      queues: vitals.waitingWork(),
       shards: shards().map((status, shard) => ({ shard, state: shardState(status), restarts: status.restarts, ...vitals.shardFigures(shard) })),
     };
   }

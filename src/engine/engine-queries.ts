@@ -6,6 +6,7 @@ import type { EnginePort, EngineStatus, OperationsStatus } from '../http/engine-
 import type { Anomaly } from '../model/anomaly.ts';
 import { isId, partitionOf, shardOfPartition, type MeterId, type RegionId } from '../model/ids.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
+import type { RegionForecast } from '../model/region-forecast.ts';
 import { GRANULARITY_MS, type MeterWindow, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -13,6 +14,7 @@ import { EnergyLink } from './energy-link.ts';
 import type { HistoryLink } from './history-link.ts';
 import { mergePages } from './merged-pages.ts';
 import { mergeWindowPages } from './merged-windows.ts';
+import { RegionForecasts } from './region-forecasts.ts';
 import { spanEnergy } from './span-energy.ts';
 import { ConsumerRanking } from './top-consumers.ts';
 
@@ -44,12 +46,14 @@ export class EngineQueries implements EnginePort {
   private readonly modules: EngineQueriesModules;
   private readonly link: EnergyLink;
   private readonly ranking: ConsumerRanking;
+  private readonly forecasts: RegionForecasts;
 
   constructor(options: EngineQueriesOptions, modules: EngineQueriesModules) {
     this.options = options;
     this.modules = modules;
     this.link = new EnergyLink(options, modules.ask);
     this.ranking = new ConsumerRanking({ deadlineMs: options.deadlineMs }, { energy: this.link, clock: modules.clock });
+    this.forecasts = new RegionForecasts(options, { windows: (region, query) => this.regionWindows(region, query), clock: modules.clock });
   }
 
   async meterWindows(meterId: MeterId, query: WindowQuery): Promise<Page<MeterWindow> | null> {
@@ -89,6 +93,10 @@ export class EngineQueries implements EnginePort {
     // One more than asked for tells whether there is a next page.
     const answers = await this.askAll({ kind: 'regionParts', region, granularity, from, to, limit: limit + 1, withOpen: true });
     return this.mergeRegion(answers, limit, length);
+  }
+
+  regionForecast(region: RegionId, zone: string): Promise<RegionForecast | null> {
+    return this.forecasts.of(region, zone);
   }
 
   energy(meterId: MeterId, spans: readonly QuarterSpan[]): Promise<SpanEnergy[] | null> {

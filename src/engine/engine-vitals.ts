@@ -1,5 +1,5 @@
 import { totalOf } from '../actors/sinks/figures.ts';
-import type { OperatedPart, OperatedQueue, OperationsStatus } from '../http/engine-port.ts';
+import type { OperatedPart, OperatedQueue, OperationsStatus, WaitingWork } from '../http/engine-port.ts';
 import type { Gateway } from '../http/gateway.ts';
 import type { SinkStatus } from '../http/live-source.ts';
 import { startProcessMetrics, ThreadMetrics } from '../runtime/metrics.ts';
@@ -10,6 +10,7 @@ import type { TracingFigures } from '../runtime/tracing.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import { AckLatency } from './ack-latency.ts';
 import { familiesOf, type AlertThreadSnapshot, type BillingThreadSnapshot, type IngestThreadSnapshot, type MainThreadSnapshot, type ShardThreadSnapshot, type ThreadSnapshot } from './engine-metrics.ts';
+import { waitingWork } from './waiting-work.ts';
 
 /** The figures of all threads: polled for the dashboard, gathered afresh for each scrape. */
 
@@ -104,6 +105,11 @@ export class EngineVitals {
     const found = this.newest.find((snapshot): snapshot is ShardThreadSnapshot => snapshot.kind === 'shard' && snapshot.shard === shard);
     if (found === undefined) return { meters: null, journalLagRecords: null, checkpointAgeMs: null };
     return { meters: found.meters, journalLagRecords: found.journalLagRecords, checkpointAgeMs: found.checkpointAgeMs };
+  }
+
+  /** As of the last poll. */
+  waitingWork(): WaitingWork[] {
+    return waitingWork(this.newest, this.modules.mailboxes());
   }
 
   /** As of the last poll. */

@@ -57,6 +57,41 @@ export const topConsumersSchema = z
   .strictObject({ region: idText, from: timeText, to: timeText, by: z.enum(['energy', 'peak']), meters: count.describe('Of the region now; all were looked at.'), data: z.array(z.strictObject({ rank: count, meterId: idText, ...energy })) })
   .meta({ id: 'TopConsumers' });
 
+export const regionForecastSchema = z
+  .strictObject({
+    region: idText,
+    zone: z.string().describe('By whose clock hours and weekdays are alike.'),
+    asOf: timeText.describe('End of the last quarter-hour that counts, and begin of the first that is forecast.'),
+    capacityKw: z.number().nullable(),
+    basis: z.enum(['weeks', 'day']).nullable().describe('`weeks`: the same time of the same weekday in the last weeks. `day`: of the day before, while there is less than a week. Null: there is no forecast.'),
+    missing: z.enum(['no_history', 'silent']).nullable().describe('Why there is none: less than a day of history, or nothing in the last day.'),
+    level: z.number().nullable().describe('The last three hours against what was usual: 1.1 is a tenth more. Half of it is left after six hours.'),
+    data: z.array(
+      z.strictObject({
+        windowStart: timeText,
+        powerKw: z.number().describe('The mean that is expected.'),
+        lowKw: z.number().nullable().describe('With `highKw`, within which eight of ten forecasts of the last week would have been right. Null while too few are known.'),
+        highKw: z.number().nullable(),
+        loadPercent: z.number().nullable(),
+      }),
+    ).describe('Quarter-hours. One for which there is nothing to go by is left out.'),
+    backtest: z
+      .strictObject({
+        from: timeText,
+        to: timeText,
+        forecasts: count,
+        quarters: count.describe('That were compared.'),
+        mapePercent: z.number().nullable().describe('Mean absolute error of forecasts up to a day ahead, in percent of the load.'),
+        persistenceMapePercent: z.number().nullable().describe('The same of saying that all stays as it is.'),
+      })
+      .nullable()
+      .describe('What the same forecasts would have been worth in the last week.'),
+  })
+  .describe(
+    'The mean of the same local time of the same weekday in the last four weeks, the newer the more, at the level of the last three hours against theirs, which fades. Made from windows that are closed, anew when a quarter-hour is over.',
+  )
+  .meta({ id: 'RegionForecast' });
+
 export const regionLoadSchema = z
   .strictObject({ at: timeText, ...regionSchema.shape, price: priceSchema.nullable().describe('Null in a region without a capacity, and in an engine without bills.') })
   .meta({ id: 'RegionLoad' });

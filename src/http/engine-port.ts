@@ -1,6 +1,7 @@
 import type { Anomaly } from '../model/anomaly.ts';
 import type { MeterId, RegionId } from '../model/ids.ts';
 import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
+import type { RegionForecast } from '../model/region-forecast.ts';
 import type { MeterWindow, RegionWindow } from '../model/window.ts';
 import type { EngineSnapshot, ShardState } from './live-source.ts';
 
@@ -24,6 +25,8 @@ export interface EnginePort {
   regions(): Promise<RegionNow[]>;
   /** Windows that start in [from, to), in order of start; null: no such region. */
   regionWindows(region: RegionId, query: WindowQuery): Promise<Page<RegionWindow> | null>;
+  /** `zone` is one that is known. Made when asked for, a few at a time; `busy` (retryable) beyond. null: no such region. */
+  regionForecast(region: RegionId, zone: string): Promise<RegionForecast | null>;
   /** Of each span, which are SPANS_MAX at most and no longer than PLAN_QUARTERS_MAX each; null: no such meter. */
   energy(meterId: MeterId, spans: readonly QuarterSpan[]): Promise<SpanEnergy[] | null>;
   /** Looks at every meter of the region, in parts: of a large one it takes seconds. Few are answered at once; `busy` (retryable) beyond. null: no such region. */
@@ -77,6 +80,23 @@ export interface EngineStatus extends EngineSnapshot {
   cluster: ClusterStatus | null;
   /** null: this engine runs without tariffs and bills. */
   billing: BillingStatus | null;
+  /** As of a second ago at most; of threads that answered. */
+  queues: WaitingWork[];
+}
+
+export const WAITING_WORK = ['requests', 'readings', 'batches', 'records', 'appends', 'questions', 'effects', 'messages', 'deliveries'] as const;
+
+/** What waits in a part of the engine. */
+export interface WaitingWork {
+  /** Thread, actor or system beside the engine. */
+  part: string;
+  /** `records`: in the log and not yet counted. `effects`: questions of sinks for what closed. `deliveries`: messages to people that are not done, those for later included. */
+  work: (typeof WAITING_WORK)[number];
+  /** Accepted and not yet answered. */
+  waiting: number;
+  /** The most at a time, and what was not accepted because it was full, since its thread started; null where nobody counts. */
+  waitingMax: number | null;
+  refused: number | null;
 }
 
 /** What keeps the engine running, for who looks after it. */

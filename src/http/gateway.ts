@@ -39,6 +39,7 @@ import { addOpenApiRoutes } from './openapi-routes.ts';
 import { addOwnMeterRoutes } from './own-meter-routes.ts';
 import { addPriceRoutes } from './price-routes.ts';
 import { RateLimits, type RateLimitsOptions } from './rate-limits.ts';
+import { addRegionForecastRoutes } from './region-forecast-routes.ts';
 import { addRegionLoadRoutes } from './region-load-routes.ts';
 import { addRegionRoutes } from './region-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
@@ -163,6 +164,7 @@ function addApi(routes: GatewayRoutes): void {
   addOwnMeterRoutes(routes);
   addRegionRoutes(routes);
   addRegionLoadRoutes(routes);
+  addRegionForecastRoutes(routes);
   addAnomalyRoutes(routes);
   addDeadLetterRoutes(routes);
   addEngineRoutes(routes);

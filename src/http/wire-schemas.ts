@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ANOMALY_KINDS, SEVERITIES } from '../model/anomaly.ts';
 import { GRANULARITIES } from '../model/window.ts';
+import { WAITING_WORK } from './engine-port.ts';
 import { REJECT_CODES } from './reject-codes.ts';
 
 /** What goes over the wire, as the API's document says it (openapi-document.ts). Shapes (wire-shapes.ts and its siblings) give exactly this: the compiler holds them to it, and a test every answer. */
@@ -160,6 +161,17 @@ export const engineSchema = z
     alerts: alertsStatus.nullable(),
     billing: z.strictObject({ state: z.enum([...partState.options, 'idle']), problem: z.string().nullable(), runsUnderWay: count.nullable() }).nullable(),
     cluster: clusterStatus.nullable(),
+    queues: z
+      .array(
+        z.strictObject({
+          part: z.string(),
+          work: z.enum(WAITING_WORK).describe('`records`: in the log and not yet counted. `effects`: questions of systems beside the engine for what closed. `deliveries`: messages to people that are not done, those for later included.'),
+          waiting: count,
+          waitingMax: count.nullable().describe('Since its thread started; null where nobody counts.'),
+          refused: count.nullable(),
+        }),
+      )
+      .describe('What waits in the parts of the engine, as of a second ago at most.'),
     meters: count,
     readingsAccepted: count,
     acceptedPerSecond: z.number(),

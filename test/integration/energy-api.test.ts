@@ -160,6 +160,22 @@ describe('a region', () => {
     expect([(await region('load')).body.price, tariffs.asked]).toEqual([null, []]);
   });
 
+  test('has a forecast of the hours that are asked for, by the clock that is asked for, against its capacity', async () => {
+    const { body } = await region('forecast?zone=Europe/Berlin');
+    expect(engine.asked).toContainEqual(['regionForecast', 'north', 'Europe/Berlin']);
+    expect(body).toMatchObject({ region: 'north', zone: 'Europe/Berlin', asOf: new Date(AT).toISOString(), capacityKw: 10, basis: 'weeks', missing: null, level: 1.25, backtest: { to: new Date(AT).toISOString(), mapePercent: 9.5 } });
+    expect(body.data).toHaveLength(96);
+    expect(body.data[4]).toEqual({ windowStart: new Date(AT + 4 * QUARTER_MS).toISOString(), powerKw: 4.04, lowKw: 3, highKw: 12, loadPercent: 40.4 });
+    expect((await region('forecast?hours=48')).body.data).toHaveLength(192);
+    expect((await region('forecast?hours=1')).body.data).toHaveLength(4);
+    expect(await faults(region('forecast?hours=49'))).toEqual(['hours']);
+    expect(await faults(region('forecast?zone=Nowhere'))).toEqual(['zone']);
+    engine.regions = async () => [{ ...REGION, capacityKw: null, loadPercent: null }];
+    expect((await region('forecast')).body).toMatchObject({ capacityKw: null, data: { 0: { loadPercent: null } } });
+    engine.regionForecast = async () => null;
+    expect(await region('forecast')).toMatchObject({ status: 404, body: { code: 'unknown_region' } });
+  });
+
   test('has consumers in the order that is asked for', async () => {
     const { body } = await region('top-consumers?by=peak&limit=3&from=2026-01-15T00:00:00Z&to=2026-01-15T06:00:00Z');
     expect(engine.asked).toEqual([['topConsumers', 'north', { span: { from: Date.UTC(2026, 0, 15) / QUARTER_MS, to: Date.UTC(2026, 0, 15, 6) / QUARTER_MS }, order: 'peak', limit: 3 }]]);

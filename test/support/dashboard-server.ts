@@ -1,6 +1,7 @@
 import type { AlertsPort } from '../../src/http/alerts-port.ts';
 import type { EnginePort } from '../../src/http/engine-port.ts';
 import { startGateway } from '../../src/http/gateway.ts';
+import { RegionForecasts } from '../../src/engine/region-forecasts.ts';
 import { registerLive, type LiveStream } from '../../src/http/live-stream.ts';
 import { loadStaticFiles } from '../../src/http/static-files.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
@@ -45,6 +46,7 @@ export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPo
 }
 
 function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort {
+  const forecasts = new RegionForecasts({ latenessMs: 1_000 }, { windows: async (region, { from, to }) => ({ data: grid.quarterWindows(region, from, to), nextCursor: null }), clock: { ...systemClock, now: () => grid.nowMs } });
   return {
     meterWindows: async (meterId, { from, to }) =>
       grid.meterState(meterId) === null ? null : { data: grid.meterWindows(meterId, from, to), nextCursor: null },
@@ -59,6 +61,7 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
       data: granularity === '15m' ? grid.quarterWindows(region, from, to) : grid.windows.filter((window) => window.region === region),
       nextCursor: null,
     }),
+    regionForecast: (region, zone) => forecasts.of(region, zone),
     energy: async (meterId, spans) => (grid.meterState(meterId) === null ? null : spans.map(({ from, to }) => ({ importMicroKwh: 0, exportMicroKwh: 0, peakMicroKw: 0, peakQuarter: null, quality: { measured: 0, estimated: 0, missing: to - from } }))),
     topConsumers: async () => ({ data: [], meters: 0 }),
     anomalies: async ({ meterId, kind, region, open }) => ({
@@ -75,6 +78,11 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
       partitions: 64,
       sinks: [],
       cluster: null,
+      queues: [
+        { part: 'ingest-0', work: 'readings', waiting: 1_250, waitingMax: null, refused: null },
+        { part: 'shard-0', work: 'appends', waiting: 3, waitingMax: 8, refused: 0 },
+        { part: 'alerts', work: 'messages', waiting: 0, waitingMax: 2, refused: 4 },
+      ],
       billing: tariffs === undefined ? null : { state: 'up', problem: null, runsUnderWay: 0 },
       shards: [{ shard: 0, state: 'up', restarts: 0, meters: 100, journalLagRecords: 0, checkpointAgeMs: 1_000 }],
     }),

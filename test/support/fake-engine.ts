@@ -1,5 +1,6 @@
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { DeadLetter, MeterState, RegionNow, SpanEnergy } from '../../src/model/queries.ts';
+import type { RegionForecast } from '../../src/model/region-forecast.ts';
 import type { MeterWindow, RegionWindow } from '../../src/model/window.ts';
 import type { EnginePort, EngineStatus, OperationsStatus } from '../../src/http/engine-port.ts';
 
@@ -26,6 +27,12 @@ export const REGION_WINDOW: RegionWindow = {
   minPowerKw: 1, maxPowerKw: 2, energyKwhSum: 0.375, capacityKw: 10, loadPercent: 15, final: false,
 };
 
+export const FORECAST: RegionForecast = {
+  region: 'north', zone: 'UTC', asOf: AT, basis: 'weeks', missing: null, level: 1.25,
+  quarters: Array.from({ length: 192 }, (_, i) => ({ quarter: AT / 900_000 + i, powerKw: 4 + i / 100, lowKw: i < 96 ? 3 : null, highKw: i < 96 ? 12 : null })),
+  backtest: { from: AT / 900_000 - 672, to: AT / 900_000, forecasts: 56, quarters: 5_000, mapePercent: 9.5, persistenceMapePercent: 50.25 },
+};
+
 export const ENERGY: SpanEnergy = { importMicroKwh: 1_500_001, exportMicroKwh: 250_000, peakMicroKw: 2_000_000, peakQuarter: AT / 900_000 - 4, quality: { measured: 5, estimated: 2, missing: 1 } };
 
 export const ANOMALY: Anomaly = {
@@ -39,6 +46,7 @@ export const STATUS: EngineStatus = {
   state: 'degraded', version: '0.1.0', startedAt: AT - 5_000, now: AT, meters: 1, readingsAccepted: 10, acceptedPerSecond: 2.5, rejectedPerSecond: 0,
   ackLatencyP99Ms: 4.2, ingestUrl: 'http://127.0.0.1:3001/ingest', log: 'lmdb', partitions: 64, cluster: null, billing: null,
   alerts: null,
+  queues: [{ part: 'shard-0', work: 'appends', waiting: 1, waitingMax: 3, refused: 0 }],
   sinks: [{ sink: 'timescale', state: 'waiting', lagMs: 61_500, setAside: 1, problem: 'the database db:5432/grid is away' }],
   shards: [
     { shard: 0, state: 'up', restarts: 0, meters: 1, journalLagRecords: 5, checkpointAgeMs: 900 },
@@ -85,6 +93,10 @@ export function fakeEngine(): FakeEngine {
     async regionWindows(region, query) {
       asked.push(['regionWindows', region, query]);
       return region === REGION.region ? page(REGION_WINDOW, query) : null;
+    },
+    async regionForecast(region, zone) {
+      asked.push(['regionForecast', region, zone]);
+      return region === REGION.region ? { ...FORECAST, zone } : null;
     },
     async energy(meterId, spans) {
       asked.push(['energy', meterId, spans]);

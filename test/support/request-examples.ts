@@ -38,6 +38,7 @@ export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   getRegion: REGION,
   listRegionWindows: REGION,
   getRegionLoad: REGION,
+  getRegionForecast: REGION,
   listTopConsumers: REGION,
   listAnomalies: OWN,
   listDeadLetters: OWN,

@@ -8,12 +8,11 @@ import { checkTariff } from '../../src/actors/tariffs/tariff-check.ts';
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
 const { calendarRows, viewedPeriods: viewedInPage } = await web('tariffs/calendar-rows.js');
 const { shownRows } = await web('meters/row-window.js');
-const { forecastOf } = await web('load-forecast.js');
+const { forecastOf, forecastOfAll } = await web('load-forecast.js');
 const { sameDaysBefore } = await web('home/home-comparison.js');
 const { formatDays, formatKwh, formatMoney, formatPrice } = await web('money.js');
 
 const QUARTER_MS = 900_000;
-const WEEK_MS = 7 * 86_400_000;
 const NOW_MS = Date.parse('2026-03-02T12:07:00Z');
 
 describe('a tariff’s calendar in the page', () => {
@@ -60,34 +59,27 @@ describe('the rows of a long list that are drawn', () => {
   });
 });
 
-describe('the forecast of a region', () => {
-  const first = Math.floor(NOW_MS / QUARTER_MS) * QUARTER_MS;
-  const windowOf = (startMs: number, sumPowerKw: number) => ({ windowStart: new Date(startMs).toISOString(), sumPowerKw, metersReporting: 1 });
-  const day = (startMs: number) => 10 + ((startMs / QUARTER_MS) % 7);
-  const past = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => windowOf(first + (from + i) * QUARTER_MS - WEEK_MS, day(first + (from + i) * QUARTER_MS)));
+describe('the forecast of regions', () => {
+  const answer = (powers: number[], more: object = {}) =>
+    forecastOf({ basis: 'weeks', missing: null, backtest: null, data: powers.map((powerKw, i) => ({ windowStart: new Date(NOW_MS + i * QUARTER_MS).toISOString(), powerKw, lowKw: powerKw - 1, highKw: powerKw + 2 })), ...more });
 
-  test('is what it was a week ago, at the level of the last hour', () => {
-    const recent = [-4, -3, -2, -1].map((i) => windowOf(first + i * QUARTER_MS, day(first + i * QUARTER_MS) * 1.2));
-    const { quarters, peak } = forecastOf(recent, past(-4, 24), WEEK_MS, NOW_MS);
-    expect(quarters).toHaveLength(24);
-    for (const { startMs, powerKw } of quarters) expect(powerKw).toBeCloseTo(day(startMs) * 1.2, 9);
-    expect(peak.powerKw).toBeCloseTo(16 * 1.2, 9);
-    expect(peak.startMs).toBe(quarters.find(({ powerKw }: { powerKw: number }) => Math.abs(powerKw - 19.2) < 1e-9).startMs);
+  test('has its peak, the first of several', () => {
+    expect(answer([1, 5, 5, 2]).peak).toEqual({ startMs: NOW_MS + QUARTER_MS, powerKw: 5, lowKw: 4, highKw: 7 });
+    expect(answer([]).peak).toBeNull();
   });
 
-  test('the quarter-hour under way is no part of the level: not all of its meters are counted', () => {
-    const recent = [windowOf(first - QUARTER_MS, day(first - QUARTER_MS)), windowOf(first, 0.1)];
-    expect(forecastOf(recent, past(-4, 24), WEEK_MS, NOW_MS).quarters[3].powerKw).toBeCloseTo(day(first + 3 * QUARTER_MS), 9);
+  test('of all together is the sum of what is expected, where that is known of each', () => {
+    const all = forecastOfAll([answer([1, 2, 3]), answer([10, 30, 20, 99], { basis: 'day' })]);
+    expect(all.quarters).toEqual([11, 32, 23].map((powerKw, i) => ({ startMs: NOW_MS + i * QUARTER_MS, powerKw, lowKw: powerKw - 2, highKw: powerKw + 4 })));
+    expect([all.peak.powerKw, all.basis]).toEqual([32, 'day']);
+    const without = answer([1]);
+    without.quarters[0].lowKw = null;
+    expect(forecastOfAll([without, answer([1])]).quarters).toEqual([{ startMs: NOW_MS, powerKw: 2, lowKw: null, highKw: 6 }]);
   });
 
-  test('a region that was nearly off is no measure for one that is on', () => {
-    expect(forecastOf([windowOf(first - QUARTER_MS, 1_000)], past(-4, 24), WEEK_MS, NOW_MS).quarters[0].powerKw).toBeCloseTo(day(first) * 3, 9);
-  });
-
-  test('there is none without the history of half of the hours ahead', () => {
-    expect(forecastOf([], past(-4, 11), WEEK_MS, NOW_MS)).toBeNull();
-    expect(forecastOf([], past(-4, 12), WEEK_MS, NOW_MS)).not.toBeNull();
-    expect(forecastOf([], [], WEEK_MS, NOW_MS)).toBeNull();
+  test('of all together is none while it is not known of one', () => {
+    expect(forecastOfAll([answer([1]), undefined])).toBeNull();
+    expect(forecastOfAll([answer([1]), answer([])])).toBeNull();
   });
 });
 

@@ -5,6 +5,7 @@ import { formatCount, formatDecimal, formatDuration } from '../format.js';
 import { ErrorNote, LoadingNote } from '../notes.js';
 import { useRemote } from '../remote-data.js';
 import { PartList } from './part-list.js';
+import { QueueTable } from './queue-table.js';
 import { RateCurve } from './rate-curve.js';
 import { RejectedList } from './rejected-list.js';
 import { ShardTable } from './shard-table.js';
@@ -35,6 +36,8 @@ export function EnginePage({ state, nowMs }) {
         <${RateCurve} engine=${state.engine} />
         <h3>Shards</h3>
         <${ShardTable} shards=${data.shards} />
+        <h3>Queues</h3>
+        <${QueueTable} queues=${data.queues} />
       `}
     </section>
     <section class="panel area-opened" aria-labelledby="beside-title">
