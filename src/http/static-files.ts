@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { OperationalError } from '../runtime/errors.ts';
 import type { HeaderFields } from './exchange.ts';
 import type { HttpFront } from './http-front.ts';
+import { withModulePreloads } from './module-preloads.ts';
 
 /**
  * The dashboard's files, read into memory once. Each is a route of its own, so a request can name nothing else: there is no path to
@@ -64,21 +65,22 @@ export interface StaticFile {
  * OperationalError `static_files` when the directory or a package is missing, a name is odd or there is too much.
  */
 export function loadStaticFiles(webDir: string = WEB_DIR, vendorFiles: Readonly<Record<string, string>> = VENDOR_FILES): StaticFile[] {
-  const files: StaticFile[] = [];
+  const contents = new Map<string, Uint8Array>();
   let bytes = 0;
   const add = (path: string, from: string): void => {
     const content = readOrThrow(from);
-    const file = staticFile(path, path.endsWith('.js') ? withAddresses(content) : content);
-    bytes += file.body.byteLength;
-    files.push(file);
-    if (files.length > STATIC_FILES_MAX || bytes > STATIC_BYTES_MAX) {
+    const served = path.endsWith('.js') ? withAddresses(content) : content;
+    bytes += served.byteLength;
+    contents.set(path, served);
+    if (contents.size > STATIC_FILES_MAX || bytes > STATIC_BYTES_MAX) {
       const bounds = `${STATIC_FILES_MAX} files and ${STATIC_BYTES_MAX} bytes`;
       throw new OperationalError('static_files', `${webDir} holds more than a dashboard: at most ${bounds} are served`);
     }
   };
   for (const from of filesUnder(webDir)) add(`/${relative(webDir, from).split(sep).join('/')}`, from);
   for (const [name, file] of Object.entries(vendorFiles)) add(`/vendor/${name}`, packageFile(file));
-  return files;
+  const modules = new Map([...contents].filter(([path]) => path.endsWith('.js')).map(([path, content]) => [path, Buffer.from(content).toString('utf8')]));
+  return [...contents].map(([path, content]) => staticFile(path, path.endsWith('.html') ? Buffer.from(withModulePreloads(Buffer.from(content).toString('utf8'), modules)) : content));
 }
 
 /** Routes for all files; `/index.html` is `/` too. */

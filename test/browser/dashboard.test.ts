@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { AlertDesk } from '../support/alert-desk.ts';
 import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
 import { chromiumSuite } from '../support/chromium.ts';
+import { drawnLine, highest } from '../support/drawn-line.ts';
 import { startDashboard, type DashboardServer } from '../support/dashboard-server.ts';
 import { freePort } from '../support/engine-process.ts';
 import { exampleAnomaly, FakeGrid } from '../support/fake-grid.ts';
@@ -50,7 +51,7 @@ chromiumSuite(() => {
     await openPage();
     await regionRow('region-10').waitFor();
     expect(await page.locator('.regions tbody tr').count()).toBe(10);
-    expect(await page.locator('.area-load canvas').count()).toBe(1);
+    expect(await page.locator('.area-load canvas').count()).toBeGreaterThan(0);
     await page.getByText('Engine ready').waitFor();
     await page.getByText('98 of 100 meters reporting').waitFor();
     const anomalies = await page.locator('.area-anomalies .anomaly').allInnerTexts();
@@ -123,6 +124,67 @@ chromiumSuite(() => {
     await page.goBack();
     await page.locator('.meters').waitFor();
     expect(await headingOfDetail().innerText()).toBe('region-08');
+    expect(complaints).toEqual([]);
+  });
+
+  test('a reading that arrives is drawn: on the curve of its meter, and a load on that of the grid', async () => {
+    await openPage('#/region-08/meter-0801');
+    await page.getByText('Today, by the minute').waitFor();
+    const ofMeter = () => drawnLine(page.locator('.area-detail .curve canvas').first(), '--accent');
+    await expect.poll(async () => highest(await ofMeter(), 0, 1)).not.toBeNull();
+    const before = await ofMeter();
+    // An ordinary day: its end is no higher than the rest.
+    expect(highest(before, 0.95, 1)).toBeLessThanOrEqual(highest(before, 0, 0.95)!);
+    grid.answerMeter = async (meterId) => {
+      const now = grid.meterNow(meterId)!;
+      const windowStart = Math.floor(Date.now() / 60_000) * 60_000;
+      const open = { ...grid.meterWindows(meterId, windowStart - 60_000, windowStart)[0], windowStart, windowEnd: windowStart + 60_000, avgPowerKw: 80, final: false };
+      return { ...now, meter: { ...now.meter, lastReading: { ...now.meter.lastReading, powerKw: 80 } }, openWindows: [open] };
+    };
+    // A minute of 80 kW is where the line ends, far above the rest of it, which the scale has pressed flat.
+    await expect.poll(async () => highest(await ofMeter(), 0.9, 1)).toBeGreaterThan(0.7);
+    expect(highest(await ofMeter(), 0, 0.85)).toBeLessThan(0.35);
+    await page.locator('.area-detail').getByText('80.00 kW').first().waitFor();
+
+    const ofGrid = () => drawnLine(page.locator('.area-load .curve canvas').first(), '--accent');
+    const flat = highest(await ofGrid(), 0.9, 1)!;
+    const window = grid.windows.findLast(({ region }) => region === 'region-01')!;
+    grid.regionListeners.tell({ regions: [], windows: [{ ...window, sumPowerKw: 2_000 }] });
+    await expect.poll(async () => highest(await ofGrid(), 0.9, 1)).toBeGreaterThan(flat + 0.02);
+    expect(highest(await ofGrid(), 0.2, 0.8)).toBeLessThan(0.4);
+    expect(complaints).toEqual([]);
+  });
+
+  test('what regions will probably draw is dashed, with its band and the capacity, and said in words', async () => {
+    await openPage('#/region-02');
+    const curve = page.locator('.area-detail').getByRole('img', { name: /^Forecast of region-02 for the next 24 hours: peak .* at \d\d:\d\d, .* % of the capacity of / });
+    await curve.waitFor();
+    const line = await drawnLine(curve.locator('canvas'), '--forecast');
+    const drawn = line.slice(Math.floor(0.15 * line.length), Math.floor(0.95 * line.length));
+    const share = drawn.filter((height) => height !== null).length / drawn.length;
+    // Dashes, and gaps between them.
+    expect(share).toBeGreaterThan(0.3);
+    expect(share).toBeLessThan(0.9);
+    expect(highest(await drawnLine(curve.locator('canvas'), '--muted'), 0.2, 0.9)).not.toBeNull();
+    await page.locator('.area-detail').getByText('Eight of ten forecasts of the last week lay within the band').waitFor();
+    await page.locator('.area-detail').getByText(/A day ahead they were [\d.]+ % off in the mean/).waitFor();
+    await page.locator('.area-detail summary', { hasText: 'Forecast of region-02' }).click();
+    const table = page.getByRole('region', { name: 'Forecast of region-02' });
+    expect(await table.locator('tbody tr').first().innerText()).toMatch(/\d\d:\d\d\s+[\d.]+ kW\s+[\d.]+ kW\s+[\d.]+ kW\s+\d+ %/);
+    // All together, in the overview.
+    await page.locator('.area-load').getByRole('img', { name: /^Forecast of all regions for the next 24 hours: peak/ }).waitFor();
+    await regionRow('region-02').locator('.ahead').getByText(/\d+ %/).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('hears of all its modules at once', async () => {
+    await openPage();
+    const { linked, asked } = (await page.evaluate(`({
+      linked: [...document.querySelectorAll('link[rel=modulepreload]')].map(({ href }) => href),
+      asked: performance.getEntriesByType('resource').filter(({ name, initiatorType }) => name.endsWith('.js') && initiatorType !== 'link').map(({ name }) => name),
+    })`)) as { linked: string[]; asked: string[] };
+    expect(linked.length).toBeGreaterThan(70);
+    expect(asked.map((name) => new URL(name).pathname).toSorted()).toEqual(['/app.js', '/theme.js']);
     expect(complaints).toEqual([]);
   });
 

@@ -167,6 +167,14 @@ chromiumSuite(() => {
     expect(complaints).toEqual([]);
   });
 
+  test('the engine’s page says what waits in its parts', async () => {
+    await openPage('#engine');
+    const rows = page.locator('.queues tbody tr');
+    await rows.first().waitFor();
+    expect((await rows.allInnerTexts()).map((text) => text.replace(/\s+/g, ' '))).toEqual(['ingest-0 readings to be sent to shards 1,250 – –', 'shard-0 batches to be written to the log 3 8 0', 'alerts messages 0 2 4']);
+    expect(complaints).toEqual([]);
+  });
+
   test('the colours are those that somebody chose, also after a reload', async () => {
     await openPage('#account', { colorScheme: 'dark' });
     const ground = () => page.evaluate('getComputedStyle(document.body).backgroundColor');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { forecastLoad } from '../../src/actors/region/load-forecast.ts';
 import { get, post, type WireReading } from '../support/engine-api.ts';
 import { sent } from '../support/billing-engine.ts';
 import { EngineProcess } from '../support/engine-process.ts';
@@ -165,7 +166,29 @@ test('the load of a region is what its list says, without a price in an engine w
   expect(Math.abs(Date.parse(at) - Date.now())).toBeLessThan(60_000);
 });
 
+test('a region of the last nine days is forecast as the plain formula says of its windows; one of a year ago has no history to go by', async () => {
+  const nowMs = Date.now();
+  const first = Math.floor(nowMs / QUARTER_MS) - 9 * 96;
+  const loadOf = (quarter: number, meter: number): number => 10 + (quarter % 96) / 10 + meter + (quarter >= first + 8 * 96 ? 2 : 0);
+  for (const meter of [0, 1]) {
+    const quarters = Array.from({ length: 9 * 96 + 1 }, (_, i) => first + i);
+    await post(engine, quarters.map((quarter) => ({ meterId: `forecast-${meter}`, region: 'west', timestamp: quarter * QUARTER_MS, powerKw: loadOf(quarter, meter) })));
+  }
+  const forecast = await sent(engine, 'GET', '/api/v1/regions/west/forecast?hours=48');
+  const origin = Date.parse(forecast.asOf) / QUARTER_MS;
+  // The last quarter-hour may not be over for both of them yet.
+  expect(first + 9 * 96 - origin).toBeLessThanOrEqual(1);
+  const loads = Array.from({ length: origin - first }, (_, i) => ({ quarter: first + i, powerKw: loadOf(first + i, 0) + loadOf(first + i, 1) }));
+  const expected = forecastLoad('UTC', loads, origin);
+  expect([forecast.basis, forecast.level]).toEqual(['weeks', expect.closeTo(expected.level!, 9)]);
+  expect(forecast.data.map(({ windowStart, powerKw, lowKw }: { windowStart: string; powerKw: number; lowKw: number | null }) => [Date.parse(windowStart) / QUARTER_MS, powerKw.toFixed(6), lowKw?.toFixed(6)])).toEqual(
+    expected.quarters.map(({ quarter, powerKw, lowKw }) => [quarter, powerKw.toFixed(6), lowKw?.toFixed(6)]),
+  );
+  expect(forecast.backtest.mapePercent).toBeCloseTo(expected.backtest!.mapePercent!, 9);
+  expect(await sent(engine, 'GET', '/api/v1/regions/south/forecast')).toMatchObject({ basis: null, missing: 'no_history', data: [], backtest: null });
+});
+
 test('what nobody knows is 404', async () => {
   for (const path of ['daily', 'monthly', 'statistics', 'comparison']) expect((await get(engine, `/api/v1/meters/nobody/${path}`)).body, path).toMatchObject({ status: 404, code: 'unknown_meter' });
-  for (const path of ['load', 'top-consumers']) expect((await get(engine, `/api/v1/regions/nowhere/${path}`)).body, path).toMatchObject({ status: 404, code: 'unknown_region' });
+  for (const path of ['load', 'forecast', 'top-consumers']) expect((await get(engine, `/api/v1/regions/nowhere/${path}`)).body, path).toMatchObject({ status: 404, code: 'unknown_region' });
 });

@@ -44,6 +44,8 @@ export class LoadHistory {
   readonly #loads = new Map<number, number>();
   /** By local quarter: of a day on which the clock is set back two quarters share one. */
   readonly #local = new Map<number, { sumKw: number; count: number; last: number }>();
+  /** What weeks say of a quarter: forecasts of the past ask for the same ones again and again. */
+  readonly #byWeeks = new Map<number, number>();
 
   constructor(zone: string, loads: readonly QuarterLoad[]) {
     this.#zone = zone;
@@ -66,23 +68,31 @@ export class LoadHistory {
     return this.#loads.get(quarter) ?? NaN;
   }
 
-  /** What is usual at the quarter, as far as that is known before `origin`; NaN: nothing is. */
+  /** What is usual at the quarter, which is two days after `origin` at most, as far as that is known before `origin`; NaN: nothing is. */
   seasonal(quarter: number, origin: number): number {
+    let powerKw = this.#byWeeks.get(quarter);
+    if (powerKw === undefined) this.#byWeeks.set(quarter, (powerKw = this.#seasonalByWeeks(quarter)));
+    if (!Number.isNaN(powerKw)) return powerKw;
+    const local = this.#localQuarter(quarter);
+    for (let days = 1; days <= DAYS_BACK_MAX; days++) {
+      const known = this.#local.get(local - days * QUARTERS_A_DAY);
+      if (known !== undefined && known.last < origin) return known.sumKw / known.count;
+    }
+    return NaN;
+  }
+
+  /** Of days that were over long before any origin that a forecast of the quarter has. */
+  #seasonalByWeeks(quarter: number): number {
     const local = this.#localQuarter(quarter);
     let sum = 0;
     let weights = 0;
-    WEEK_WEIGHTS.forEach((weight, i) => {
-      const powerKw = this.#localLoad(local - (i + 1) * QUARTERS_A_WEEK, origin);
-      if (Number.isNaN(powerKw)) return;
-      sum += weight * powerKw;
-      weights += weight;
-    });
-    if (weights > 0) return sum / weights;
-    for (let days = 1; days <= DAYS_BACK_MAX; days++) {
-      const powerKw = this.#localLoad(local - days * QUARTERS_A_DAY, origin);
-      if (!Number.isNaN(powerKw)) return powerKw;
+    for (let i = 0; i < WEEK_WEIGHTS.length; i++) {
+      const known = this.#local.get(local - (i + 1) * QUARTERS_A_WEEK);
+      if (known === undefined) continue;
+      sum += (WEEK_WEIGHTS[i] * known.sumKw) / known.count;
+      weights += WEEK_WEIGHTS[i];
     }
-    return NaN;
+    return weights === 0 ? NaN : sum / weights;
   }
 
   /** How the last hours were against what is usual; 1 where that is not known, or either is not above zero. */
@@ -91,10 +101,10 @@ export class LoadHistory {
     let usual = 0;
     for (let back = 1, weight = 1; back <= LEVEL_QUARTERS; back++, weight *= LEVEL_FADING) {
       const quarter = origin - back;
-      const ratio = [this.at(quarter), this.seasonal(quarter, quarter)];
-      if (ratio.some(Number.isNaN)) continue;
-      actual += weight * ratio[0];
-      usual += weight * ratio[1];
+      const [isKw, wasKw] = [this.at(quarter), this.seasonal(quarter, quarter)];
+      if (Number.isNaN(isKw) || Number.isNaN(wasKw)) continue;
+      actual += weight * isKw;
+      usual += weight * wasKw;
     }
     if (actual <= 0 || usual <= 0) return 1;
     return Math.min(LEVEL_MAX, Math.max(1 / LEVEL_MAX, actual / usual));
@@ -104,18 +114,13 @@ export class LoadHistory {
   expect(origin: number, quarters: number): Float64Array {
     const level = this.level(origin);
     const expected = new Float64Array(quarters);
-    for (let lead = 0; lead < quarters; lead++) expected[lead] = this.seasonal(origin + lead, origin) * (1 + (level - 1) * LEVEL_STAYS ** lead);
+    for (let lead = 0, above = level - 1; lead < quarters; lead++, above *= LEVEL_STAYS) expected[lead] = this.seasonal(origin + lead, origin) * (1 + above);
     return expected;
   }
 
   basisAt(origin: number): ForecastBasis | null {
     if (this.firstQuarter <= origin - QUARTERS_A_WEEK) return 'weeks';
     return this.firstQuarter <= origin - QUARTERS_A_DAY ? 'day' : null;
-  }
-
-  #localLoad(local: number, origin: number): number {
-    const known = this.#local.get(local);
-    return known === undefined || known.last >= origin ? NaN : known.sumKw / known.count;
   }
 
   #localQuarter(quarter: number): number {
@@ -131,7 +136,7 @@ export function forecastLoad(zone: string, loads: readonly QuarterLoad[], origin
   const missing = basis === null ? 'no_history' : isSilent(history, origin) ? 'silent' : null;
   if (basis === null || missing !== null) return { basis: null, missing, level: null, quarters: [], backtest: null };
   const { errors, backtest } = backtestLoad(history, origin, basis);
-  const bands = errors.map((group) => (group.length < ERRORS_MIN ? null : { low: quantile(group, LOW), high: quantile(group, HIGH) }));
+  const bands = errors.map(bandOf);
   const quarters: ForecastQuarter[] = [];
   history.expect(origin, FORECAST_QUARTERS).forEach((powerKw, lead) => {
     if (Number.isNaN(powerKw)) return;
@@ -157,12 +162,14 @@ function backtestLoad(history: LoadHistory, origin: number, basis: ForecastBasis
     if (history.basisAt(then) !== basis || isSilent(history, then)) continue;
     const known = pairs.length;
     const last = history.at(then - 1);
-    history.expect(then, Math.min(FORECAST_QUARTERS, origin - then)).forEach((expected, lead) => {
+    const expectations = history.expect(then, Math.min(FORECAST_QUARTERS, origin - then));
+    for (let lead = 0; lead < expectations.length; lead++) {
       const actual = history.at(then + lead);
-      if (Number.isNaN(actual) || Number.isNaN(expected)) return;
+      const expected = expectations[lead];
+      if (Number.isNaN(actual) || Number.isNaN(expected)) continue;
       errors[groupOf(lead)].push(actual - expected);
       if (lead < QUARTERS_A_DAY && !Number.isNaN(last)) pairs.push({ actual, expected, last });
-    });
+    }
     if (pairs.length === known) continue;
     forecasts++;
     from = Math.min(from, then);
@@ -176,12 +183,19 @@ function backtestLoad(history: LoadHistory, origin: number, basis: ForecastBasis
 }
 
 function groupOf(lead: number): number {
-  return LEAD_GROUPS.findIndex((end) => lead < end);
+  let group = 0;
+  while (lead >= LEAD_GROUPS[group]) group++;
+  return group;
+}
+
+function bandOf(errors: readonly number[]): { low: number; high: number } | null {
+  if (errors.length < ERRORS_MIN) return null;
+  const sorted = Float64Array.from(errors).sort();
+  return { low: quantile(sorted, LOW), high: quantile(sorted, HIGH) };
 }
 
 /** Between the two nearest of them. */
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
+function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1);
   const low = Math.floor(at);
   return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
