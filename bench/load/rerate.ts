@@ -107,7 +107,7 @@ async function rerate(link: EnergyLink): Promise<{ meters: number; microKwh: num
     const { meters, next }: Awaited<ReturnType<EnergyLink['meters']>> = await link.meters(after, METERS_PER_QUESTION_MAX);
     const ids = meters.map(({ meterId }) => meterId);
     if (asked.length === QUESTIONS) await asked.shift();
-    asked.push(link.determinants(ids, new Uint8Array(ids.length), [PLAN]).then((found) => found.forEach((one) => add(total, one))));
+    asked.push(link.determinants(ids, new Uint8Array(ids.length), [PLAN]).then((found) => ids.forEach((_, i) => add(total, found.at(i) ?? null))));
     after = next;
   } while (after !== null);
   await Promise.all(asked);

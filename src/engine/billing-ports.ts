@@ -1,6 +1,6 @@
 import type { MeterPlace, BillingEvent, RegionLoad, TariffAnswers, TariffQuestion } from '../actors/tariffs/protocol.ts';
+import type { DeterminantsPart } from '../model/determinants-row.ts';
 import type { EnergyQuarter, MeteringPlan } from '../model/energy.ts';
-import type { DeterminantsPart } from './energy-link.ts';
 
 /** What the main thread and that of the bills say to each other. */
 
@@ -34,7 +34,8 @@ export type EnergyQuestion =
   | { kind: 'regionPeak'; region: string; from: number; to: number };
 
 export interface EnergyAnswers {
-  meters: { meters: MeterPlace[]; next: string | null };
+  /** Side by side: a thousand objects take longer to cross a port. */
+  meters: { meterIds: string[]; regions: string[]; next: string | null };
   place: MeterPlace | null;
   /** Memory of their rows is transferred. */
   determinants: DeterminantsPart[];

@@ -1,8 +1,8 @@
-import type { EnergyPlace, PlacedMeter, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
+import type { EnergyPlace, PlacedMeters, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { METERS_PER_QUESTION_MAX, type EnergySource } from '../actors/tariffs/energy-source.ts';
 import type { MeterPlace } from '../actors/tariffs/protocol.ts';
-import { unpackDeterminants, type PackedDeterminants } from '../model/determinants-row.ts';
-import { QUARTER_MS, type Determinants, type EnergyQuarter, type MeteringPlan } from '../model/energy.ts';
+import { DeterminantsOfParts, type DeterminantsPart, type FoundDeterminants } from '../model/determinants-row.ts';
+import { QUARTER_MS, type EnergyQuarter, type MeteringPlan } from '../model/energy.ts';
 import { sumUnits } from '../model/exact-sum.ts';
 import { partitionOf, shardOfPartition } from '../model/ids.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -16,15 +16,7 @@ export interface EnergyLinkOptions {
   shardCount: number;
 }
 
-/** What one shard answered of the meters that were asked for, for whoever puts it together: it passes through the main thread as it is. */
-export interface DeterminantsPart {
-  /** Of its meters, among those asked for. */
-  positions: Uint16Array;
-  /** In memory of its own. */
-  found: PackedDeterminants;
-}
-
-/** An EnergySource that can also give determinants as shards do. */
+/** An EnergySource that can also give determinants as shards do: they pass through the main thread as they are. */
 export interface EnergyParts extends EnergySource {
   determinantParts(...asked: Parameters<EnergySource['determinants']>): Promise<DeterminantsPart[]>;
 }
@@ -41,11 +33,21 @@ export class EnergyLink implements EnergyParts {
 
   async meters(after: string | null, limit: number): Promise<{ meters: MeterPlace[]; next: string | null }> {
     const from = after === null ? { page: 0, partition: 0, row: 0 } : placeAfter(after);
-    const found = (await this.askAll({ kind: 'energyMeters', from, limit })).flat().sort(byPlace);
-    // What a shard has behind its `limit` meters comes after all of those.
-    const taken = found.slice(0, limit);
-    const meters = taken.map(({ meterId, region }) => ({ meterId, region }));
-    return { meters, next: taken.length < limit ? null : cursorAt(taken[limit - 1]) };
+    // Of each its part: neighbours in the order of places are of different shards.
+    const limitEach = Math.ceil(limit / this.options.shardCount);
+    const parts = await this.askAll({ kind: 'energyMeters', from, limit: limitEach });
+    // Behind the last place of a shard that has more it may have meters that come before those of others.
+    const ends = parts.filter((pages) => metersIn(pages) === limitEach).map((pages) => pages[pages.length - 1]);
+    const end = ends.sort(byPlace).at(0) ?? null;
+    const meters: MeterPlace[] = [];
+    let last: EnergyPlace | null = null;
+    for (const { page, partition, row, meterIds, regions } of parts.flat().sort(byPlace)) {
+      if (end !== null && byPlace({ page, partition }, end) > 0) break;
+      const taken = Math.min(meterIds.length, limit - meters.length);
+      for (let i = 0; i < taken; i++) meters.push({ meterId: meterIds[i], region: regions[i] });
+      if (taken > 0) last = { page, partition, row: row + taken - 1 };
+    }
+    return { meters, next: end === null || last === null ? null : cursorAt(last) };
   }
 
   async place(meterId: string): Promise<MeterPlace | null> {
@@ -53,8 +55,8 @@ export class EnergyLink implements EnergyParts {
     return region === null ? null : { meterId, region };
   }
 
-  async determinants(meterIds: readonly string[], planOf: Uint8Array, plans: readonly MeteringPlan[]): Promise<(Determinants | null)[]> {
-    return joinDeterminants(await this.determinantParts(meterIds, planOf, plans), planOf, plans);
+  async determinants(meterIds: readonly string[], planOf: Uint8Array, plans: readonly MeteringPlan[]): Promise<FoundDeterminants> {
+    return new DeterminantsOfParts(await this.determinantParts(meterIds, planOf, plans), planOf, plans);
   }
 
   async determinantParts(meterIds: readonly string[], planOf: Uint8Array, plans: readonly MeteringPlan[]): Promise<DeterminantsPart[]> {
@@ -104,16 +106,6 @@ function owned(bytes: Uint8Array): Uint8Array {
   return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
-/** Of each meter that was asked for, in that order; null: no such meter. */
-export function joinDeterminants(parts: readonly DeterminantsPart[], planOf: Uint8Array, plans: readonly MeteringPlan[]): (Determinants | null)[] {
-  const determinants: (Determinants | null)[] = new Array(planOf.length).fill(null);
-  for (const { positions, found } of parts) {
-    const planOfPart = Uint8Array.from(positions, (position) => planOf[position]);
-    unpackDeterminants(found, planOfPart, plans).forEach((one, i) => (determinants[positions[i]] = one));
-  }
-  return determinants;
-}
-
 /** Of each quarter-hour the sum of its meters' mean power, in billionths of a kW. */
 function powerByQuarter(parts: readonly ShardAnswers['regionParts'][number][]): Map<number, number> {
   const sums = new Map<number, { high: number; low: number }>();
@@ -129,8 +121,13 @@ function powerByQuarter(parts: readonly ShardAnswers['regionParts'][number][]): 
   return new Map([...sums].map(([quarter, { high, low }]) => [quarter, sumUnits(high, low)]));
 }
 
-function byPlace(a: PlacedMeter, b: PlacedMeter): number {
-  return a.page - b.page || a.partition - b.partition || a.row - b.row;
+/** A page is one shard's alone. */
+function byPlace(a: Omit<EnergyPlace, 'row'>, b: Omit<EnergyPlace, 'row'>): number {
+  return a.page - b.page || a.partition - b.partition;
+}
+
+function metersIn(pages: readonly PlacedMeters[]): number {
+  return pages.reduce((sum, { meterIds }) => sum + meterIds.length, 0);
 }
 
 /** Page, partition and row. */

@@ -1,8 +1,9 @@
 import type { EnergySource } from '../actors/tariffs/energy-source.ts';
+import { DeterminantsOfParts } from '../model/determinants-row.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Requester } from '../runtime/request-channel.ts';
 import type { EnergyAnswers, EnergyQuestion, EnergyReply } from './billing-ports.ts';
-import { joinDeterminants, type EnergyParts } from './energy-link.ts';
+import type { EnergyParts } from './energy-link.ts';
 
 /** The energy of the shards as another thread asks the main thread for it, and as that answers. */
 
@@ -25,8 +26,9 @@ export class EnergyPortSource implements EnergySource {
     this.requester = null;
   }
 
-  meters(after: string | null, limit: number): Promise<EnergyAnswers['meters']> {
-    return this.ask<'meters'>({ kind: 'meters', after, limit });
+  async meters(after: string | null, limit: number): ReturnType<EnergySource['meters']> {
+    const { meterIds, regions, next } = await this.ask<'meters'>({ kind: 'meters', after, limit });
+    return { meters: meterIds.map((meterId, i) => ({ meterId, region: regions[i] })), next };
   }
 
   place(meterId: string): Promise<EnergyAnswers['place']> {
@@ -34,7 +36,7 @@ export class EnergyPortSource implements EnergySource {
   }
 
   async determinants(meterIds: readonly string[], planOf: Uint8Array, plans: Parameters<EnergySource['determinants']>[2]): ReturnType<EnergySource['determinants']> {
-    return joinDeterminants(await this.ask<'determinants'>({ kind: 'determinants', meterIds, planOf, plans }), planOf, plans);
+    return new DeterminantsOfParts(await this.ask<'determinants'>({ kind: 'determinants', meterIds, planOf, plans }), planOf, plans);
   }
 
   quarters(meterId: string, from: number, to: number): Promise<EnergyAnswers['quarters']> {
@@ -51,10 +53,12 @@ export class EnergyPortSource implements EnergySource {
   }
 }
 
-export function answerEnergy(source: EnergyParts, question: EnergyQuestion): Promise<EnergyReply> {
+export async function answerEnergy(source: EnergyParts, question: EnergyQuestion): Promise<EnergyReply> {
   switch (question.kind) {
-    case 'meters':
-      return source.meters(question.after, question.limit);
+    case 'meters': {
+      const { meters, next } = await source.meters(question.after, question.limit);
+      return { meterIds: meters.map(({ meterId }) => meterId), regions: meters.map(({ region }) => region), next };
+    }
     case 'place':
       return source.place(question.meterId);
     case 'determinants':

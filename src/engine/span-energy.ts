@@ -22,7 +22,8 @@ export async function spanEnergy(source: Pick<EnergySource, 'determinants' | 'pl
   for (let at = 0; at < asked.length; at += PLANS_PER_QUESTION_MAX) {
     const plans = asked.slice(at, at + PLANS_PER_QUESTION_MAX).map(spanPlan);
     const determinants = await source.determinants(plans.map(() => meterId), Uint8Array.from(plans, (_, plan) => plan), plans);
-    for (const one of determinants) {
+    for (let i = 0; i < plans.length; i++) {
+      const one = determinants.at(i) ?? null;
       if (one === null) return null;
       found.push(spanOf(one));
     }

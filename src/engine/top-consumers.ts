@@ -44,7 +44,10 @@ export class ConsumerRanking {
       const ids = page.meters.filter((meter) => meter.region === region).map(({ meterId }) => meterId);
       meters += ids.length;
       const found = ids.length === 0 ? [] : await energy.determinants(ids, new Uint8Array(ids.length), plans);
-      const consumers = found.flatMap((one, i) => (one === null ? [] : [{ meterId: ids[i], ...spanOf(one) }])).filter((one) => amount(one, order) > 0);
+      const consumers = ids.flatMap((meterId, i) => {
+        const one = found.at(i) ?? null;
+        return one === null ? [] : [{ meterId, ...spanOf(one) }];
+      }).filter((one) => amount(one, order) > 0);
       best = [...best, ...consumers].sort((a, b) => amount(b, order) - amount(a, order) || (a.meterId < b.meterId ? -1 : 1)).slice(0, limit);
       after = page.next;
       if (after === null) return { data: best, meters };

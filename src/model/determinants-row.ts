@@ -31,11 +31,11 @@ export function determinantsRow({ energyBucketCount, demandBucketCount, moments,
 /** What the row that begins at `at` says. */
 export function readDeterminants(row: DeterminantsRow, numbers: Float64Array, at: number): Determinants {
   const between = (from: number, to: number): number[] => {
-    const found = new Array<number>(to - from);
-    for (let i = from; i < to; i++) found[i - from] = numbers[at + i];
+    const found: number[] = [];
+    for (let i = at + from; i < at + to; i++) found.push(numbers[i]);
     return found;
   };
-  const [measured, estimated, missing] = between(row.quality, row.digest);
+  const quality = at + row.quality;
   return {
     importMicroKwh: between(row.imported, row.exported),
     exportMicroKwh: between(row.exported, row.peaks),
@@ -44,7 +44,7 @@ export function readDeterminants(row: DeterminantsRow, numbers: Float64Array, at
     momentMicroKw: between(row.moments, row.dayImports),
     dayImportMicroKwh: between(row.dayImports, row.dayExports),
     dayExportMicroKwh: between(row.dayExports, row.quality),
-    quality: { measured, estimated, missing },
+    quality: { measured: numbers[quality], estimated: numbers[quality + 1], missing: numbers[quality + 2] },
     digest: numbers[at + row.digest],
   };
 }
@@ -57,16 +57,54 @@ export interface PackedDeterminants {
   rows: Uint8Array;
 }
 
-/** `planOf` of each meter is an index into `plans`. */
-export function unpackDeterminants({ known, rows }: PackedDeterminants, planOf: Uint8Array, plans: readonly MeteringPlan[]): (Determinants | null)[] {
-  const layouts = plans.map(determinantsRow);
-  const numbers = new Float64Array(rows.buffer, rows.byteOffset, rows.length / Float64Array.BYTES_PER_ELEMENT);
-  const found: (Determinants | null)[] = [];
-  let at = 0;
-  for (let i = 0; i < known.length; i++) {
-    const layout = layouts[planOf[i]];
-    found.push(known[i] === 0 ? null : readDeterminants(layout, numbers, at));
-    if (known[i] !== 0) at += layout.width;
+/** Of many meters, in the order in which they were asked for. A list of them is one as well. */
+export interface FoundDeterminants {
+  /** null: no such meter. */
+  at(position: number): Determinants | null | undefined;
+}
+
+/** Some of the meters that were asked for: `positions` are theirs, among all of them. */
+export interface DeterminantsPart {
+  positions: Uint16Array;
+  /** In memory of its own. */
+  found: PackedDeterminants;
+}
+
+/** Determinants that are read when somebody asks for them. A thousand meters' objects at once would be moved by the garbage collector before they are looked at; one by one they are gone before it comes. */
+export class DeterminantsOfParts implements FoundDeterminants {
+  private readonly layouts: readonly DeterminantsRow[];
+  private readonly planOf: Uint8Array;
+  private readonly numbers: readonly Float64Array[];
+  /** By position which part has it, and where in its numbers; −1: none. */
+  private readonly partOf: Uint16Array;
+  private readonly startOf: Int32Array;
+
+  /** `planOf` of each meter is an index into `plans`. */
+  constructor(parts: readonly DeterminantsPart[], planOf: Uint8Array, plans: readonly MeteringPlan[]) {
+    this.layouts = plans.map(determinantsRow);
+    this.planOf = planOf;
+    this.numbers = parts.map(({ found: { rows } }) => new Float64Array(rows.buffer, rows.byteOffset, rows.length / Float64Array.BYTES_PER_ELEMENT));
+    this.partOf = new Uint16Array(planOf.length);
+    this.startOf = new Int32Array(planOf.length).fill(-1);
+    parts.forEach(({ positions, found: { known } }, part) => {
+      let start = 0;
+      positions.forEach((position, i) => {
+        if (known[i] === 0) return;
+        this.partOf[position] = part;
+        this.startOf[position] = start;
+        start += this.layouts[planOf[position]].width;
+      });
+    });
   }
-  return found;
+
+  at(position: number): Determinants | null {
+    const start = this.startOf[position];
+    return start < 0 ? null : readDeterminants(this.layouts[this.planOf[position]], this.numbers[this.partOf[position]], start);
+  }
+}
+
+/** Those of one part, which are all that were asked for. */
+export function unpackDeterminants(found: PackedDeterminants, planOf: Uint8Array, plans: readonly MeteringPlan[]): (Determinants | null)[] {
+  const read = new DeterminantsOfParts([{ positions: Uint16Array.from(planOf.keys()), found }], planOf, plans);
+  return Array.from(planOf, (_, position) => read.at(position));
 }

@@ -71,7 +71,7 @@ export function addUpInto(plan: MeteringPlan, row: DeterminantsRow, quarters: Fl
   numbers[at + row.quality] = measured;
   numbers[at + row.quality + 1] = count - measured - missing;
   numbers[at + row.quality + 2] = missing;
-  numbers[at + row.digest] = digest;
+  numbers[at + row.digest] = plan.withoutDigest === true ? 0 : digest;
 }
 
 function write(sums: Float64Array, count: number, numbers: Float64Array, at: number): void {

@@ -39,6 +39,8 @@ export interface MeteringPlan {
   moments: number[];
   /** Indexes of the quarter-hours with which local days begin, in order, for `dayImportMicroKwh`; empty: days are not asked for. */
   dayStarts: number[];
+  /** Nobody holds the answer against another: `digest` is 0. It takes longer to work out than the sums. */
+  withoutDigest?: true;
 }
 
 export interface QuarterSplit {

@@ -18,11 +18,11 @@ const VERSION = 1;
 const HEAD_BYTES = 2;
 const BITS_BYTES = QUARTERS_PER_DAY / 8;
 /** Bits 0 to 2 are the scale. */
-const ROW_HEAD = { scaleMask: 7, uniform: 8, measured: 16, run: 32 } as const;
+export const ROW_HEAD = { scaleMask: 7, uniform: 8, measured: 16, run: 32 } as const;
 /** A row that goes on by adding to it: a run, known alike. */
-const ADDABLE = ROW_HEAD.uniform | ROW_HEAD.run;
+export const ADDABLE = ROW_HEAD.uniform | ROW_HEAD.run;
 const SCALE_MAX = 6;
-const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+export const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 /** A varint's, of 2^53. */
 const VALUE_BYTES_MAX = 8;
 const ROW_BYTES_MAX = 1 + 2 * BITS_BYTES + QUARTERS_PER_DAY * VALUE_BYTES_MAX;
@@ -111,7 +111,7 @@ function hasBit(block: Uint8Array, bits: number, quarter: number): boolean {
 }
 
 /** Where the value ends that `p` is in. */
-function afterValue(block: Uint8Array, p: number): number {
+export function afterValue(block: Uint8Array, p: number): number {
   while (block[p] >= 0x80) p++;
   return p + 1;
 }
@@ -269,7 +269,7 @@ export class EnergyBlockEditor {
 }
 
 /** Of a row whose quarter-hours are all known alike. */
-function qualityOf(head: number): number {
+export function qualityOf(head: number): number {
   return (head & ROW_HEAD.measured) !== 0 ? QUARTER_QUALITY.measured : QUARTER_QUALITY.estimated;
 }
 
@@ -281,7 +281,7 @@ function isWhole(quotient: number): boolean {
 const EMPTY_BLOCK = Uint8Array.of(VERSION, 0);
 
 /** Where the row begins; of the number of rows, where the block ends. */
-function rowStart(block: Uint8Array, row: number): number {
+export function rowStart(block: Uint8Array, row: number): number {
   if (row === 0) return HEAD_BYTES + 2 * block[1];
   const at = HEAD_BYTES + 2 * (row - 1);
   return block[at] | (block[at + 1] << 8);

@@ -3,7 +3,7 @@ import type { EnergyQuarter } from '../../model/energy.ts';
 import { EnergyReader } from './energy-reader.ts';
 import { NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { ROW } from './page-layout.ts';
-import type { EnergyPlace, PlacedMeter, ShardQuery } from './protocol.ts';
+import type { EnergyPlace, PlacedMeters, ShardQuery } from './protocol.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 
@@ -33,26 +33,37 @@ export class EnergyQueries {
     return row === NO_ROW ? null : this.regionOf(this.state.directory.pages[row >>> 6], row);
   }
 
-  /** `limit` at most. */
-  meters(from: EnergyPlace, limit: number): PlacedMeter[] {
+  /** `limit` at most, page by page. */
+  meters(from: EnergyPlace, limit: number): PlacedMeters[] {
     const { directory } = this.state;
     const partitions = [...new Set(directory.pages.map((page) => page.partition))].sort((a, b) => a - b);
     const pagesMax = Math.max(0, ...partitions.map((partition) => directory.pagesOf(partition).length));
-    const found: PlacedMeter[] = [];
+    const found: PlacedMeters[] = [];
+    let left = limit;
     for (let number = from.page; number < pagesMax; number++) {
       for (const partition of partitions) {
         const page = directory.pagesOf(partition)[number];
         const isBefore = number === from.page && partition < from.partition;
         if (page === undefined || isBefore) continue;
         const first = number === from.page && partition === from.partition ? from.row : 0;
-        for (let r = first; r < page.rowCount; r++) {
-          if (found.length === limit) return found;
-          const row = page.rowAt(r);
-          found.push({ page: number, partition, row: r, meterId: directory.idOf(row), region: this.regionOf(page, row) });
-        }
+        const end = Math.min(page.rowCount, first + left);
+        if (first >= end) continue;
+        found.push(this.metersOfPage(page, partition, first, end));
+        left -= end - first;
+        if (left === 0) return found;
       }
     }
     return found;
+  }
+
+  private metersOfPage(page: MeterPage, partition: number, first: number, end: number): PlacedMeters {
+    const placed: PlacedMeters = { page: page.number, partition, row: first, meterIds: [], regions: [] };
+    for (let r = first; r < end; r++) {
+      const row = page.rowAt(r);
+      placed.meterIds.push(this.state.directory.idOf(row));
+      placed.regions.push(this.regionOf(page, row));
+    }
+    return placed;
   }
 
   private regionOf(page: MeterPage, row: number): string {

@@ -2,9 +2,11 @@ import { addUpInto, coverGaps, COVERED_QUARTERS_MAX, QUARTER_QUALITY } from '../
 import type { DeterminantsRow } from '../../model/determinants-row.ts';
 import { PLAN_QUARTERS_MAX, QUARTER_MS, type EnergyQuarter, type MeteringPlan } from '../../model/energy.ts';
 import { energyRows, QUARTERS_PER_DAY, readEnergyRow } from './energy-block.ts';
+import { addDay, beginSums, endSums } from './energy-sums.ts';
 import { rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
 import { SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
 import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
+import { planDays, type PlanDay } from './plan-days.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 import { slotMicroKwh, slotQuality, WindowRecord } from './window-accumulator.ts';
@@ -37,6 +39,15 @@ export class EnergyReader {
 
   /** Writes what the plan makes of each of the rows, which are of one page and `rowsPerLook` at most, into `numbers`, from `at` on; `layout` is the plan's. */
   determinants(rows: readonly number[], plan: MeteringPlan, layout: DeterminantsRow, numbers: Float64Array, at: number): void {
+    const places = rows.map((_, k) => at + k * layout.width);
+    const days = planDays(plan);
+    const isSummed = days === null ? null : this.sumDays(rows, places, plan, days, layout, numbers);
+    const others = (_: number, k: number): boolean => isSummed === null || isSummed[k] === 0;
+    if (rows.some(others)) this.addUpRows(rows.filter(others), places.filter(others), plan, layout, numbers);
+  }
+
+  /** Quarter-hour by quarter-hour. `places` are where the rows' determinants begin. */
+  private addUpRows(rows: readonly number[], places: readonly number[], plan: MeteringPlan, layout: DeterminantsRow, numbers: Float64Array): void {
     const count = plan.energyBuckets.length;
     const from = plan.firstQuarter - MARGIN;
     const stride = count + 2 * MARGIN;
@@ -46,8 +57,36 @@ export class EnergyReader {
       const known = quality.subarray(first, first + count);
       // Most meters' months have no gap.
       const coveredBefore = stored[k] === stride ? 0 : coverRow(quality.subarray(k * stride, (k + 1) * stride));
-      addUpInto(plan, layout, microKwh.subarray(first, first + count), known, coveredBefore, numbers, at + k * layout.width);
+      addUpInto(plan, layout, microKwh.subarray(first, first + count), known, coveredBefore, numbers, places[k]);
     }
+  }
+
+  /** Sums of those rows whose days are whole and all in the store. Returns of each row whether it is one. */
+  private sumDays(rows: readonly number[], places: readonly number[], plan: MeteringPlan, days: readonly PlanDay[], layout: DeterminantsRow, numbers: Float64Array): Uint8Array {
+    const page = this.state.directory.pages[rows[0] >>> 6];
+    const isSummed = this.areStored(page, rows, plan.firstQuarter - MARGIN, plan.firstQuarter + plan.energyBuckets.length);
+    for (const place of places) beginSums(layout, numbers, place);
+    for (const day of days) {
+      if (!isSummed.includes(1)) return isSummed;
+      const block = this.store.energyBlock(page, day.day);
+      if (block === undefined) return isSummed.fill(0);
+      energyRows(block);
+      for (let k = 0; k < rows.length; k++) if (isSummed[k] !== 0 && !addDay(block, rowInPage(rows[k]), day, layout, numbers, places[k])) isSummed[k] = 0;
+    }
+    for (const place of places) endSums(layout, numbers, place);
+    return isSummed;
+  }
+
+  /** Of each of the rows 1 where nothing of the quarter-hours `from` ≤ number < `to` has closed or was corrected since the store was written. What has not closed the store does not have at all. */
+  private areStored(page: MeterPage, rows: readonly number[], from: number, to: number): Uint8Array {
+    const isPending = new Uint8Array(64);
+    for (const windows of page.flushing === null ? [page.pending] : [page.flushing, page.pending]) {
+      for (let i = 0; i < windows.count; i++) {
+        const { granularity, windowNumber, rowInPage: r } = pendingKeyParts(windows.keyAt(i));
+        if (granularity === QUARTER_HOUR && windowNumber >= from && windowNumber < to) isPending[r] = 1;
+      }
+    }
+    return Uint8Array.from(rows, (row) => 1 - isPending[rowInPage(row)]);
   }
 
   /** `from` ≤ number < `to`, PLAN_QUARTERS_MAX of them at most. */

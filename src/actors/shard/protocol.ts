@@ -57,7 +57,7 @@ export type ShardQuery =
   | { kind: 'regionParts'; region: string; granularity: Granularity; from: number; to: number; limit: number; withOpen: boolean }
   /** Of these closed windows, the parts that there are. */
   | { kind: 'regionPartsByKey'; keys: readonly RegionWindowKey[] }
-  /** Meters at and after a place, in the order of places. */
+  /** Meters at and after a place, in the order of places, `limit` of them where there are so many. */
   | { kind: 'energyMeters'; from: EnergyPlace; limit: number }
   | { kind: 'meterRegion'; meterId: string }
   /** What plans make of meters' energy; `planOf` of each meter is an index into `plans`. */
@@ -78,9 +78,10 @@ export interface EnergyPlace {
   row: number;
 }
 
-export interface PlacedMeter extends EnergyPlace {
-  meterId: string;
-  region: string;
+/** Meters of one page, side by side; the place is the first one's. */
+export interface PlacedMeters extends EnergyPlace {
+  meterIds: string[];
+  regions: string[];
 }
 
 /** A page of a meter's windows as its shard has them. */
@@ -103,7 +104,7 @@ export interface ShardAnswers {
   regionParts: RegionPart[];
   /** In order of the keys. */
   regionPartsByKey: RegionPart[];
-  energyMeters: PlacedMeter[];
+  energyMeters: PlacedMeters[];
   /** null: no such meter. */
   meterRegion: string | null;
   /** `rows` is transferred. */

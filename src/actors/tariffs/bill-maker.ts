@@ -158,7 +158,7 @@ export class BillMaker {
       }
       const part = asked.slice(from, to);
       const answers = await this.energy.determinants(part.map(({ meterId }) => meterId), Uint8Array.from(planOf), plans);
-      part.forEach((one, i) => (one.determinants = answers[i]));
+      part.forEach((one, i) => (one.determinants = answers.at(i) ?? null));
       from = to;
     }
   }

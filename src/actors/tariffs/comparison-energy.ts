@@ -1,3 +1,4 @@
+import type { FoundDeterminants } from '../../model/determinants-row.ts';
 import type { Determinants, MeteringPlan } from '../../model/energy.ts';
 import { METERS_PER_QUESTION_MAX, type EnergySource } from './energy-source.ts';
 
@@ -12,12 +13,47 @@ export interface WantedEnergy {
   plans: readonly MeteringPlan[];
 }
 
-interface Entry {
-  meterId: string;
-  plan: MeteringPlan;
-  /** Where the answer goes. */
-  answers: (Determinants | null)[];
-  at: number;
+/** Of many meters and plans at once. What is wanted is numbered through: the plans of the first meter, those of the second, and so on. */
+interface Question {
+  plans: MeteringPlan[];
+  /** By meter of the question, an index into `plans`. */
+  planOf: number[];
+  wanted: number[];
+  meterIds: string[];
+}
+
+/** What was wanted, kept as shards gave it until it is looked at. */
+export class GatheredEnergy {
+  /** Number of the first of each meter, and that of all. */
+  private readonly firsts: Uint32Array;
+  /** By number, which answer it is in and where. */
+  private readonly answerOf: Uint16Array;
+  private readonly positionOf: Uint16Array;
+  private readonly answers: readonly FoundDeterminants[];
+
+  constructor(firsts: Uint32Array, questions: readonly Question[], answers: readonly FoundDeterminants[]) {
+    this.firsts = firsts;
+    this.answers = answers;
+    this.answerOf = new Uint16Array(firsts[firsts.length - 1]);
+    this.positionOf = new Uint16Array(this.answerOf.length);
+    questions.forEach(({ wanted }, answer) =>
+      wanted.forEach((number, position) => {
+        this.answerOf[number] = answer;
+        this.positionOf[number] = position;
+      }),
+    );
+  }
+
+  /** By plan of the meter with this index; null: no such meter. */
+  of(meter: number): Determinants[] | null {
+    const found: Determinants[] = [];
+    for (let number = this.firsts[meter]; number < this.firsts[meter + 1]; number++) {
+      const one = this.answers[this.answerOf[number]].at(this.positionOf[number]) ?? null;
+      if (one === null) return null;
+      found.push(one);
+    }
+    return found;
+  }
 }
 
 /** Asks for the energy of many meters, plan by plan: neighbours with the same plan are read together. */
@@ -30,29 +66,18 @@ export class EnergyQuestions {
     this.energy = energy;
   }
 
-  /** Of each meter by plan; null: no such meter. Rejects with what the energy source rejects with. */
-  async of(wanted: readonly WantedEnergy[]): Promise<(Determinants | null)[][]> {
-    const found = wanted.map(({ plans }) => new Array<Determinants | null>(plans.length).fill(null));
-    const byPlan = new Map<MeteringPlan, Entry[]>();
-    wanted.forEach(({ meterId, plans }, i) => {
-      plans.forEach((plan, at) => {
-        const entry = { meterId, plan, answers: found[i], at };
-        const entries = byPlan.get(plan);
-        if (entries === undefined) byPlan.set(plan, [entry]);
-        else entries.push(entry);
-      });
-    });
-    await Promise.all(questionsOf([...byPlan.values()].flat()).map((entries) => this.ask(entries)));
-    return found;
+  /** Rejects with what the energy source rejects with. */
+  async of(wanted: readonly WantedEnergy[]): Promise<GatheredEnergy> {
+    const firsts = new Uint32Array(wanted.length + 1);
+    wanted.forEach(({ plans }, meter) => (firsts[meter + 1] = firsts[meter] + plans.length));
+    const questions = questionsOf(wanted, firsts);
+    return new GatheredEnergy(firsts, questions, await Promise.all(questions.map((question) => this.ask(question))));
   }
 
-  private async ask(entries: readonly Entry[]): Promise<void> {
-    const plans = [...new Set(entries.map(({ plan }) => plan))];
-    const planOf = Uint8Array.from(entries, ({ plan }) => plans.indexOf(plan));
+  private async ask({ meterIds, planOf, plans }: Question): Promise<FoundDeterminants> {
     await this.enter();
     try {
-      const answers = await this.energy.determinants(entries.map(({ meterId }) => meterId), planOf, plans);
-      entries.forEach((entry, i) => (entry.answers[entry.at] = answers[i]));
+      return await this.energy.determinants(meterIds, Uint8Array.from(planOf), plans);
     } finally {
       this.underWay--;
       this.waiting.shift()?.();
@@ -65,19 +90,26 @@ export class EnergyQuestions {
   }
 }
 
-/** Of as many meters and plans as one may have. */
-function questionsOf(entries: readonly Entry[]): Entry[][] {
-  const questions: Entry[][] = [];
-  let plans = new Set<MeteringPlan>();
-  for (const entry of entries) {
-    const last = questions.at(-1);
-    const isFull = last === undefined || last.length === METERS_PER_QUESTION_MAX || (plans.size === PLANS_PER_QUESTION_MAX && !plans.has(entry.plan));
-    if (isFull) {
-      plans = new Set([entry.plan]);
-      questions.push([entry]);
-    } else {
-      plans.add(entry.plan);
-      last.push(entry);
+/** Plan by plan, each question of as many meters and plans as one may have. */
+function questionsOf(wanted: readonly WantedEnergy[], firsts: Uint32Array): Question[] {
+  const metersOf = new Map<MeteringPlan, { meter: number; number: number }[]>();
+  wanted.forEach(({ plans }, meter) =>
+    plans.forEach((plan, at) => {
+      const meters = metersOf.get(plan);
+      if (meters === undefined) metersOf.set(plan, [{ meter, number: firsts[meter] + at }]);
+      else meters.push({ meter, number: firsts[meter] + at });
+    }),
+  );
+  const questions: Question[] = [];
+  for (const [plan, meters] of metersOf) {
+    for (const { meter, number } of meters) {
+      let question = questions.at(-1);
+      const isNew = question === undefined || question.meterIds.length === METERS_PER_QUESTION_MAX || (question.plans.at(-1) !== plan && question.plans.length === PLANS_PER_QUESTION_MAX);
+      if (question === undefined || isNew) questions.push((question = { plans: [], planOf: [], wanted: [], meterIds: [] }));
+      if (question.plans.at(-1) !== plan) question.plans.push(plan);
+      question.planOf.push(question.plans.length - 1);
+      question.wanted.push(number);
+      question.meterIds.push(wanted[meter].meterId);
     }
   }
   return questions;

@@ -7,7 +7,7 @@ import type { BillingDesk } from './billing-desk.ts';
 import { BillMaker, checkOneBill, RegionPeaks, unknownMeter } from './bill-maker.ts';
 import type { NewComparison, TariffComparison } from './comparison.ts';
 import { isUnderWay, shownComparison, wholeDays, type StoredComparison } from './comparison-book.ts';
-import { EnergyQuestions } from './comparison-energy.ts';
+import { EnergyQuestions, type GatheredEnergy } from './comparison-energy.ts';
 import { comparisonPages, type MeterPage } from './comparison-pages.ts';
 import { comparedCustomer, withCustomers, type ComparisonFailure, type CustomerCosts } from './comparison-sums.ts';
 import { checkNew, newComparison } from './new-comparison.ts';
@@ -59,7 +59,8 @@ interface Piece {
   next: string | null;
   /** Meters or agreements that were looked at. */
   looked: number;
-  customers: { subject: Subject; under: RatedUnder; scheme: RatingScheme; found: (Determinants | null)[] }[];
+  customers: { subject: Subject; under: RatedUnder; scheme: RatingScheme }[];
+  energy: GatheredEnergy;
   failures: ComparisonFailure[];
 }
 
@@ -238,10 +239,10 @@ export class ComparisonRuns {
     const under = subjects.map((subject) => ratedUnder(job, subject));
     const schemes: RatingScheme[] = [];
     for (const [i, subject] of subjects.entries()) schemes.push(await job.schemes.of(under[i].tariffs, subject, job.peaks));
-    const found = await job.questions.of(subjects.map(({ meterId }, i) => ({ meterId, plans: schemes[i].plans })));
+    const energy = await job.questions.of(subjects.map(({ meterId }, i) => ({ meterId, plans: schemes[i].plans })));
     return {
-      ...{ next, looked },
-      customers: subjects.map((subject, i) => ({ subject, under: under[i], scheme: schemes[i], found: found[i] })),
+      ...{ next, looked, energy },
+      customers: subjects.map((subject, i) => ({ subject, under: under[i], scheme: schemes[i] })),
       failures: unknown.map(failureOfUnknown),
     };
   }
@@ -283,13 +284,14 @@ export class ComparisonRuns {
   }
 
   /** null: it was cancelled meanwhile. */
-  private async rate(job: Job, { customers, failures }: Piece): Promise<CustomerCosts[] | null> {
+  private async rate(job: Job, { customers, energy, failures }: Piece): Promise<CustomerCosts[] | null> {
     const rated: CustomerCosts[] = [];
     let bills = 0;
-    for (const { subject, under, scheme, found } of customers) {
-      const totals = found.includes(null) ? null : this.totals(scheme, found as Determinants[], subject);
+    for (const [i, { subject, under, scheme }] of customers.entries()) {
+      const found = energy.of(i);
+      const totals = found === null ? null : this.totals(scheme, found, subject);
       if (totals !== null) rated.push(costsOf(job, subject, under, totals));
-      else failures.push(found.includes(null) ? failureOfUnknown(subject.meterId) : { code: 'not_rated', count: 1, meterId: subject.meterId, message: 'its bill could not be worked out' });
+      else failures.push(found === null ? failureOfUnknown(subject.meterId) : { code: 'not_rated', count: 1, meterId: subject.meterId, message: 'its bill could not be worked out' });
       bills += scheme.bills;
       if (bills < BILLS_PER_TURN) continue;
       bills = 0;

@@ -28,7 +28,7 @@ export function joinPlans(given: readonly MeteringPlan[]): JoinedPlans {
   const distinct = given.filter((_, i) => keys.indexOf(keys[i]) === i);
   const groups: Group[] = [];
   for (const plan of distinct) {
-    if (!groups.some((group) => joinGroup(group, plan))) groups.push({ members: [plan], joint: { plan: { ...plan, dayStarts: [] }, parts: [null] } });
+    if (!groups.some((group) => joinGroup(group, plan))) groups.push({ members: [plan], joint: { plan: { ...plan, dayStarts: [], withoutDigest: true }, parts: [null] } });
   }
   const sources = keys.map((key) => {
     const plan = given[keys.indexOf(key)];
@@ -111,6 +111,7 @@ function jointOf(plans: readonly MeteringPlan[]): Joint | null {
       splits,
       moments,
       dayStarts: [],
+      withoutDigest: true,
     },
     parts: plans.map((plan, member) => ({ plan, energyBuckets: energy.ofMember(member), demandBuckets: demand.ofMember(member), moments: plan.moments.map((moment) => moments.indexOf(moment)) })),
   };
