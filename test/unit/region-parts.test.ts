@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeParts } from '../../src/actors/region/state.ts';
+import { mergeParts, RegionState } from '../../src/actors/region/state.ts';
 import type { RegionPart } from '../../src/actors/shard/protocol.ts';
 
 const START_MS = Date.UTC(2026, 2, 1);
@@ -51,5 +51,21 @@ describe('a regional window of several shards', () => {
   it('is final once a meter that fell silent at its end has been closed by the clock', () => {
     const finalAt = (ms: number) => mergeParts([{ ...EMPTY, meters: 1 }], {}, START_MS + 60_000 + ms, LATENESS_MS)!.final;
     expect([finalAt(0), finalAt(2 * LATENESS_MS), finalAt(2 * LATENESS_MS + 1_000)]).toEqual([false, false, true]);
+  });
+});
+
+describe('the load of a region now', () => {
+  it('is shown to two decimals, and that of a window, by which prices and alerts go, as it is', () => {
+    const percents = (kw: number) => {
+      const state = new RegionState({ north: 10 });
+      const [loadHigh, loadLow] = split(Math.round(kw * 1e9), 0);
+      state.report({ kind: 'report', shard: 0, live: [{ region: 'north', meters: 1, reporting: 1, silent: 0, loadHigh, loadLow, powered: 1, openAnomalies: 0 }], parts: [{ ...EMPTY, meters: 1, powerHigh: loadHigh, powerLow: loadLow }], anomalies: [] });
+      const [{ loadKw, loadPercent }] = state.regionsNow();
+      return [loadKw, loadPercent, state.recentWindows('north', START_MS, LATENESS_MS)[0]?.loadPercent];
+    };
+    expect(percents(16.594)).toEqual([16.594, 165.94, 165.94000000000003]);
+    expect(percents(9.0004)).toEqual([9.0004, 90, 90.004]);
+    expect(percents(-0.12345678)).toEqual([-0.12345678, -1.23, -1.2345678]);
+    expect(new RegionState({ north: 10 }).regionsNow()[0].loadPercent).toBe(0);
   });
 });

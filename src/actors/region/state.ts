@@ -135,7 +135,7 @@ export class RegionState {
       metersSilent: sum.silent,
       loadKw,
       capacityKw,
-      loadPercent: loadPercent(loadKw, capacityKw),
+      loadPercent: shownPercent(loadPercent(loadKw, capacityKw)),
       openAnomalies: sum.openAnomalies,
     };
   }
@@ -193,6 +193,11 @@ export function finalFrom(windowEnd: number, latenessMs: number): number {
 
 function loadPercent(loadKw: number, capacityKw: number | null): number | null {
   return capacityKw === null || capacityKw === 0 ? null : (loadKw / capacityKw) * 100;
+}
+
+/** To two decimals. Windows keep theirs as it is: prices and alerts ask whether it is above a limit. */
+function shownPercent(percent: number | null): number | null {
+  return percent === null ? null : Math.round(percent * 100) / 100;
 }
 
 function emptyLive(region: string): RegionLivePart {
