@@ -5,8 +5,9 @@ import { anomalyKey, deadLetterKey } from '../actors/shard/store-keys.ts';
 import type { EnginePort, EngineStatus, OperationsStatus } from '../http/engine-port.ts';
 import type { Anomaly } from '../model/anomaly.ts';
 import { isId, partitionOf, shardOfPartition, type MeterId, type RegionId } from '../model/ids.ts';
-import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, PackedWindows, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
 import type { RegionForecast } from '../model/region-forecast.ts';
+import { packWindows, unpackWindows } from '../model/window-block.ts';
 import { GRANULARITY_MS, type MeterWindow, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -58,16 +59,29 @@ export class EngineQueries implements EnginePort {
 
   async meterWindows(meterId: MeterId, query: WindowQuery): Promise<Page<MeterWindow> | null> {
     checkCursor(query.cursor, WINDOW_CURSOR);
-    const { ask, history } = this.modules;
-    const page = await ask<'meterWindows'>(this.ownerOf(meterId), { kind: 'meterWindows', meterId, query });
-    if (page === null || history === null) return page;
-    const windowMs = GRANULARITY_MS[query.granularity];
-    const from = query.cursor === null ? query.from : Number(query.cursor) * windowMs;
-    const to = Math.min(query.to, page.keptFrom);
-    if (from >= to) return page;
+    const page = await this.modules.ask<'meterWindows'>(this.ownerOf(meterId), { kind: 'meterWindows', meterId, query });
+    const older = page === null ? null : this.olderWindows(meterId, query, page.keptFrom);
+    return page === null || older === null ? page : mergeWindowPages(page, await older, query.limit, GRANULARITY_MS[query.granularity]);
+  }
+
+  async packedMeterWindows(meterId: MeterId, query: WindowQuery): Promise<PackedWindows | null> {
+    checkCursor(query.cursor, WINDOW_CURSOR);
+    const page = await this.modules.ask<'meterWindowBlock'>(this.ownerOf(meterId), { kind: 'meterWindowBlock', meterId, query });
+    if (page === null) return null;
+    const windows = memoryOf(page.windows);
+    const older = this.olderWindows(meterId, query, page.keptFrom);
+    if (older === null) return { windows, nextCursor: page.nextCursor };
+    const { data, nextCursor } = mergeWindowPages({ data: unpackWindows(windows), nextCursor: page.nextCursor }, await older, query.limit, GRANULARITY_MS[query.granularity]);
+    return { windows: packWindows(data), nextCursor };
+  }
+
+  /** What the database has of the windows that a shard gave up, all of them before `keptFrom`; null: nothing is asked of it. */
+  private olderWindows(meterId: MeterId, query: WindowQuery, keptFrom: number): Promise<Page<MeterWindow>> | null {
+    const { history } = this.modules;
+    const from = query.cursor === null ? query.from : Number(query.cursor) * GRANULARITY_MS[query.granularity];
+    const to = Math.min(query.to, keptFrom);
     // Asked second: what the shard gave up in between was in the database before.
-    const older = await history.meterWindows(meterId, { ...query, from, to, cursor: null });
-    return mergeWindowPages(page, older, query.limit, windowMs);
+    return history === null || from >= to ? null : history.meterWindows(meterId, { ...query, from, to, cursor: null });
   }
 
   meter(meterId: MeterId): Promise<MeterState | null> {
@@ -155,6 +169,11 @@ export class EngineQueries implements EnginePort {
     }
     return { data, nextCursor: null };
   }
+}
+
+/** A block from another node lies somewhere in what came with it: views of doubles need a place of their own. */
+function memoryOf(block: Uint8Array<ArrayBuffer>): ArrayBuffer {
+  return block.byteLength === block.buffer.byteLength ? block.buffer : new Uint8Array(block).buffer;
 }
 
 /** A window's number. */

@@ -16,6 +16,7 @@ import { Requester, Responder, type Reply } from '../runtime/request-channel.ts'
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
 import { TurnShare } from '../runtime/turn-share.ts';
+import { memoryOf } from './answer-memory.ts';
 import { HOST_PORT, LOG_PORT, type OwnPartitions, type PartitionNews } from './cluster-ports.ts';
 import { dataFiles } from './open-shard-store.ts';
 import { answerStepwise } from './stepwise-answer.ts';
@@ -142,7 +143,7 @@ runThread(async (context) => {
       const actor = host.actorOf(partition);
       if (actor === null) throw moving(partition);
       const found = actor.ask(query);
-      reply.ok(found, query.kind === 'effects' ? [(found as ShardAnswers['effects']).windows] : []);
+      reply.ok(found, memoryOf(query, found));
     } catch (error) {
       refuse(query, reply, error);
     }

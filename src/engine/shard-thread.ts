@@ -9,6 +9,7 @@ import { Responder, type Reply } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
 import { portTransport } from '../runtime/transport.ts';
 import { TurnShare } from '../runtime/turn-share.ts';
+import { memoryOf } from './answer-memory.ts';
 import type { ShardThreadSnapshot } from './engine-metrics.ts';
 import { openShardStore } from './open-shard-store.ts';
 import { answerStepwise } from './stepwise-answer.ts';
@@ -110,7 +111,7 @@ runThread(async (context) => {
   function answerNow(query: ShardQuery, reply: Reply<GatewayChannelAnswer>): void {
     try {
       const found = actor.ask(query);
-      reply.ok(found, query.kind === 'effects' ? [(found as ShardAnswers['effects']).windows] : []);
+      reply.ok(found, memoryOf(query, found));
     } catch (error) {
       refuse(query, reply, error);
     }

@@ -1,6 +1,6 @@
 import type { Anomaly } from '../model/anomaly.ts';
 import type { MeterId, RegionId } from '../model/ids.ts';
-import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterListQuery, MeterState, MeterSummary, PackedWindows, Page, QuarterSpan, RegionNow, SpanEnergy, TopConsumers, TopConsumersQuery, WindowQuery } from '../model/queries.ts';
 import type { RegionForecast } from '../model/region-forecast.ts';
 import type { MeterWindow, RegionWindow } from '../model/window.ts';
 import type { EngineSnapshot, ShardState } from './live-source.ts';
@@ -18,6 +18,8 @@ export const SPANS_MAX = 366;
 export interface EnginePort {
   /** Windows that start in [from, to), in order of start, open ones among them; null: no such meter. */
   meterWindows(meterId: MeterId, query: WindowQuery): Promise<Page<MeterWindow> | null>;
+  /** The same, packed. */
+  packedMeterWindows(meterId: MeterId, query: WindowQuery): Promise<PackedWindows | null>;
   meter(meterId: MeterId): Promise<MeterState | null>;
   /** In order of meterId. */
   meters(query: MeterListQuery): Promise<Page<MeterSummary>>;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { HttpRequest } from 'uWebSockets.js';
 import { z } from 'zod';
-import { OperationalError } from '../runtime/errors.ts';
+import { invariant, OperationalError } from '../runtime/errors.ts';
 import type { Principal } from '../model/access.ts';
 import type { AlertsPort } from './alerts-port.ts';
 import { BY_CHARS_MAX, bodyFaults, invalidBody } from './body-fields.ts';
@@ -67,6 +67,8 @@ export interface Answer {
   isBegun?: boolean;
   /** In the place of a document. */
   file?: AnswerFile;
+  /** In the place of a document whose JSON is made when it is sent. Of nobody's rows: they cannot be left out of it. */
+  page?: RenderedPage;
   /** Further header fields. */
   headers?: HeaderFields;
 }
@@ -80,6 +82,13 @@ export interface AnswerFile {
   content: string | Uint8Array;
   /** Of a list in parts, the cursor of the next: sent as x-next-cursor. */
   nextCursor?: string | null;
+}
+
+export interface RenderedPage {
+  /** What tells it from another, as an ETag may have it. */
+  tag(): string;
+  /** Borrowed until another page is rendered. */
+  render(): Uint8Array;
 }
 
 /** What one method of a path does and says of itself, made by `read`, `write`, `writeWith` or `remove`. */
@@ -293,6 +302,7 @@ export class GatewayRoutes {
     try {
       const refusal = this.guard.refusal(request.principal, operation, request);
       const answered = (refusal instanceof Promise ? await refusal : refusal) ?? (await ask());
+      invariant(!('page' in answered) || !isOfRows(operation), 'rows of others are left out of documents alone');
       const own = isProblem(answered) || answered.document === null ? answered : { ...answered, document: this.guard.ownRows(request.principal, operation, answered.document) };
       const rendered = isProblem(own) ? renderedProblem(own, exchange.requestId) : renderedAnswer(own, request.seenTags);
       settled?.(rendered);
@@ -352,29 +362,34 @@ function inTheNameOf(principal: Principal, value: unknown): unknown {
   return isPlainObject(value) ? { ...value, ...nameOf(principal) } : value;
 }
 
+function isOfRows({ access }: AnyOperation): boolean {
+  return typeof access !== 'string' && access.scope === 'rows';
+}
+
 function statusOf(answered: RouteAnswer): number {
   if (isProblem(answered)) return answered.status;
-  if (answered.file === undefined && answered.document === null) return 204;
+  if (answered.file === undefined && answered.page === undefined && answered.document === null) return 204;
   if (answered.isBegun === true) return 202;
   return answered.location === undefined ? 200 : 201;
 }
 
 /** An answer as it goes out; a question whose client has it already (`seenTags`) gets 304. */
 function renderedAnswer(answered: Answer, seenTags: string | undefined): KeptAnswer {
-  const { document, version, location, file } = answered;
+  const { document, version, location, file, page } = answered;
   const headers = [...ANSWER_HEADERS, ...(answered.headers ?? [])];
   if (location !== undefined) headers.push(['location', location]);
   if (file !== undefined) {
     headers.push(['content-disposition', `attachment; filename="${file.name}"`]);
     if (typeof file.nextCursor === 'string') headers.push(['x-next-cursor', file.nextCursor]);
   }
-  const type = file?.type ?? (document === null ? null : 'application/json');
+  const type = file?.type ?? (document === null && page === undefined ? null : 'application/json');
   const body = file?.content ?? (document === null ? '' : JSON.stringify(document));
   // Of a thing with a version the one that a change has to name; of any other answer to a question, what tells it from another.
-  const etag = version !== undefined ? `"${version}"` : seenTags === undefined || type === null ? null : `W/"${hash('sha1', body, 'base64url')}"`;
+  const etag = version !== undefined ? `"${version}"` : seenTags === undefined || type === null ? null : `W/"${page?.tag() ?? hash('sha1', body, 'base64url')}"`;
   if (etag !== null) headers.push(['etag', etag]);
   const isSeen = etag !== null && seenTags !== undefined && answered.changesByItself !== true && matchesEtag(seenTags, etag);
-  return isSeen ? { status: 304, type: null, body: '', headers } : { status: statusOf(answered), type, body, headers };
+  if (isSeen) return { status: 304, type: null, body: '', headers };
+  return { status: statusOf(answered), type, body: page?.render() ?? body, headers };
 }
 
 function renderedProblem(problem: Problem, requestId: string): KeptAnswer {

@@ -44,4 +44,4 @@ export interface NodePort {
 }
 
 /** Questions that only look; the others move a consumer's place. */
-export const ASKABLE: ReadonlySet<ShardQuery['kind']> = new Set<ShardQuery['kind']>(['meterWindows', 'meter', 'meters', 'anomalies', 'deadLetters', 'regionParts', 'regionPartsByKey', 'energyMeters', 'meterRegion', 'determinants', 'energyQuarters']);
+export const ASKABLE: ReadonlySet<ShardQuery['kind']> = new Set<ShardQuery['kind']>(['meterWindows', 'meterWindowBlock', 'meter', 'meters', 'anomalies', 'deadLetters', 'regionParts', 'regionPartsByKey', 'energyMeters', 'meterRegion', 'determinants', 'energyQuarters']);

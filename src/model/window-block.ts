@@ -324,3 +324,15 @@ export function openWindowBlock(buffer: ArrayBuffer): WindowBlock {
 function nullOfNan(value: number): number | null {
   return value === value ? value : null;
 }
+
+/** All of them in one block. */
+export function packWindows(windows: readonly MeterWindow[]): ArrayBuffer {
+  const builder = new WindowBlockBuilder(windows.length);
+  for (const window of windows) builder.add(window);
+  return builder.finish();
+}
+
+export function unpackWindows(buffer: ArrayBuffer): MeterWindow[] {
+  const block = openWindowBlock(buffer);
+  return Array.from({ length: block.count }, (_, i) => block.windowAt(i));
+}

@@ -363,6 +363,8 @@ class LmdbTable implements Table {
   readonly name: string;
   private database: Database<Buffer, Buffer>;
   private readonly store: LmdbStore;
+  /** What `get` gave last. */
+  private borrowed: Uint8Array = new Uint8Array(0);
 
   constructor(name: string, database: Database<Buffer, Buffer>, store: LmdbStore) {
     this.name = name;
@@ -373,12 +375,20 @@ class LmdbTable implements Table {
   /** The environment was opened anew. */
   move(database: Database<Buffer, Buffer>): void {
     this.database = database;
+    this.borrowed = new Uint8Array(0);
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
     const found = this.read(key as Buffer);
+    if (found === undefined) return undefined;
     // lmdb-js hands out one 16 MiB buffer whose `length` alone is set to the value's: copying or slicing it would take all of it.
-    return found === undefined ? undefined : this.checked(key, new Uint8Array(found.buffer, found.byteOffset, found.length));
+    const { buffer, byteOffset, length } = found;
+    if (length < CHECKSUM_BYTES) throw this.damaged(key);
+    // Entries of a table are often as long as the one before, and what was handed out before is void: making an object for each costs as much as reading it.
+    let value = this.borrowed;
+    if (value.buffer !== buffer || value.byteOffset !== byteOffset || value.length !== length - CHECKSUM_BYTES) this.borrowed = value = new Uint8Array(buffer, byteOffset, length - CHECKSUM_BYTES);
+    if (checksumAt(found, value.length) !== checksumOf(key, value)) throw this.damaged(key);
+    return value;
   }
 
   private read(key: Buffer): Buffer | undefined {
@@ -445,10 +455,13 @@ class LmdbTable implements Table {
     const end = stored.length - CHECKSUM_BYTES;
     if (end >= 0) {
       const value = stored.subarray(0, end);
-      const checksum = (stored[end] | (stored[end + 1] << 8) | (stored[end + 2] << 16) | (stored[end + 3] << 24)) >>> 0;
-      if (checksum === checksumOf(key, value)) return value;
+      if (checksumAt(stored, end) === checksumOf(key, value)) return value;
     }
-    throw new OperationalError('corrupt', `table "${this.name}" has an entry ${Buffer.from(key).toString('hex')} that fails its checksum`);
+    throw this.damaged(key);
+  }
+
+  private damaged(key: Uint8Array): OperationalError {
+    return new OperationalError('corrupt', `table "${this.name}" has an entry ${Buffer.from(key).toString('hex')} that fails its checksum`);
   }
 }
 
@@ -471,6 +484,10 @@ function withChecksum(key: Uint8Array, value: Uint8Array, memory: CommitMemory):
   stored.set(value);
   stored.writeUInt32LE(checksumOf(key, value), value.length);
   return stored;
+}
+
+function checksumAt(stored: Uint8Array, at: number): number {
+  return (stored[at] | (stored[at + 1] << 8) | (stored[at + 2] << 16) | (stored[at + 3] << 24)) >>> 0;
 }
 
 /** Begins with the key's length: a byte that goes over from the one to the other does not pass. */

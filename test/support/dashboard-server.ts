@@ -1,3 +1,4 @@
+import { packWindows } from '../../src/model/window-block.ts';
 import type { AlertsPort } from '../../src/http/alerts-port.ts';
 import type { EnginePort } from '../../src/http/engine-port.ts';
 import { startGateway } from '../../src/http/gateway.ts';
@@ -50,6 +51,7 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
   return {
     meterWindows: async (meterId, { from, to }) =>
       grid.meterState(meterId) === null ? null : { data: grid.meterWindows(meterId, from, to), nextCursor: null },
+    packedMeterWindows: async (meterId, { from, to }) => (grid.meterState(meterId) === null ? null : { windows: packWindows(grid.meterWindows(meterId, from, to)), nextCursor: null }),
     meter: async (meterId) => grid.meterState(meterId),
     async meters({ region, limit, cursor }) {
       const all = grid.meterSummaries(region);

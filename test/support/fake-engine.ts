@@ -1,3 +1,4 @@
+import { packWindows } from '../../src/model/window-block.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { DeadLetter, MeterState, RegionNow, SpanEnergy } from '../../src/model/queries.ts';
 import type { RegionForecast } from '../../src/model/region-forecast.ts';
@@ -76,6 +77,10 @@ export function fakeEngine(): FakeEngine {
     async meterWindows(meterId, query) {
       asked.push(['meterWindows', meterId, query]);
       return meterId === METER.meterId ? page(WINDOW, query) : null;
+    },
+    async packedMeterWindows(meterId, query) {
+      const page = await this.meterWindows(meterId, query);
+      return page === null ? null : { windows: packWindows(page.data), nextCursor: page.nextCursor };
     },
     async meter(meterId) {
       asked.push(['meter', meterId]);

@@ -1,3 +1,4 @@
+import { deepStrictEqual } from 'node:assert';
 import { ShardActor, type ShardOptions } from '../../src/actors/shard/actor.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { readLogRecord } from '../../src/actors/shard/log-record.ts';
@@ -5,6 +6,8 @@ import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
 import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import type { RetentionOptions } from '../../src/actors/shard/window-retention.ts';
+import type { WindowQuery } from '../../src/model/queries.ts';
+import { unpackWindows } from '../../src/model/window-block.ts';
 import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/model/window.ts';
 import type { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
@@ -234,18 +237,26 @@ export class ShardHarness {
     return this.actor.ask(query);
   }
 
-  /** All of a meter's windows, page by page. */
-  windowsOf(meterId: string, granularity: Granularity, limit: number): MeterWindow[] {
+  /** A meter's windows, all of them or those of a range, page by page. */
+  windowsOf(meterId: string, granularity: Granularity, limit: number, range = { from: 0, to: FOREVER_MS }): MeterWindow[] {
     const windows: MeterWindow[] = [];
     let cursor: string | null = null;
     do {
-      const page: ShardAnswers['meterWindows'] = this.ask<'meterWindows'>({ kind: 'meterWindows', meterId, query: { granularity, from: 0, to: FOREVER_MS, limit, cursor } });
+      const query: WindowQuery = { granularity, ...range, limit, cursor };
+      const page: ShardAnswers['meterWindows'] = this.ask<'meterWindows'>({ kind: 'meterWindows', meterId, query });
       if (page === null) return windows;
       if (page.data.length > limit) throw new Error(`a page of ${page.data.length} windows where ${limit} were asked for`);
+      this.checkPacked(meterId, query, page);
       windows.push(...page.data);
       cursor = page.nextCursor;
     } while (cursor !== null);
     return windows;
+  }
+
+  /** The same question has the same answer packed. */
+  private checkPacked(meterId: string, query: WindowQuery, { data, ...rest }: NonNullable<ShardAnswers['meterWindows']>): void {
+    const { windows, ...packedRest } = this.ask<'meterWindowBlock'>({ kind: 'meterWindowBlock', meterId, query })!;
+    deepStrictEqual({ data: unpackWindows(windows.buffer), ...packedRest }, { data, ...rest });
   }
 
   private take(parts: readonly RegionPart[]): void {

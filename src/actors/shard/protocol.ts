@@ -49,6 +49,8 @@ export interface AppendReply {
 /** Questions the gateway asks every shard, or the owner of a meter. */
 export type ShardQuery =
   | { kind: 'meterWindows'; meterId: string; query: WindowQuery }
+  /** The same, packed. */
+  | { kind: 'meterWindowBlock'; meterId: string; query: WindowQuery }
   | { kind: 'meter'; meterId: string }
   | { kind: 'meters'; query: MeterListQuery }
   | { kind: 'anomalies'; query: AnomalyQuery }
@@ -90,9 +92,16 @@ export interface ShardWindowsPage extends Page<MeterWindow> {
   keptFrom: number;
 }
 
+/** The same with its windows packed (window-block.ts). */
+export interface ShardWindowBlock extends Omit<ShardWindowsPage, 'data'> {
+  windows: Uint8Array<ArrayBuffer>;
+}
+
 export interface ShardAnswers {
   /** null: no such meter. */
   meterWindows: ShardWindowsPage | null;
+  /** null: no such meter. `windows` is transferred. */
+  meterWindowBlock: ShardWindowBlock | null;
   meter: MeterState | null;
   /** In order of meterId. */
   meters: Page<MeterSummary>;

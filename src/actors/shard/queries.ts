@@ -1,25 +1,25 @@
 import type { Anomaly } from '../../model/anomaly.ts';
-import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterHealth, MeterListQuery, MeterState, MeterSummary, Page, WindowQuery } from '../../model/queries.ts';
+import type { AnomalyQuery, DeadLetter, DeadLetterQuery, MeterHealth, MeterListQuery, MeterState, MeterSummary, Page } from '../../model/queries.ts';
 import { READING_FLAG } from '../../model/reading.ts';
-import { GRANULARITIES, GRANULARITY_MS, type MeterWindow } from '../../model/window.ts';
+import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import type { RegionWindowKey } from '../sinks/protocol.ts';
 import type { DetectionConfig } from './detection/detection-config.ts';
 import { baselineOf } from './detection/detection.ts';
 import { openKinds } from './detection/episodes.ts';
 import { unknownConsumer, type EffectReader } from './effect-reader.ts';
 import { EnergyQueries } from './energy-queries.ts';
-import { NO_ROW, rowInPage, rowOffset, type MeterPage } from './meter-pages.ts';
+import { NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { LIVE, ROW, SLOT, SLOTS_PER_GRANULARITY, slotOffset } from './page-layout.ts';
 import type { Outbox } from './outbox.ts';
 import { MeterProfile } from './meter-profile.ts';
-import { pendingKeyParts, type PendingWindows } from './pending-windows.ts';
-import type { RegionPart, ShardAnswers, ShardQuery, ShardWindowsPage } from './protocol.ts';
+import { MeterWindows } from './meter-windows.ts';
+import type { RegionPart, ShardAnswers, ShardQuery } from './protocol.ts';
 import { addContribution, emptyPart, type LedgerPart } from './region-ledger.ts';
 import { knownHours } from './detection/seasonal-profile.ts';
 import { decodePart, type ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
-import { meterAnomalyKey, partKey, timeKey, windowKey, windowKeyParts } from './store-keys.ts';
-import { slotContribution, slotToWindow, WindowRecord } from './window-accumulator.ts';
+import { meterAnomalyKey, partKey, timeKey } from './store-keys.ts';
+import { slotContribution } from './window-accumulator.ts';
 
 /** Rows of a table that one query looks at, at most: a filter that matches little gives a short page and a cursor instead of a long wait. */
 const SCANNED_PER_QUERY_MAX = 20_000;
@@ -29,7 +29,7 @@ export class ShardQueries {
   private readonly state: ShardState;
   private readonly store: ShardStore;
   private readonly detection: DetectionConfig;
-  private readonly record = new WindowRecord();
+  private readonly windows: MeterWindows;
   /** null while the shard has no outbox. */
   effects: { reader: EffectReader; outbox: Outbox } | null = null;
   private readonly profile: MeterProfile;
@@ -39,6 +39,7 @@ export class ShardQueries {
     this.state = state;
     this.store = store;
     this.detection = detection;
+    this.windows = new MeterWindows(state, store);
     this.profile = new MeterProfile(store, { keeps: false });
     this.energy = new EnergyQueries(state, store);
   }
@@ -47,7 +48,9 @@ export class ShardQueries {
   answer(query: ShardQuery): ShardAnswers[ShardQuery['kind']] {
     switch (query.kind) {
       case 'meterWindows':
-        return this.meterWindows(query.meterId, query.query);
+        return this.windows.page(query.meterId, query.query);
+      case 'meterWindowBlock':
+        return this.windows.packedPage(query.meterId, query.query);
       case 'meter':
         return this.meter(query.meterId);
       case 'meters':
@@ -79,89 +82,6 @@ export class ShardQueries {
 
   private rowOf(meterId: string): number {
     return this.state.directory.rowOf(meterId);
-  }
-
-  // Windows ----------------------------------------------------------------------------------------------------------------
-
-  /** In order of windowStart: closed ones from store and memory, open ones from the row. The cursor is the next window's number. */
-  private meterWindows(meterId: string, query: WindowQuery): ShardWindowsPage | null {
-    const row = this.rowOf(meterId);
-    if (row === NO_ROW) return null;
-    const granularity = GRANULARITIES.indexOf(query.granularity);
-    const length = GRANULARITY_MS[query.granularity];
-    const first = query.cursor === null ? Math.ceil(query.from / length) : Number(query.cursor);
-    const last = Math.ceil(query.to / length) - 1;
-    const found = new Map<number, MeterWindow>();
-    const more = this.storedWindows(row, granularity, first, last, query.limit + 1, found);
-    this.pendingWindows(row, granularity, first, last, found);
-    this.openWindows(row, granularity, first, last, found);
-    const numbers = [...found.keys()].sort((a, b) => a - b);
-    // What the store was not asked for must not be jumped over by what memory has after it.
-    const known = more === null ? numbers : numbers.filter((number) => number < more);
-    const taken = known.slice(0, query.limit);
-    const next = known.length > taken.length ? known[taken.length] : more;
-    const keptFrom = this.state.directory.pages[row >>> 6].removed?.endMs(rowInPage(row), granularity) ?? 0;
-    return { data: taken.map((number) => found.get(number)!), nextCursor: next === null ? null : String(next), keptFrom };
-  }
-
-  /**
-   * Looks up the row's windows in the store, seeking from one to the next: the windows of a page's meters lie side by side. Returns the
-   * number at which it stopped early, or null when it reached the end.
-   */
-  private storedWindows(row: number, granularity: number, first: number, last: number, limit: number, found: Map<number, MeterWindow>): number | null {
-    const page = this.state.directory.pages[row >>> 6];
-    const place = rowInPage(row);
-    const end = windowKey(page.partition, page.number, granularity, last + 1, 0);
-    let number = first;
-    for (let seeks = 0; number <= last; seeks++) {
-      if (found.size >= limit || seeks >= SCANNED_PER_QUERY_MAX) return number;
-      const [entry] = [...this.store.windows.range(windowKey(page.partition, page.number, granularity, number, place), end, { limit: 1 })];
-      if (entry === undefined) return null;
-      const key = windowKeyParts(entry.key);
-      if (key.rowInPage === place) {
-        this.collect(row, granularity, key.windowNumber, entry.value, found);
-        number = key.windowNumber + 1;
-      } else number = key.rowInPage < place ? key.windowNumber : key.windowNumber + 1;
-    }
-    return null;
-  }
-
-  private pendingWindows(row: number, granularity: number, first: number, last: number, found: Map<number, MeterWindow>): void {
-    const page = this.state.directory.pages[row >>> 6];
-    const look = (windows: PendingWindows | null): void => {
-      if (windows === null) return;
-      for (let i = 0; i < windows.count; i++) {
-        const key = pendingKeyParts(windows.keyAt(i));
-        if (key.rowInPage !== rowInPage(row) || key.granularity !== granularity || key.windowNumber < first || key.windowNumber > last) continue;
-        this.collect(row, granularity, key.windowNumber, windows.recordAt(i), found);
-      }
-    };
-    look(page.flushing);
-    look(page.pending);
-  }
-
-  private openWindows(row: number, granularity: number, first: number, last: number, found: Map<number, MeterWindow>): void {
-    const page = this.state.directory.pages[row >>> 6];
-    for (let s = 0; s < SLOTS_PER_GRANULARITY; s++) {
-      const at = rowOffset(row) + slotOffset(granularity, s);
-      const number = page.f64[at >> 3] / GRANULARITY_MS[GRANULARITIES[granularity]];
-      // NaN, an empty slot, fails both comparisons.
-      if (!(number >= first && number <= last)) continue;
-      // One that was passed is what its record will be: nothing counts in it any more.
-      const final = this.state.book.isClosed(page, row, granularity, (number + 1) * GRANULARITY_MS[GRANULARITIES[granularity]]);
-      const window = slotToWindow(page, at, granularity, this.names(row), final, 0);
-      if (window !== null) found.set(number, window);
-    }
-  }
-
-  private collect(row: number, granularity: number, number: number, stored: Uint8Array, found: Map<number, MeterWindow>): void {
-    this.record.load(stored);
-    const window = slotToWindow(this.record, 0, granularity, this.names(row), true, this.record.revision);
-    if (window !== null) found.set(number, window);
-  }
-
-  private names(row: number): { meterId: string; region: (index: number) => string } {
-    return { meterId: this.state.directory.idOf(row), region: (index) => this.state.ledger.nameOf(index) };
   }
 
   // Meters -----------------------------------------------------------------------------------------------------------------

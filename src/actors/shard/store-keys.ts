@@ -29,6 +29,11 @@ export function windowKey(partition: number, page: number, granularity: number, 
   return key;
 }
 
+/** Makes a window's key that of another window of the same meter. */
+export function setWindowKeyNumber(key: Buffer, windowNumber: number): void {
+  key.writeUInt32BE(windowNumber, 7);
+}
+
 /** [partition u16][page u32][UTC day u32]: a page's days lie one after another. */
 export function energyKey(partition: number, page: number, day: number): Buffer {
   const key = Buffer.allocUnsafe(10);
