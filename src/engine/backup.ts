@@ -11,6 +11,7 @@ import { claimDirectory } from './directory-claim.ts';
 import { accountsDirectory } from './open-account-store.ts';
 import { alertsDirectory } from './open-alert-store.ts';
 import { billingDirectory } from './open-billing-store.ts';
+import { registryDirectory } from './open-registry-store.ts';
 import { requireManifest } from './verification.ts';
 
 /**
@@ -19,9 +20,9 @@ import { requireManifest } from './verification.ts';
  */
 
 /** Raised when backup.json changes its meaning. */
-const BACKUP_FORMAT = 5;
-/** The same without the stores of alerts, of bills and of accounts, which engines before them had not. */
-const FORMATS_BEFORE: readonly (number | undefined)[] = [2, 3, 4];
+const BACKUP_FORMAT = 6;
+/** The same without the stores of alerts, of bills, of accounts and of registered meters, which engines before them had not. */
+const FORMATS_BEFORE: readonly (number | undefined)[] = [2, 3, 4, 5];
 const BACKUP_FILE = 'backup.json';
 /** Another number of shards while the backup runs makes it begin again. An engine needs seconds to minutes for that. */
 const ATTEMPTS_MAX = 3;
@@ -58,7 +59,7 @@ export async function backUp(from: string, to: string, about: { startedAt: Date;
       try {
         makeDirectory(partial);
         // Before the shards: what alerts have not heard of what is in these they are told of again, and a bill is held against the energy that is there.
-        for (const directoryOf of [alertsDirectory, billingDirectory, accountsDirectory]) await copySupervisor(directoryOf(from), directoryOf(partial), partial, note);
+        for (const directoryOf of [alertsDirectory, billingDirectory, accountsDirectory, registryDirectory]) await copySupervisor(directoryOf(from), directoryOf(partial), partial, note);
         await copyShards(from, partial, manifest, note, onProgress);
       } catch (error) {
         failure = error;
@@ -131,7 +132,7 @@ export async function restore(from: string, to: string, verify: (path: string, m
   const isNew = !existsSync(to);
   makeDirectory(to);
   const claim = claimDirectory(to);
-  const made = [join(to, `gen-${GENERATION}`), alertsDirectory(to), billingDirectory(to), accountsDirectory(to)];
+  const made = [join(to, `gen-${GENERATION}`), alertsDirectory(to), billingDirectory(to), accountsDirectory(to), registryDirectory(to)];
   try {
     makeGeneration(to, GENERATION, manifest.shards);
     for (const [i, { path, bytes, sha256 }] of note.files.entries()) {
@@ -165,7 +166,7 @@ function readNote(from: string): BackupNote {
     throw new OperationalError('data_directory', `${from} is no backup of seg backup: ${join(from, BACKUP_FILE)} cannot be read`, { cause });
   }
   if (note.format !== BACKUP_FORMAT && !FORMATS_BEFORE.includes(note.format)) throw new OperationalError('data_directory', `the backup ${from} has format ${note.format}, this engine reads ${BACKUP_FORMAT}; use the engine that made it (${note.engineVersion})`);
-  const isPlain = ({ path }: { path: string }): boolean => /^(alerts|billing|accounts|gen-1\/shard-\d+(\/log-\d+)?)\/data\.mdb$/.test(path);
+  const isPlain = ({ path }: { path: string }): boolean => /^(alerts|billing|accounts|registry|gen-1\/shard-\d+(\/log-\d+)?)\/data\.mdb$/.test(path);
   if (!Array.isArray(note.files) || !note.files.every(isPlain)) throw new OperationalError('data_directory', `${join(from, BACKUP_FILE)} names files that no backup has`);
   return note as BackupNote;
 }

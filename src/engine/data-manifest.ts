@@ -11,6 +11,8 @@ import { syncDirectory } from '../runtime/files.ts';
  *     gen-<n>/shard-<i>/     generation n: the environments of its shards. Another number of shards is another generation
  *     alerts/                the environment of alerts, notifications and people (open-alert-store.ts)
  *     billing/               that of tariffs, agreements, bills and prices (open-billing-store.ts)
+ *     accounts/              that of users, log-ins, keys and the audit log (open-account-store.ts)
+ *     registry/              that of the master data of meters (open-registry-store.ts)
  *     engine-<pid>-….claim   see directory-claim.ts
  *
  * Format 1 had no generations: shard-<i>/ lay beside engine.json. It is read as generation 0.

@@ -29,6 +29,7 @@ import { EngineAlerts } from './engine-alerts.ts';
 import { EngineBilling } from './engine-billing.ts';
 import { EngineHealth } from './engine-health.ts';
 import { EngineQueries, type AskShard } from './engine-queries.ts';
+import { startRegistry, type EngineRegistry } from './engine-registry.ts';
 import { EngineVitals } from './engine-vitals.ts';
 import { FaultInjection } from './fault-injection.ts';
 import { gatewayAccess } from './gateway-settings.ts';
@@ -162,6 +163,8 @@ class RunningEngine implements Engine {
   private readonly onFirstAdmin: EngineModules['onFirstAdmin'];
   /** null before they are open, and when they are off. */
   private accounts: EngineAccounts | null = null;
+  /** null before it is open. */
+  private registry: EngineRegistry | null = null;
   /** As the accounts. */
   private deviceKeys: DeviceKeyLinks | null = null;
   private gateway: Gateway | null = null;
@@ -251,6 +254,7 @@ class RunningEngine implements Engine {
       this.accounts = await startAccounts(config, { ...time, log: this.log, onFirstAdmin: this.onFirstAdmin });
       this.deviceKeys = new DeviceKeyLinks({ accounts: this.accounts, timers: systemTimers, log: this.log });
     }
+    this.registry = await startRegistry(config.dataDir, { ...time, log: this.log, regions: () => new Set(this.region.state.regionsNow().map(({ region }) => region)) });
     await this.orFailure(this.actors.start());
     const besideStarted = Promise.all([this.startAlerts(), this.billing?.startThread()]);
     // Whoever waits for it hears of it; before, the engine may have failed otherwise.
@@ -316,7 +320,7 @@ class RunningEngine implements Engine {
         nodes: this.nodes === null ? undefined : { port: this.nodes.port, secret: config.clusterSecret },
         extend: (app) => (this.live = registerLive(app, this.board, { clock: this.clock, timers: systemTimers, log: this.log, accounts: this.accounts ?? undefined, ownHosts: access.ownHosts, connectionsMax: liveConnectionsMax(openFilesMax(), this.log) })),
       },
-      { engine: this.queries, accounts: this.accounts ?? undefined, alerts: this.alerts?.link, tariffs: this.billing?.port, clock: this.clock, timers: systemTimers, log: this.log, tracing: this.tracing },
+      { engine: this.queries, accounts: this.accounts ?? undefined, alerts: this.alerts?.link, tariffs: this.billing?.port, registry: this.registry ?? undefined, clock: this.clock, timers: systemTimers, log: this.log, tracing: this.tracing },
     );
     this.ports.http = this.gateway.port;
   }
@@ -593,6 +597,7 @@ class RunningEngine implements Engine {
       this.live?.close();
       await this.gateway?.close(Math.ceil(limitMs / 3));
       await this.billing?.closePrinter();
+      await this.registry?.stop();
       await this.tracing?.close();
     });
     shutdown.phase('sinks', limitMs, async () => {

@@ -11,7 +11,7 @@ import { checkShardsAreThere, DATA_FILE, MANIFEST_FILE, readManifest, shardPath,
 import type { EngineConfig } from './engine-config.ts';
 import { dataFiles, openShardStore } from './open-shard-store.ts';
 import { shardStateConfig } from './shard-state-config.ts';
-import { verifyAccounts, verifyAlerts, verifyBilling } from './verify-record-stores.ts';
+import { verifyAccounts, verifyAlerts, verifyBilling, verifyRegistry } from './verify-record-stores.ts';
 
 export interface DirectoryReport {
   findings: Finding[];
@@ -27,6 +27,8 @@ export interface DirectoryReport {
   billingRecords: number | null;
   /** The same of accounts. */
   accountRecords: number | null;
+  /** The same of registered meters. */
+  registryRecords: number | null;
   /** Of the audit log: kept elsewhere, it tells whether all of it was made anew. */
   auditEnd: AuditHead | null;
 }
@@ -40,11 +42,11 @@ export function requireManifest(path: string): Manifest {
 }
 
 /**
- * Verifies every shard of a directory that no engine runs on, and the stores of alerts, bills and accounts; changes nothing. `config` counts where a store does not hold the settings
+ * Verifies every shard of a directory that no engine runs on, and the stores of alerts, bills, accounts and registered meters; changes nothing. `config` counts where a store does not hold the settings
  * of its log yet. `onProgress` hears of every step, so that the caller can show where it stands.
  */
 export async function verifyDirectory(path: string, manifest: Manifest, config: EngineConfig, onProgress: (shard: number, done: number, total: number) => void): Promise<DirectoryReport> {
-  const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0, alertRecords: null, billingRecords: null, accountRecords: null, auditEnd: null };
+  const report: DirectoryReport = { findings: [], found: 0, shards: manifest.shards, meters: 0, windows: 0, records: 0, alertRecords: null, billingRecords: null, accountRecords: null, registryRecords: null, auditEnd: null };
   for (let shard = 0; shard < manifest.shards; shard++) {
     const directory = shardPath(path, manifest.generation, shard);
     // It never ran.
@@ -59,13 +61,15 @@ export async function verifyDirectory(path: string, manifest: Manifest, config: 
   const alerts = await verifyAlerts(path);
   const billing = await verifyBilling(path);
   const accounts = await verifyAccounts(path);
-  for (const [name, found] of [['alerts', alerts], ['billing', billing], ['accounts', accounts]] as const) {
+  const registry = await verifyRegistry(path);
+  for (const [name, found] of [['alerts', alerts], ['billing', billing], ['accounts', accounts], ['registry', registry]] as const) {
     for (const { where, problem } of found?.findings ?? []) report.findings.push({ where: `${name}: ${where}`, problem });
     report.found += found?.found ?? 0;
   }
   report.alertRecords = alerts?.records ?? null;
   report.billingRecords = billing?.records ?? null;
   report.accountRecords = accounts?.records ?? null;
+  report.registryRecords = registry?.records ?? null;
   report.auditEnd = accounts?.auditEnd ?? null;
   return report;
 }

@@ -9,9 +9,11 @@ import type { Store } from '../runtime/store.ts';
 import { DATA_FILE } from './data-manifest.ts';
 import { AUDIT_HEAD_TABLE, AUDIT_TABLE, verifyAuditLog, type AuditHead } from '../actors/accounts/audit-log.ts';
 import type { AuditRecord } from '../actors/accounts/protocol.ts';
+import { verifyMeterLists } from '../actors/registry/verify-lists.ts';
 import { accountsDirectory, readAccountsMeta } from './open-account-store.ts';
 import { alertsDirectory, readAlertsMeta } from './open-alert-store.ts';
 import { billingDirectory, readBillingMeta } from './open-billing-store.ts';
+import { readRegistryMeta, registryDirectory } from './open-registry-store.ts';
 
 /** Reads everything of the stores of supervisors: pages, checksums, and whether each record is one. */
 
@@ -29,6 +31,11 @@ export function verifyAlerts(dataDir: string): Promise<RecordStoreReport | null>
 /** The same of tariffs and bills. */
 export function verifyBilling(dataDir: string): Promise<RecordStoreReport | null> {
   return verifyRecordStore(billingDirectory(dataDir), readBillingMeta);
+}
+
+/** The same of the registry of meters, whose lists have to lead to all meters and to none else. */
+export function verifyRegistry(dataDir: string): Promise<RecordStoreReport | null> {
+  return verifyRecordStore(registryDirectory(dataDir), readRegistryMeta, (store, findings) => verifyMeterLists(store, (where, problem) => findings.add(where, problem)));
 }
 
 /** The same of accounts, whose audit log has to be one chain. */

@@ -18,6 +18,8 @@ import { PROBLEM_CONTENT_TYPE, problemDocument, retryAfter, type Problem } from 
 import { invalidQuery, isProblem, parseQuery } from './query-parameters.ts';
 import { matchesEtag } from './static-files.ts';
 import { problemOfRefusal } from './supervisor-refusals.ts';
+import type { RegistryPort } from './registry-port.ts';
+import { judgedRows, rowFormatOf, ROWS_MAX, type JudgedRow } from './row-bodies.ts';
 import type { TariffsPort } from './tariffs-port.ts';
 
 /** What every route of the gateway does: look who asks and whether they may, where a write comes from, at the query and the body; take a slot; ask the engine; answer. */
@@ -97,6 +99,8 @@ export interface RouteMethod {
   readonly query: z.ZodObject;
   /** null: it takes no body. */
   readonly body: z.ZodType | null;
+  /** Takes NDJSON as well: a row a line. */
+  readonly takesNdjson?: boolean;
   /** `path` are its parameters, decoded. */
   run(exchange: Exchange, head: HttpRequest, path: readonly string[]): void | Promise<void>;
 }
@@ -127,11 +131,14 @@ export interface GatewayRoutesOptions {
 export interface GatewayRoutesModules {
   front: HttpFront;
   intake: JsonIntake;
+  /** Of bodies of many rows. */
+  rowIntake: JsonIntake;
   guard: Guard;
   keys: IdempotencyKeys;
   engine: EnginePort;
   alerts: AlertsPort;
   tariffs: TariffsPort;
+  registry: RegistryPort;
 }
 
 /** Routes in front of one engine and its supervisors. */
@@ -139,10 +146,12 @@ export class GatewayRoutes {
   readonly engine: EnginePort;
   readonly alerts: AlertsPort;
   readonly tariffs: TariffsPort;
+  readonly registry: RegistryPort;
   /** All that are served, in the order in which they were added. */
   readonly served: ServedOperation[] = [];
   private readonly front: HttpFront;
   private readonly intake: JsonIntake;
+  private readonly rowIntake: JsonIntake;
   private readonly guard: Guard;
   private readonly keys: IdempotencyKeys;
   private readonly options: GatewayRoutesOptions;
@@ -152,11 +161,13 @@ export class GatewayRoutes {
   constructor(modules: GatewayRoutesModules, options: GatewayRoutesOptions) {
     this.front = modules.front;
     this.intake = modules.intake;
+    this.rowIntake = modules.rowIntake;
     this.guard = modules.guard;
     this.keys = modules.keys;
     this.engine = modules.engine;
     this.alerts = modules.alerts;
     this.tariffs = modules.tariffs;
+    this.registry = modules.registry;
     this.options = options;
   }
 
@@ -204,23 +215,49 @@ export class GatewayRoutes {
   /** The same where the body is a document of its own, and what else is to be said stands in the query. */
   writeWith<Schema extends z.ZodObject, Body>(operation: Operation<z.output<Schema>, NoInfer<Body>>, querySchema: Schema, schema: z.ZodType<Body>, answer: Answering<WriteRequest<z.output<Schema>, Body>>): RouteMethod {
     const saysWho = namesWho(schema);
-    const run: RouteMethod['run'] = (exchange, head, path) => {
-      const begun = this.beginWrite(exchange, head, operation, querySchema, unsupportedBody(head.getHeader('content-type'), head.getHeader('content-encoding')));
-      if (begun === null || !this.intake.enter(exchange)) return;
+    const bodyOf = (text: string, _: 'json', principal: Principal): { body: Body } | Problem => {
+      const json = jsonValue(text);
+      if (isProblem(json)) return json;
+      const parsed = schema.safeParse(saysWho ? inTheNameOf(principal, json.value) : json.value);
+      return parsed.success ? { body: parsed.data } : invalidBody(bodyFaults(parsed.error));
+    };
+    const formatOf = (type: string, coding: string): 'json' | Problem => unsupportedBody(type, coding) ?? 'json';
+    return { operation, query: querySchema, body: schema, run: this.writing(operation, querySchema, this.intake, formatOf, bodyOf, answer) };
+  }
+
+  /** The same for a body of many rows, each of which `answer` finds judged when it gets to it. */
+  writeRows<Schema extends z.ZodObject, Row>(operation: Operation<z.output<Schema>, never>, querySchema: Schema, row: z.ZodType<Row>, answer: Answering<WriteRequest<z.output<Schema>, Iterable<JudgedRow<Row>>>>): RouteMethod {
+    const bodyOf = (text: string, format: 'json' | 'ndjson'): { body: Iterable<JudgedRow<Row>> } | Problem => {
+      const rows = judgedRows(text, format, row);
+      return isProblem(rows) ? rows : { body: rows };
+    };
+    return { operation, query: querySchema, body: z.array(row).min(1).max(ROWS_MAX), takesNdjson: true, run: this.writing(operation, querySchema, this.rowIntake, rowFormatOf, bodyOf, answer) };
+  }
+
+  /** Judges the head, collects the body, makes of it what is to be answered. */
+  private writing<Schema extends z.ZodObject, Format extends string, Body>(
+    operation: AnyOperation,
+    querySchema: Schema,
+    intake: JsonIntake,
+    formatOf: (type: string, coding: string) => Format | Problem,
+    bodyOf: (text: string, format: Format, principal: Principal) => { body: Body } | Problem,
+    answer: Answering<WriteRequest<z.output<Schema>, Body>>,
+  ): RouteMethod['run'] {
+    return (exchange, head, path) => {
+      const format = formatOf(head.getHeader('content-type'), head.getHeader('content-encoding'));
+      const begun = this.beginWrite(exchange, head, operation, querySchema, typeof format === 'string' ? null : format);
+      if (begun === null || !intake.enter(exchange)) return;
       const finish = (write: Begun<z.output<Schema>>, text: string): void | Promise<void> => {
-        const json = jsonValue(text);
-        if (isProblem(json)) return exchange.problem(json);
-        const parsed = schema.safeParse(saysWho ? inTheNameOf(write.principal, json.value) : json.value);
-        if (!parsed.success) return exchange.problem(invalidBody(bodyFaults(parsed.error)));
-        const request = { ...write, path, body: parsed.data, nowMs: this.options.now() };
+        const judged = bodyOf(text, format as Format, write.principal);
+        if (isProblem(judged)) return exchange.problem(judged);
+        const request = { ...write, path, body: judged.body, nowMs: this.options.now() };
         return this.answerWrite(exchange, operation, request, text, () => answer(request));
       };
-      this.intake.collectText(exchange, head, (text) => {
+      intake.collectText(exchange, head, (text) => {
         const finished = begun instanceof Promise ? begun.then((write) => (write === null ? undefined : finish(write, text))) : finish(begun, text);
         if (finished !== undefined) finished.catch((error: unknown) => this.front.answerError(exchange, error));
       });
     };
-    return { operation, query: querySchema, body: schema, run };
   }
 
   /** A method that changes something and has no body: what it needs stands in the query. A body that comes all the same is dropped. */

@@ -42,6 +42,9 @@ import { RateLimits, type RateLimitsOptions } from './rate-limits.ts';
 import { addRegionForecastRoutes } from './region-forecast-routes.ts';
 import { addRegionLoadRoutes } from './region-load-routes.ts';
 import { addRegionRoutes } from './region-routes.ts';
+import { REGISTRY_OFF, type RegistryPort } from './registry-port.ts';
+import { addRegistryRoutes } from './registry-routes.ts';
+import { ROW_INTAKE } from './row-bodies.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
 import { addSilenceRoutes } from './silence-routes.ts';
 import { addStaticRoutes, type StaticFile } from './static-files.ts';
@@ -96,6 +99,8 @@ export interface GatewayModules {
   alerts?: AlertsPort;
   /** Absent in an engine that runs without tariffs and bills. */
   tariffs?: TariffsPort;
+  /** Absent in an engine without a registry of meters. */
+  registry?: RegistryPort;
   clock: Clock;
   timers: Timers;
   log: Log;
@@ -120,10 +125,11 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
     modules,
   );
   const intake = new JsonIntake(modules);
-  const supervisors = { alerts: modules.alerts ?? ALERTS_OFF, tariffs: modules.tariffs ?? BILLING_OFF };
+  const rowIntake = new JsonIntake(modules, ROW_INTAKE);
+  const supervisors = { alerts: modules.alerts ?? ALERTS_OFF, tariffs: modules.tariffs ?? BILLING_OFF, registry: modules.registry ?? REGISTRY_OFF };
   const limits = new RateLimits(options.rateLimits ?? { perAccount: 0, perAddress: 0 }, modules);
   const guard = new Guard({ accounts, limits, engine: modules.engine, clock });
-  const routes = new GatewayRoutes({ front, intake, guard, keys: new IdempotencyKeys(modules), engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts, corsOrigins });
+  const routes = new GatewayRoutes({ front, intake, rowIntake, guard, keys: new IdempotencyKeys(modules), engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts, corsOrigins });
   addApi(routes);
   addAccountApi(routes, accounts);
   addOpenApiRoutes(routes, { version: options.version ?? 'unknown', accountsOn: accounts.isOn });
@@ -135,6 +141,7 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   front.routeRest(API_HINT);
   const closeIntakes = () => {
     intake.close();
+    rowIntake.close();
     nodeRoutes?.close();
   };
   let port: number;
@@ -162,6 +169,7 @@ function addApi(routes: GatewayRoutes): void {
   addMeterStatisticsRoutes(routes);
   addMeterComparisonRoutes(routes);
   addOwnMeterRoutes(routes);
+  addRegistryRoutes(routes);
   addRegionRoutes(routes);
   addRegionLoadRoutes(routes);
   addRegionForecastRoutes(routes);
@@ -193,4 +201,4 @@ function addAccountApi(routes: GatewayRoutes, accounts: AccountDesk): void {
 }
 
 const API_HINT =
-  'The API is at /api/v1/meters, /regions, /anomalies, /dead-letters, /engine and /operations, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /tariff-comparisons, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides, /auth, /me, /users, /device-keys and /audit-log; readings are posted to the ingest port.';
+  'The API is at /api/v1/meters, /registry/meters, /regions, /anomalies, /dead-letters, /engine and /operations, /alerts, /silences, /maintenance-windows, /alert-rules, /contacts, /schedules and /deliveries, /tariffs, /tariff-comparisons, /agreements, /invoices, /disputes, /billing-runs, /prices and /price-overrides, /auth, /me, /users, /device-keys and /audit-log; readings are posted to the ingest port.';

@@ -13,19 +13,32 @@ export const WRITES_IN_FLIGHT_MAX = 64;
 /** From head to last byte: 37 KiB/s for a full body. uWebSockets cuts a slower one itself after 8–12 s, without an answer. */
 const BODY_DEADLINE_MS = 7_000;
 
+/** As BodyLimits. */
+export interface IntakeLimits {
+  bodyBytesMax: number;
+  /** Requests whose bodies are awaited or that are being answered; past it 503. */
+  inFlightMax: number;
+  bodyDeadlineMs: number;
+  windowMs: number;
+  windowBytesMin: number;
+}
+
+const JSON_LIMITS: IntakeLimits = { bodyBytesMax: JSON_BYTES_MAX, inFlightMax: WRITES_IN_FLIGHT_MAX, bodyDeadlineMs: BODY_DEADLINE_MS, windowMs: BODY_DEADLINE_MS, windowBytesMin: 0 };
+
 export class JsonIntake {
   private readonly intake: BodyIntake;
+  private readonly inFlightMax: number;
   private inFlight = 0;
 
-  constructor(modules: { clock: Clock; timers: Timers }) {
-    const limits = { bodyBytesMax: JSON_BYTES_MAX, bufferedBytesMax: 2 * WRITES_IN_FLIGHT_MAX * JSON_BYTES_MAX, bodyDeadlineMs: BODY_DEADLINE_MS, windowMs: BODY_DEADLINE_MS, windowBytesMin: 0 };
-    this.intake = new BodyIntake(limits, modules);
+  constructor(modules: { clock: Clock; timers: Timers }, { inFlightMax, ...limits }: IntakeLimits = JSON_LIMITS) {
+    this.inFlightMax = inFlightMax;
+    this.intake = new BodyIntake({ ...limits, bufferedBytesMax: 2 * inFlightMax * limits.bodyBytesMax }, modules);
   }
 
   /** Takes a place for a write until it is answered; false, and it is answered, when there is none. */
   enter(exchange: Exchange): boolean {
-    if (this.inFlight >= WRITES_IN_FLIGHT_MAX) {
-      exchange.problem(TOO_MANY_WRITES);
+    if (this.inFlight >= this.inFlightMax) {
+      exchange.problem(tooManyWrites(this.inFlightMax));
       return false;
     }
     this.inFlight++;
@@ -65,7 +78,9 @@ export function jsonValue(text: string): { value: unknown } | Problem {
   }
 }
 
-const TOO_MANY_WRITES: Problem = { status: 503, code: 'overloaded', detail: `${WRITES_IN_FLIGHT_MAX} requests that write are under way already. Try again.`, retryAfterSeconds: 1 };
+function tooManyWrites(inFlightMax: number): Problem {
+  return { status: 503, code: 'overloaded', detail: `${inFlightMax} requests that write are under way already. Try again.`, retryAfterSeconds: 1 };
+}
 
 function unsupportedType(contentType: string): Problem | null {
   const [mediaType, ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase());

@@ -7,6 +7,7 @@ import type { Principal, Role, Subject } from '../model/access.ts';
 export const TAGS = {
   Accounts: 'Logging in, people who may log in, and what was changed by whom.',
   Meters: 'Meters, their windows and their state.',
+  Registry: 'What a utility keeps of its meters, whether they have sent a reading or not.',
   Regions: 'Regions and their load.',
   Anomalies: 'What the detector found, and readings that were rejected.',
   Alerts: 'What deserves a person, and why who was told.',

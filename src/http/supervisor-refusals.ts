@@ -72,6 +72,9 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   last_admin: { status: 409, advice: 'Make another admin first.' },
   external_user: { status: 409, advice: '' },
   bad_access: { status: 422, advice: '' },
+  registry_off: { status: 404, advice: '' },
+  unknown_registered_meter: { status: 404, advice: 'GET /api/v1/registry/meters lists those that there are.' },
+  serial_taken: { status: 409, advice: '' },
 };
 
 /** Of mails, which are counted by the hour. */

@@ -1,7 +1,8 @@
 import type { Subject } from '../model/access.ts';
-import type { MeterId, RegionId } from '../model/ids.ts';
+import { asMeterId, type MeterId, type RegionId } from '../model/ids.ts';
 import type { AlertsPort } from './alerts-port.ts';
 import { ABOUT_EVERYTHING, type ThingScope } from './operation.ts';
+import type { RegistryPort } from './registry-port.ts';
 import type { TariffsPort } from './tariffs-port.ts';
 
 /** Whose the things are that several routes name by id in their first parameter. */
@@ -31,6 +32,21 @@ export function invoiceScope(tariffs: TariffsPort): ThingScope<object, unknown> 
 
 export async function invoiceSubjects(tariffs: TariffsPort, id: string): Promise<Subject[]> {
   return [subjectOf((await tariffs.ask({ kind: 'invoice', id })).meterId, null)];
+}
+
+/** Of the meter and the region that the registry has it in, whether it has ever sent anything or not; a change to another region is of that one, too. */
+export function registeredMeterScope(registry: RegistryPort): ThingScope<object, { region?: string } | null> {
+  return {
+    noun: 'registered meter',
+    words: 'of the meter, by the region that the registry has it in',
+    of: async ({ path: [name], body }) => {
+      const meterId = asMeterId(name);
+      const meter = meterId === null ? null : await registry.meter(meterId);
+      if (meter === null) return null;
+      const subject = subjectOf(meter.meterId, meter.region);
+      return body?.region === undefined ? [subject] : [subject, subjectOf(meter.meterId, body.region)];
+    },
+  };
 }
 
 /** Of regions that a document names; of everything where one may stand for others, or none is named. */

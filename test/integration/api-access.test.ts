@@ -10,6 +10,7 @@ import { exampleAlert } from '../support/example-alerts.ts';
 import { fakeAccounts, PEOPLE, type FakeAccounts, type PersonName } from '../support/fake-accounts.ts';
 import { ALERT, fakeAlerts, SILENCE, type FakeAlerts } from '../support/fake-alerts.ts';
 import { AT, fakeEngine, METER, REGION, type FakeEngine } from '../support/fake-engine.ts';
+import { fakeRegistry, type FakeRegistry } from '../support/fake-registry.ts';
 import { fakeTariffs, type FakeTariffs } from '../support/fake-tariffs.ts';
 import { exampleTarget, REQUEST_EXAMPLES, type RequestExample } from '../support/request-examples.ts';
 
@@ -17,6 +18,7 @@ let accounts: FakeAccounts = fakeAccounts();
 let alerts: FakeAlerts;
 let engine: FakeEngine;
 let tariffs: FakeTariffs;
+let registry: FakeRegistry;
 let gateway: Gateway;
 let nowMs = AT + 1_000;
 let monotonicMs = 0;
@@ -37,7 +39,7 @@ let operations: Documented[];
 beforeAll(async () => {
   gateway = await startGateway(
     { host: '127.0.0.1', port: 0, queriesInFlightMax: 4, requestIdPrefix: 't' },
-    { engine: now(() => engine), alerts: now(() => alerts), tariffs: now(() => tariffs), accounts: now(() => accounts), clock: { now: () => nowMs, monotonic: () => monotonicMs }, timers: systemTimers, log: nullLog },
+    { engine: now(() => engine), alerts: now(() => alerts), tariffs: now(() => tariffs), registry: now(() => registry), accounts: now(() => accounts), clock: { now: () => nowMs, monotonic: () => monotonicMs }, timers: systemTimers, log: nullLog },
   );
   const { body } = await call('GET', '/api/v1/openapi.json');
   operations = Object.entries<Record<string, any>>(body.paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ method: method.toUpperCase(), path, id: operation.operationId, access: operation['x-access'] })));
@@ -48,6 +50,7 @@ beforeEach(() => {
   alerts = fakeAlerts();
   engine = fakeEngine();
   tariffs = fakeTariffs();
+  registry = fakeRegistry();
   // Whatever is remembered of the regions of meters.
   monotonicMs += 60_000;
   // Of the meter, so that a consumer can have something to do with it.
@@ -112,7 +115,7 @@ describe('every operation', () => {
     }
     expect(wrong).toEqual([]);
     // Nobody is refused without anybody being asked.
-    if (who === null) expect([engine.asked, alerts.asked, tariffs.asked]).toEqual([[], [], []]);
+    if (who === null) expect([engine.asked, alerts.asked, tariffs.asked, registry.asked]).toEqual([[], [], [], []]);
   });
 
   test('answers what is not theirs as what is not there', async () => {
@@ -231,8 +234,8 @@ describe('own meters', () => {
   const own = async (token: string | null, query = '') => (await get(`/api/v1/me/meters${query}`, token)).body;
 
   test('are those that were given to who asks, and of nobody else', async () => {
-    expect(await own('consumer')).toMatchObject({ data: [{ meterId: 'meter:1', meter: { meterId: 'meter:1', region: 'north' } }], nextCursor: null });
-    expect(await own('otherConsumer')).toEqual({ data: [{ meterId: 'meter:9', meter: null }], nextCursor: null });
+    expect(await own('consumer')).toMatchObject({ data: [{ meterId: 'meter:1', meter: { meterId: 'meter:1', region: 'north' }, registry: { serial: 'LG-4711', address: { city: 'Köln' } } }], nextCursor: null });
+    expect(await own('otherConsumer')).toEqual({ data: [{ meterId: 'meter:9', meter: null, registry: null }], nextCursor: null });
     for (const token of ['operator', 'admin']) expect(await own(token)).toEqual({ data: [], nextCursor: null });
     expect((await get('/api/v1/me/meters', null)).status).toBe(401);
   });

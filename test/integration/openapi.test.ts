@@ -10,6 +10,7 @@ import { apiClient, type ApiReply } from '../support/api-client.ts';
 import { fakeAccounts } from '../support/fake-accounts.ts';
 import { fakeAlerts } from '../support/fake-alerts.ts';
 import { AT, fakeEngine } from '../support/fake-engine.ts';
+import { fakeRegistry } from '../support/fake-registry.ts';
 import { fakeTariffs } from '../support/fake-tariffs.ts';
 import { exampleTarget, REQUEST_EXAMPLES } from '../support/request-examples.ts';
 
@@ -24,7 +25,7 @@ const callOff = apiClient(() => off.port);
 
 beforeAll(async () => {
   const options = { host: '127.0.0.1', port: 0, queriesInFlightMax: 4, requestIdPrefix: 't', version: '1.2.3' };
-  const modules = { engine: fakeEngine(), alerts: fakeAlerts(), tariffs: fakeTariffs(), clock: { now: () => AT + 1_000, monotonic: () => 0 }, timers: systemTimers, log: nullLog };
+  const modules = { engine: fakeEngine(), alerts: fakeAlerts(), tariffs: fakeTariffs(), registry: fakeRegistry(), clock: { now: () => AT + 1_000, monotonic: () => 0 }, timers: systemTimers, log: nullLog };
   gateway = await startGateway(options, { ...modules, accounts: fakeAccounts() });
   off = await startGateway(options, modules);
   document = (await call('GET', '/api/v1/openapi.json')).body;

@@ -18,6 +18,7 @@ import { apiClient, type ApiReply } from '../support/api-client.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
 import { ALERT, fakeAlerts, SILENCE } from '../support/fake-alerts.ts';
 import { AT, fakeEngine, METER } from '../support/fake-engine.ts';
+import { fakeRegistry } from '../support/fake-registry.ts';
 import { fakeTariffs } from '../support/fake-tariffs.ts';
 import { outgoingMessage } from '../support/outgoing-message.ts';
 import { exampleTarget, REQUEST_EXAMPLES } from '../support/request-examples.ts';
@@ -69,7 +70,7 @@ beforeAll(async () => {
   }
   gateway = await startGateway(
     { host: '127.0.0.1', port: 0, queriesInFlightMax: 4, requestIdPrefix: 't', corsOrigins: [APP], isHttps: true, rateLimits: { perAccount: PER_ACCOUNT, perAddress: PER_ACCOUNT } },
-    { engine, alerts, tariffs, accounts, clock: { now: () => AT + 1_000, monotonic: () => systemClock.monotonic() }, timers: systemTimers, log: nullLog },
+    { engine, alerts, tariffs, registry: fakeRegistry(), accounts, clock: { now: () => AT + 1_000, monotonic: () => systemClock.monotonic() }, timers: systemTimers, log: nullLog },
   );
   const { body } = await call('GET', '/api/v1/openapi.json');
   operations = Object.entries<Record<string, any>>(body.paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ method: method.toUpperCase(), path, id: operation.operationId, access: operation['x-access'] })));
@@ -98,12 +99,12 @@ describe('API1 broken object level authorization', () => {
         compared.push(id);
       }
     }
-    expect(compared).toEqual(expect.arrayContaining(['getMeter', 'listMeterWindows', 'getInvoice', 'getInvoicePdf', 'getInvoiceCsv', 'createDispute', 'getAgreement', 'getAlert', 'acknowledgeAlert']));
+    expect(compared).toEqual(expect.arrayContaining(['getMeter', 'listMeterWindows', 'getInvoice', 'getInvoicePdf', 'getInvoiceCsv', 'createDispute', 'getAgreement', 'getAlert', 'acknowledgeAlert', 'getRegisteredMeter']));
     expect(commands()).toBe(before);
   });
 
   test('their owner sees them, by the same addresses', async () => {
-    for (const id of ['getMeter', 'getInvoice', 'getAgreement', 'getAlert']) {
+    for (const id of ['getMeter', 'getInvoice', 'getAgreement', 'getAlert', 'getRegisteredMeter']) {
       const { method, path } = operations.find((operation) => operation.id === id)!;
       expect((await ask('owner', method, exampleTarget(path, REQUEST_EXAMPLES[id]))).status, id).toBe(200);
     }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ServedOperation } from '../gateway-routes.ts';
 import { TAGS, type Access } from '../operation.ts';
 import { STATUS_PHRASE } from '../problem-details.ts';
+import { NDJSON } from '../row-bodies.ts';
 import { SchemaBook, type JsonSchema } from './schema-book.ts';
 
 /** The API as an OpenAPI 3.1 document, made of the operations as they are served and the schemas that check them, so that it says nothing else. */
@@ -87,7 +88,7 @@ export function openPath(path: string): string {
 }
 
 function operationPart({ method, path, route }: ServedOperation, book: SchemaBook, accountsOn: boolean): Part {
-  const { operation, query, body } = route;
+  const { operation, query, body, takesNdjson } = route;
   const isWrite = method !== 'GET';
   const isPublic = operation.access === 'public';
   const parameters = [...pathParameters(path), ...queryParameters(query, book, accountsOn), ...(!isWrite ? [IF_NONE_MATCH] : isPublic ? [IF_MATCH] : [IF_MATCH, IDEMPOTENCY_KEY])];
@@ -100,7 +101,7 @@ function operationPart({ method, path, route }: ServedOperation, book: SchemaBoo
     ...(isPublic ? { security: [] } : {}),
     'x-access': accessPart(operation.access),
     parameters,
-    ...(body === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: unsigned(book.request(operation.request ?? body), accountsOn) } } } }),
+    ...(body === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: unsigned(book.request(operation.request ?? body), accountsOn) }, ...(takesNdjson === true ? { [NDJSON]: { schema: { type: 'string', description: 'A row of the array a line.' } } } : {}) } } }),
     responses: {
       ...success(route.operation, isWrite, book),
       431: HEAD_TOO_LONG,
