@@ -155,7 +155,14 @@ chromiumSuite(() => {
     expect(complaints).toEqual([]);
   });
 
+  test('a region without history has no forecast, and it says why', async () => {
+    await openPage('#/region-02');
+    await page.getByText('No forecast yet: it goes by the same hours of the days before, and there is no day of history.').waitFor();
+    expect(await page.locator('.ahead').count()).toBe(0);
+  });
+
   test('what regions will probably draw is dashed, with its band and the capacity, and said in words', async () => {
+    grid.historyMs = 36 * 86_400_000;
     await openPage('#/region-02');
     const curve = page.locator('.area-detail').getByRole('img', { name: /^Forecast of region-02 for the next 24 hours: peak .* at \d\d:\d\d, .* % of the capacity of / });
     await curve.waitFor();
@@ -378,6 +385,23 @@ chromiumSuite(() => {
       expect(complaints.filter((text) => !/409|request failed/.test(text))).toEqual([]);
     });
 
+    test('nobody acknowledges what has become something else meanwhile without seeing it', async () => {
+      const [alert] = desk.raise(overload('region-08'));
+      await openPage(`#alert=${alert.id}`);
+      await detail().getByLabel('Your name').fill('Ada');
+      await page.route('**/acknowledge', async (route) => {
+        desk.raise({ ...overload('region-08'), startedAt: alert.startedAt, value: 99 });
+        await route.continue();
+      }, { times: 1 });
+      await detail().getByRole('button', { name: 'Acknowledge' }).click();
+      await detail().locator('.said.error').getByText('Read it again and decide anew.').waitFor();
+      await detail().getByText('99.0 %').waitFor();
+      expect(await row('region-08').getByText('Ada has it').count()).toBe(0);
+      await detail().getByRole('button', { name: 'Acknowledge' }).click();
+      await row('region-08').getByText('Ada has it').waitFor();
+      expect(complaints.filter((text) => !/409|request failed/.test(text))).toEqual([]);
+    });
+
     test('a silence made from one folds it, with the reason', async () => {
       desk.raise(overload('region-08'), overload('region-03'));
       await openPage();
@@ -387,6 +411,9 @@ chromiumSuite(() => {
       await detail().getByRole('button', { name: '4 h' }).click();
       await page.getByText('1 held back: 1 silenced').waitFor();
       await detail().getByText(/until .*, by Ada: works on the line/).waitFor();
+      const [silence] = ((await (await fetch(`http://127.0.0.1:${server.port}/api/v1/silences`)).json()) as any).data;
+      expect(silence).toMatchObject({ match: { regions: ['region-08'] }, comment: 'works on the line', by: 'Ada' });
+      expect(Math.abs(Date.parse(silence.endsAt) - Date.now() - 4 * 3_600_000)).toBeLessThan(60_000);
       expect(await page.locator('.alert-lists > .scroll .alert').allInnerTexts()).toEqual([expect.stringContaining('region-03')]);
       await page.getByText('1 held back: 1 silenced').click();
       await page.locator('.held-back').getByText('silenced', { exact: true }).waitFor();

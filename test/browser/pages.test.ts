@@ -7,6 +7,7 @@ import { axeFindings } from '../support/axe-findings.ts';
 import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
 import { chromiumSuite } from '../support/chromium.ts';
 import { HOME_METER, startShowcase, type Showcase } from '../support/dashboard-showcase.ts';
+import { drawnLine, highest } from '../support/drawn-line.ts';
 
 /** The pages beside the grid, each with something on it. */
 
@@ -82,7 +83,7 @@ chromiumSuite(() => {
   test('silent meters are listed with the reason', async () => {
     await openPage('#silent');
     const rows = page.locator('.outages tbody tr');
-    expect(await rows.allInnerTexts()).toEqual([expect.stringMatching(/meter-0502[\s\S]*Critical No reading for 26 min/), expect.stringMatching(/meter-0501[\s\S]*Warning/)]);
+    expect(await rows.allInnerTexts()).toEqual([expect.stringMatching(/meter-0502[\s\S]*Critical No reading for 26 min[\s\S]*, [23]\d min$/), expect.stringMatching(/meter-0501[\s\S]*Warning/)]);
     await page.getByLabel('Region of silent meters').selectOption('region-01');
     await page.getByText('Every meter that should report does.').waitFor();
     await page.getByLabel('Region of silent meters').selectOption('region-05 (2)');
@@ -98,7 +99,9 @@ chromiumSuite(() => {
     const lines = page.locator('.lines tbody tr');
     expect(await lines.count()).toBe(9);
     expect(await lines.first().innerText()).toMatch(/Energy · peak\s+128\.412 kWh\s+0\.3125\s+€40\.13/);
-    expect(await page.locator('.lines tfoot .total').innerText()).toMatch(/Total\s+€121\.40/);
+    expect((await page.locator('.lines tfoot tr').allInnerTexts()).map((text) => text.replace(/\s+/g, ' '))).toEqual([expect.stringMatching(/^Before tax €\d+\.\d\d$/), expect.stringMatching(/^Tax €\d+\.\d\d$/), 'Total €121.40']);
+    const [net, tax, total] = (await page.locator('.lines tfoot tr td:last-child').allInnerTexts()).map((text) => Math.round(100 * Number(text.slice(1))));
+    expect(net + tax).toBe(total);
     await page.getByText('How was this computed?').click();
     await page.getByText('each line comes to the same').waitFor();
     await page.getByText('128.412 kWh × 0.3125').waitFor();
@@ -144,13 +147,16 @@ chromiumSuite(() => {
     await page.getByLabel('Reason').fill('a line is down');
     await page.getByRole('button', { name: 'Set', exact: true }).click();
     await page.getByText(/Bob: a line is down/).waitFor();
+    const [made] = ((await (await fetch(`http://127.0.0.1:${showcase.server.port}/api/v1/price-overrides`)).json()) as any).data;
+    expect(made).toMatchObject({ region: 'region-03', price: '0.31', by: 'Bob', reason: 'a line is down' });
+    expect(Math.abs(Date.parse(made.until) - Date.now() - 3_600_000)).toBeLessThan(60_000);
     expect(complaints).toEqual([]);
   });
 
   test('a household sees its use, what it costs so far and will, how that compares, and its bills', async () => {
     await openPage(`#home/${HOME_METER}`);
     await page.getByText('€71.42').first().waitFor();
-    expect(await page.locator('.area-cost').innerText()).toMatch(/€88\.15\s+at the month's end/);
+    expect(await page.locator('.area-cost').innerText()).toMatch(/€71\.42\s*so far,[\s\S]*€88\.15\s+at the month's end/);
     expect(await page.locator('.area-compare').innerText()).toMatch(/10 % less than in the same days of the month before/);
     expect(await page.locator('.area-compare').innerText()).toMatch(/Home Flat\s+€98\.72\s+-€5\.38/);
     expect(await page.locator('.area-bills tbody tr').count()).toBe(5);
@@ -159,9 +165,15 @@ chromiumSuite(() => {
     const answered = grid.answerMeter;
     grid.answerMeter = async (meterId) => {
       const now = grid.meterNow(meterId)!;
-      return { ...now, meter: { ...now.meter, lastReading: { ...now.meter.lastReading, powerKw: 7.77 } } };
+      const windowStart = Math.floor(Date.now() / 900_000) * 900_000;
+      const open = { ...grid.meterWindows(meterId, windowStart - 60_000, windowStart)[0], granularity: '15m' as const, windowStart, windowEnd: windowStart + 900_000, avgPowerKw: 90, final: false };
+      return { ...now, meter: { ...now.meter, lastReading: { ...now.meter.lastReading, powerKw: 7.77 } }, openWindows: [open] };
     };
     await page.locator('.area-now').getByText('7.77 kW').waitFor();
+    // Its quarter-hour is drawn at the end of the day's line, and presses the rest of it flat.
+    const drawn = () => drawnLine(page.locator('.area-now .curve canvas'), '--accent');
+    await expect.poll(async () => highest(await drawn(), 0.85, 1)).toBeGreaterThan(0.7);
+    expect(highest(await drawn(), 0, 0.5) ?? 0).toBeLessThan(0.35);
     grid.answerMeter = answered;
     await page.screenshot({ path: join(shotDir, 'home.png') });
     expect(complaints).toEqual([]);
