@@ -1,5 +1,5 @@
 // @ts-check
-import { html, useEffect, useRef } from './ui.js';
+import { html, useEffect, useMemo, useRef } from './ui.js';
 import { AlertPanel } from './alert-panel.js';
 import { AnomalyList } from './anomaly-list.js';
 import { FirstReading } from './first-reading.js';
@@ -44,7 +44,12 @@ export function GridPage({ state, route, isLive, pictureMs, nowMs, onAlertChange
   const over = overloaded(state);
   const metered = names.filter((name) => (state.regions?.get(name)?.meters ?? 0) > 0);
   const forecasts = useForecasts(metered);
-  const forecast = metered.length === 0 ? null : forecastOfAll(metered.map((name) => forecasts.get(name)));
+  const { capacityKw } = totals(state, metered);
+  // The page is drawn anew with each load that changes, and this has not changed.
+  const ahead = useMemo(() => {
+    const forecast = metered.length === 0 ? null : forecastOfAll(metered.map((name) => forecasts.get(name)));
+    return forecast !== null && html`<${ForecastCurve} of="all regions" forecast=${forecast} capacityKw=${capacityKw} height=${120} />`;
+  }, [metered.join(), forecasts, capacityKw]);
   const isEmpty = state.regions !== null && grid.meters === 0;
   return html`
     ${isEmpty && state.engine && html`<${FirstReading} ingestUrl=${state.engine.ingestUrl} nowMs=${nowMs} />`}
@@ -61,7 +66,7 @@ export function GridPage({ state, route, isLive, pictureMs, nowMs, onAlertChange
         </p>`}
       </div>
       <${GridLoad} state=${state} names=${names} of="all regions" nowMs=${nowMs} height=${190} />
-      ${forecast !== null && html`<${ForecastCurve} of="all regions" forecast=${forecast} capacityKw=${totals(state, metered).capacityKw} height=${120} />`}
+      ${ahead}
     </section>
     <section class="panel area-anomalies" aria-labelledby="anomalies-title">
       <${AnomalyList} anomalies=${state.anomalies} nowMs=${nowMs} onSelect=${goTo} />

@@ -14,8 +14,8 @@ import { getJson } from './api.js';
 
 /** The next evening's peak is in it, whenever one looks. */
 export const FORECAST_HOURS = 24;
-/** Regions of the board that are forecast; each is a question. */
-const REGIONS_MAX = 40;
+/** Regions of the board that are forecast; each is a question. Of more there is no sum. */
+const REGIONS_MAX = 100;
 const AT_ONCE = 3;
 /** There is another each quarter-hour. */
 export const REFRESH_MS = 300_000;

@@ -50,6 +50,11 @@ export class LiveBacklog {
   /** The reader may be gone after it. */
   sendAnyway(reader: LiveReader, message: Uint8Array): void {
     reader.outlet.send(message);
+    this.settle(reader);
+  }
+
+  /** Counts what waits for the reader after something was sent, and cuts down where it is too much for all. The reader may be gone after it. */
+  settle(reader: LiveReader): void {
     this.count(reader);
     if (this.unsentBytes > this.#limits.unsentBytesMax) this.#cutDown();
   }

@@ -345,7 +345,7 @@ export class LiveHub {
     if (behind === 1) this.#bring(reader);
     if (behind < 2) return;
     reader.outlet.together(() => this.#bring(reader));
-    this.#backlog.count(reader);
+    this.#backlog.settle(reader);
   }
 
   #bring(reader: LiveReader): void {

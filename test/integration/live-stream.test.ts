@@ -535,10 +535,10 @@ describe('a slow reader', () => {
     grid.tellEngine({ meters: version, version: 'v'.repeat(512 * 1024) });
   }
 
-  async function stalled(port: number): Promise<TcpSocket> {
+  async function stalled(port: number, channels = ['engine']): Promise<TcpSocket> {
     const { socket } = await rawUpgrade(port);
     socket.pause();
-    socket.write(frame(1, Buffer.from('{"type":"subscribe","channels":["engine"]}')));
+    socket.write(frame(1, Buffer.from(JSON.stringify({ type: 'subscribe', channels }))));
     return socket;
   }
 
@@ -592,15 +592,16 @@ describe('a slow reader', () => {
     expect(live.stats()).toMatchObject({ connections: 13, closedSlow: 0 });
   });
 
-  test('is cut off, the furthest behind first, when all of them together have more unread than is kept', async () => {
+  test.each([[['engine']], [['engine', 'regions']], [['regions', 'engine']]])('is cut off, the furthest behind first, when all of them together have more unread than is kept (%j)', async (channels) => {
     const grid = new FakeGrid(NOW_MS);
     const unsentBytesMax = 1024 * 1024;
     const { port, live } = await serve(grid, { unsentBytesMax });
     const fast = await open(port);
     fast.subscribe('engine');
-    for (let i = 0; i < 12; i++) await stalled(port);
-    await waitFor(() => live.stats().subscriptions === 13);
+    for (let i = 0; i < 12; i++) await stalled(port, channels);
+    await waitFor(() => live.stats().subscriptions === 1 + 12 * channels.length);
     for (let version = 1; version <= 60; version++) {
+      grid.setLoad('region-01', version);
       heavy(grid, version);
       await fast.until(`version ${version}`, () => fast.messages.splice(0).some((message) => message.data?.meters === version));
       expect(live.stats().unsentBytes).toBeLessThanOrEqual(unsentBytesMax);
