@@ -14,7 +14,7 @@ import { nullLog } from '../../src/runtime/log.ts';
 import type { NewAgreement } from '../../src/model/billing.ts';
 import { hashOf, rowOf, type BenchReport } from '../bench-report.ts';
 
-/** A monthly run of the tariff supervisor on LMDB: what it costs to make, number, store and index invoices, beside the adding up of energy, which `rerate` measures. */
+/** A monthly run of the tariff supervisor on LMDB: what it costs to make, number, store and index invoices, and to look at all of them again, beside the adding up of energy, which `rerate` measures. */
 
 export interface BillingRunOptions {
   agreements: number;
@@ -28,6 +28,8 @@ const MONTH = '2026-07';
 const ASKED_TOGETHER = 1_000;
 const LOOK_MS = 20;
 const PAGE_BYTES = 4_096;
+/** From one look at all issued invoices to the next. They wait for a run. */
+const CORRECTION_EVERY_MS = 10;
 const MB = 2 ** 20;
 
 /** Three periods, a tier, a demand charge and two taxes: some ten lines a bill. */
@@ -62,23 +64,41 @@ export const TARIFF = tariffSchema.parse({
 export async function run(options: BillingRunOptions = BILLING_RUN_FULL): Promise<BenchReport> {
   const rates: number[] = [];
   const again: number[] = [];
+  const looked: number[] = [];
   let note = '';
+  let looksTurnMsMax = 0;
+  let looksCpuUs = 0;
   let hash = '';
   for (let round = 0; round < options.rounds; round++) {
     const found = await oneRun(options.agreements);
     rates.push((options.agreements * 1_000) / found.runMs);
     again.push((options.agreements * 1_000) / found.againMs);
+    looked.push((options.agreements * 1_000) / found.looks.tookMs);
+    looksTurnMsMax = Math.max(looksTurnMsMax, found.looks.turnMsMax);
+    looksCpuUs = (found.looks.cpuMs * 1_000) / options.agreements;
     note = `${((options.agreements / found.cpuMs) * 1_000).toFixed(0)} a second of processor time; ${(found.storeBytes / options.agreements / 1_024).toFixed(1)} KiB of disk each; resident memory up to ${(found.residentBytesMax / MB).toFixed(0)} MB; slowest commit ${found.commitMsMax.toFixed(0)} ms; counts verified: ${options.agreements} invoices`;
     hash = found.hash;
   }
   return {
     name: 'load: billing-run',
     leavesOut: 'Adding up energy (rerate), the way to the shards, PDFs, sinks, HTTP.',
-    rows: [rowOf('invoices issued by a run', 'invoices/s', rates, note, hash), rowOf('the same run started again: everything is billed', 'agreements/s', again, '', hash)],
+    rows: [
+      rowOf('invoices issued by a run', 'invoices/s', rates, note, hash),
+      rowOf('the same run started again: everything is billed', 'agreements/s', again, '', hash),
+      rowOf('issued invoices held against their energy again', 'invoices/s', looked, `${looksCpuUs.toFixed(0)} µs of processor time each; longest turn of the thread meanwhile ${looksTurnMsMax.toFixed(1)} ms`, ''),
+    ],
   };
 }
 
+/** All issued invoices held against their energy once. */
+interface Looks {
+  tookMs: number;
+  cpuMs: number;
+  turnMsMax: number;
+}
+
 interface OneRun {
+  looks: Looks;
   runMs: number;
   againMs: number;
   cpuMs: number;
@@ -94,7 +114,7 @@ async function oneRun(agreements: number): Promise<OneRun> {
   let failure: unknown = null;
   const clock = { now: () => NOW_MS, monotonic: () => performance.now() };
   const actor = new TariffsActor(
-    { outbox: { consumers: [], generation: 'bench' }, corrections: { correctionHorizonMs: 40 * 86_400_000, correctionEveryMs: 3_600_000 } },
+    { outbox: { consumers: [], generation: 'bench' }, corrections: { correctionHorizonMs: 40 * 86_400_000, correctionEveryMs: CORRECTION_EVERY_MS } },
     { store, clock, timers: systemTimers, nextTurn: setImmediate, log: nullLog, energy: new EvenEnergy(agreements), prices: new PriceBook(DEFAULT_PRICE_RULES, store), onEvents: () => {}, onFailure: (error) => (failure = error) },
   );
   try {
@@ -122,14 +142,34 @@ async function oneRun(agreements: number): Promise<OneRun> {
     const runMs = await timed();
     const { user, system } = process.cpuUsage(cpuBefore);
     const againMs = await timed();
+    const looks = await looksAtAll(actor, agreements);
     const { data } = await actor.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, limit: 100, cursor: null } });
     const hash = hashOf(JSON.stringify(data.map(({ number, total, lines }) => [number, total, lines.length])));
-    return { runMs, againMs, cpuMs: (user + system) / 1_000, storeBytes: store.sizeBytes(), residentBytesMax, commitMsMax: actor.metrics().commitMsMax, hash };
+    return { runMs, againMs, looks, cpuMs: (user + system) / 1_000, storeBytes: store.sizeBytes(), residentBytesMax, commitMsMax: actor.metrics().commitMsMax, hash };
   } finally {
     await actor.stop();
     await store.close();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** From the first that was looked at to as many as there are; what waits for its turn of the thread sees how long others have it. */
+async function looksAtAll(actor: TariffsActor, invoices: number): Promise<Looks> {
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const before = actor.metrics().compared;
+  while (actor.metrics().compared === before) await turn();
+  const from = actor.metrics().compared;
+  const cpuBefore = process.cpuUsage();
+  const startedMs = performance.now();
+  let turnMsMax = 0;
+  for (let lastMs = startedMs; actor.metrics().compared - from < invoices; ) {
+    await turn();
+    turnMsMax = Math.max(turnMsMax, performance.now() - lastMs);
+    lastMs = performance.now();
+  }
+  const { user, system } = process.cpuUsage(cpuBefore);
+  invariant(actor.metrics().corrected === 0, 'energy is as it was');
+  return { tookMs: performance.now() - startedMs, cpuMs: (user + system) / 1_000, turnMsMax };
 }
 
 function agreementOf(number: number): NewAgreement {

@@ -21,8 +21,10 @@ export interface CorrectionOptions extends WatchTimes {
   pieceInvoices?: number;
 }
 
-/** Invoices that are looked at together. */
+/** Invoices whose energy is asked for together: pages of a shard. */
 const PIECE = 256;
+/** Those that one turn reads, with all that their bills are made of beside energy: some 5 ms. */
+const READ_PER_TURN = 64;
 /** Wait while a run is under way, or after trouble of shards, ms. */
 const WAIT_MS = 5_000;
 
@@ -79,7 +81,15 @@ export class Corrections {
   private async piece(after: string | null, peaks: RegionPeaks): Promise<string | null> {
     for (;;) {
       try {
-        const { looks, last } = await this.desk.turn((state, nowMs) => this.look(state, after, nowMs));
+        const piece = this.options.pieceInvoices ?? PIECE;
+        const looks: Look[] = [];
+        let last = after;
+        for (let read = 0; read < piece && (read === 0 || last !== null); read += READ_PER_TURN) {
+          const from: string | null = last;
+          const found = await this.desk.turn((state, nowMs) => this.look(state, from, Math.min(READ_PER_TURN, piece - read), nowMs));
+          looks.push(...found.looks);
+          last = found.last;
+        }
         if (looks.length > 0) await this.compare(looks, peaks);
         return last;
       } catch (error) {
@@ -91,10 +101,9 @@ export class Corrections {
   }
 
   /** What there is to compare; those whose time is over are not watched any more. */
-  private look(state: TariffsState, after: string | null, nowMs: number): { looks: Look[]; last: string | null } {
+  private look(state: TariffsState, after: string | null, limit: number, nowMs: number): { looks: Look[]; last: string | null } {
     if (state.runs.underWay().length > 0) throw new OperationalError(RUN_FIRST, 'a monthly run is under way', { retryable: true });
-    const piece = this.options.pieceInvoices ?? PIECE;
-    const page = state.watch.page(after, piece);
+    const page = state.watch.page(after, limit);
     const looks: Look[] = [];
     for (const { id, watched } of page) {
       const stored = state.invoices.stored(id);
@@ -103,7 +112,7 @@ export class Corrections {
       if (invoice.state === 'credited' || (watched.seen !== null && watched.until <= nowMs)) state.watch.remove(id);
       else looks.push({ ...stored, watched, ordered: orderAgain(state, invoice) });
     }
-    return { looks, last: page.length < piece ? null : page[page.length - 1].id };
+    return { looks, last: page.length < limit ? null : page[page.length - 1].id };
   }
 
   private async compare(looks: readonly Look[], peaks: RegionPeaks): Promise<void> {
