@@ -39,6 +39,10 @@ export const REDACTED = '[redacted]';
 const SECRET_KEY = /pass(?:word|wd|phrase)|secret|token|authorization|api[-_]?key|credential|cookie/i;
 /** `scheme://user:password@host`: what stands between `//` and `@`. */
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@"\\]+@/gi;
+/** What JSON leaves as it is and a terminal obeys: further control characters, and what turns the direction of a line. Whoever reads along sees them written out. */
+const STEERING = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+/** Control characters as JSON writes them, behind no backslash of their own. Line ends and tabs are for stacks. */
+const CONTROL_ESCAPE = /(?<!\\)((?:\\\\)*)\\(u00[0189][0-9a-f]|u007f|u20[26][0-9a-f]|[bfr])/g;
 /** Log fields are shallow; what lies deeper is cut, so that a cyclic object cannot hang a thread. */
 const FIELD_DEPTH_MAX = 6;
 
@@ -56,7 +60,7 @@ export function createLog(options: LogOptions): Log {
         base: bindings,
         timestamp: pino.stdTimeFunctions.isoTime,
         formatters: { level: (level) => ({ level }), log: redactFields },
-        hooks: { streamWrite: (line) => line.replace(URL_CREDENTIALS, `$1${REDACTED}@`) },
+        hooks: { streamWrite: (line) => line.replace(URL_CREDENTIALS, `$1${REDACTED}@`).replace(STEERING, escaped) },
       },
       openDestination(options),
     ),
@@ -111,8 +115,14 @@ function openDestination(options: LogOptions): { write(line: string): void } {
     colorize: options.destination === undefined && isatty(1),
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
+    messageFormat: (entry, key) => String(entry[key]).replace(/\n+/g, ' '),
   });
-  return { write: (line) => lines.write(prettify(line)) };
+  // Parsed, the escapes would be what they stand for.
+  return { write: (line) => lines.write(prettify(line.replace(CONTROL_ESCAPE, '$1\\\\$2'))) };
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function redactFields(fields: object): Record<string, unknown> {

@@ -68,6 +68,17 @@ describe('the log', () => {
     expect(JSON.parse(lines[0]).msg).toBe('odd');
   });
 
+  test.each([false, true])('steers no terminal, whatever it is told (pretty: %s)', (pretty) => {
+    const { log, lines } = captured('debug', pretty);
+    const hostile = 'a\u001b]0;x\u0007\u009b2J\u202eb\b\r\0\u007f\\u001b';
+    log.warn({ who: hostile, error: new Error(`no ${hostile}`) }, `it said ${hostile}\n[12:00:00] ERROR (engine): forged`);
+    const text = lines.join('');
+    expect(text).toMatch(/^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+$/);
+    expect(text).not.toMatch(/^\[12:00:00\]/m);
+    expect(text).toContain('u001b]0;x');
+    if (!pretty) expect(JSON.parse(text)).toMatchObject({ who: hostile, msg: `it said ${hostile}\n[12:00:00] ERROR (engine): forged` });
+  });
+
   test('is readable in a terminal when pretty', () => {
     const { log, lines } = captured('info', true);
     log.info({ port: 3000 }, 'listening');
