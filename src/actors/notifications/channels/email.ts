@@ -138,7 +138,8 @@ class EmailChannel implements Channel {
     const composer = new MailComposer({
       from: this.from,
       to: { name: '', address: to },
-      subject,
+      // Not the beginning of an encoded word (RFC 2047), which a reader would decode, line ends and all.
+      subject: subject.replaceAll('=?', '= ?'),
       text,
       ...(html === null ? {} : { html }),
       attachments: pictures.map(({ cid, png, text: alt }) => ({ cid, content: Buffer.from(png), contentType: 'image/png', contentDisposition: 'inline' as const, filename: `${cid.replace(/[^A-Za-z0-9]+/g, '-')}.png`, headers: { 'Content-Description': alt } })),
