@@ -5,7 +5,8 @@ import type { Changer, DeviceScope, Peer } from '../actors/accounts/protocol.ts'
 import { METERS_PER_USER_MAX, REGIONS_PER_USER_MAX } from '../actors/accounts/user-book.ts';
 import { isZone } from '../actors/people/local-time.ts';
 import { ROLES } from '../model/access.ts';
-import { isId, type MeterId, type RegionId } from '../model/ids.ts';
+import { ID_PATTERN, type MeterId, type RegionId } from '../model/ids.ts';
+import { FAULT_LINE, NOT_BLANK, ONE_LINE } from '../model/plain-text.ts';
 import type { RouteRequest } from './gateway-routes.ts';
 
 /** Fields of bodies about accounts, and who sends them. */
@@ -22,12 +23,12 @@ export const emailField = z.string().trim().max(EMAIL_CHARS_MAX, `expected ${EMA
 /** One that is too short, or that everybody has, is refused where one is chosen. */
 export const passwordField = z.string().min(1, 'expected a password').max(PASSWORD_CHARS_MAX, `expected ${PASSWORD_CHARS_MAX} characters at most`);
 export const tokenField = z.string().min(1, 'expected a token').max(TOKEN_CHARS_MAX, 'longer than any token');
-/** Shown on pages and in mails: one line, without what turns its direction around. */
-export const nameField = z.string().trim().min(1, 'expected a name').max(NAME_CHARS_MAX, `expected ${NAME_CHARS_MAX} characters at most`).regex(/^[^\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]*$/u, 'expected one line of text');
+/** Shown on pages and in mails. */
+export const nameField = z.string().trim().max(NAME_CHARS_MAX, `expected ${NAME_CHARS_MAX} characters at most`).regex(NOT_BLANK, 'expected a name').regex(ONE_LINE, FAULT_LINE);
 export const roleField = z.enum(ROLES, `expected one of ${ROLES.join(', ')}`);
 const FAULT_ID = 'expected 1–64 characters of A–Z a–z 0–9 . _ : -';
-export const meterField = z.string().refine(isId, FAULT_ID).transform((text) => text as MeterId);
-const regionField = z.string().refine(isId, FAULT_ID).transform((text) => text as RegionId);
+export const meterField = z.string().regex(ID_PATTERN, FAULT_ID).transform((text) => text as MeterId);
+const regionField = z.string().regex(ID_PATTERN, FAULT_ID).transform((text) => text as RegionId);
 export const metersField = z.array(meterField).max(METERS_PER_USER_MAX, `expected ${METERS_PER_USER_MAX} meters at most`);
 const regionList = z.array(regionField).max(REGIONS_PER_USER_MAX, `expected ${REGIONS_PER_USER_MAX} regions at most`);
 export const regionsField = z.union([z.literal('all'), regionList]);

@@ -3,7 +3,7 @@ import type { Agreement } from '../model/billing.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { customerClassField, customerField, dateField, tariffIdField } from './billing-fields.ts';
 import { agreementSchema } from './billing-schemas.ts';
-import { byField, bodyFaults, invalidBody } from './body-fields.ts';
+import { anyObject, byField, bodyFaults, invalidBody } from './body-fields.ts';
 import type { Answer, GatewayRoutes } from './gateway-routes.ts';
 import { mergedJson } from './json-merge.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
@@ -30,8 +30,9 @@ const newAgreement = z
   .strictObject({ ...agreementFields, by: byField })
   .refine(({ movedIn, movedOut }) => movedOut === null || movedOut > movedIn, { path: ['movedOut'], message: 'expected a day after movedIn: the first that is not theirs any more' });
 /** A customer is merged: its other fields stay. */
-const change = z.strictObject({ by: byField, customer: z.looseObject({}).optional(), tariffId: tariffIdField.nullable().optional(), movedOut: dateField.nullable().optional() });
+const change = z.strictObject({ by: byField, customer: anyObject.optional(), tariffId: tariffIdField.nullable().optional(), movedOut: dateField.nullable().optional() });
 const wholeCustomer = z.strictObject({ customer: customerField });
+const changeWritten = z.strictObject({ ...change.shape, customer: customerField.partial().optional() });
 
 /** /api/v1/agreements: who is billed for a meter, from when to when, under which tariff. */
 export function addAgreementRoutes(routes: GatewayRoutes): void {
@@ -49,7 +50,7 @@ export function addAgreementRoutes(routes: GatewayRoutes): void {
 
   routes.serve(`${BASE}/:id`, {
     GET: routes.read({ id: 'getAgreement', summary: 'An agreement', tag: 'Tariffs', access: { roles: EVERYBODY, scope: agreementScope(tariffs) }, response: agreementSchema }, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'agreement', id }))),
-    PATCH: routes.write({ id: 'changeAgreement', summary: 'Changes customer, tariff or end of an agreement', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' }, response: agreementSchema }, change, async ({ path: [id], body: { by, customer: changed, tariffId, movedOut }, version }) => {
+    PATCH: routes.write({ id: 'changeAgreement', summary: 'Changes customer, tariff or end of an agreement', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' }, response: agreementSchema, request: changeWritten }, change, async ({ path: [id], body: { by, customer: changed, tariffId, movedOut }, version }) => {
       const before = await tariffs.ask({ kind: 'agreement', id });
       const customer = changed === undefined ? undefined : patchedCustomer(before, changed);
       if (customer !== undefined && isProblem(customer)) return customer;

@@ -3,6 +3,7 @@ import { BULK_MAX, type AlertAnswers } from '../actors/alerts/protocol.ts';
 import { ALERT_STATES, ALERT_TYPES, type Alert, type AlertListQuery } from '../model/alert.ts';
 import { SEVERITIES } from '../model/anomaly.ts';
 import { isId } from '../model/ids.ts';
+import { NOT_BLANK } from '../model/plain-text.ts';
 import { alertDetailSchema, alertSchema, alertStatisticsSchema, bulkResolutionSchema } from './alert-schemas.ts';
 import { alertDetailShape, alertShape } from './alert-shapes.ts';
 import { byField, idField, whyField } from './body-fields.ts';
@@ -32,7 +33,7 @@ const statisticsQuery = z.object(rangeParameters);
 
 /** Why somebody acknowledges may go without saying; resolving by hand says that the engine was wrong or will not see it, so it takes a reason. */
 const acknowledgement = z.strictObject({ by: byField, why: whyField.nullable().default(null) });
-const resolution = z.strictObject({ by: byField, why: whyField.min(1, 'expected why it is over') });
+const resolution = z.strictObject({ by: byField, why: whyField.regex(NOT_BLANK, 'expected why it is over') });
 const bulkResolution = z.strictObject({
   ids: z
     .array(idField)

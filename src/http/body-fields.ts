@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { FAULT_LINE, FAULT_LINES, LINES, NOT_BLANK, ONE_LINE } from '../model/plain-text.ts';
+import { isPlainObject } from './json-merge.ts';
 import { WRITTEN_AS } from './openapi/schema-book.ts';
 import type { Problem } from './problem-details.ts';
 import { FAULT_TIME, parseTime, TIME_WRITTEN } from './query-parameters.ts';
@@ -7,11 +9,14 @@ import { FAULT_TIME, parseTime, TIME_WRITTEN } from './query-parameters.ts';
 
 export const BY_CHARS_MAX = 128;
 /** Who does something: said by who sends it in an engine without accounts; with them it is the name of who is logged in, whatever was sent. */
-export const byField = z.string().trim().min(1, 'expected who does it').max(BY_CHARS_MAX, `expected ${BY_CHARS_MAX} characters at most`);
+export const byField = z.string().trim().max(BY_CHARS_MAX, `expected ${BY_CHARS_MAX} characters at most`).regex(NOT_BLANK, 'expected who does it').regex(ONE_LINE, FAULT_LINE);
 const WHY_CHARS_MAX = 1_000;
-export const whyField = z.string().trim().max(WHY_CHARS_MAX, `expected ${WHY_CHARS_MAX} characters at most`);
+export const whyField = z.string().trim().max(WHY_CHARS_MAX, `expected ${WHY_CHARS_MAX} characters at most`).regex(LINES, FAULT_LINES);
 /** Ids are opaque to clients; the supervisors' own are shorter. */
-export const idField = z.string().min(1, 'expected an id').max(128, 'longer than any id');
+export const idField = z.string().min(1, 'expected an id').max(128, 'longer than any id').regex(/^[!-~]*$/, 'no id has such characters');
+
+/** A change is judged by what it makes of the whole. */
+export const anyObject = z.custom<object>(isPlainObject, 'expected an object');
 
 /** RFC 3339 or epoch milliseconds, as in queries. */
 export const timeField = z.union([z.string(), z.number()], FAULT_TIME).transform((given, context) => {

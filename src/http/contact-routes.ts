@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { NewContact } from '../actors/notifications/protocol.ts';
 import { contactChangeSchema, newContactSchema, newPreferencesSchema } from '../actors/people/contact-rules.ts';
 import { CHANNEL_NAMES, type Contact } from '../model/contact.ts';
-import { bodyFaults, invalidBody } from './body-fields.ts';
+import { anyObject, bodyFaults, invalidBody } from './body-fields.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
-import { isPlainObject, mergedJson } from './json-merge.ts';
+import { mergedJson } from './json-merge.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
 import { contactSchema, preferencesSchema } from './people-schemas.ts';
@@ -16,8 +16,6 @@ import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/contacts';
 export const peopleListQuery = z.object({ limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() });
-/** A change is judged by what it makes of the whole. */
-export const anyObject = z.custom<object>(isPlainObject, 'expected an object');
 
 /** /api/v1/contacts: people, their addresses and how they want to be told. */
 export function addContactRoutes(routes: GatewayRoutes): void {

@@ -69,13 +69,24 @@ export function unsupportedBody(contentType: string, contentEncoding: string): P
   return unsupportedType(contentType) ?? unsupportedCoding(contentEncoding);
 }
 
-/** The value of a JSON text, or why it has none. */
+/** The value of a JSON text, or why it has none. Nor has it one with half of a surrogate, which only an escape can bring (RFC 7493): no encoding has those, so what was stored would not be what was sent. */
 export function jsonValue(text: string): { value: unknown } | Problem {
+  let value: unknown;
   try {
-    return { value: JSON.parse(text) };
+    value = JSON.parse(text);
   } catch (error) {
     return notJson(text, (error as Error).message);
   }
+  return SURROGATE_ESCAPE.test(text) && hasHalfSurrogate(value) ? HALF_SURROGATE : { value };
+}
+
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+const HALF_SURROGATE: Problem = { status: 400, code: 'invalid_json', detail: 'The body is JSON with half of a surrogate pair in it, which is no character.' };
+
+function hasHalfSurrogate(value: unknown): boolean {
+  if (typeof value === 'string') return /\p{Surrogate}/u.test(value);
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([name, inner]) => hasHalfSurrogate(name) || hasHalfSurrogate(inner));
 }
 
 function tooManyWrites(inFlightMax: number): Problem {

@@ -3,8 +3,8 @@ import { ON_CALL_SPAN_MAX_MS, type NewSchedule } from '../actors/notifications/p
 import { newOverrideSchema, newScheduleSchema, scheduleChangeSchema } from '../actors/people/contact-rules.ts';
 import type { Schedule, ScheduleOverride } from '../model/contact.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import { bodyFaults, invalidBody } from './body-fields.ts';
-import { anyObject, peopleListQuery } from './contact-routes.ts';
+import { anyObject, bodyFaults, invalidBody } from './body-fields.ts';
+import { peopleListQuery } from './contact-routes.ts';
 import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
 import { mergedJson } from './json-merge.ts';
 import { OPERATORS } from './operation.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ALERT_TYPES, type Silence } from '../model/alert.ts';
 import { SEVERITIES } from '../model/anomaly.ts';
+import { NOT_BLANK } from '../model/plain-text.ts';
 import { silenceSchema } from './alert-schemas.ts';
 import { silenceShape } from './alert-shapes.ts';
 import { byField, invalidBody, timeField, whyField } from './body-fields.ts';
@@ -32,7 +33,7 @@ const match = z
   // One that nobody thought of would keep everything quiet.
   .refine((lists) => Object.values(lists).some((list) => list.length > 0), 'expected at least one list that is not empty; every alert is {"severities": ["INFO", "WARN", "CRITICAL"]}');
 
-const newSilence = z.strictObject({ match, startsAt: timeField.optional(), endsAt: timeField, by: byField, comment: whyField.min(1, 'expected what it is for') });
+const newSilence = z.strictObject({ match, startsAt: timeField.optional(), endsAt: timeField, by: byField, comment: whyField.regex(NOT_BLANK, 'expected what it is for') });
 const change = z
   .strictObject({ endsAt: timeField.nullable().default(null), comment: newSilence.shape.comment.nullable().default(null), by: byField })
   .refine(({ endsAt, comment }) => endsAt !== null || comment !== null, 'expected endsAt, comment or both');

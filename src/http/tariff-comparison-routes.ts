@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { COMPARED_TARIFFS_MAX, NAMED_METERS_MAX, type ComparisonScope } from '../actors/tariffs/comparison.ts';
 import { comparisonCsvHead, comparisonCsvRow } from '../actors/tariffs/papers/comparison-csv.ts';
-import { isId } from '../model/ids.ts';
 import { monthField, tariffIdField } from './billing-fields.ts';
 import { comparedCustomerSchema, comparisonSchema } from './billing-schemas.ts';
 import { comparedCustomerShape, comparisonShape } from './billing-shapes.ts';
@@ -9,7 +8,7 @@ import { byField } from './body-fields.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
-import { choiceParameter, cursorParameter, limitParameter } from './query-parameters.ts';
+import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
 import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
@@ -21,14 +20,14 @@ const rowsQuery = z.object({ format: choiceParameter(['json', 'csv']).default('j
 const noQuery = z.object({});
 
 const tariffField = z.strictObject({ id: tariffIdField, version: z.int('expected the number of a version').min(1, 'expected the number of a version').max(999_999_999).nullable().default(null) });
-const meterField = z.string().refine(isId, 'expected 1–64 characters of A–Z a–z 0–9 . _ : -');
+const meterField = idParameter;
 const newComparison = z
   .strictObject({
     tariffs: z.array(tariffField).min(1, 'expected a tariff at least').max(COMPARED_TARIFFS_MAX, `expected ${COMPARED_TARIFFS_MAX} tariffs at most`),
     from: monthField,
     to: monthField,
     meters: z.array(meterField).min(1, 'expected a meter at least').max(NAMED_METERS_MAX, `expected ${NAMED_METERS_MAX} meters at most; name a region, or nobody for all agreements`).optional(),
-    region: z.string().min(1, 'expected a region').max(64, 'expected 64 characters at most').optional(),
+    region: idParameter.optional(),
     by: byField,
   })
   .refine(({ from, to }) => to >= from, { path: ['to'], message: 'expected a month that is not before "from"; it is included' })

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { checkTariff } from '../actors/tariffs/tariff-check.ts';
 import { tariffSchema, type TariffFault } from '../actors/tariffs/tariff-document.ts';
+import { isId } from '../model/ids.ts';
 import { tariffCheckSchema, tariffSummarySchema, tariffVersionSchema } from './billing-schemas.ts';
 import { tariffSummaryShape, tariffVersionShape } from './billing-shapes.ts';
 import { byField, invalidBody } from './body-fields.ts';
-import type { GatewayRoutes } from './gateway-routes.ts';
+import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { ADMINS, EVERYBODY, OPERATORS } from './operation.ts';
 import type { Problem } from './problem-details.ts';
@@ -52,9 +53,11 @@ export function addTariffRoutes(routes: GatewayRoutes): void {
 
   routes.get(`${BASE}/:id/versions`, { id: 'listTariffVersions', summary: 'All versions of a tariff', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' }, response: pageOf(tariffSummarySchema) }, z.object({}), async ({ path: [id] }) => ({ document: { data: (await tariffs.ask({ kind: 'tariffVersions', id })).map(tariffSummaryShape), nextCursor: null } }));
 
-  routes.get('/api/v1/regions/:region/tariffs', { id: 'listRegionTariffs', summary: 'Tariffs that count in a region for who has no other', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' }, response: pageOf(tariffSummarySchema) }, atQuery, async ({ path: [region], query: { at }, nowMs }) => ({
-    document: { data: (await tariffs.ask({ kind: 'tariffsOfRegion', region, at: at ?? nowMs })).map(tariffSummaryShape), nextCursor: null },
-  }));
+  routes.get('/api/v1/regions/:region/tariffs', { id: 'listRegionTariffs', summary: 'Tariffs that count in a region for who has no other', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'none' }, response: pageOf(tariffSummarySchema) }, atQuery, async ({ path: [region], query: { at }, nowMs }) => {
+    // A tariff may name regions that have no meters yet.
+    if (!isId(region)) return unknownThing('region', region, 'No region is called that.');
+    return { document: { data: (await tariffs.ask({ kind: 'tariffsOfRegion', region, at: at ?? nowMs })).map(tariffSummaryShape), nextCursor: null } };
+  });
 }
 
 function invalidTariff(faults: readonly TariffFault[]): Problem {

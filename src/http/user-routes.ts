@@ -86,7 +86,7 @@ function addUsersRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
 }
 
 function addAssignmentRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
-  const assignment = z.strictObject({ user: z.string().min(1, 'expected the id or the address of a user').max(254, 'longer than any id or address'), meters: z.array(meterField).min(1, 'expected one meter at least'), assigned: z.boolean().default(true) });
+  const assignment = z.strictObject({ user: z.string().min(1, 'expected the id or the address of a user').max(254, 'longer than any id or address').regex(/^[!-~]*$/, 'no id and no address has such characters'), meters: z.array(meterField).min(1, 'expected one meter at least'), assigned: z.boolean().default(true) });
   const body = z.strictObject({
     assignments: z.array(assignment).min(1, 'expected one at least').refine((all) => all.reduce((sum, { meters }) => sum + meters.length, 0) <= ASSIGNMENTS_MAX, `expected ${ASSIGNMENTS_MAX} meters at most, in all`),
   });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SEVERITIES, type Severity } from '../../model/anomaly.ts';
 import { CHANNEL_NAMES, WEEKDAYS, type ScheduleOverride } from '../../model/contact.ts';
+import { FAULT_LINE, FAULT_LINES, LINES, NOT_BLANK, ONE_LINE } from '../../model/plain-text.ts';
 import type { NewContact, NewSchedule } from '../notifications/protocol.ts';
 import { isZone } from './local-time.ts';
 
@@ -55,9 +56,9 @@ const line = (charactersMax: number) =>
   z
     .string()
     .trim()
-    .min(1, 'expected a text')
     .max(charactersMax, `expected ${charactersMax} characters at most`)
-    .regex(/^\P{Cc}*$/u, 'expected one line without control characters');
+    .regex(NOT_BLANK, 'expected a text')
+    .regex(ONE_LINE, FAULT_LINE);
 
 const id = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected an id: 1–64 of A–Z a–z 0–9 . _ -');
 const zone = z.string().max(64).refine(isZone, 'expected a time zone such as Europe/Berlin');
@@ -152,7 +153,7 @@ const instant = z.iso.datetime({ offset: true, message: 'expected a time such as
 
 /** An override as a document has it: times in ISO 8601. */
 export const newOverrideSchema: z.ZodType<Omit<ScheduleOverride, 'id'>> = z
-  .strictObject({ contactId: id, from: instant, to: instant, by: line(NAME_CHARACTERS_MAX), why: z.string().max(WHY_CHARACTERS_MAX).default('') })
+  .strictObject({ contactId: id, from: instant, to: instant, by: line(NAME_CHARACTERS_MAX), why: z.string().max(WHY_CHARACTERS_MAX).regex(LINES, FAULT_LINES).default('') })
   .refine(({ from, to }) => to > from, { path: ['to'], message: 'expected a time after from' })
   .refine(({ from, to }) => to - from <= OVERRIDE_MS_MAX, { path: ['to'], message: 'expected a year after from at most' });
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { ROUNDING_MODES, parseDecimal, PRICE_DIGITS } from '../../model/decimal.ts';
+import { ROUNDING_MODES, PRICE_DIGITS } from '../../model/decimal.ts';
+import { FAULT_LINE, FAULT_LINES, LINES, NOT_BLANK, ONE_LINE } from '../../model/plain-text.ts';
 
 /**
  * A tariff as a document (JSON): when each price holds, what is charged for, and how money is rounded. Unknown keys are refused and every fault is named with its path. What needs more than one field
@@ -8,26 +9,15 @@ import { ROUNDING_MODES, parseDecimal, PRICE_DIGITS } from '../../model/decimal.
 
 const NAME_MAX = 64;
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1–64 of A–Z a–z 0–9 . _ -');
-const text = z.string().min(1).max(200);
+const text = z.string().max(200).regex(NOT_BLANK, 'expected a text').regex(ONE_LINE, FAULT_LINE);
 /** Of regions or meters: `*` stands for any run of characters. */
 const pattern = z.string().regex(/^[A-Za-z0-9._:*-]{1,64}$/, 'expected a name, where * may stand for any characters');
 const PATTERNS_MAX = 100;
 const patterns = z.array(pattern).max(PATTERNS_MAX).default([]);
 
-const decimal = (digits: number, places = PRICE_DIGITS) =>
-  z.string().refine(
-    (value) => {
-      try {
-        parseDecimal(value, places);
-        return value.replace(/^-|\..*$/g, '').length <= digits;
-      } catch {
-        return false;
-      }
-    },
-    `expected a decimal number as text, such as "0.2735", with ${digits} digits before the point and ${places} after it at most`,
-  );
+const decimal = (digits: number, places = PRICE_DIGITS) => z.string().regex(new RegExp(`^-?\\d{1,${digits}}(\\.\\d{1,${places}})?$`), `expected a decimal number as text, such as "0.2735", with ${digits} digits before the point and ${places} after it at most`);
 const price = decimal(9);
-const notNegative = (value: z.ZodType<string>) => value.refine((shown) => !shown.startsWith('-'), 'expected 0 or more');
+const notNegative = (value: z.ZodString) => value.regex(/^[^-]*$/, 'expected 0 or more');
 const quantity = notNegative(decimal(12, 6));
 const percent = decimal(5, 4);
 
@@ -214,7 +204,7 @@ export const tariffSchema = z.strictObject({
   format: z.literal('seg-tariff/1'),
   id: name,
   name: text,
-  description: z.string().max(2_000).default(''),
+  description: z.string().max(2_000).regex(LINES, FAULT_LINES).default(''),
   /** ISO 4217. */
   currency: z.string().regex(/^[A-Z]{3}$/, 'expected a currency such as AUD'),
   /** IANA name of the time zone whose days, months and times of day count. */

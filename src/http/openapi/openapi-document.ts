@@ -34,6 +34,8 @@ const problem = z
 /** What may come of any request: supervisors refuse questions, too, as of too many days. */
 const OF_ALL = [400, 404, 409, 421, 422, 429, 500, 503, 504];
 const OF_MEMBERS = [401, 403];
+/** Of what is for everybody some takes a password, or a token of another kind. */
+const OF_LOG_INS = [401];
 const OF_WRITES = [403];
 const OF_BODIES = [408, 413, 415];
 
@@ -41,7 +43,7 @@ const LIMITS = { 'RateLimit-Policy': { description: 'As `"account";q=6000;w=60`:
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds after which another try makes sense.', schema: { type: 'integer', minimum: 0 } } };
 const WORDS: Readonly<Record<number, string>> = {
   400: 'The query, a header field or the JSON is not what is expected.',
-  401: 'There is no token, or it does not count.',
+  401: 'There is no token, or it does not count; or a password is wrong.',
   403: 'The role is not enough, or a page of another site wants to write.',
   404: 'There is no such thing, or it is not theirs.',
   408: 'The body came too slowly.',
@@ -92,7 +94,7 @@ function operationPart({ method, path, route }: ServedOperation, book: SchemaBoo
   const isWrite = method !== 'GET';
   const isPublic = operation.access === 'public';
   const parameters = [...pathParameters(path), ...queryParameters(query, book, accountsOn), ...(!isWrite ? [IF_NONE_MATCH] : isPublic ? [IF_MATCH] : [IF_MATCH, IDEMPOTENCY_KEY])];
-  const problems = new Set([...OF_ALL, ...(isPublic || !accountsOn ? [] : OF_MEMBERS), ...(isWrite ? OF_WRITES : []), ...(body === null ? [] : OF_BODIES)]);
+  const problems = new Set([...OF_ALL, ...(accountsOn ? (isPublic ? (isWrite ? OF_LOG_INS : []) : OF_MEMBERS) : []), ...(isWrite ? OF_WRITES : []), ...(body === null ? [] : OF_BODIES)]);
   return {
     operationId: operation.id,
     summary: operation.summary,
@@ -136,7 +138,7 @@ function unsigned(schema: JsonSchema, accountsOn: boolean): JsonSchema {
   return { ...schema, properties: { ...properties, by: { ...properties.by, deprecated: true, description: 'The name of who is logged in takes its place.' } }, required: required?.filter((name) => name !== 'by') };
 }
 
-const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'ETag of what is to be changed: with another one it is refused with 409.', schema: { type: 'string', pattern: '^("[0-9]{1,15}"|\\*)$' } };
+const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'ETag of what is to be changed: with another one it is refused with 409. An empty one is none.', schema: { type: 'string', pattern: '^("[0-9]{1,15}"|\\*)?$' } };
 const IDEMPOTENCY_KEY = { name: 'Idempotency-Key', in: 'header', required: false, description: 'Of this request alone, as a UUID in quotation marks: sent again with it, the request is answered again and not done again.', schema: { type: 'string', pattern: '^("[^"\\\\]{1,255}"|[A-Za-z0-9._:~+/=-]{1,255})$' } };
 const IF_NONE_MATCH = { name: 'If-None-Match', in: 'header', required: false, description: 'ETag of an answer that is there already.', schema: { type: 'string' } };
 
