@@ -14,6 +14,8 @@ const WORKERS = Math.max(2, availableParallelism() - 1);
  */
 const BROWSER = ['test/browser/**/*.test.ts'];
 const BROWSER_RETRIES = 1;
+/** They start nothing that outlives them and change nothing that others see, so a worker loads what they import once and not two hundred times. */
+const IN_ONE_PROCESS = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -32,11 +34,12 @@ export default defineConfig({
         test: {
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...ALONE, ...BROWSER],
+          exclude: [...ALONE, ...BROWSER, ...IN_ONE_PROCESS],
           maxWorkers: WORKERS,
           sequence: { groupOrder: 2 },
         },
       },
+      { extends: true, test: { name: 'in one process', include: IN_ONE_PROCESS, isolate: false, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
       { extends: true, test: { name: 'browser', include: BROWSER, retry: BROWSER_RETRIES, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
     ],
   },

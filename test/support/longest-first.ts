@@ -1,7 +1,10 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The files that take longest, half a minute and more on two cores. Begun late, one of them would run on alone when all others are done. */
-const LONG_FILES = ['crash/prove', 'crash/kill9', 'browser/demo', 'crash/redistribution', 'integration/kafka-outage', 'integration/engine-sinks', 'integration/services', 'integration/seg-commands'];
+const LONG_FILES = [
+  'crash/prove', 'integration/engine-sinks', 'browser/pages', 'integration/kafka-outage', 'unit/bench-smoke', 'crash/kill9', 'browser/dashboard', 'browser/demo', 'integration/kafka-log-nodes',
+  'property/lmdb-pages', 'crash/redistribution', 'sim/billing', 'browser/sign-in', 'integration/services', 'integration/seg-commands',
+];
 
 /** The long files first, in the order of the list; the others by size. A clean checkout has no memory of earlier runs to go by. */
 export class LongestFirst extends BaseSequencer {
