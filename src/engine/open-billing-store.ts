@@ -6,7 +6,9 @@ import { openRecordStore, readMeta, type RecordStoreKind } from './open-record-s
 /** Where tariffs, agreements, bills and prices are kept: one LMDB environment, <data directory>/billing. */
 
 /** Raised when a table changes its meaning. */
-export const BILLING_FORMAT = 1;
+export const BILLING_FORMAT = 2;
+/** What 2 adds is what was agreed about a meter side by side (agreements.ts). */
+const BILLING_FORMAT_OLDEST = 1;
 const GENERATION_BYTES = 9;
 
 interface Meta {
@@ -15,7 +17,7 @@ interface Meta {
   generation: string;
 }
 
-const BILLS: RecordStoreKind<Meta> = { what: 'bills', format: BILLING_FORMAT, wayOut: '', newMeta: () => ({ format: BILLING_FORMAT, generation: randomBytes(GENERATION_BYTES).toString('base64url') }) };
+const BILLS: RecordStoreKind<Meta> = { what: 'bills', format: BILLING_FORMAT, formatOldest: BILLING_FORMAT_OLDEST, wayOut: '', newMeta: () => ({ format: BILLING_FORMAT, generation: randomBytes(GENERATION_BYTES).toString('base64url') }) };
 
 export function billingDirectory(dataDir: string): string {
   return join(dataDir, 'billing');

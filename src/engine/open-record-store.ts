@@ -19,6 +19,8 @@ export interface RecordStoreKind<Meta extends { format: number }> {
   what: string;
   /** Raised when a table changes its meaning. */
   format: number;
+  /** The oldest that is taken over; absent: no other. What it lacks the tables' owner makes up for. */
+  formatOldest?: number;
   /** What else there is to do about another format; after "use the engine that wrote them". */
   wayOut: string;
   /** Of a new store. */
@@ -38,7 +40,8 @@ export async function openRecordStore<Meta extends { format: number }>(directory
   checkPages(file);
   const store = openLmdbStore({ directory, pageBytes: PAGE_BYTES });
   try {
-    return { store, meta: readMeta(store, directory, kind) ?? (await makeMeta(store, kind)) };
+    const meta = readMeta(store, directory, kind);
+    return { store, meta: meta?.format === kind.format ? meta : await putMeta(store, meta === null ? kind.newMeta() : { ...meta, format: kind.format }) };
   } catch (error) {
     store.close().catch(() => {});
     throw error;
@@ -46,14 +49,13 @@ export async function openRecordStore<Meta extends { format: number }>(directory
 }
 
 /** null: it is new. Throws OperationalError `format`. */
-export function readMeta<Meta extends { format: number }>(store: Store, directory: string, { what, format, wayOut }: RecordStoreKind<Meta>): Meta | null {
+export function readMeta<Meta extends { format: number }>(store: Store, directory: string, { what, format, formatOldest = format, wayOut }: RecordStoreKind<Meta>): Meta | null {
   const meta = metaTable<Meta>(store).get(META_KEY);
-  if (meta !== null && meta.format !== format) throw new OperationalError('format', `the ${what} in ${directory} have format ${meta.format}, this engine reads ${format}; use the engine that wrote them${wayOut}`);
+  if (meta !== null && (meta.format > format || meta.format < formatOldest)) throw new OperationalError('format', `the ${what} in ${directory} have format ${meta.format}, this engine reads ${format}; use the engine that wrote them${wayOut}`);
   return meta;
 }
 
-async function makeMeta<Meta extends { format: number }>(store: Store, { newMeta }: RecordStoreKind<Meta>): Promise<Meta> {
-  const meta = newMeta();
+async function putMeta<Meta extends { format: number }>(store: Store, meta: Meta): Promise<Meta> {
   metaTable<Meta>(store).put(META_KEY, meta);
   await store.commit();
   return meta;

@@ -36,7 +36,17 @@ describe('the store of bills', () => {
     expect((await verifyBilling(dataDir))!.findings).toEqual([{ where: 'the store', problem: expect.stringContaining('use the engine that wrote them') as string }]);
     const engine = EngineProcess.spawn({ dataDir, settings: { SHARDS: '1' } });
     expect(await engine.exited()).not.toBe(0);
-    expect(engine.transcript()).toMatch(/bills cannot be started: the bills in .* have format 2, this engine reads 1.*SEG_BILLING=off/);
+    expect(engine.transcript()).toMatch(/bills cannot be started: the bills in .* have format 3, this engine reads 2.*SEG_BILLING=off/);
+  });
+
+  test('of the format before is taken over, and is of this one then', async () => {
+    const generation = await fill(1);
+    expect(await verifyBilling(dataDir)).toEqual({ findings: [], found: 0, records: 1 });
+    const { store, generation: found } = await openBillingStore(directory);
+    expect([found, new RecordTable<object>(store, 'meta').get('store')]).toEqual([generation, { format: BILLING_FORMAT, generation }]);
+    await store.close();
+    await fill(0);
+    await expect(openBillingStore(directory)).rejects.toMatchObject({ code: 'format' });
   });
 
   test('that is damaged is found without being opened', async () => {

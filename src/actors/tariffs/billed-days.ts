@@ -33,7 +33,7 @@ export function billedDays(agreement: Agreement, month: string): Days | null {
 }
 
 /** Those of the days in which the agreement holds; null: none. */
-export function daysWithin({ movedIn, movedOut }: Agreement, { from, to }: Days): Days | null {
+export function daysWithin({ movedIn, movedOut }: Pick<Agreement, 'movedIn' | 'movedOut'>, { from, to }: Days): Days | null {
   const days = { from: movedIn > from ? movedIn : from, to: movedOut !== null && movedOut < to ? movedOut : to };
   return days.from < days.to ? days : null;
 }

@@ -254,7 +254,7 @@ export class ComparisonRuns {
     let looked = ofAgreements ? 0 : meters.length;
     for (const place of meters) {
       let hasAgreement = false;
-      for (const agreement of state.agreements.ofMeter(place.meterId)) {
+      for (const agreement of state.agreements.termsOf(place.meterId)) {
         if (agreementNumber(agreement) > comparison.agreements) continue;
         if (ofAgreements) looked++;
         const days = daysWithin(agreement, whole);

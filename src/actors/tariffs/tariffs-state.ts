@@ -61,6 +61,7 @@ export class TariffsState {
 
   load(nowMs: number): void {
     this.tariffs.load();
+    this.agreements.load();
     this.runs.load();
     this.comparisons.load();
     this.outbox.load();
@@ -136,7 +137,7 @@ export class TariffsState {
   }
 
   /** Who has a meter on a day, as far as tariffs look at it. */
-  subjectOf({ meterId, region }: MeterPlace, agreement: Agreement | null): TariffSubject {
+  subjectOf({ meterId, region }: MeterPlace, agreement: Pick<Agreement, 'customerClass' | 'tariffId'> | null): TariffSubject {
     return { meterId, region, customerClass: agreement?.customerClass ?? null, tariffId: agreement?.tariffId ?? null };
   }
 
