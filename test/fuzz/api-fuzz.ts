@@ -11,13 +11,15 @@ import { fuzzedRequest, type DocumentedOperation, type FuzzedRequest } from './a
 const ANSWER_MS_MAX = 10_000;
 /** Findings kept before it gives up: more say nothing new. */
 const FINDINGS_MAX = 20;
+/** Of requests of who has one of somebody else's. */
+const FOREIGN_SHARE = 0.4;
 /** Something of the program in an answer: frames of a stack, files of ours, classes of the runtime. */
-const INSIDES = /\n\s+at |node:internal|node_modules|\/src\/[a-z]|TypeError|RangeError|ReferenceError|SyntaxError|ERR_[A-Z]+_|MDB_[A-Z]+/;
+export const INSIDES = /\n\s+at |node:internal|node_modules|\/src\/[a-z]|TypeError|RangeError|ReferenceError|SyntaxError|ERR_[A-Z]+_|MDB_[A-Z]+/;
 
 export interface ApiFuzzOptions {
   port: number;
-  /** Of an admin; null: the engine is open. */
-  token: string | null;
+  /** Who asks, each in turn; one without a token where the engine is open. */
+  callers: readonly FuzzCaller[];
   seed: number;
   /** Whether another request is to be sent. */
   goesOn: (sent: number) => boolean;
@@ -26,6 +28,20 @@ export interface ApiFuzzOptions {
   /** Operations to leave alone, as the one that ends the log-in of this very client. */
   without?: readonly string[];
 }
+
+export interface FuzzCaller {
+  name: string;
+  token: string | null;
+  /** They have no token where one is needed: only what is public may be answered. */
+  isStranger?: true;
+  /** What no answer to them may have in it, in small letters. */
+  marks?: readonly string[];
+  /** Requests about what is somebody else's, by operation: now and then one of these is what is put out of order. */
+  foreign?: Readonly<Record<string, RequestExample>>;
+}
+
+/** Whoever reaches an engine without accounts. */
+export const ANYBODY: readonly FuzzCaller[] = [{ name: 'anybody', token: null }];
 
 export interface ApiFuzzReport {
   sent: number;
@@ -41,7 +57,7 @@ interface FuzzReply {
   text: string;
 }
 
-export async function fuzzApi({ port, token, seed, goesOn, examples = REQUEST_EXAMPLES, without = [] }: ApiFuzzOptions): Promise<ApiFuzzReport> {
+export async function fuzzApi({ port, callers, seed, goesOn, examples = REQUEST_EXAMPLES, without = [] }: ApiFuzzOptions): Promise<ApiFuzzReport> {
   const document = JSON.parse((await send(port, { id: 'getOpenApi', method: 'GET', target: '/api/v1/openapi.json', headers: {}, body: undefined }, null)).text) as Record<string, any>;
   const operations = documentedOperations(document).filter(({ id }) => !without.includes(id));
   const check = answerCheck(document);
@@ -53,25 +69,29 @@ export async function fuzzApi({ port, token, seed, goesOn, examples = REQUEST_EX
   for (; goesOn(sent) && findings.length < FINDINGS_MAX; sent++) {
     // Each in its turn, so that a short run has been everywhere.
     const operation = operations[sent % operations.length];
-    const fuzzed = fuzzedRequest(random, operation, examples[operation.id] ?? {});
+    const { name, token, isStranger = false, marks = [], foreign = {} } = callers[Math.floor(sent / operations.length) % callers.length];
+    const example = (random.chance(FOREIGN_SHARE) ? foreign[operation.id] : undefined) ?? examples[operation.id] ?? {};
+    const fuzzed = fuzzedRequest(random, operation, example);
     let fault: string | null;
     try {
       const reply = await send(port, fuzzed, token);
       statuses[reply.status] = (statuses[reply.status] ?? 0) + 1;
       if (reply.status < 300) succeeded.add(operation.id);
-      fault = check(operation, reply);
+      const shown = reply.text.toLowerCase();
+      fault = check(operation, reply) ?? (marks.some((mark) => shown.includes(mark)) ? `shows somebody else's: ${reply.text.slice(0, 600)}` : null);
+      if (isStranger && reply.status < 300 && !operation.isPublic) fault ??= `${reply.status} without a token`;
     } catch (error) {
       fault = String(error);
     }
-    if (fault !== null) findings.push(`${fuzzed.method} ${fuzzed.target.slice(0, 300)} ${JSON.stringify(fuzzed.headers)} ${String(fuzzed.body).slice(0, 600)}\n  ${fault}`);
+    if (fault !== null) findings.push(`${name}: ${fuzzed.method} ${fuzzed.target.slice(0, 300)} ${JSON.stringify(fuzzed.headers)} ${String(fuzzed.body).slice(0, 600)}\n  ${fault}`);
   }
   return { sent, statuses, succeeded: [...succeeded].sort(), findings };
 }
 
 export function documentedOperations(document: Record<string, any>): DocumentedOperation[] {
   return Object.entries<Record<string, any>>(document.paths).flatMap(([path, item]) =>
-    Object.entries(item).map(([method, { operationId: id, parameters = [], requestBody }]) => ({
-      id, method: method.toUpperCase(), path, hasBody: requestBody !== undefined,
+    Object.entries(item).map(([method, { operationId: id, parameters = [], requestBody, 'x-access': access }]) => ({
+      id, method: method.toUpperCase(), path, hasBody: requestBody !== undefined, isPublic: access === 'public',
       query: parameters.filter((parameter: { in: string }) => parameter.in === 'query').map(({ name }: { name: string }) => name),
     })),
   );

@@ -19,6 +19,8 @@ export interface DocumentedOperation {
   /** Names of its query. */
   query: readonly string[];
   hasBody: boolean;
+  /** For everybody, without a token. */
+  isPublic: boolean;
 }
 
 /** Texts that have broken a program somewhere: markup, formulas, paths, queries, formats, control and bidirectional characters, halves of surrogates, names of JavaScript. */

@@ -40,13 +40,13 @@ export function exampleTariff(change: object = {}): Record<string, any> {
 }
 
 /** Readings of a meter that counts energy, one a quarter-hour, from `fromMs` to `toMs`; `wattHours` of a quarter-hour's start. */
-export async function postQuarters(engine: EngineProcess, meterId: string, region: string, range: { fromMs: number; toMs: number }, wattHours: (startMs: number) => number): Promise<void> {
+export async function postQuarters(engine: EngineProcess, meterId: string, region: string, range: { fromMs: number; toMs: number }, wattHours: (startMs: number) => number, headers: Record<string, string> = {}): Promise<void> {
   const readings = [];
   for (let start = range.fromMs; start < range.toMs; start += QUARTER_MS) {
     const wh = wattHours(start);
     readings.push({ meterId, region, timestamp: start + QUARTER_MS / 2, powerKw: (wh * 4) / 1_000, energyKwh: wh / 1_000 });
   }
-  await post(engine, readings);
+  await post(engine, readings, headers);
 }
 
 /** All rows of a list of the API. */

@@ -70,9 +70,9 @@ export async function postBody<Body = Record<string, unknown>>(engine: EngineUrl
   return { status: response.status, headers: response.headers, body: (await response.json()) as Body };
 }
 
-/** Posts readings as a JSON array and expects a 202. */
-export async function post(engine: EngineUrls, readings: readonly object[]): Promise<IngestReply> {
-  const { status, body } = await postBody<IngestReply>(engine, JSON.stringify(readings));
+/** Posts readings as a JSON array and expects a 202. With accounts a device key goes along in `headers`. */
+export async function post(engine: EngineUrls, readings: readonly object[], headers: Record<string, string> = {}): Promise<IngestReply> {
+  const { status, body } = await postBody<IngestReply>(engine, JSON.stringify(readings), { 'content-type': 'application/json', ...headers });
   if (status !== 202) throw new Error(`the engine answered ${status}: ${JSON.stringify(body)}`);
   return body;
 }
