@@ -64,6 +64,13 @@ export class ApiClient {
     return this.write('POST', path, document);
   }
 
+  /** Sends rows as NDJSON to where sending them again is harmless. Tries again and throws as `pages`. */
+  async postRows(path: string, query: Record<string, string>, rows: string): Promise<Record<string, unknown>> {
+    const url = this.urlOf(path, query);
+    const headers = { accept: 'application/json', 'content-type': 'application/x-ndjson' };
+    return parseDocument(await this.patiently({ url, method: 'POST', headers, body: Buffer.from(rows), agent: this.agent, timeoutMs: COMMAND_TIMEOUT_MS, signal: this.signal }), url);
+  }
+
   /** Puts a document in its place; as `post`. */
   put(path: string, document: object): Promise<Record<string, unknown>> {
     return this.write('PUT', path, document);
@@ -126,9 +133,15 @@ export class ApiClient {
     this.agent.destroy();
   }
 
-  private async get(url: URL, accept = 'application/json'): Promise<HttpReply> {
+  private get(url: URL, accept = 'application/json'): Promise<HttpReply> {
+    return this.patiently({ url, method: 'GET', headers: { accept }, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });
+  }
+
+  /** Again while the engine says that it may work later. */
+  private async patiently(exchange: HttpExchange): Promise<HttpReply> {
+    const { url } = exchange;
     for (let attempt = 0; ; attempt++) {
-      const reply = await this.sendAsSomebody({ url, method: 'GET', headers: { accept }, agent: this.agent, timeoutMs: REQUEST_TIMEOUT_MS, signal: this.signal });
+      const reply = await this.sendAsSomebody(exchange);
       if (reply.status === 200) return reply;
       if (reply.status === 404) throw new OperationalError('not_found', `the engine has nothing at ${url.pathname}: ${problemText(reply)}`);
       if (![429, 502, 503, 504].includes(reply.status)) throw refused(url, reply);
