@@ -14,6 +14,7 @@ import { MetersPage } from './meters/meters-page.js';
 import { SilentPage } from './meters/silent-page.js';
 import { PageNav } from './page-nav.js';
 import { PricesPage } from './prices/prices-page.js';
+import { RegistryPage } from './registry/registry-page.js';
 import { GRID, useRoute } from './route.js';
 import { TariffsPage } from './tariffs/tariffs-page.js';
 import { chooseTheme } from './theme-choice.js';
@@ -55,6 +56,7 @@ function Dashboard({ me }) {
   const pages = {
     meters: () => html`<${MetersPage} state=${state} nowMs=${nowMs} />`,
     silent: () => html`<${SilentPage} state=${state} nowMs=${nowMs} />`,
+    registry: () => html`<${RegistryPage} state=${state} meterId=${route.id} />`,
     tariffs: () => html`<${TariffsPage} tariffId=${route.id} />`,
     bills: () => html`<${BillsPage} invoiceId=${route.id} me=${me} />`,
     prices: () => html`<${PricesPage} state=${state} me=${me} nowMs=${nowMs} />`,

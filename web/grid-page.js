@@ -11,6 +11,7 @@ import { forecastOfAll, useForecasts } from './load-forecast.js';
 import { MeterList } from './meter-list.js';
 import { MeterPanel } from './meter-panel.js';
 import { RegionBoard } from './region-board.js';
+import { RegistryBrief } from './registry/registry-entry.js';
 import { goTo, openAlert, pageHash } from './route.js';
 
 /** The region with the highest load when the page opened, until somebody chooses another. @param {import('./grid-state.js').GridState} state */
@@ -109,6 +110,7 @@ function Detail({ state, region, meterId, chosen, nowMs }) {
             <${MeterList} region=${region} nowMs=${nowMs} onSelect=${(/** @type {string} */ id) => goTo(region, id)} />
           `
         : state.meter?.meterId === meterId && html`<${MeterPanel} view=${state.meter} anomalies=${state.anomalies} nowMs=${nowMs} />`}
+      ${meterId !== null && html`<${RegistryBrief} meterId=${meterId} />`}
     </section>
   `;
 }

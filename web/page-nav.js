@@ -3,7 +3,7 @@ import { html } from './ui.js';
 import { GRID } from './route.js';
 
 /** @type {readonly (readonly [page: string, words: string])[]} */
-const OPERATOR_PAGES = [[GRID, 'Grid'], ['meters', 'Meters'], ['silent', 'Silent'], ['tariffs', 'Tariffs'], ['bills', 'Bills'], ['prices', 'Prices'], ['engine', 'Engine'], ['account', 'Settings']];
+const OPERATOR_PAGES = [[GRID, 'Grid'], ['meters', 'Meters'], ['silent', 'Silent'], ['registry', 'Registry'], ['tariffs', 'Tariffs'], ['bills', 'Bills'], ['prices', 'Prices'], ['engine', 'Engine'], ['account', 'Settings']];
 /** @type {readonly (readonly [page: string, words: string])[]} */
 const CONSUMER_PAGES = [['home', 'Home'], ['account', 'Account']];
 /** A bill belongs to where it was opened from. @type {Record<string, string>} */

@@ -21,4 +21,4 @@ function refuse(): Promise<never> {
 }
 
 /** Of an engine without one: nothing is known of any meter. */
-export const REGISTRY_OFF: RegistryPort = { meter: () => Promise.resolve(null), page: refuse, put: refuse, change: refuse, remove: refuse, importRows: refuse };
+export const REGISTRY_OFF: RegistryPort = { meter: () => Promise.resolve(null), page: () => Promise.resolve({ data: [], nextCursor: null }), put: refuse, change: refuse, remove: refuse, importRows: refuse };

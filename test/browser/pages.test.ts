@@ -11,7 +11,7 @@ import { drawnLine, highest } from '../support/drawn-line.ts';
 
 /** The pages beside the grid, each with something on it. */
 
-const PAGES = ['', '#/region-08/meter-0807', '#meters', '#silent', '#tariffs', '#tariffs/low-normal-high', '#bills', '#bills/i-0', '#prices', '#engine', '#account', `#home/${HOME_METER}`];
+const PAGES = ['', '#/region-08/meter-0807', '#meters', '#silent', '#registry', '#registry/meter-0104', '#tariffs', '#tariffs/low-normal-high', '#bills', '#bills/i-0', '#prices', '#engine', '#account', `#home/${HOME_METER}`];
 
 chromiumSuite(() => {
   let browser: Browser;
@@ -64,7 +64,7 @@ chromiumSuite(() => {
 
   test('tabs lead through the pages, and whoever turns to one goes on in it', async () => {
     await openPage('');
-    for (const name of ['Meters', 'Silent 2 meters', 'Tariffs', 'Bills', 'Prices', 'Engine', 'Settings']) {
+    for (const name of ['Meters', 'Silent 2 meters', 'Registry', 'Tariffs', 'Bills', 'Prices', 'Engine', 'Settings']) {
       await page.getByRole('link', { name, exact: true }).click();
       await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('main');
       expect((await page.locator('.page-nav [aria-current=page]').textContent())?.replace(/\s+/g, ' ').trim()).toBe(name);
@@ -89,6 +89,31 @@ chromiumSuite(() => {
     await page.getByLabel('Region of silent meters').selectOption('region-05 (2)');
     await rows.first().getByRole('button').click();
     await page.locator('#detail-title', { hasText: 'meter-0502' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('the registry is searched by what people type, page by page, and an entry leads to what its meter measures', async () => {
+    await openPage('#registry');
+    const rows = page.locator('.registry tbody tr');
+    expect(await rows.count()).toBe(50);
+    await page.getByRole('button', { name: 'Next' }).click();
+    await expect.poll(async () => (await rows.first().innerText()).split(/\s/)[0]).toBe('meter-0503');
+    await page.getByLabel(/Beginning of an id/).fill('KOLN');
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Status of meters').selectOption('Planned');
+    await expect.poll(() => rows.count()).toBe(8);
+    await page.getByLabel('Region of the registry').selectOption('region-04');
+    await expect.poll(() => rows.count()).toBe(2);
+    await page.getByLabel('Status of meters').selectOption('Any status');
+    await page.getByRole('link', { name: 'meter-0404' }).click();
+    await page.getByRole('heading', { name: 'meter-0404' }).waitFor();
+    expect(await page.locator('.area-opened').innerText()).toMatch(/Installed[\s\S]*LG-4303[\s\S]*Landis\+Gyr E450[\s\S]*Hauptstraße 4, 50663 Köln, DE[\s\S]*14\.5 kW[\s\S]*every 15 min/);
+    await page.screenshot({ path: join(shotDir, 'registry.png') });
+    await page.getByRole('link', { name: 'What it measures' }).click();
+    await page.locator('#detail-title', { hasText: 'meter-0404' }).waitFor();
+    await page.locator('.registry-brief', { hasText: 'LG-4303' }).waitFor();
+    await page.locator('.registry-brief').getByRole('link').click();
+    await page.getByRole('heading', { name: 'meter-0404' }).waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -155,6 +180,7 @@ chromiumSuite(() => {
 
   test('a household sees its use, what it costs so far and will, how that compares, and its bills', async () => {
     await openPage(`#home/${HOME_METER}`);
+    await page.getByText('Hauptstraße 4, 50660 Köln, DE · meter no. LG-4003').waitFor();
     await page.getByText('€71.42').first().waitFor();
     expect(await page.locator('.area-cost').innerText()).toMatch(/€71\.42\s*so far,[\s\S]*€88\.15\s+at the month's end/);
     expect(await page.locator('.area-compare').innerText()).toMatch(/10 % less than in the same days of the month before/);

@@ -4,6 +4,7 @@ import type { EnginePort } from '../../src/http/engine-port.ts';
 import { startGateway } from '../../src/http/gateway.ts';
 import { RegionForecasts } from '../../src/engine/region-forecasts.ts';
 import { registerLive, type LiveStream } from '../../src/http/live-stream.ts';
+import type { RegistryPort } from '../../src/http/registry-port.ts';
 import { loadStaticFiles } from '../../src/http/static-files.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { nullLog } from '../../src/runtime/log.ts';
@@ -19,9 +20,9 @@ export interface DashboardServer {
 }
 
 /** `port` 0 picks a free one; without `alerts` or `tariffs` the engine runs without them. */
-export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPort, tariffs?: TariffsPort): Promise<DashboardServer> {
+export async function startDashboard(grid: FakeGrid, port = 0, alerts?: AlertsPort, tariffs?: TariffsPort, registry?: RegistryPort): Promise<DashboardServer> {
   let live!: LiveStream;
-  const modules = { engine: engineOf(grid, tariffs), alerts, tariffs, clock: systemClock, timers: systemTimers, log: nullLog };
+  const modules = { engine: engineOf(grid, tariffs), alerts, tariffs, registry, clock: systemClock, timers: systemTimers, log: nullLog };
   const gateway = await startGateway(
     {
       host: '127.0.0.1',

@@ -2,12 +2,17 @@ import { readFileSync } from 'node:fs';
 import { checkTariff } from '../../src/actors/tariffs/tariff-check.ts';
 import type { TariffDocument } from '../../src/actors/tariffs/tariff-document.ts';
 import type { TariffVersion } from '../../src/actors/tariffs/protocol.ts';
+import { EngineRegistry } from '../../src/engine/engine-registry.ts';
 import type { DynamicPrice, Invoice, PriceOverride } from '../../src/model/billing.ts';
+import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
+import { nullLog } from '../../src/runtime/log.ts';
+import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { AlertDesk } from './alert-desk.ts';
 import { startDashboard, type DashboardServer } from './dashboard-server.ts';
 import { exampleDays, exampleInvoice, exampleLines, HOME_LINES } from './example-invoices.ts';
 import { FakeGrid } from './fake-grid.ts';
 import { fakeTariffs, type FakeTariffs } from './fake-tariffs.ts';
+import { id, region } from './registry-world.ts';
 
 /** A dashboard with something on each of its pages: ten regions with a fortnight of history, alerts, tariffs, bills and prices. */
 
@@ -33,7 +38,24 @@ export async function startShowcase(nowMs: number, port = 0): Promise<Showcase> 
     { region: 'region-05', meterId: 'meter-0502', title: 'Meter meter-0502 has no power', description: 'No reading for 26 min.', startedAt: nowMs - 26 * MINUTE_MS },
   );
   const tariffs = exampleBilling(nowMs);
-  return { grid, desk, tariffs, server: await startDashboard(grid, port, desk, tariffs) };
+  return { grid, desk, tariffs, server: await startDashboard(grid, port, desk, tariffs, await exampleRegistry()) };
+}
+
+/** A real one: entries of all meters and of some that are to come. */
+async function exampleRegistry(): Promise<EngineRegistry> {
+  const registry = new EngineRegistry({ store: new MemoryStore(), clock: systemClock, timers: systemTimers, log: nullLog, regions: () => new Set() });
+  const rows = Array.from({ length: 10 }, (_, i) => `region-${String(i + 1).padStart(2, '0')}`).flatMap((name, i) =>
+    Array.from({ length: 12 }, (_, n) => ({
+      meterId: id(`meter-${String((i + 1) * 100 + n + 1).padStart(4, '0')}`),
+      change: {
+        region: region(name), serial: `LG-${4_000 + i * 100 + n}`, manufacturer: 'Landis+Gyr', model: 'E450', customerClass: n === 0 ? 'commercial' : 'residential',
+        address: { street: `Hauptstraße ${n + 1}`, postalCode: String(50_660 + i), city: ['Köln', 'Bonn', 'Aachen'][i % 3], country: 'DE' }, phases: 3 as const, ratedPowerKw: 14.5, cadenceSeconds: 900,
+        installedOn: n > 9 ? null : `20${10 + n}-03-01`, removedOn: n === 9 ? '2026-01-15' : null,
+      },
+    })),
+  );
+  await registry.importRows(rows, { by: 'Ada', isDryRun: false, takesNewRegions: true });
+  return registry;
 }
 
 function documentOf(file: string, changes: object = {}): TariffDocument {

@@ -3,6 +3,7 @@ import { html } from '../ui.js';
 import { formatDuration, formatPower } from '../format.js';
 import { EmptyNote } from '../notes.js';
 import { BillList } from '../bills/bill-list.js';
+import { MeterPlace } from '../registry/registry-entry.js';
 import { goToPage } from '../route.js';
 import { HomeComparison } from './home-comparison.js';
 import { HomeCost } from './home-cost.js';
@@ -31,6 +32,7 @@ export function HomePage({ meterId, me, view, nowMs }) {
           ? html`<select aria-label="Meter" value=${meterId} onChange=${(/** @type {any} */ event) => goToPage('home', event.target.value)}>${meters.map((id) => html`<option key=${id} value=${id}>${id}</option>`)}</select>`
           : html`<p class="reporting">${meterId}</p>`}
       </div>
+      <${MeterPlace} meterId=${meterId} isConsumer=${me?.role === 'consumer'} />
       <${Now} view=${seen} nowMs=${nowMs} />
       <${HomeUse} meterId=${meterId} openWindows=${seen?.now?.openWindows ?? []} nowMs=${nowMs} />
     </section>
