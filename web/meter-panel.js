@@ -61,7 +61,7 @@ function LastReading({ meter, nowMs }) {
       <div><dt>Current</dt><dd>${measured(lastReading.current, 'A', 2)}</dd></div>
       <div><dt>Frequency</dt><dd>${measured(lastReading.frequency, 'Hz', 2)}</dd></div>
       <div><dt>Power factor</dt><dd>${measured(lastReading.powerFactor, '', 2)}</dd></div>
-      <div><dt>Readings</dt><dd>${formatCount(meter.readings)}${meter.cadenceMs !== null && html`<span class="of">, every ${cadenceText(meter.cadenceMs)}</span>`}</dd></div>
+      <div><dt>Readings</dt><dd>${meter.readings === null ? '–' : formatCount(meter.readings)}${meter.cadenceMs !== null && html`<span class="of">, every ${cadenceText(meter.cadenceMs)}</span>`}</dd></div>
     </dl>
   `;
 }

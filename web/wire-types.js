@@ -125,7 +125,7 @@
  * @property {boolean} warm
  * @property {{ hour: number, meanKw: number, deviationKw: number }[]} hourOfWeek
  *
- * @typedef {MeterSummary & { lastReading: LastReading, readings: number, cadenceMs: number | null, baseline: Baseline }} Meter
+ * @typedef {MeterSummary & { lastReading: LastReading, readings: number | null, cadenceMs: number | null, baseline: Baseline }} Meter
  *
  * @typedef {object} MeterWindow
  * @property {string} windowStart

@@ -1,9 +1,9 @@
 import type { BillingEvent } from '../actors/tariffs/protocol.ts';
 import { BILLS_RECENT_MAX } from '../http/live-protocol.ts';
 import type { RecentBills, Unsubscribe } from '../http/live-source.ts';
+import { billSubject } from '../http/thing-scopes.ts';
 import type { Subject } from '../model/access.ts';
 import type { Dispute, DynamicPrice, Invoice, Payment } from '../model/billing.ts';
-import type { MeterId, RegionId } from '../model/ids.ts';
 
 /** Prices and the newest of what happened to bills, as the live stream shows them, kept on the main thread from what the tariff supervisor tells. */
 
@@ -57,7 +57,7 @@ export class BillingBoard {
     return { invoices: this.invoices.list(), payments: this.payments.list(), disputes: this.disputes.list() };
   }
 
-  /** Meter and region of an invoice; null when nothing was told of it for long. */
+  /** Meter, region and period of an invoice; null when nothing was told of it for long. */
   placeOf(invoiceId: string): Subject | null {
     return this.places.get(invoiceId) ?? null;
   }
@@ -87,9 +87,10 @@ export class BillingBoard {
     for (const fn of this.billListeners) fn(changed);
   }
 
-  private place({ id, meterId, region }: Invoice): void {
+  private place(invoice: Invoice): void {
+    const { id } = invoice;
     this.places.delete(id);
-    this.places.set(id, { meterId: meterId as MeterId, region: region as RegionId | null });
+    this.places.set(id, billSubject(invoice));
     if (this.places.size > PLACES_MAX) this.places.delete(this.places.keys().next().value!);
   }
 }

@@ -2,6 +2,7 @@ import type { RegionState } from '../actors/region/state.ts';
 import type { RegionChange } from '../actors/region/protocol.ts';
 import type { EnginePort } from '../http/engine-port.ts';
 import type { EngineSnapshot, LiveSource, MeterNow, RecentBills, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
+import { meterWithin, windowsWithin } from '../http/own-time.ts';
 import type { Subject } from '../model/access.ts';
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
@@ -163,18 +164,21 @@ export class LiveBoard implements LiveSource {
     return subscribe(this.engineListeners, fn);
   }
 
-  async watchMeter(meterId: string): Promise<MeterNow | null> {
+  async watchMeter(meterId: string, since: number | null = null): Promise<MeterNow | null> {
     const id = asMeterId(meterId);
     if (id === null) return null;
-    const meter = await this.modules.queries.meter(id);
+    const { queries, clock } = this.modules;
+    const span = { from: since, until: null };
+    const found = await queries.meter(id);
+    const meter = found === null ? null : await meterWithin(queries, found, span, clock.now());
     if (meter === null) return null;
     const to = meter.newestTimestamp + 1;
     const pages = await Promise.all(
       GRANULARITIES.map((granularity) =>
-        this.modules.queries.meterWindows(id, { granularity, from: to - 2 * GRANULARITY_MS[granularity], to, limit: 3, cursor: null }),
+        queries.meterWindows(id, { granularity, from: to - 2 * GRANULARITY_MS[granularity], to, limit: 3, cursor: null }),
       ),
     );
-    const windows = pages.flatMap((page) => page?.data ?? []);
+    const windows = pages.flatMap((page) => windowsWithin(page?.data ?? [], [span]));
     return { meter, openWindows: windows.filter(({ final }) => !final), closedWindows: windows.filter(({ final }) => final) };
   }
 

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { migrateUsers } from '../actors/accounts/user-migration.ts';
 import { makeDirectory } from '../runtime/files.ts';
 import type { Store } from '../runtime/store.ts';
 import { openRecordStore, readMeta, type RecordStoreKind } from './open-record-store.ts';
 
 /** Where users, log-ins, keys and the audit log are kept: one LMDB environment, <data directory>/accounts. It holds the keys that tokens are signed with, so nobody else may read it. */
 
-/** Raised when a table changes its meaning. */
-export const ACCOUNTS_FORMAT = 1;
+/** Raised when a table changes its meaning. 2: meters are somebody's for a time. */
+export const ACCOUNTS_FORMAT = 2;
+const ACCOUNTS_FORMAT_OLDEST = 1;
 const SECRET_BYTES = 32;
 const ID_BYTES = 9;
 
@@ -23,6 +25,8 @@ interface Meta {
 const ACCOUNTS: RecordStoreKind<Meta> = {
   what: 'accounts',
   format: ACCOUNTS_FORMAT,
+  oldest: ACCOUNTS_FORMAT_OLDEST,
+  migrate: migrateUsers,
   wayOut: '',
   newMeta: () => ({ format: ACCOUNTS_FORMAT, id: randomBytes(ID_BYTES).toString('base64url'), codeKey: randomBytes(SECRET_BYTES).toString('base64') }),
 };

@@ -17,7 +17,7 @@ interface Meta {
   generation: string;
 }
 
-const BILLS: RecordStoreKind<Meta> = { what: 'bills', format: BILLING_FORMAT, formatOldest: BILLING_FORMAT_OLDEST, wayOut: '', newMeta: () => ({ format: BILLING_FORMAT, generation: randomBytes(GENERATION_BYTES).toString('base64url') }) };
+const BILLS: RecordStoreKind<Meta> = { what: 'bills', format: BILLING_FORMAT, oldest: BILLING_FORMAT_OLDEST, wayOut: '', newMeta: () => ({ format: BILLING_FORMAT, generation: randomBytes(GENERATION_BYTES).toString('base64url') }) };
 
 export function billingDirectory(dataDir: string): string {
   return join(dataDir, 'billing');

@@ -19,8 +19,10 @@ export interface RecordStoreKind<Meta extends { format: number }> {
   what: string;
   /** Raised when a table changes its meaning. */
   format: number;
-  /** The oldest that is taken over; absent: no other. What it lacks the tables' owner makes up for. */
-  formatOldest?: number;
+  /** The oldest that is read: `migrate`, or the owner of the tables, makes up for what it lacks. Absent: none but its own. */
+  oldest?: number;
+  /** Makes the records of an older store into those of today, in as many commits as it takes: one that was broken off is begun again. */
+  migrate?(store: Store, format: number): Promise<void>;
   /** What else there is to do about another format; after "use the engine that wrote them". */
   wayOut: string;
   /** Of a new store. */
@@ -40,8 +42,8 @@ export async function openRecordStore<Meta extends { format: number }>(directory
   checkPages(file);
   const store = openLmdbStore({ directory, pageBytes: PAGE_BYTES });
   try {
-    const meta = readMeta(store, directory, kind);
-    return { store, meta: meta?.format === kind.format ? meta : await putMeta(store, meta === null ? kind.newMeta() : { ...meta, format: kind.format }) };
+    const meta = readMeta(store, directory, kind) ?? (await makeMeta(store, kind));
+    return { store, meta: meta.format === kind.format ? meta : await migrated(store, meta, kind) };
   } catch (error) {
     store.close().catch(() => {});
     throw error;
@@ -49,13 +51,23 @@ export async function openRecordStore<Meta extends { format: number }>(directory
 }
 
 /** null: it is new. Throws OperationalError `format`. */
-export function readMeta<Meta extends { format: number }>(store: Store, directory: string, { what, format, formatOldest = format, wayOut }: RecordStoreKind<Meta>): Meta | null {
+export function readMeta<Meta extends { format: number }>(store: Store, directory: string, { what, format, oldest = format, wayOut }: RecordStoreKind<Meta>): Meta | null {
   const meta = metaTable<Meta>(store).get(META_KEY);
-  if (meta !== null && (meta.format > format || meta.format < formatOldest)) throw new OperationalError('format', `the ${what} in ${directory} have format ${meta.format}, this engine reads ${format}; use the engine that wrote them${wayOut}`);
+  if (meta !== null && (meta.format > format || meta.format < oldest)) throw new OperationalError('format', `the ${what} in ${directory} have format ${meta.format}, this engine reads ${format}; use the engine that wrote them${wayOut}`);
   return meta;
 }
 
-async function putMeta<Meta extends { format: number }>(store: Store, meta: Meta): Promise<Meta> {
+async function makeMeta<Meta extends { format: number }>(store: Store, { newMeta }: RecordStoreKind<Meta>): Promise<Meta> {
+  const meta = newMeta();
+  metaTable<Meta>(store).put(META_KEY, meta);
+  await store.commit();
+  return meta;
+}
+
+/** It says that it is another only when all of it is. */
+async function migrated<Meta extends { format: number }>(store: Store, before: Meta, { format, migrate }: RecordStoreKind<Meta>): Promise<Meta> {
+  await migrate?.(store, before.format);
+  const meta = { ...before, format };
   metaTable<Meta>(store).put(META_KEY, meta);
   await store.commit();
   return meta;

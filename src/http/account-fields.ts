@@ -5,8 +5,10 @@ import type { Changer, DeviceScope, Peer } from '../actors/accounts/protocol.ts'
 import { METERS_PER_USER_MAX, REGIONS_PER_USER_MAX } from '../actors/accounts/user-book.ts';
 import { isZone } from '../actors/people/local-time.ts';
 import { ROLES } from '../model/access.ts';
+import type { HeldSpan } from '../model/held-time.ts';
 import { ID_PATTERN, type MeterId, type RegionId } from '../model/ids.ts';
 import { FAULT_LINE, NOT_BLANK, ONE_LINE } from '../model/plain-text.ts';
+import { timeField } from './body-fields.ts';
 import type { RouteRequest } from './gateway-routes.ts';
 
 /** Fields of bodies about accounts, and who sends them. */
@@ -29,7 +31,12 @@ export const roleField = z.enum(ROLES, `expected one of ${ROLES.join(', ')}`);
 const FAULT_ID = 'expected 1–64 characters of A–Z a–z 0–9 . _ : -';
 export const meterField = z.string().regex(ID_PATTERN, FAULT_ID).transform((text) => text as MeterId);
 const regionField = z.string().regex(ID_PATTERN, FAULT_ID).transform((text) => text as RegionId);
-export const metersField = z.array(meterField).max(METERS_PER_USER_MAX, `expected ${METERS_PER_USER_MAX} meters at most`);
+/** When a meter is somebody's; without them always. */
+export const heldFields = { from: timeField.nullable().default(null), until: timeField.nullable().default(null) };
+export const isHeldSpan = ({ from, until }: HeldSpan): boolean => from === null || until === null || from < until;
+export const FAULT_UNTIL = { path: ['until'], message: 'expected a time after "from": the first that is not theirs' };
+const heldMeter = z.union([meterField.transform((meterId) => ({ meterId, from: null, until: null })), z.strictObject({ meterId: meterField, ...heldFields }).refine(isHeldSpan, FAULT_UNTIL)]);
+export const metersField = z.array(heldMeter).max(METERS_PER_USER_MAX, `expected ${METERS_PER_USER_MAX} meters at most`);
 const regionList = z.array(regionField).max(REGIONS_PER_USER_MAX, `expected ${REGIONS_PER_USER_MAX} regions at most`);
 export const regionsField = z.union([z.literal('all'), regionList]);
 

@@ -8,7 +8,8 @@ const timeOrNull = time.nullable();
 const page = <Row extends z.ZodType>(row: Row) => z.object({ data: z.array(row), nextCursor: z.string().nullable() });
 const regions = z.union([z.literal('all'), z.array(z.string())]);
 
-const person = { id: z.string(), email: z.string().nullable(), name: z.string(), role: z.enum(ROLES), meters: z.array(z.string()), regions, issuer: z.string().nullable(), createdAt: time, version: z.int() };
+const assignment = z.strictObject({ meterId: z.string(), from: timeOrNull.describe('Null: always.'), until: timeOrNull.describe('The first moment that is not theirs; null: no end is known.') });
+const person = { id: z.string(), email: z.string().nullable(), name: z.string(), role: z.enum(ROLES), meters: z.array(z.string()).describe('Those of a consumer that are theirs now.'), assignments: z.array(assignment).describe('All meters of a consumer, with the times in which they are theirs.'), regions, issuer: z.string().nullable(), createdAt: time, version: z.int() };
 const preferences = z.object({ locale: z.enum(['de', 'en']).nullable(), zone: z.string().nullable(), theme: z.enum(['light', 'dark']).nullable() });
 export const profileSchema = z.object({ ...person, preferences });
 export const userSchema = z.object({ ...person, disabled: z.boolean(), lastLoginAt: timeOrNull });

@@ -1,27 +1,34 @@
-import type { AuditRecord, DeviceKey, LogIn, Session, User } from '../actors/accounts/protocol.ts';
+import type { AuditRecord, DeviceKey, HeldMeter, LogIn, Session, User } from '../actors/accounts/protocol.ts';
 import type { Principal } from '../model/access.ts';
+import { spanAt } from '../model/held-time.ts';
 import { isoTime, isoTimeOrNull } from './wire-shapes.ts';
 
 /** Accounts as they go over the wire. */
 
-export function userShape({ id, email, name, role, meters, regions, isDisabled, external, createdAt, lastLoginAt, version }: User): object {
-  return { id, email, name, role, meters, regions, disabled: isDisabled, issuer: external?.issuer ?? null, createdAt: isoTime(createdAt), lastLoginAt: isoTimeOrNull(lastLoginAt), version };
+export function userShape({ id, email, name, role, meters, regions, isDisabled, external, createdAt, lastLoginAt, version }: User, nowMs: number): object {
+  return { id, email, name, role, ...metersShape(meters, nowMs), regions, disabled: isDisabled, issuer: external?.issuer ?? null, createdAt: isoTime(createdAt), lastLoginAt: isoTimeOrNull(lastLoginAt), version };
+}
+
+/** Those that are theirs now, by id, and all with the times in which they are. */
+function metersShape(meters: readonly HeldMeter[], nowMs: number): object {
+  const present = meters.filter(({ from, until }) => spanAt([{ from, until }], nowMs) !== null);
+  return { meters: present.map(({ meterId }) => meterId), assignments: meters.map(({ meterId, from, until }) => ({ meterId, from: isoTimeOrNull(from), until: isoTimeOrNull(until) })) };
 }
 
 /** Of oneself. */
-export function profileShape({ id, email, name, role, meters, regions, external, preferences, createdAt, version }: User): object {
-  return { id, email, name, role, meters, regions, issuer: external?.issuer ?? null, preferences, createdAt: isoTime(createdAt), version };
+export function profileShape({ id, email, name, role, meters, regions, external, preferences, createdAt, version }: User, nowMs: number): object {
+  return { id, email, name, role, ...metersShape(meters, nowMs), regions, issuer: external?.issuer ?? null, preferences, createdAt: isoTime(createdAt), version };
 }
 
 /** The refresh token is in the answer for programs, and in a cookie for pages. */
-export function logInShape({ user, accessToken, accessExpiresAt, refreshToken, refreshExpiresAt }: LogIn, inCookie: boolean): object {
+export function logInShape({ user, accessToken, accessExpiresAt, refreshToken, refreshExpiresAt }: LogIn, inCookie: boolean, nowMs: number): object {
   return {
     accessToken,
     tokenType: 'Bearer',
     accessExpiresAt: isoTime(accessExpiresAt),
     refreshToken: inCookie ? null : refreshToken,
     refreshExpiresAt: isoTime(refreshExpiresAt),
-    user: profileShape(user),
+    user: profileShape(user, nowMs),
   };
 }
 

@@ -9,11 +9,11 @@ import { mergedJson } from './json-merge.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { ADMINS, EVERYBODY } from './operation.ts';
 import type { Problem } from './problem-details.ts';
+import { ownOf } from './own-time.ts';
 import { cursorParameter, idParameter, isProblem, limitParameter } from './query-parameters.ts';
 import { sentence } from './supervisor-refusals.ts';
-import { agreementScope } from './thing-scopes.ts';
+import { agreementScope, agreementSubject } from './thing-scopes.ts';
 import { pageOf } from './wire-schemas.ts';
-import { pageShape } from './wire-shapes.ts';
 
 const BASE = '/api/v1/agreements';
 const listQuery = z.object({ meterId: idParameter.optional(), limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() });
@@ -39,7 +39,10 @@ export function addAgreementRoutes(routes: GatewayRoutes): void {
   const { tariffs } = routes;
 
   routes.serve(BASE, {
-    GET: routes.read({ id: 'listAgreements', summary: 'Agreements, in order of their meters', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(agreementSchema) }, listQuery, async ({ query: { meterId = null, limit, cursor = null } }) => ({ document: pageShape(await tariffs.ask({ kind: 'agreements', meterId, limit, cursor }), (agreement) => agreement) })),
+    GET: routes.read({ id: 'listAgreements', summary: 'Agreements, in order of their meters', tag: 'Tariffs', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(agreementSchema) }, listQuery, async ({ query: { meterId = null, limit, cursor = null }, principal, nowMs }) => {
+      const { data, nextCursor } = await tariffs.ask({ kind: 'agreements', meterId, limit, cursor });
+      return { document: { data: ownOf(data, agreementSubject, principal, nowMs), nextCursor } };
+    }),
     POST: routes.write({ id: 'createAgreement', summary: 'Somebody is billed for a meter from a day on', tag: 'Tariffs', access: { roles: ADMINS, scope: 'none' }, response: agreementSchema, creates: true }, newAgreement, ({ body: { by, ...agreement } }) =>
       namingThings(async () => {
         const made = await tariffs.ask({ kind: 'makeAgreement', agreement, by });

@@ -47,18 +47,20 @@ const bulkResolution = z.strictObject({
 
 type ListParameters = z.output<typeof listQuery>;
 
+const alertTimes = ({ startedAt, resolved }: z.output<typeof alertSchema>) => ({ from: startedAt, to: resolved?.at ?? null });
+
 /** /api/v1/alerts, what lies below, and the alerts of a region. */
 export function addAlertRoutes(routes: GatewayRoutes): void {
   const { alerts, engine } = routes;
   const thisAlert = alertScope(alerts);
   const theseAlerts: ThingScope<object, z.output<typeof bulkResolution>> = { noun: 'alert', words: 'of what each of the alerts is about', of: ({ body }) => alertSubjects(alerts, body.ids) };
 
-  routes.get('/api/v1/alerts', { id: 'listAlerts', summary: 'Alerts that were opened in a time, newest first', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows' }, response: pageOf(alertSchema) }, listQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/alerts', { id: 'listAlerts', summary: 'Alerts that were opened in a time, newest first', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows', lasts: alertTimes }, response: pageOf(alertSchema) }, listQuery, async ({ query, nowMs }) => {
     const asked = alertList(query, nowMs);
     return isProblem(asked) ? asked : { document: pageShape(await alerts.ask({ kind: 'alerts', query: asked }), alertShape) };
   });
 
-  routes.get('/api/v1/alerts/active', { id: 'listActiveAlerts', summary: 'Alerts that go on', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows' }, response: pageOf(alertSchema) }, activeQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/alerts/active', { id: 'listActiveAlerts', summary: 'Alerts that go on', tag: 'Alerts', access: { roles: EVERYBODY, scope: 'rows', lasts: alertTimes }, response: pageOf(alertSchema) }, activeQuery, async ({ query, nowMs }) => {
     const asked = alertList({ ...query, state: 'active' }, nowMs);
     return isProblem(asked) ? asked : { document: pageShape(await alerts.ask({ kind: 'alerts', query: asked }), alertShape) };
   });

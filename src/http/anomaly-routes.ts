@@ -18,9 +18,11 @@ const anomalyQuery = z.object({
   cursor: cursorParameter.optional(),
 });
 
+const anomalyTimes = ({ startedAt, endedAt }: z.output<typeof anomalySchema>) => ({ from: startedAt, to: endedAt });
+
 /** /api/v1/anomalies: episodes that started in the range, newest first. */
 export function addAnomalyRoutes(routes: GatewayRoutes): void {
-  routes.get('/api/v1/anomalies', { id: 'listAnomalies', summary: 'Episodes that began in a time, newest first', tag: 'Anomalies', access: { roles: EVERYBODY, scope: 'rows' }, response: pageOf(anomalySchema) }, anomalyQuery, async ({ query, nowMs }) => {
+  routes.get('/api/v1/anomalies', { id: 'listAnomalies', summary: 'Episodes that began in a time, newest first', tag: 'Anomalies', access: { roles: EVERYBODY, scope: 'rows', lasts: anomalyTimes }, response: pageOf(anomalySchema) }, anomalyQuery, async ({ query, nowMs }) => {
     // What goes on concerns the reader whenever it began.
     const range = timeRange(query, nowMs, query.open ? 0 : undefined);
     if (isProblem(range)) return range;

@@ -30,7 +30,7 @@ export function addAuthRoutes(routes: GatewayRoutes, accounts: AccountDesk): voi
 function addLogInRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
   const { cookie } = accounts;
   const answer = (logIn: LogIn, inCookie: boolean, nowMs: number): Answer => ({
-    document: logInShape(logIn, inCookie),
+    document: logInShape(logIn, inCookie, nowMs),
     headers: inCookie ? refreshCookie(logIn.refreshToken, logIn.refreshExpiresAt, nowMs, cookie) : [],
   });
 
@@ -73,7 +73,7 @@ function addMailRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
   const linkBody = z.strictObject({ token: tokenField, password: passwordField });
   routes.serve(`${BASE}/verify`, {
     POST: routes.write({ ...publicly('verify', 'Makes the account that a link by mail is of, with a password'), response: logInSchema.shape.user }, linkBody, async ({ body: { token, password }, ...request }) => ({
-      document: profileShape(await accounts.ask({ kind: 'verify', token, password, peer: peerOf(request) })),
+      document: profileShape(await accounts.ask({ kind: 'verify', token, password, peer: peerOf(request) }), request.nowMs),
     })),
   });
   routes.serve(`${BASE}/password-reset`, {

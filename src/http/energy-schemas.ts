@@ -45,11 +45,11 @@ export const meterComparisonSchema = z
     period,
     before: period.describe('As many days right before.'),
     lastYear: period.describe('The same days a year before.'),
-    changePercent: z.strictObject({ before: z.number().nullable(), lastYear: z.number().nullable() }).describe('Of imported energy. Null where there was none to compare with.'),
+    changePercent: z.strictObject({ before: z.number().nullable(), lastYear: z.number().nullable() }).describe('Of imported energy. Null where there was none to compare with, or not all of both is theirs who asks.'),
     region: z
       .strictObject({ region: idText, meters: z.number().describe('That reported, in the mean.'), netKwh: z.number().describe('Of a mean meter, in the period.'), changePercent: z.number().nullable().describe('What the net energy of this meter is above it.') })
       .nullable()
-      .describe('Null where so few meters report that a mean would tell of single ones.'),
+      .describe('Null where so few meters report that a mean would tell of single ones, and where not all of the period is theirs who asks.'),
   })
   .meta({ id: 'MeterComparison' });
 

@@ -222,7 +222,7 @@ export class GatewayRoutes {
       return parsed.success ? { body: parsed.data } : invalidBody(bodyFaults(parsed.error));
     };
     const formatOf = (type: string, coding: string): 'json' | Problem => unsupportedBody(type, coding) ?? 'json';
-    return { operation, query: querySchema, body: schema, run: this.writing(operation, querySchema, this.intake, formatOf, bodyOf, answer) };
+    return { operation, query: querySchema, body: schema, run: this.writing(operation, querySchema, operation.isBulk === true ? this.rowIntake : this.intake, formatOf, bodyOf, answer) };
   }
 
   /** The same for a body of many rows, each of which `answer` finds judged when it gets to it. */

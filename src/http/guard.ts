@@ -1,5 +1,6 @@
 import type { HttpRequest } from 'uWebSockets.js';
-import { mayReach, type Principal, type Role, type Subject } from '../model/access.ts';
+import { heldTime, isWithin, mayReach, type Principal, type Role, type Subject } from '../model/access.ts';
+import { spanAt } from '../model/held-time.ts';
 import { asMeterId, isId, type MeterId, type RegionId } from '../model/ids.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -18,7 +19,7 @@ const REGION_KEPT_MS = 5_000;
 const REGIONS_KEPT_MAX = 10_000;
 
 /** What a public operation has in the place of somebody: it reaches nothing. */
-export const NOBODY: Principal = { kind: 'user', id: '', name: '', role: 'consumer', meters: new Set(), regions: new Set(), sessionId: null };
+export const NOBODY: Principal = { kind: 'user', id: '', name: '', role: 'consumer', meters: new Map(), regions: new Set(), sessionId: null };
 
 export class Guard {
   private readonly accounts: AccountsPort;
@@ -68,20 +69,26 @@ export class Guard {
     const { scope } = access;
     const [name = ''] = request.path;
     if (scope === 'everything') return OUT_OF_REACH;
-    if (scope === 'meter') return this.meterRefusal(principal, name);
-    if (scope === 'region') return regionRefusal(principal, name);
+    if (scope === 'meter') return this.meterRefusal(principal, name, 'now');
+    if (scope === 'meter-times') return this.meterRefusal(principal, name, 'some time');
+    if (scope === 'region') return this.regionRefusal(principal, name);
     if (typeof scope === 'object') return this.thingRefusal(principal, scope as unknown as ThingScope<object, unknown>, request);
     const { meterId, region } = request.query as { meterId?: string; region?: string };
     if (meterId === undefined && (scope === 'named-meter' || principal.role === 'consumer')) return METER_MISSING;
-    const regionFault = scope === 'rows' && region !== undefined && principal.role === 'operator' ? regionRefusal(principal, region) : null;
-    return regionFault ?? (meterId === undefined ? null : this.meterRefusal(principal, meterId));
+    const regionFault = scope === 'rows' && region !== undefined && principal.role === 'operator' ? this.regionRefusal(principal, region) : null;
+    return regionFault ?? (meterId === undefined ? null : this.meterRefusal(principal, meterId, 'some time'));
   }
 
-  private meterRefusal(principal: Principal, name: string): Problem | null | Promise<Problem | null> {
+  /** `held`: when it has to be a consumer's. */
+  private meterRefusal(principal: Principal, name: string, held: 'now' | 'some time'): Problem | null | Promise<Problem | null> {
     const missing = notWithinReach('meter', name);
     const meterId = asMeterId(name);
     if (meterId === null) return missing;
-    if (principal.role === 'consumer') return principal.meters.has(meterId) ? null : missing;
+    if (principal.role === 'consumer') {
+      const nowMs = this.clock.now();
+      const time = heldTime(principal, meterId, nowMs);
+      return (held === 'now' ? spanAt(time, nowMs) !== null : time.length > 0) ? null : missing;
+    }
     return this.reaches(principal, { meterId, region: null }).then((reached) => (reached ? null : missing));
   }
 
@@ -93,9 +100,13 @@ export class Guard {
     return reached ? null : notWithinReach(scope.noun, request.path[0] ?? '');
   }
 
-  private async reaches(principal: Principal, { meterId, region }: Subject): Promise<boolean> {
+  private regionRefusal(principal: Principal, region: string): Problem | null {
+    return isId(region) && mayReach(principal, { meterId: null, region: region as RegionId }, this.clock.now()) ? null : notWithinReach('region', region);
+  }
+
+  private async reaches(principal: Principal, { meterId, region, time }: Subject): Promise<boolean> {
     const isElsewhere = principal.role === 'operator' && region === null && meterId !== null;
-    return mayReach(principal, { meterId, region: isElsewhere ? await this.regionOf(meterId) : region });
+    return mayReach(principal, { meterId, region: isElsewhere ? await this.regionOf(meterId) : region, time }, this.clock.now());
   }
 
   /** Where a meter is; null: there is no such meter. */
@@ -112,8 +123,16 @@ export class Guard {
   /** The document of a list without the rows that are out of reach, so pages may be short. */
   ownRows(principal: Principal, { access }: AnyOperation, document: object): object {
     if (typeof access === 'string' || access.scope !== 'rows' || reachesEverything(principal)) return document;
-    const { data } = document as { data: { meterId?: string | null; region?: string | null }[] };
-    const isOwn = ({ meterId = null, region = null }: (typeof data)[number]) => mayReach(principal, { meterId: meterId as MeterId | null, region: region as RegionId | null });
+    const { data } = document as { data: { meterId?: MeterId | null; region?: RegionId | null }[] };
+    const nowMs = this.clock.now();
+    const { lasts } = access;
+    const isOwn = (row: (typeof data)[number]): boolean => {
+      const { meterId = null, region = null } = row;
+      if (principal.role !== 'consumer') return mayReach(principal, { meterId, region }, nowMs);
+      if (meterId === null || lasts === undefined) return false;
+      const { from, to } = lasts(row as never);
+      return isWithin(heldTime(principal, meterId, nowMs), { from: Date.parse(from), to: to === null ? null : Date.parse(to), share: 'all' }, nowMs);
+    };
     return { ...document, data: data.filter(isOwn) };
   }
 
@@ -178,10 +197,6 @@ async function subjectsOf(scope: ThingScope<object, unknown>, request: ScopedReq
   }
 }
 
-function regionRefusal(principal: Principal, region: string): Problem | null {
-  return isId(region) && mayReach(principal, { meterId: null, region: region as RegionId }) ? null : notWithinReach('region', region);
-}
-
 const CHALLENGE: HeaderFields = [['www-authenticate', 'Bearer realm="seg"']];
 
 function challenge(error: 'invalid_token' | 'insufficient_scope'): HeaderFields {
@@ -197,8 +212,8 @@ function roleMissing(roles: readonly Role[], role: Role): Problem {
   return { status: 403, code: 'role_required', detail: `This takes the role ${roles.join(' or ')}; yours is ${role}.`, extras: { roles } };
 }
 
-/** The same for what is not there and what is somebody else's. */
-function notWithinReach(noun: string, name: string): Problem {
+/** The same for what is not there and what is somebody else's, or of another time than theirs. */
+export function notWithinReach(noun: string, name: string): Problem {
   const shown = name.length > 64 ? `${name.slice(0, 64)}…` : name;
   const what = name === '' ? `no such ${noun}` : `no ${noun} ${JSON.stringify(shown)}`;
   return { status: 404, code: `unknown_${noun.replaceAll(' ', '_')}`, detail: `There is ${what} among those that you may see.` };

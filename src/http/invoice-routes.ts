@@ -7,11 +7,12 @@ import { amountField, methodField, monthField, referenceField } from './billing-
 import { explainedInvoiceSchema, invoiceSchema, invoiceSummarySchema, paidSchema, paymentSchema } from './billing-schemas.ts';
 import { explainedShape, invoiceShape, invoiceSummaryShape, paymentShape } from './billing-shapes.ts';
 import { byField, idField, timeField } from './body-fields.ts';
-import type { Answer, AnswerFile, GatewayRoutes } from './gateway-routes.ts';
+import type { Answer, AnswerFile, GatewayRoutes, RouteRequest } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
-import { EVERYBODY, OPERATORS } from './operation.ts';
+import { EVERYBODY, OPERATORS, type ThingScope } from './operation.ts';
+import { ownOf } from './own-time.ts';
 import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
-import { agreementScope, invoiceScope } from './thing-scopes.ts';
+import { billSubject, invoiceScope, monthSubject } from './thing-scopes.ts';
 import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 
@@ -39,7 +40,15 @@ type ListParameters = Omit<z.output<typeof listQuery>, 'limit'>;
 export function addInvoiceRoutes(routes: GatewayRoutes): void {
   const { tariffs } = routes;
   const thisInvoice = invoiceScope(tariffs);
-  const find = (query: ListParameters & { limit: number }) => tariffs.ask({ kind: 'invoices', query: invoiceQuery(query) });
+  const thisDraft: ThingScope<z.output<typeof draftQuery>, null> = {
+    noun: 'agreement',
+    words: 'of the agreement\'s meter',
+    of: async ({ path: [id], query: { month } }) => [monthSubject(await tariffs.ask({ kind: 'agreement', id }), month)],
+  };
+  const find = async ({ query, principal, nowMs }: RouteRequest<ListParameters & { limit: number }>) => {
+    const { data, nextCursor } = await tariffs.ask({ kind: 'invoices', query: invoiceQuery(query) });
+    return { data: ownOf(data, billSubject, principal, nowMs), nextCursor };
+  };
 
   /** People know invoices by their numbers, and those name each other by id. */
   async function numbersOf({ corrects, correctedBy }: Invoice): Promise<Record<string, string>> {
@@ -47,13 +56,14 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
     return Object.fromEntries(await Promise.all(others.map(async (id) => [id, (await tariffs.ask({ kind: 'invoice', id })).number ?? id])));
   }
 
-  routes.get(BASE, { id: 'listInvoices', summary: 'Invoices and credit notes without their lines', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSummarySchema) }, listQuery, async ({ query }) => ({ document: pageShape(await find(query), invoiceSummaryShape) }));
+  routes.get(BASE, { id: 'listInvoices', summary: 'Invoices and credit notes without their lines', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSummarySchema) }, listQuery, async (request) => ({ document: pageShape(await find(request), invoiceSummaryShape) }));
 
   // Of CSV the first page has the names of the columns, so that pages one after the other are one file.
-  routes.get(`${BASE}/export`, { id: 'exportInvoices', summary: 'Invoices with their lines, as JSON or CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSchema), files: ['text/csv'] }, exportQuery, async ({ query: { format, ...query } }) => {
-    const page = await find(query);
+  routes.get(`${BASE}/export`, { id: 'exportInvoices', summary: 'Invoices with their lines, as JSON or CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSchema), files: ['text/csv'] }, exportQuery, async (request) => {
+    const { format, cursor } = request.query;
+    const page = await find(request);
     if (format === 'json') return { document: pageShape(page, invoiceShape) };
-    return { document: null, file: { ...csvFile('invoices', page.data, query.cursor === undefined), nextCursor: page.nextCursor } };
+    return { document: null, file: { ...csvFile('invoices', page.data, cursor === undefined), nextCursor: page.nextCursor } };
   });
 
   routes.get(`${BASE}/:id`, { id: 'getInvoice', summary: 'An invoice with its lines', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, response: invoiceSchema }, z.object({}), async ({ path: [id] }) => shown(await tariffs.ask({ kind: 'invoice', id })));
@@ -71,7 +81,7 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
   // From the intervals as they are now.
   routes.get(`${BASE}/:id/explain`, { id: 'explainInvoice', summary: 'An invoice computed anew, line by line', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, response: explainedInvoiceSchema }, z.object({}), async ({ path: [id] }) => ({ document: explainedShape(await tariffs.ask({ kind: 'explainInvoice', id })) }));
 
-  routes.get('/api/v1/agreements/:id/draft', { id: 'getDraft', summary: 'The bill of a month as it would be', tag: 'Bills', access: { roles: EVERYBODY, scope: agreementScope(tariffs) }, response: invoiceSchema }, draftQuery, async ({ path: [agreementId], query: { month } }) => ({ document: invoiceShape(await tariffs.ask({ kind: 'draft', agreementId, month })) }));
+  routes.get('/api/v1/agreements/:id/draft', { id: 'getDraft', summary: 'The bill of a month as it would be', tag: 'Bills', access: { roles: EVERYBODY, scope: thisDraft }, response: invoiceSchema }, draftQuery, async ({ path: [agreementId], query: { month } }) => ({ document: invoiceShape(await tariffs.ask({ kind: 'draft', agreementId, month })) }));
 
   routes.serve(`${BASE}/:id/payments`, {
     GET: routes.read({ id: 'listPayments', summary: 'Payments of an invoice', tag: 'Bills', access: { roles: EVERYBODY, scope: thisInvoice }, response: pageOf(paymentSchema) }, z.object({}), async ({ path: [invoiceId] }) => ({ document: { data: (await tariffs.ask({ kind: 'payments', invoiceId })).map(paymentShape), nextCursor: null } })),

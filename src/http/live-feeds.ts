@@ -1,7 +1,7 @@
 import type { Subject } from '../model/access.ts';
 import type { Alert } from '../model/alert.ts';
 import type { Anomaly } from '../model/anomaly.ts';
-import type { Dispute, DynamicPrice, Invoice, Payment } from '../model/billing.ts';
+import type { Dispute, DynamicPrice, Payment } from '../model/billing.ts';
 import type { MeterId, RegionId } from '../model/ids.ts';
 import type { RegionNow } from '../model/queries.ts';
 import type { RegionWindow } from '../model/window.ts';
@@ -14,6 +14,7 @@ import type { FixedChannel } from './live-names.ts';
 import { ALERTS_ACTIVE_MAX, ANOMALIES_RECENT_MAX, BILLS_RECENT_MAX, PRICES_MAX } from './live-protocol.ts';
 import { curveWindowShape, engineSnapshotShape } from './live-shapes.ts';
 import type { EngineSnapshot, LiveSource } from './live-source.ts';
+import { billSubject } from './thing-scopes.ts';
 import { anomalyShape, windowShape } from './wire-shapes.ts';
 
 /** What each of the fixed channels tells of. */
@@ -122,7 +123,6 @@ function pricesFeed(source: LiveSource): ChannelFeed {
 
 /** Invoices without lines and days, which a page asks for when somebody looks at one. */
 function billsFeed(source: LiveSource): ChannelFeed {
-  const ofInvoice = ({ meterId, region }: Invoice): Subject => ({ meterId: meterId as MeterId, region: region as RegionId | null });
   const ofInvoiceId = ({ invoiceId }: Payment | Dispute): Subject => source.placeOfInvoice(invoiceId) ?? NOTHING;
   return {
     lists: ['invoices', 'payments', 'disputes'],
@@ -130,14 +130,14 @@ function billsFeed(source: LiveSource): ChannelFeed {
     snapshot(filter) {
       const { invoices, payments, disputes } = source.bills();
       return {
-        invoices: newest(invoices, BILLS_RECENT_MAX, filter, ofInvoice).map(invoiceSummaryShape),
+        invoices: newest(invoices, BILLS_RECENT_MAX, filter, billSubject).map(invoiceSummaryShape),
         payments: newest(payments, BILLS_RECENT_MAX, filter, ofInvoiceId).map(paymentShape),
         disputes: newest(disputes, BILLS_RECENT_MAX, filter, ofInvoiceId).map(disputeShape),
       };
     },
     listen: (changed) =>
       source.onBills(({ invoices, payments, disputes }) => {
-        for (const invoice of invoices) changed({ list: 'invoices', key: invoice.id, subject: ofInvoice(invoice), toWire: () => invoiceSummaryShape(invoice) });
+        for (const invoice of invoices) changed({ list: 'invoices', key: invoice.id, subject: billSubject(invoice), toWire: () => invoiceSummaryShape(invoice) });
         for (const payment of payments) changed({ list: 'payments', key: payment.id, subject: ofInvoiceId(payment), toWire: () => paymentShape(payment) });
         for (const dispute of disputes) changed({ list: 'disputes', key: dispute.id, subject: ofInvoiceId(dispute), toWire: () => disputeShape(dispute) });
       }),

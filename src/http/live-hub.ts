@@ -1,4 +1,4 @@
-import { mayReach, type Principal } from '../model/access.ts';
+import { mayReach, nextEdgeOf, type Principal } from '../model/access.ts';
 import type { TimerHandle, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { filterFor } from './live-access.ts';
@@ -38,6 +38,8 @@ const SECOND_MS = 1_000;
 /** Those who came with a token of another issuer, which this engine does not hear the end of, come again after an hour with a new one. */
 const WITHOUT_SESSION_MS_MAX = 3_600_000;
 const ISSUED_ELSEWHERE_TEXT = 'connect again with a new token';
+/** How soon a clock that was set shows: edges of rights are looked for so often at least. */
+const EDGE_LOOK_MS_MAX = 60_000;
 const FORBIDDEN_TEXT = 'there is no such channel, or it is not yours';
 
 export class LiveHub {
@@ -55,6 +57,9 @@ export class LiveHub {
   /** Have something that has no number. */
   readonly #changed = new Set<LiveChannel>();
   readonly #timers: TimerHandle[];
+  /** When the rights of one of the readers change next by themselves, by the clock; Infinity: of none. */
+  #nextEdgeMs = Infinity;
+  #edgeTimer: TimerHandle | null = null;
 
   constructor(options: HubOptions, modules: HubModules) {
     const { source, clock, timers, nextTurn, log } = modules;
@@ -98,6 +103,7 @@ export class LiveHub {
     let ofAccount = this.#byAccount.get(principal.id);
     if (ofAccount === undefined) this.#byAccount.set(principal.id, (ofAccount = new Set()));
     ofAccount.add(reader);
+    this.#heed(reader.principal);
     this.#tell(reader, { type: 'hello', protocol: 1, heartbeatMs: this.#options.heartbeatMs });
     return reader;
   }
@@ -137,7 +143,7 @@ export class LiveHub {
 
   /** Whether somebody may have the channel, as far as that is known without asking for it. */
   mayRead(principal: Principal, address: ChannelAddress): boolean {
-    return filterFor(principal, address) !== null;
+    return filterFor(principal, address, this.#modules.clock.now()) !== null;
   }
 
   /** The reader's outlet has sent some of what waited. */
@@ -180,6 +186,7 @@ export class LiveHub {
   /** Says good-bye to everybody, and lets go of the source. */
   close(): void {
     for (const timer of this.#timers) timer.cancel();
+    this.#edgeTimer?.cancel();
     this.#turns.close();
     for (const reader of [...this.#readers]) this.#end(reader, CLOSE.goingAway, 'the engine is stopping');
     for (const channel of this.#channels.values()) channel.close();
@@ -190,7 +197,8 @@ export class LiveHub {
   /** The error to send back, if it cannot be. */
   #subscribe(reader: LiveReader, { address, after, scope }: Wish): LiveError | null {
     const { name } = address;
-    const filter = filterFor(reader.principal, address);
+    const nowMs = this.#modules.clock.now();
+    const filter = filterFor(reader.principal, address, nowMs);
     if (filter === null) return forbidden(name);
     const goesOn = after !== null && scope === filter.scope;
     const known = reader.subscriptions.get(name);
@@ -203,10 +211,10 @@ export class LiveHub {
     subscription.mustAnswer = goesOn;
     if (known !== undefined) return null;
     if (address.kind === 'meter') {
-      const watch = this.#meters.join(address.meterId, reader);
+      const watch = this.#meters.join(address.meterId, filter.since ?? null, reader);
       if (watch === null) return { type: 'error', code: 'too_many_meters', message: `${this.#options.watchedMetersMax} meters are being watched already; try again later`, channel: name };
-      if (watch.channel !== null && !mayReach(reader.principal, watch.subject)) {
-        this.#meters.leave(address.meterId, reader);
+      if (watch.channel !== null && !mayReach(reader.principal, watch.subject, nowMs)) {
+        this.#meters.leave(address.meterId, filter.since ?? null, reader);
         return forbidden(name);
       }
       reader.subscriptions.set(name, subscription);
@@ -225,8 +233,8 @@ export class LiveHub {
     if (subscription === undefined) return;
     reader.subscriptions.delete(name);
     this.#unview(subscription);
-    const { address } = subscription;
-    if (address.kind === 'meter') this.#meters.leave(address.meterId, reader);
+    const { address, filter } = subscription;
+    if (address.kind === 'meter') this.#meters.leave(address.meterId, filter.since ?? null, reader);
     if (address.kind !== 'contact') return;
     const listeners = this.#contacts.get(address.contactId)!;
     listeners.delete(reader);
@@ -260,19 +268,53 @@ export class LiveHub {
   /** The reader is somebody with other rights now. */
   #authorise(reader: LiveReader, principal: Principal): void {
     reader.principal = principal;
+    this.#heed(principal);
+    const nowMs = this.#modules.clock.now();
     for (const [name, subscription] of [...reader.subscriptions]) {
       const { address } = subscription;
-      const filter = filterFor(principal, address);
-      if (filter === null || (address.kind === 'meter' && !this.#reachesMeter(principal, address))) this.#forbid(reader, name);
+      const filter = filterFor(principal, address, nowMs);
+      if (filter === null) this.#forbid(reader, name);
+      else if (address.kind === 'meter' && filter.scope !== subscription.filter.scope) this.#watchAnew(reader, subscription);
+      else if (address.kind === 'meter' && !this.#reachesMeter(principal, subscription, nowMs)) this.#forbid(reader, name);
       else if (filter.scope !== subscription.filter.scope) this.#change(subscription, filter);
+      else subscription.filter = filter;
     }
     this.#serve(reader);
   }
 
+  /** Another part of the meter's time is the reader's. */
+  #watchAnew(reader: LiveReader, { address }: Subscription): void {
+    this.#drop(reader, address.name);
+    const refusal = this.#subscribe(reader, { address, after: null, scope: null });
+    if (refusal !== null) this.#tell(reader, refusal);
+  }
+
+  /** Has the rights looked at again when they change by themselves: a meter becomes somebody's, or is theirs no more. */
+  #heed(principal: Principal): void {
+    const edgeMs = nextEdgeOf(principal, this.#modules.clock.now());
+    if (edgeMs >= this.#nextEdgeMs) return;
+    this.#nextEdgeMs = edgeMs;
+    this.#lookAtEdge();
+  }
+
+  #lookAtEdge(): void {
+    const { clock, timers } = this.#modules;
+    this.#edgeTimer?.cancel();
+    this.#edgeTimer = null;
+    const nowMs = clock.now();
+    if (nowMs >= this.#nextEdgeMs) {
+      this.#nextEdgeMs = Infinity;
+      // Of all who have any: those whose rights are as they were hear nothing.
+      for (const reader of [...this.#readers]) if (reader.principal.meters.size > 0) this.#authorise(reader, reader.principal);
+      return;
+    }
+    if (this.#nextEdgeMs < Infinity) this.#edgeTimer = timers.after(Math.min(this.#nextEdgeMs - nowMs, EDGE_LOOK_MS_MAX), () => this.#lookAtEdge());
+  }
+
   /** True where it is not known yet: it is checked again with the answer. */
-  #reachesMeter(principal: Principal, { meterId }: Extract<ChannelAddress, { kind: 'meter' }>): boolean {
-    const watch = this.#meters.watchOf(meterId)!;
-    return watch.channel === null || mayReach(principal, watch.subject);
+  #reachesMeter(principal: Principal, { address, filter }: Subscription, nowMs: number): boolean {
+    const watch = address.kind === 'meter' ? this.#meters.watchOf(address.meterId, filter.since ?? null)! : null;
+    return watch === null || watch.channel === null || mayReach(principal, watch.subject, nowMs);
   }
 
   #change(subscription: Subscription, filter: Subscription['filter']): void {
@@ -292,9 +334,10 @@ export class LiveHub {
 
   #meterChanged(watch: MeterWatch, readers: ReadonlySet<LiveReader>): void {
     const name = `meter:${watch.meterId}` as const;
+    const nowMs = this.#modules.clock.now();
     for (const reader of [...readers]) {
       const subscription = reader.subscriptions.get(name)!;
-      if (!mayReach(reader.principal, watch.subject)) {
+      if (!mayReach(reader.principal, watch.subject, nowMs)) {
         this.#forbid(reader, name);
         continue;
       }

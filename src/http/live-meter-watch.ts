@@ -12,6 +12,8 @@ export type MeterWatchOutcome = 'changed' | 'unknown_meter' | { unavailable: str
 /** One meter while somebody watches it: asked about again and again, at most one question under way, and a channel that exists once the first answer came. */
 export class MeterWatch {
   readonly meterId: MeterId;
+  /** Nothing of it from before is told; null: all of it is. */
+  readonly since: number | null;
   /** null before the first answer. */
   channel: LiveChannel | null = null;
   /** As of the last answer. */
@@ -25,8 +27,9 @@ export class MeterWatch {
   #isFailing = false;
 
   /** `answered` runs when a question brought something new or failed. */
-  constructor(meterId: MeterId, makeChannel: (feed: ConstructorParameters<typeof LiveChannel>[0]) => LiveChannel, answered: (watch: MeterWatch, outcome: MeterWatchOutcome) => void) {
+  constructor(meterId: MeterId, since: number | null, makeChannel: (feed: ConstructorParameters<typeof LiveChannel>[0]) => LiveChannel, answered: (watch: MeterWatch, outcome: MeterWatchOutcome) => void) {
     this.meterId = meterId;
+    this.since = since;
     this.subject = { meterId, region: null };
     this.#makeChannel = makeChannel;
     this.#answered = answered;
@@ -35,7 +38,7 @@ export class MeterWatch {
   /** Resolves when it was answered, or not; never rejects. */
   async ask(source: LiveSource): Promise<void> {
     try {
-      const answer = await source.watchMeter(this.meterId);
+      const answer = await source.watchMeter(this.meterId, this.since);
       if (!this.isClosed) this.#take(answer);
     } catch (error) {
       if (!this.isClosed) this.#fail(error);
@@ -48,6 +51,7 @@ export class MeterWatch {
   }
 
   #take(answer: MeterNow | null): void {
+    if (answer === null && this.since !== null) return this.#fail(new OperationalError('no_readings', 'it has sent nothing since it is yours'));
     this.#isFailing = false;
     if (answer === null) {
       this.#answered(this, 'unknown_meter');

@@ -73,7 +73,8 @@ export interface EngineSnapshot {
 
 /** A meter as its panel shows it. */
 export interface MeterNow {
-  meter: MeterState;
+  /** `readings` null: not told. */
+  meter: Omit<MeterState, 'readings'> & { readings: number | null };
   /** Its open windows, one-minute and quarter-hour. */
   openWindows: MeterWindow[];
   /** The newest that are closed, of each length. */
@@ -120,5 +121,5 @@ export interface LiveSource {
    * Asked once a second for each meter that somebody watches, never again before it settled. null: no such meter.
    * Rejects with an OperationalError while the meter's shard is away.
    */
-  watchMeter(meterId: string): Promise<MeterNow | null>;
+  watchMeter(meterId: string, since?: number | null): Promise<MeterNow | null>;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { heldTime } from '../model/access.ts';
 import { MICRO, QUARTER_MS } from '../model/energy.ts';
 import { asMeterId, type RegionId } from '../model/ids.ts';
 import type { QuarterSpan } from '../model/queries.ts';
@@ -7,9 +8,11 @@ import type { EnginePort } from './engine-port.ts';
 import { meterComparisonSchema } from './energy-schemas.ts';
 import { changePercent, energyShape, roundTo } from './energy-shapes.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
+import { notWithinReach } from './guard.ts';
 import { daysBetween, daysLater, FIRST_DATE, spanOfDays, today, yearsLater, zoneParameter } from './local-spans.ts';
 import { unknownMeter } from './meter-routes.ts';
 import { EVERYBODY } from './operation.ts';
+import { energyOfParts, quartersWithin } from './own-time.ts';
 import { eachRow } from './page-walk.ts';
 import { invalidQuery } from './query-parameters.ts';
 
@@ -27,7 +30,7 @@ const comparisonQuery = z.object({ from: dateField.optional(), to: dateField.opt
 export function addMeterComparisonRoutes(routes: GatewayRoutes): void {
   const { engine } = routes;
 
-  routes.get('/api/v1/meters/:meterId/comparison', { id: 'compareMeter', summary: 'Days of a meter beside those before, those a year ago, and its region', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: meterComparisonSchema }, comparisonQuery, async ({ path: [name], query: { zone, ...given }, nowMs }) => {
+  routes.get('/api/v1/meters/:meterId/comparison', { id: 'compareMeter', summary: 'Days of a meter beside those before, those a year ago, and its region', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter-times' }, response: meterComparisonSchema }, comparisonQuery, async ({ path: [name], query: { zone, ...given }, principal, nowMs }) => {
     const to = given.to ?? today(zone, nowMs);
     const from = given.from ?? daysLater(to, -DAYS_DEFAULT);
     const days = daysBetween(from, to);
@@ -38,15 +41,22 @@ export function addMeterComparisonRoutes(routes: GatewayRoutes): void {
     const periods = [{ from, to }, { from: daysLater(from, -days), to: from }, { from: yearsLater(from, -1), to: yearsLater(to, -1) }];
     const spans = periods.map((period) => spanOfDays(zone, period.from, period.to));
     const meterId = asMeterId(name);
-    const [meter, energy] = meterId === null ? [null, null] : await Promise.all([engine.meter(meterId), engine.energy(meterId, spans)]);
+    if (meterId === null) return unknownMeter(name);
+    const held = heldTime(principal, meterId, nowMs);
+    const parts = spans.map((span) => quartersWithin(span, held));
+    if (parts[0].length === 0) return notWithinReach('meter', name);
+    const [meter, energy] = await Promise.all([engine.meter(meterId), energyOfParts(engine, meterId, parts)]);
     if (meter === null || energy === null) return unknownMeter(name);
+    // What is theirs of one and not of the other says nothing beside it.
+    const isWhole = parts.map((own, i) => own.length === 1 && own[0].from === spans[i].from && own[0].to === spans[i].to);
+    const change = (i: number): number | null => (isWhole[0] && isWhole[i] ? changePercent(energy[0].importMicroKwh, energy[i].importMicroKwh) : null);
     const [period, before, lastYear] = energy.map((one, i) => ({ ...periods[i], ...energyShape(one) }));
-    const mean = await meanMeter(engine, meter.region as RegionId, spans[0]);
+    const mean = isWhole[0] ? await meanMeter(engine, meter.region as RegionId, spans[0]) : null;
     const netKwh = (energy[0].importMicroKwh - energy[0].exportMicroKwh) / MICRO;
     return {
       document: {
         meterId: name, zone, period, before, lastYear,
-        changePercent: { before: changePercent(period.importKwh, before.importKwh), lastYear: changePercent(period.importKwh, lastYear.importKwh) },
+        changePercent: { before: change(1), lastYear: change(2) },
         region: mean === null ? null : { region: meter.region, ...mean, changePercent: changePercent(netKwh, mean.netKwh) },
       },
     };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { heldTime, type Principal } from '../model/access.ts';
 import { asMeterId } from '../model/ids.ts';
 import type { QuarterSpan } from '../model/queries.ts';
 import { dateField, monthField } from './billing-fields.ts';
@@ -9,6 +10,7 @@ import type { GatewayRoutes } from './gateway-routes.ts';
 import { daysBetween, daysLater, FIRST_DATE, monthsBetween, monthsLater, spanOfDays, today, untilNow, zoneParameter } from './local-spans.ts';
 import { unknownMeter } from './meter-routes.ts';
 import { EVERYBODY } from './operation.ts';
+import { energyOfParts, quartersWithin } from './own-time.ts';
 import type { Problem } from './problem-details.ts';
 import { invalidQuery } from './query-parameters.ts';
 
@@ -25,34 +27,42 @@ const monthlyQuery = z.object({ from: monthField.optional(), to: monthField.opti
 export function addMeterEnergyRoutes(routes: GatewayRoutes): void {
   const { engine } = routes;
 
-  /** Of spans by their names, as far as they are over. */
-  async function answer(name: string, zone: string, spans: readonly QuarterSpan[], nowMs: number) {
+  /** Of spans by their names, as far as they are over and theirs who asks; what has nothing that is theirs is left out. */
+  async function answer<Name>(name: string, { principal, nowMs }: { principal: Principal; nowMs: number }, named: readonly (readonly [Name, QuarterSpan])[]) {
     const meterId = asMeterId(name);
-    const found = meterId === null ? null : await engine.energy(meterId, spans.map((span) => untilNow(span, nowMs)));
+    if (meterId === null) return null;
+    const held = heldTime(principal, meterId, nowMs);
+    const own = named.map(([of, span]) => ({ of, parts: quartersWithin(span, held) })).filter(({ parts }) => parts.length > 0);
+    const found = await energyOfParts(engine, meterId, own.map(({ parts }) => parts.map((part) => untilNow(part, nowMs))));
     if (found === null) return null;
-    return { meterId: name, zone, data: found.map((energy, i) => ({ ...spanShape(spans[i]), isOver: untilNow(spans[i], nowMs).to === spans[i].to, ...energyShape(energy) })) };
+    const rows = found.map((energy, i) => {
+      const { of, parts } = own[i];
+      const span = { from: parts[0].from, to: parts[parts.length - 1].to };
+      return { of, row: { ...spanShape(span), isOver: untilNow(span, nowMs).to === span.to, ...energyShape(energy) } };
+    });
+    return { rows };
   }
 
-  routes.get('/api/v1/meters/:meterId/daily', { id: 'listDailyEnergy', summary: 'Energy of a meter by local day', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: dailySchema }, dailyQuery, async ({ path: [name], query: { zone, ...given }, nowMs }) => {
+  routes.get('/api/v1/meters/:meterId/daily', { id: 'listDailyEnergy', summary: 'Energy of a meter by local day', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter-times' }, response: dailySchema }, dailyQuery, async ({ path: [name], query: { zone, ...given }, principal, nowMs }) => {
     const to = given.to ?? daysLater(today(zone, nowMs), 1);
     const from = given.from ?? daysLater(to, -DAYS_DEFAULT);
     const days = daysBetween(from, to);
     const fault = rangeFault(from, days, SPANS_MAX, 'day');
     if (fault !== null) return fault;
     const dates = Array.from({ length: days }, (_, i) => daysLater(from, i));
-    const found = await answer(name, zone, dates.map((date) => spanOfDays(zone, date, daysLater(date, 1))), nowMs);
-    return found === null ? unknownMeter(name) : { document: { ...found, data: found.data.map((row, i) => ({ date: dates[i], ...row })) } };
+    const found = await answer(name, { principal, nowMs }, dates.map((date) => [date, spanOfDays(zone, date, daysLater(date, 1))] as const));
+    return found === null ? unknownMeter(name) : { document: { meterId: name, zone, data: found.rows.map(({ of: date, row }) => ({ date, ...row })) } };
   });
 
-  routes.get('/api/v1/meters/:meterId/monthly', { id: 'listMonthlyEnergy', summary: 'Energy of a meter by local month', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: monthlySchema }, monthlyQuery, async ({ path: [name], query: { zone, ...given }, nowMs }) => {
+  routes.get('/api/v1/meters/:meterId/monthly', { id: 'listMonthlyEnergy', summary: 'Energy of a meter by local month', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter-times' }, response: monthlySchema }, monthlyQuery, async ({ path: [name], query: { zone, ...given }, principal, nowMs }) => {
     const to = given.to ?? monthsLater(today(zone, nowMs).slice(0, 7), 1);
     const from = given.from ?? monthsLater(to, -MONTHS_DEFAULT);
     const count = monthsBetween(from, to);
     const fault = rangeFault(`${from}-02`, count, MONTHS_MAX, 'month');
     if (fault !== null) return fault;
     const months = Array.from({ length: count }, (_, i) => monthsLater(from, i));
-    const found = await answer(name, zone, months.map((month) => spanOfDays(zone, `${month}-01`, `${monthsLater(month, 1)}-01`)), nowMs);
-    return found === null ? unknownMeter(name) : { document: { ...found, data: found.data.map((row, i) => ({ month: months[i], ...row })) } };
+    const found = await answer(name, { principal, nowMs }, months.map((month) => [month, spanOfDays(zone, `${month}-01`, `${monthsLater(month, 1)}-01`)] as const));
+    return found === null ? unknownMeter(name) : { document: { meterId: name, zone, data: found.rows.map(({ of: month, row }) => ({ month, ...row })) } };
   });
 }
 

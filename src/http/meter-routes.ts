@@ -1,15 +1,18 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { heldTime } from '../model/access.ts';
+import { isAlways, spanAt } from '../model/held-time.ts';
 import { asMeterId } from '../model/ids.ts';
 import { GRANULARITIES } from '../model/window.ts';
 import type { PackedWindows } from '../model/queries.ts';
 import { unknownThing, type GatewayRoutes, type RenderedPage } from './gateway-routes.ts';
 import { EVERYBODY, OPERATORS } from './operation.ts';
+import { meterWithin, rangeWithin, windowsWithin } from './own-time.ts';
 import type { Problem } from './problem-details.ts';
 import { choiceParameter, cursorParameter, idParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
 import { meterSchema, meterSummarySchema, meterWindowSchema, pageOf } from './wire-schemas.ts';
 import { WindowPageRenderer } from './window-rendering.ts';
-import { meterShape, meterSummaryShape, pageShape } from './wire-shapes.ts';
+import { meterShape, meterSummaryShape, pageShape, windowShape } from './wire-shapes.ts';
 
 /** Rows of a list a page: a screenful or two; at most what is answered in one turn without being felt. */
 export const LIST_LIMITS = { default: 100, max: 1_000 };
@@ -51,18 +54,28 @@ export function addMeterRoutes(routes: GatewayRoutes): void {
     return { document: pageShape(page, meterSummaryShape) };
   });
 
-  routes.get('/api/v1/meters/:meterId', { id: 'getMeter', summary: 'A meter: last reading, health and baseline', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: meterSchema }, z.object({}), async ({ path }) => {
+  routes.get('/api/v1/meters/:meterId', { id: 'getMeter', summary: 'A meter: last reading, health and baseline', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: meterSchema }, z.object({}), async ({ path, principal, nowMs }) => {
     const meterId = asMeterId(path[0]);
-    const meter = meterId === null ? null : await engine.meter(meterId);
+    const found = meterId === null ? null : await engine.meter(meterId);
+    const span = meterId === null ? null : spanAt(heldTime(principal, meterId, nowMs), nowMs);
+    const meter = found === null || span === null ? null : await meterWithin(engine, found, span, nowMs);
     return meter === null ? unknownMeter(path[0]) : { document: meterShape(meter) };
   });
 
-  routes.get('/api/v1/meters/:meterId/aggregates', { id: 'listMeterWindows', summary: 'Windows of a meter, open ones among them', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: pageOf(meterWindowSchema) }, windowQuery, async ({ path, query, nowMs }) => {
+  routes.get('/api/v1/meters/:meterId/aggregates', { id: 'listMeterWindows', summary: 'Windows of a meter, open ones among them', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter-times' }, response: pageOf(meterWindowSchema) }, windowQuery, async ({ path, query, principal, nowMs }) => {
     const range = timeRange(query, nowMs);
     if (isProblem(range)) return range;
     const meterId = asMeterId(path[0]);
     const { granularity, limit, cursor = null } = query;
-    const packed = meterId === null ? null : await engine.packedMeterWindows(meterId, { granularity, ...range, limit, cursor });
+    if (meterId === null) return unknownMeter(path[0]);
+    const held = heldTime(principal, meterId, nowMs);
+    const within = rangeWithin(range, held);
+    if (within === null) return { document: { data: [], nextCursor: null } };
+    if (!isAlways(held)) {
+      const page = await engine.meterWindows(meterId, { granularity, ...within, limit, cursor });
+      return page === null ? unknownMeter(path[0]) : { document: pageShape({ ...page, data: windowsWithin(page.data, held) }, windowShape) };
+    }
+    const packed = await engine.packedMeterWindows(meterId, { granularity, ...range, limit, cursor });
     return packed === null ? unknownMeter(path[0]) : { document: null, page: windowPage(packed) };
   });
 }

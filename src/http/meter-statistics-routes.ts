@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { heldTime, isWithin } from '../model/access.ts';
 import type { AnomalyKind } from '../model/anomaly.ts';
 import { MICRO, QUARTER_MS, QUARTERS_PER_HOUR } from '../model/energy.ts';
+import type { HeldTime } from '../model/held-time.ts';
 import { asMeterId, type MeterId } from '../model/ids.ts';
 import type { QuarterSpan, SpanEnergy } from '../model/queries.ts';
 import type { MeterWindow } from '../model/window.ts';
@@ -8,9 +10,11 @@ import type { EnginePort } from './engine-port.ts';
 import { meterStatisticsSchema } from './energy-schemas.ts';
 import { energyShape, roundTo, spanShape } from './energy-shapes.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
+import { notWithinReach } from './guard.ts';
 import { untilNow } from './local-spans.ts';
 import { LIST_LIMITS, unknownMeter } from './meter-routes.ts';
 import { EVERYBODY } from './operation.ts';
+import { energyOfParts, quartersWithin, windowsWithin } from './own-time.ts';
 import { eachRow } from './page-walk.ts';
 import type { Problem } from './problem-details.ts';
 import { invalidQuery, isProblem, rangeParameters, timeRange } from './query-parameters.ts';
@@ -24,16 +28,21 @@ const WINDOWS_PER_QUESTION = 1_000;
 export function addMeterStatisticsRoutes(routes: GatewayRoutes): void {
   const { engine } = routes;
 
-  routes.get('/api/v1/meters/:meterId/statistics', { id: 'getMeterStatistics', summary: 'What a meter did in a time', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter' }, response: meterStatisticsSchema }, z.object(rangeParameters), async ({ path: [name], query, nowMs }) => {
+  routes.get('/api/v1/meters/:meterId/statistics', { id: 'getMeterStatistics', summary: 'What a meter did in a time', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter-times' }, response: meterStatisticsSchema }, z.object(rangeParameters), async ({ path: [name], query, principal, nowMs }) => {
     const range = timeRange(query, nowMs);
     if (isProblem(range)) return range;
-    const span = quartersOf(range, STATISTICS_DAYS_MAX);
-    if (isProblem(span)) return span;
+    const asked = quartersOf(range, STATISTICS_DAYS_MAX);
+    if (isProblem(asked)) return asked;
     const meterId = asMeterId(name);
-    const found = meterId === null ? null : await engine.energy(meterId, [untilNow(span, nowMs)]);
+    if (meterId === null) return unknownMeter(name);
+    const held = heldTime(principal, meterId, nowMs);
+    const parts = quartersWithin(asked, held);
+    if (parts.length === 0) return notWithinReach('meter', name);
+    const found = await energyOfParts(engine, meterId, [parts.map((part) => untilNow(part, nowMs))]);
     if (found === null) return unknownMeter(name);
+    const span = { from: parts[0].from, to: parts[parts.length - 1].to };
     const bounds = { from: span.from * QUARTER_MS, to: span.to * QUARTER_MS };
-    const [windows, anomalies] = await Promise.all([windowFigures(engine, meterId!, bounds), anomalyCounts(engine, meterId!, bounds)]);
+    const [windows, anomalies] = await Promise.all([windowFigures(engine, meterId, bounds, held), anomalyCounts(engine, meterId, bounds, held, nowMs)]);
     return { document: { meterId: name, ...spanShape(span), ...energyShape(found[0]), ...powerFigures(found[0]), ...windows, anomalies } };
   });
 }
@@ -55,12 +64,15 @@ function powerFigures({ importMicroKwh, exportMicroKwh, peakMicroKw, quality: { 
   };
 }
 
-async function windowFigures(engine: EnginePort, meterId: MeterId, range: { from: number; to: number }) {
+async function windowFigures(engine: EnginePort, meterId: MeterId, range: { from: number; to: number }, held: HeldTime) {
   let readings = 0;
   let [minPowerKw, maxPowerKw] = [Infinity, -Infinity];
   const corrections = { windows: 0, changes: 0 };
   await eachRow<MeterWindow>(
-    async (cursor) => (await engine.meterWindows(meterId, { granularity: '15m', ...range, limit: WINDOWS_PER_QUESTION, cursor })) ?? NO_ROWS,
+    async (cursor) => {
+      const page = await engine.meterWindows(meterId, { granularity: '15m', ...range, limit: WINDOWS_PER_QUESTION, cursor });
+      return page === null ? NO_ROWS : { ...page, data: windowsWithin(page.data, held) };
+    },
     (window) => {
       if (!window.final) return;
       readings += window.count;
@@ -73,11 +85,13 @@ async function windowFigures(engine: EnginePort, meterId: MeterId, range: { from
   return { readings, minPowerKw: readings === 0 ? null : minPowerKw, maxPowerKw: readings === 0 ? null : maxPowerKw, corrections };
 }
 
-async function anomalyCounts(engine: EnginePort, meterId: MeterId, range: { from: number; to: number }) {
+async function anomalyCounts(engine: EnginePort, meterId: MeterId, range: { from: number; to: number }, held: HeldTime, nowMs: number) {
   const counts: Partial<Record<AnomalyKind, number>> = {};
   await eachRow(
     (cursor) => engine.anomalies({ meterId, region: null, kind: null, severity: null, open: false, ...range, limit: LIST_LIMITS.max, cursor }),
-    ({ kind }) => (counts[kind] = (counts[kind] ?? 0) + 1),
+    ({ kind, startedAt, endedAt }) => {
+      if (isWithin(held, { from: startedAt, to: endedAt, share: 'all' }, nowMs)) counts[kind] = (counts[kind] ?? 0) + 1;
+    },
   );
   return counts;
 }

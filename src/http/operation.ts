@@ -30,6 +30,8 @@ export interface Operation<Query = never, Body = never> {
   response?: z.ZodType;
   /** Of the body, where what judges it at first says less than its rules do. */
   request?: z.ZodType;
+  /** It takes many things at once: its body may be as large as one of rows (row-bodies.ts). */
+  isBulk?: true;
   /** What a write makes: 201 with Location. */
   creates?: true;
   /** What a write begins and goes on by itself: 202 with Location. */
@@ -41,18 +43,22 @@ export interface Operation<Query = never, Body = never> {
 }
 
 /** `public`: whoever reaches the port. `signed-in`: whoever has a token that counts, and what they get is their own. */
-export type Access<Query = never, Body = never> = 'public' | 'signed-in' | { roles: readonly Role[]; scope: Scope<Query, Body> };
+export type Access<Query = never, Body = never> = 'public' | 'signed-in' | { roles: readonly Role[]; scope: Scope<Query, Body>; lasts?: RowTimes };
+
+/** Of a list that consumers may have (`rows`): from when to when a row as it goes over the wire lasts; null while it goes on. A consumer sees those that lie in the time in which the meter is theirs; none where this is not said. */
+export type RowTimes = (row: never) => { from: string; to: string | null };
 
 /**
  * What of it is somebody's, beside their role. What is not theirs is answered as what does not exist.
  * - `none`: the role alone decides.
  * - `everything`: it is about all meters and regions, so an operator of some regions gets 403.
- * - `meter`, `region`: the first parameter of the path names it.
- * - `named-meter`: `meterId` of the query names it; only who reaches everything may leave that out.
+ * - `meter`, `region`: the first parameter of the path names it. A meter has to be a consumer's now.
+ * - `meter-times`: the meter has to be a consumer's at some time until now; which of it they see the route asks (own-time.ts).
+ * - `named-meter`: `meterId` of the query names it; only who reaches everything may leave that out. Of a consumer as `meter-times`.
  * - `rows`: a list whose rows have `meterId` or `region`: those of others are left out. A consumer names one of their meters.
  * - ThingScope: who is asked says what the thing is about.
  */
-export type Scope<Query = never, Body = never> = 'none' | 'everything' | 'meter' | 'region' | 'named-meter' | 'rows' | ThingScope<Query, Body>;
+export type Scope<Query = never, Body = never> = 'none' | 'everything' | 'meter' | 'meter-times' | 'region' | 'named-meter' | 'rows' | ThingScope<Query, Body>;
 
 export interface ThingScope<Query = never, Body = never> {
   /** As `alert`, for the 404: code `unknown_alert`. */

@@ -1,6 +1,10 @@
-import type { Subject } from '../model/access.ts';
+import { dayStart } from '../actors/tariffs/calendar.ts';
+import type { Subject, SubjectTime } from '../model/access.ts';
+import type { Alert } from '../model/alert.ts';
+import type { Agreement, Bill } from '../model/billing.ts';
 import { asMeterId, type MeterId, type RegionId } from '../model/ids.ts';
 import type { AlertsPort } from './alerts-port.ts';
+import { monthsLater } from './local-spans.ts';
 import { ABOUT_EVERYTHING, type ThingScope } from './operation.ts';
 import type { RegistryPort } from './registry-port.ts';
 import type { TariffsPort } from './tariffs-port.ts';
@@ -17,13 +21,13 @@ export async function alertSubjects(alerts: AlertsPort, ids: readonly string[]):
   for (const id of ids) {
     const detail = await alerts.ask({ kind: 'alert', id });
     if (detail === null) return null;
-    subjects.push(subjectOf(detail.alert.meterId, detail.alert.region));
+    subjects.push(alertSubject(detail.alert));
   }
   return subjects;
 }
 
 export function agreementScope(tariffs: TariffsPort): ThingScope<object, unknown> {
-  return { noun: 'agreement', words: 'of the agreement\'s meter', of: async ({ path: [id] }) => [subjectOf((await tariffs.ask({ kind: 'agreement', id })).meterId, null)] };
+  return { noun: 'agreement', words: 'of the agreement\'s meter', of: async ({ path: [id] }) => [agreementSubject(await tariffs.ask({ kind: 'agreement', id }))] };
 }
 
 export function invoiceScope(tariffs: TariffsPort): ThingScope<object, unknown> {
@@ -31,7 +35,32 @@ export function invoiceScope(tariffs: TariffsPort): ThingScope<object, unknown> 
 }
 
 export async function invoiceSubjects(tariffs: TariffsPort, id: string): Promise<Subject[]> {
-  return [subjectOf((await tariffs.ask({ kind: 'invoice', id })).meterId, null)];
+  return [{ ...billSubject(await tariffs.ask({ kind: 'invoice', id })), region: null }];
+}
+
+/** Of an alert, from when its condition began. */
+export function alertSubject({ meterId, region, startedAt, resolved }: Alert): Subject {
+  return { ...subjectOf(meterId, region), time: { from: startedAt, to: resolved?.at ?? null, share: 'all' } };
+}
+
+/** A bill is of one agreement, and so of one customer: it is theirs in whose time the middle of its period lies, whatever hour the keys changed hands. */
+export function billSubject({ meterId, region, zone, from, to }: Pick<Bill, 'meterId' | 'region' | 'zone' | 'from' | 'to'>): Subject {
+  return { ...subjectOf(meterId, region), time: { from: dayStart(zone, from), to: dayStart(zone, to), share: 'most' } };
+}
+
+/** The same of an agreement, which names its customer. Its days are those of its tariff, whose zone moves the middle by no more than half a day. */
+export function agreementSubject({ meterId, movedIn, movedOut }: Agreement): Subject {
+  return { ...subjectOf(meterId, null), time: daysTime(movedIn, movedOut) };
+}
+
+/** Of a month of an agreement. */
+export function monthSubject({ meterId, movedIn, movedOut }: Agreement, month: string): Subject {
+  const [from, to] = [`${month}-01`, `${monthsLater(month, 1)}-01`];
+  return { ...subjectOf(meterId, null), time: daysTime(movedIn > from ? movedIn : from, movedOut !== null && movedOut < to ? movedOut : to) };
+}
+
+function daysTime(from: string, to: string | null): SubjectTime {
+  return { from: Date.parse(from), to: to === null ? null : Date.parse(to), share: 'most' };
 }
 
 /** Of the meter and the region that the registry has it in, whether it has ever sent anything or not; a change to another region is of that one, too. */

@@ -56,7 +56,7 @@ const baseline = z
   })
   .meta({ id: 'Baseline' });
 
-export const meterSchema = z.strictObject({ ...meterSummary.shape, lastReading: reading, readings: count, cadenceMs: z.number().nullable(), baseline }).meta({ id: 'Meter' });
+export const meterSchema = z.strictObject({ ...meterSummary.shape, lastReading: reading, readings: count.nullable().describe('Null for a consumer who has the meter since a day: it counts all there ever were.'), cadenceMs: z.number().nullable(), baseline }).meta({ id: 'Meter' });
 
 export const meterWindowSchema = z
   .strictObject({

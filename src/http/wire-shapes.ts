@@ -22,7 +22,8 @@ export function meterSummaryShape(meter: MeterSummary): z.output<typeof meterSum
   return { ...meter, newestTimestamp: isoTime(meter.newestTimestamp) };
 }
 
-export function meterShape(meter: MeterState): z.output<typeof meterSchema> {
+/** `readings` null: not told. */
+export function meterShape(meter: Omit<MeterState, 'readings'> & { readings: number | null }): z.output<typeof meterSchema> {
   const { lastReading } = meter;
   return {
     ...meter,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startGateway, type Gateway } from '../../src/http/gateway.ts';
 import type { Role } from '../../src/model/access.ts';
 import { systemTimers } from '../../src/runtime/clock.ts';
+import { ALWAYS } from '../../src/model/held-time.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { apiClient, type ApiReply } from '../support/api-client.ts';
@@ -134,7 +135,7 @@ describe('every operation', () => {
     for (const served of operations) {
       const { access, id } = served;
       const example = REQUEST_EXAMPLES[id];
-      if (typeof access === 'string' || !['meter', 'region', 'thing'].includes(access.scope) || example.path === undefined) continue;
+      if (typeof access === 'string' || !['meter', 'meter-times', 'region', 'thing'].includes(access.scope) || example.path === undefined) continue;
       for (const who of OTHERS) {
         if (!access.roles.includes(PEOPLE[who].role)) continue;
         const [theirs, missing] = [await send(served, example, who), await send(served, { ...example, path: ['nothing'] }, who)];
@@ -235,14 +236,14 @@ describe('own meters', () => {
 
   test('are those that were given to who asks, and of nobody else', async () => {
     expect(await own('consumer')).toMatchObject({ data: [{ meterId: 'meter:1', meter: { meterId: 'meter:1', region: 'north' }, registry: { serial: 'LG-4711', address: { city: 'Köln' } } }], nextCursor: null });
-    expect(await own('otherConsumer')).toEqual({ data: [{ meterId: 'meter:9', meter: null, registry: null }], nextCursor: null });
+    expect(await own('otherConsumer')).toEqual({ data: [{ meterId: 'meter:9', meter: null, times: [{ from: null, until: null }], registry: null }], nextCursor: null });
     for (const token of ['operator', 'admin']) expect(await own(token)).toEqual({ data: [], nextCursor: null });
     expect((await get('/api/v1/me/meters', null)).status).toBe(401);
   });
 
   test('come in pages, each once', async () => {
     const ids = ['c', 'a', 'e', 'b', 'd'];
-    accounts.authenticate = () => ({ ...PEOPLE.consumer, meters: new Set(ids as never[]) });
+    accounts.authenticate = () => ({ ...PEOPLE.consumer, meters: new Map(ids.map((id) => [id as never, ALWAYS])) });
     const pages = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
       const page: { data: { meterId: string }[]; nextCursor: string | null } = await own('x', `?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`);
@@ -250,6 +251,34 @@ describe('own meters', () => {
       cursor = page.nextCursor;
     }
     expect(pages).toEqual([['a', 'b'], ['c', 'd'], ['e']]);
+  });
+});
+
+describe('assignments of meters', () => {
+  const PATH = '/api/v1/meter-assignments';
+  const assign = (assignments: readonly object[]) => call('POST', PATH, { headers: as('admin'), body: { assignments } });
+
+  test('are ten thousand in one request, with names and times as long as they can be', async () => {
+    const user = `${'u'.repeat(64)}@${'d'.repeat(60)}.${'d'.repeat(60)}.${'d'.repeat(60)}.org`;
+    const one = (n: number) => ({ user, meters: [`m-${String(n).padStart(62, '0')}`], assigned: true, from: '2026-03-01T00:00:00.000+01:00', until: '2026-10-01T00:00:00.000+02:00' });
+    expect((await assign(Array.from({ length: 10_000 }, (_, n) => one(n)))).status).toBe(200);
+    const [question] = accounts.asked as unknown as [{ assignments: object[] }];
+    expect([question.assignments.length, question.assignments[9_999]]).toEqual([10_000, { user, meterId: one(9_999).meters[0], from: Date.UTC(2026, 1, 28, 23), until: Date.UTC(2026, 8, 30, 22), isAssigned: true }]);
+    expect((await assign(Array.from({ length: 10_001 }, (_, n) => one(n)))).body).toMatchObject({ status: 422, code: 'invalid_body' });
+    expect((await call('POST', PATH, { headers: as('admin'), body: { assignments: [], x: 'x'.repeat(5 * 1024 * 1024) } })).status).toBe(413);
+  });
+
+  test('are always without a time, and end after they begin', async () => {
+    expect((await assign([{ user: 'u', meters: ['a', 'b'] }, { user: 'u', meters: ['c'], assigned: false, from: 5 }])).status).toBe(200);
+    expect(accounts.asked).toMatchObject([{ assignments: [{ meterId: 'a', from: null, until: null, isAssigned: true }, { meterId: 'b', from: null, until: null, isAssigned: true }, { meterId: 'c', from: 5, until: null, isAssigned: false }] }]);
+    for (const times of [{ from: 5, until: 5 }, { from: '2026-03-01' }, { until: '2026-03-01T00:00:00' }]) expect((await assign([{ user: 'u', meters: ['a'], ...times }])).status, JSON.stringify(times)).toBe(422);
+    const put = (meters: unknown) => call('PUT', '/api/v1/users/u-consumer/meters', { headers: as('admin'), body: { meters } });
+    expect((await put(['a', { meterId: 'b', from: 5 }, { meterId: 'b', until: 3 }])).status).toBe(200);
+    expect(accounts.asked.at(-1)).toMatchObject({ change: { meters: [{ meterId: 'a', from: null, until: null }, { meterId: 'b', from: 5, until: null }, { meterId: 'b', from: null, until: 3 }] } });
+    expect((await put([{ meterId: 'b', from: 5, until: 4 }])).body).toMatchObject({ code: 'invalid_body', faults: [{ path: 'meters[0].until' }] });
+    // Time alone changes what is theirs now.
+    const me = await get('/api/v1/me', 'consumer');
+    expect(me.body).toMatchObject({ meters: ['meter:1'], assignments: [{ meterId: 'meter:1', from: null, until: null }] });
   });
 });
 

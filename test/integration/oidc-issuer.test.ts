@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OidcIssuer } from '../../src/actors/accounts/oidc-issuer.ts';
 import type { Principal } from '../../src/model/access.ts';
 import { nullLog } from '../../src/runtime/log.ts';
-import { AccountsWorld, meters, refusal, ROOT, START_MS } from '../support/accounts-world.ts';
+import { AccountsWorld, held, refusal, ROOT, START_MS } from '../support/accounts-world.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 
 /** Tokens of an issuer of the test's own, over HTTP on this machine. */
@@ -83,7 +83,7 @@ describe('tokens of another issuer', () => {
     for (const key of keys) expect(await principal(accounts, await token({}, { key }))).toMatchObject({ kind: 'user', name: 'ada@example.org', role: 'consumer', sessionId: null });
     const { data } = await accounts.actor.ask({ kind: 'users', query: { role: null, emailPrefix: null, limit: 10, cursor: null } });
     expect(data.map(({ external }) => external?.subject)).toEqual(['ada']);
-    await accounts.actor.ask({ kind: 'changeUser', id: data[0].id, version: null, change: { meters: meters('m-1') }, by: ROOT });
+    await accounts.actor.ask({ kind: 'changeUser', id: data[0].id, version: null, change: { meters: held('m-1') }, by: ROOT });
     expect([...(await principal(accounts, await token())).meters]).toEqual(['m-1']);
     // Found once, and kept.
     expect(asked).toEqual(['/realm/.well-known/openid-configuration', '/realm/keys']);

@@ -207,7 +207,7 @@ describe('an import', () => {
     for (const reply of [await ndjson([]), await send('POST', IMPORTS, []), await send('POST', IMPORTS, { meterId: 'm' })]) expect(outcome(reply)).toEqual([422, 'invalid_body']);
     expect(outcome(await call('POST', IMPORTS, { headers: as('admin', { 'content-type': 'application/json' }), body: '[{"meterId": "m"' }))).toEqual([400, 'invalid_json']);
     for (const headers of [{ 'content-type': 'text/csv' }, { 'content-type': 'application/x-ndjson; charset=latin1' }, { 'content-encoding': 'gzip' }]) expect(outcome(await ndjson([{ meterId: 'm' }], '', 'admin', headers))).toEqual([415, 'unsupported_media_type']);
-    expect(outcome(await ndjson([{ meterId: 'm', note: 'x'.repeat(4 * 1024 * 1024) }]))).toEqual([413, 'body_too_large']);
+    expect(outcome(await ndjson([{ meterId: 'm', note: 'x'.repeat(5 * 1024 * 1024) }]))).toEqual([413, 'body_too_large']);
     expect(outcome(await ndjson([{ meterId: 'm' }], '?mode=try'))).toEqual([400, 'invalid_query']);
   });
 

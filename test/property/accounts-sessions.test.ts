@@ -4,7 +4,7 @@ import { AUDIT_HEAD_TABLE, AUDIT_TABLE, verifyAuditLog } from '../../src/actors/
 import { DOUBLED_MS } from '../../src/actors/accounts/session-book.ts';
 import type { LogIn } from '../../src/actors/accounts/protocol.ts';
 import { RecordTable } from '../../src/runtime/record-table.ts';
-import { AccountsWorld, meters, PASSWORD, PEER, refusal, ROOT } from '../support/accounts-world.ts';
+import { AccountsWorld, held, PASSWORD, PEER, refusal, ROOT } from '../support/accounts-world.ts';
 
 /** Log-ins of a few people in any order of events, with crashes between and inside commits, against an oracle that remembers every token that was ever handed out. */
 
@@ -89,7 +89,7 @@ class Run {
         return;
       case 'assign': {
         const meterId = `m-${one.meter}`;
-        const [{ outcome }] = await world.actor.ask({ kind: 'assignMeters', assignments: [{ meterId: meters(meterId)[0], user: PEOPLE[one.who], isAssigned: one.isAssigned }], by: ROOT });
+        const [{ outcome }] = await world.actor.ask({ kind: 'assignMeters', assignments: [{ ...held(meterId)[0], user: PEOPLE[one.who], isAssigned: one.isAssigned }], by: ROOT });
         expect(outcome).toBe(this.meters[one.who].has(meterId) === one.isAssigned ? 'unchanged' : one.isAssigned ? 'assigned' : 'removed');
         if (one.isAssigned) this.meters[one.who].add(meterId);
         else this.meters[one.who].delete(meterId);
@@ -130,7 +130,7 @@ class Run {
         const expected = endsAt <= nowMs ? 'expired_token' : session.isOver ? 'revoked_token' : this.ids[session.who];
         const found = await this.world.actor.authenticate(token);
         if ('code' in found) expect(found.code).toBe(expected);
-        else expect([found.id, [...found.meters].sort()]).toEqual([expected, [...this.meters[session.who]].sort()]);
+        else expect([found.id, [...found.meters.keys()].sort()]).toEqual([expected, [...this.meters[session.who]].sort()]);
       }
     }
     for (const [who, id] of this.ids.entries()) {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Principal } from '../../src/model/access.ts';
 import { OPEN_PRINCIPAL } from '../../src/model/access.ts';
 import type { Alert } from '../../src/model/alert.ts';
-import type { MeterId, RegionId } from '../../src/model/ids.ts';
+import type { RegionId } from '../../src/model/ids.ts';
 import { alertShape } from '../../src/http/alert-shapes.ts';
 import { priceShape } from '../../src/http/billing-shapes.ts';
 import { curveWindowShape } from '../../src/http/live-shapes.ts';
@@ -46,7 +46,7 @@ const CHANNELS = ['regions', 'windows', 'alerts', 'prices', 'region:region-02', 
 
 function principal(index: number, regions: readonly string[] | null): Principal {
   if (regions === null) return { ...OPEN_PRINCIPAL, id: `p${index}` };
-  return { kind: 'user', id: `p${index}`, name: '', role: 'operator', meters: new Set<MeterId>(), regions: new Set(regions as RegionId[]), sessionId: 's' };
+  return { kind: 'user', id: `p${index}`, name: '', role: 'operator', meters: new Map(), regions: new Set(regions as RegionId[]), sessionId: 's' };
 }
 
 /** A small grid that tells of every change. */

@@ -7,7 +7,7 @@ import type { Role } from '../../src/model/access.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { StagedStore } from '../../src/runtime/staged-store.ts';
-import { meters, regions } from '../support/accounts-world.ts';
+import { held, meters, regions } from '../support/accounts-world.ts';
 
 /** The tables by which users are found, against a plain list of them; some changes share a turn. */
 
@@ -44,7 +44,7 @@ describe('users', () => {
           const key = email.toLowerCase();
           const known = list.get(key);
           if (kind === 'make') {
-            const made = outcome(() => book.make({ email, name: 'x', role, meters: role === 'consumer' ? meters(meter) : [], regions: role === 'operator' ? regions('north') : [] }, 1));
+            const made = outcome(() => book.make({ email, name: 'x', role, meters: role === 'consumer' ? held(meter) : [], regions: role === 'operator' ? regions('north') : [] }, 1));
             if (known !== undefined) expect(made).toBe('email_taken');
             else list.set(key, made as User);
           } else if (kind === 'change' && known !== undefined) {
@@ -60,9 +60,9 @@ describe('users', () => {
             if (known.role === 'admin' && !known.isDisabled && lastAdmin(known.id)) expect(removed).toBe('last_admin');
             else list.delete(key);
           } else if (kind === 'assign') {
-            const { outcome: what, user } = book.assign({ meterId: meters(meter)[0], user: isOn ? email : (known?.id ?? email), isAssigned: isOn });
+            const { outcome: what, user } = book.assign({ ...held(meter)[0], user: isOn ? email : (known?.id ?? email), isAssigned: isOn });
             if (known === undefined) expect(what).toBe('unknown_user');
-            else if (known.meters.includes(meters(meter)[0]) === isOn) expect(what).toBe('unchanged');
+            else if (known.meters.some(({ meterId }) => meterId === meter) === isOn) expect(what).toBe('unchanged');
             else if (known.role !== 'consumer') expect(what).toBe('not_a_consumer');
             else list.set(key, user!);
           } else if (kind === 'turn') {
@@ -87,7 +87,7 @@ describe('users', () => {
             expect(pages(role, prefix)).toEqual(all.filter((user) => (role === null || user.role === role) && user.email!.startsWith(prefix ?? '')).map(({ email }) => email));
           }
         }
-        for (const meterId of meters(...METERS)) expect(book.ofMeter(meterId).sort()).toEqual(all.filter((user) => user.meters.includes(meterId)).map(({ id }) => id).sort());
+        for (const meterId of meters(...METERS)) expect(book.ofMeter(meterId).sort()).toEqual(all.filter((user) => user.meters.some((one) => one.meterId === meterId)).map(({ id }) => id).sort());
         for (const email of EMAILS) expect(book.ofEmail(email) ?? undefined).toEqual(list.get(email.toLowerCase()));
         expect(book.isEmpty).toBe(list.size === 0);
       }),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AccountsNews } from '../../src/actors/accounts/accounts-state.ts';
 import { AccountsActor, type AccountMails, type AccountsOptions, type ForeignTokens } from '../../src/actors/accounts/actor.ts';
 import { PasswordHashing } from '../../src/actors/accounts/password-hashing.ts';
-import type { Changer, LogIn, NewUser, Peer, User } from '../../src/actors/accounts/protocol.ts';
+import type { Changer, HeldMeter, LogIn, NewUser, Peer, User } from '../../src/actors/accounts/protocol.ts';
 import type { MeterId, RegionId } from '../../src/model/ids.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
@@ -112,4 +112,6 @@ export async function refusal(asked: Promise<unknown>): Promise<string> {
 }
 
 export const meters = (...ids: string[]): MeterId[] => ids as MeterId[];
+/** Theirs always. */
+export const held = (...ids: string[]): HeldMeter[] => meters(...ids).map((meterId) => ({ meterId, from: null, until: null }));
 export const regions = (...ids: string[]): RegionId[] => ids as RegionId[];

@@ -7,7 +7,8 @@ import { TAGS, type Access } from '../../src/http/operation.ts';
 const REACH = {
   none: 'all there are',
   everything: 'who reaches all regions',
-  meter: 'the meter',
+  meter: 'the meter, while it is theirs',
+  'meter-times': 'the meter, in the time in which it is theirs',
   region: 'the region',
   'named-meter': 'the meter that `meterId` names; all, who reaches all regions',
   rows: 'rows that are theirs; a consumer names `meterId`',

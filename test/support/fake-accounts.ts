@@ -1,12 +1,13 @@
 import type { AccountAnswers, AccountQuestion, AuditEntry, DeviceKey, LogIn, TokenFault, User } from '../../src/actors/accounts/protocol.ts';
 import { NO_ACCOUNTS, type AccountDesk } from '../../src/http/account-desk.ts';
 import type { Principal, Role } from '../../src/model/access.ts';
+import { ALWAYS } from '../../src/model/held-time.ts';
 import type { MeterId, RegionId } from '../../src/model/ids.ts';
 
 /** Accounts of one person a role, and of one whose things are elsewhere. A token is the person's name; `slow-` before it is one that has to be looked up. */
 
 function person(name: string, role: Role, { meters = [], regions = [] }: { meters?: string[]; regions?: string[] | 'all' }): Principal {
-  return { kind: 'user', id: `u-${name}`, name: `${name}@example.org`, role, meters: new Set(meters as MeterId[]), regions: regions === 'all' ? 'all' : new Set(regions as RegionId[]), sessionId: `s-${name}` };
+  return { kind: 'user', id: `u-${name}`, name: `${name}@example.org`, role, meters: new Map((meters as MeterId[]).map((meterId) => [meterId, ALWAYS])), regions: regions === 'all' ? 'all' : new Set(regions as RegionId[]), sessionId: `s-${name}` };
 }
 
 /** The meter and the region of fake-engine.ts are the first two's. */
@@ -22,7 +23,7 @@ export type PersonName = keyof typeof PEOPLE;
 
 const AT = Date.UTC(2026, 0, 15, 13);
 export const USER: User = {
-  id: 'u-consumer', email: 'consumer@example.org', name: 'Ada', role: 'consumer', meters: ['meter:1' as MeterId], regions: [], isDisabled: false, external: null,
+  id: 'u-consumer', email: 'consumer@example.org', name: 'Ada', role: 'consumer', meters: [{ meterId: 'meter:1' as MeterId, from: null, until: null }], regions: [], isDisabled: false, external: null,
   preferences: { locale: 'de', zone: null, theme: 'dark' }, createdAt: AT, lastLoginAt: null, version: 3,
 };
 const LOG_IN: LogIn = { user: USER, sessionId: 's-consumer', accessToken: 'consumer', accessExpiresAt: AT + 600_000, refreshToken: 'segr_fake', refreshExpiresAt: AT + 86_400_000 };

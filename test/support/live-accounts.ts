@@ -1,5 +1,6 @@
 import type { AccountsPort, AuditEntry, TokenFault } from '../../src/http/accounts-port.ts';
 import { OPEN_PRINCIPAL, type Principal } from '../../src/model/access.ts';
+import { ALWAYS } from '../../src/model/held-time.ts';
 import type { MeterId, RegionId } from '../../src/model/ids.ts';
 
 /** Accounts without passwords: tokens and tickets that a test hands out. */
@@ -45,11 +46,11 @@ export class LiveAccounts implements AccountsPort {
 }
 
 export function consumer(id: string, ...meters: string[]): Principal {
-  return { kind: 'user', id, name: `${id}@example.org`, role: 'consumer', meters: new Set(meters as MeterId[]), regions: new Set(), sessionId: `session-${id}` };
+  return { kind: 'user', id, name: `${id}@example.org`, role: 'consumer', meters: new Map((meters as MeterId[]).map((meterId) => [meterId, ALWAYS])), regions: new Set(), sessionId: `session-${id}` };
 }
 
 export function operator(id: string, ...regions: string[]): Principal {
-  return { kind: 'user', id, name: `${id}@example.org`, role: 'operator', meters: new Set(), regions: new Set(regions as RegionId[]), sessionId: `session-${id}` };
+  return { kind: 'user', id, name: `${id}@example.org`, role: 'operator', meters: new Map(), regions: new Set(regions as RegionId[]), sessionId: `session-${id}` };
 }
 
 export function admin(id: string): Principal {

@@ -1,20 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../src/model/access.ts';
+import { ALWAYS } from '../../src/model/held-time.ts';
 import { DOUBLED_MS } from '../../src/actors/accounts/session-book.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
-import { AccountsWorld, meters, PASSWORD, PEER, refusal, regions, ROOT } from '../support/accounts-world.ts';
+import { AccountsWorld, held, PASSWORD, PEER, refusal, regions, ROOT } from '../support/accounts-world.ts';
 
 const MINUTE_MS = 60_000;
 
 describe('logging in', () => {
   it('gives a token that says who it is, with their meters, until they log out', async () => {
     const world = await AccountsWorld.start();
-    const ada = await world.addUser('Ada@Example.org', { meters: meters('m-1', 'm-2') });
+    const ada = await world.addUser('Ada@Example.org', { meters: held('m-1', 'm-2') });
     const { accessToken, refreshToken, user } = await world.logIn('ADA@example.org ');
     expect(user.email).toBe('ada@example.org');
     const principal = (await world.actor.authenticate(accessToken)) as Principal;
     expect(principal).toMatchObject({ kind: 'user', id: ada.id, name: 'ada@example.org', role: 'consumer' });
-    expect([...principal.meters]).toEqual(['m-1', 'm-2']);
+    expect([...principal.meters]).toEqual([['m-1', ALWAYS], ['m-2', ALWAYS]]);
     expect([...(principal.regions as ReadonlySet<string>)]).toEqual([]);
     // The second time it is known without a promise.
     expect(world.actor.authenticate(accessToken)).toBe(principal);
@@ -203,7 +204,7 @@ describe('refresh tokens', () => {
 describe('what somebody may do', () => {
   it('follows at once from what an admin says, and is told', async () => {
     const world = await AccountsWorld.start();
-    const { id } = await world.addUser('ada@example.org', { meters: meters('m-1') });
+    const { id } = await world.addUser('ada@example.org', { meters: held('m-1') });
     const { accessToken } = await world.logIn('ada@example.org');
     await world.whose(accessToken);
     world.news.length = 0;
@@ -220,7 +221,7 @@ describe('what somebody may do', () => {
 
   it('goes with the account', async () => {
     const world = await AccountsWorld.start();
-    const { id } = await world.addUser('ada@example.org', { meters: meters('m-1') });
+    const { id } = await world.addUser('ada@example.org', { meters: held('m-1') });
     const { accessToken, refreshToken } = await world.logIn('ada@example.org');
     await world.actor.ask({ kind: 'removeUser', id, version: null, by: ROOT });
     expect([await world.whose(accessToken), await refusal(world.refresh(refreshToken)), await refusal(world.logIn('ada@example.org'))]).toEqual(['revoked_token', 'invalid_refresh_token', 'wrong_credentials']);
@@ -236,7 +237,7 @@ describe('what somebody may do', () => {
     const ada = await world.addUser('ada@example.org');
     const change = (id: string, change: object, version: number | null = null) => refusal(world.actor.ask({ kind: 'changeUser', id, version, change, by: ROOT }));
     expect(await change(ada.id, { regions: regions('north') })).toBe('bad_access');
-    expect(await change(ada.id, { role: 'operator', meters: meters('m-1') })).toBe('bad_access');
+    expect(await change(ada.id, { role: 'operator', meters: held('m-1') })).toBe('bad_access');
     expect(await change(ada.id, { name: 'Ada' }, 7)).toBe('stale_version');
     expect(await change('usr_nobody', { name: 'Ada' })).toBe('unknown_user');
     // The first admin is one as well.

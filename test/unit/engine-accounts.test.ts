@@ -6,7 +6,7 @@ import type { Principal } from '../../src/model/access.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
-import { meters, PASSWORD, PEER, refusal, regions, ROOT, START_MS } from '../support/accounts-world.ts';
+import { held, meters, PASSWORD, PEER, refusal, regions, ROOT, START_MS } from '../support/accounts-world.ts';
 
 async function started(): Promise<{ accounts: EngineAccounts; store: MemoryStore; time: VirtualTime }> {
   const store = new MemoryStore();
@@ -19,7 +19,7 @@ async function started(): Promise<{ accounts: EngineAccounts; store: MemoryStore
 }
 
 async function addUser(accounts: EngineAccounts, email: string) {
-  const { user, oneTimePassword } = await accounts.ask({ kind: 'makeUser', user: { email, name: '', role: 'consumer', meters: meters('m-1'), regions: [] }, by: ROOT });
+  const { user, oneTimePassword } = await accounts.ask({ kind: 'makeUser', user: { email, name: '', role: 'consumer', meters: held('m-1'), regions: [] }, by: ROOT });
   const logIn = await accounts.ask({ kind: 'changePassword', email, password: oneTimePassword, newPassword: PASSWORD, peer: PEER });
   return { ...logIn, id: user.id };
 }

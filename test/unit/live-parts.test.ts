@@ -306,7 +306,7 @@ describe('rounds of watched meters', () => {
       return null;
     };
     const rounds = new MeterRounds(grid);
-    const watches = Array.from({ length: 2_500 }, (_, i) => new MeterWatch(`m${i}` as MeterId, () => expect.unreachable(), () => {}));
+    const watches = Array.from({ length: 2_500 }, (_, i) => new MeterWatch(`m${i}` as MeterId, null, () => expect.unreachable(), () => {}));
     for (const watch of watches) rounds.add(watch);
     const settled = async (): Promise<void> => {
       for (let before = -1; asked.length > before; ) {

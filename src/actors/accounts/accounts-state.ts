@@ -7,7 +7,7 @@ import { AuditLog } from './audit-log.ts';
 import { DeviceKeyBook } from './device-key-book.ts';
 import { LinkBook } from './link-book.ts';
 import { PasswordBook, type PasswordRecord } from './password-book.ts';
-import type { AssignmentOutcome, AuditEntry, Changer, DeviceKey, DeviceKeyChange, DeviceScope, MeterAssignment, NewUser, Peer, Session, User, UserChange } from './protocol.ts';
+import type { AssignmentOutcome, AuditEntry, Changer, DeviceKey, DeviceKeyChange, DeviceScope, HeldMeter, MeterAssignment, NewUser, Peer, Session, User, UserChange } from './protocol.ts';
 import type { RandomBytes } from './secrets.ts';
 import { SessionBook } from './session-book.ts';
 import { SigningKeyBook } from './signing-key-book.ts';
@@ -245,7 +245,7 @@ export class AccountsState {
       const { outcome, user } = this.users.assign(assignment);
       if (user !== null) {
         changed.add(user.id);
-        this.noteBy(outcome === 'assigned' ? 'meter_assigned' : 'meter_removed', by, `${userTarget(user)}: meter ${assignment.meterId}`, nowMs);
+        this.noteBy(outcome === 'assigned' ? 'meter_assigned' : 'meter_removed', by, `${userTarget(user)}: meter ${heldText(assignment)}`, nowMs);
       }
       return { meterId: assignment.meterId, user: assignment.user, outcome };
     });
@@ -344,8 +344,17 @@ function userTarget(user: User): string {
 
 /** What somebody may do, in words, so that it can be compared. */
 function accessText({ role, meters, regions, isDisabled }: Pick<User, 'role' | 'meters' | 'regions' | 'isDisabled'>): string {
-  const parts = [role, ...(meters.length > 0 ? [`meters ${meters.join(' ')}`] : []), ...(regions === 'all' || regions.length > 0 ? [`regions ${regions === 'all' ? 'all' : regions.join(' ')}`] : []), ...(isDisabled ? ['disabled'] : [])];
+  const parts = [role, ...(meters.length > 0 ? [`meters ${meters.map(heldText).join(' ')}`] : []), ...(regions === 'all' || regions.length > 0 ? [`regions ${regions === 'all' ? 'all' : regions.join(' ')}`] : []), ...(isDisabled ? ['disabled'] : [])];
   return parts.join(', ');
+}
+
+/** As `seg user add` takes it: `m-1`, `m-1@2026-03-01T00:00:00.000Z..`. */
+function heldText({ meterId, from, until }: HeldMeter): string {
+  return from === null && until === null ? meterId : `${meterId}@${timeText(from)}..${timeText(until)}`;
+}
+
+function timeText(at: number | null): string {
+  return at === null ? '' : new Date(at).toISOString();
 }
 
 function changeText(before: User, after: User): string {

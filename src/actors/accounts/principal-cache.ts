@@ -1,10 +1,12 @@
 import type { Principal } from '../../model/access.ts';
+import { withSpan, NEVER, type HeldTime } from '../../model/held-time.ts';
+import type { MeterId } from '../../model/ids.ts';
 import { RecordTable } from '../../runtime/record-table.ts';
 import type { Store } from '../../runtime/store.ts';
 import type { Session, TokenFault, User } from './protocol.ts';
 import { formalName } from './user-book.ts';
 
-/** Who somebody is at the moment, by what is on disk; for some thousand of those who ask it is remembered until it changes. */
+/** Who somebody is, by what is on disk; for some thousand of those who ask it is remembered until it changes. What of a meter is theirs is remembered with its times, and asked by the clock: nothing here grows old. */
 
 /** Some kilobytes each, of who has many meters more. */
 const USERS_MAX = 10_000;
@@ -54,5 +56,11 @@ export class PrincipalCache {
 
 function principalOf(user: User, sessionId: string | null): Principal {
   const { id, role, meters, regions } = user;
-  return { kind: 'user', id, name: formalName(user), role, meters: new Set(meters), regions: regions === 'all' ? 'all' : new Set(regions), sessionId };
+  return { kind: 'user', id, name: formalName(user), role, meters: timesOf(meters), regions: regions === 'all' ? 'all' : new Set(regions), sessionId };
+}
+
+function timesOf(meters: User['meters']): Map<MeterId, HeldTime> {
+  const times = new Map<MeterId, HeldTime>();
+  for (const { meterId, from, until } of meters) times.set(meterId, withSpan(times.get(meterId) ?? NEVER, { from, until }));
+  return times;
 }

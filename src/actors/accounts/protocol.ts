@@ -1,3 +1,4 @@
+import type { HeldSpan } from '../../model/held-time.ts';
 import type { MeterId, RegionId } from '../../model/ids.ts';
 import type { Role } from '../../model/access.ts';
 import type { Page } from '../../model/queries.ts';
@@ -67,6 +68,11 @@ export interface ExternalIdentity {
   issuedAt: number;
 }
 
+/** A meter, and one of the times in which it is somebody's. */
+export interface HeldMeter extends HeldSpan {
+  meterId: MeterId;
+}
+
 /** A person, or a program that logs in as one. Hashes and tokens are in records of their own. */
 export interface User {
   id: string;
@@ -74,8 +80,8 @@ export interface User {
   email: string | null;
   name: string;
   role: Role;
-  /** Of a consumer. */
-  meters: MeterId[];
+  /** Of a consumer; those of a meter in order, and with something between any two. */
+  meters: HeldMeter[];
   /** Of an operator. */
   regions: RegionId[] | 'all';
   isDisabled: boolean;
@@ -93,7 +99,7 @@ export interface User {
 export interface UserChange {
   name?: string;
   role?: Role;
-  meters?: readonly MeterId[];
+  meters?: readonly HeldMeter[];
   regions?: readonly RegionId[] | 'all';
   isDisabled?: boolean;
   preferences?: Preferences;
@@ -103,7 +109,7 @@ export interface NewUser {
   email: string;
   name: string;
   role: Role;
-  meters: readonly MeterId[];
+  meters: readonly HeldMeter[];
   regions: readonly RegionId[] | 'all';
 }
 
@@ -160,11 +166,10 @@ export interface DeviceKeyChange {
   removed: readonly string[];
 }
 
-export interface MeterAssignment {
-  meterId: MeterId;
+export interface MeterAssignment extends HeldMeter {
   /** Id or e-mail address of a user. */
   user: string;
-  /** False takes it away. */
+  /** Adds this time to those in which the meter is theirs; false takes it away from them. */
   isAssigned: boolean;
 }
 

@@ -1,15 +1,16 @@
 import { ROLES, type Role } from '../../model/access.ts';
+import { isSameTime, NEVER, withoutSpan, withSpan, type HeldTime } from '../../model/held-time.ts';
 import type { MeterId, RegionId } from '../../model/ids.ts';
 import type { Page } from '../../model/queries.ts';
 import { invariant, OperationalError } from '../../runtime/errors.ts';
 import { pageOf } from '../../runtime/record-page.ts';
 import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
-import type { AssignmentOutcome, ExternalIdentity, MeterAssignment, NewUser, User, UserChange, UserQuery } from './protocol.ts';
+import type { AssignmentOutcome, ExternalIdentity, HeldMeter, MeterAssignment, NewUser, User, UserChange, UserQuery } from './protocol.ts';
 import { newId, sha256, type RandomBytes } from './secrets.ts';
 
 /** Who has an account. Found by id, by how they log in, by role, and by meter; there may be a million, so nothing is kept in memory. */
 
-/** A landlord's; the set goes with every request, and into every record. */
+/** A landlord's, counted with each time that one is theirs; they go with every request, and into every record. */
 export const METERS_PER_USER_MAX = 1_000;
 export const REGIONS_PER_USER_MAX = 1_000;
 
@@ -108,7 +109,7 @@ export class UserBook {
     this.users.remove(id);
     this.logins.remove(loginKey(user));
     this.roles.remove(roleKey(user));
-    for (const meterId of user.meters) this.meters.remove(meterKey(meterId, id));
+    for (const { meterId } of user.meters) this.meters.remove(meterKey(meterId, id));
     return user;
   }
 
@@ -125,21 +126,22 @@ export class UserBook {
     return after;
   }
 
-  /** Gives a meter to somebody, or takes it away. */
-  assign({ meterId, user: name, isAssigned }: MeterAssignment): { outcome: AssignmentOutcome['outcome']; user: User | null } {
+  /** Gives a meter to somebody for a time, or takes that time away. */
+  assign({ meterId, from, until, user: name, isAssigned }: MeterAssignment): { outcome: AssignmentOutcome['outcome']; user: User | null } {
     const user = this.find(name);
     if (user === null) return { outcome: 'unknown_user', user };
-    const has = user.meters.includes(meterId);
-    if (has === isAssigned) return { outcome: 'unchanged', user: null };
+    const before = timeOf(user.meters, meterId);
+    const time = (isAssigned ? withSpan : withoutSpan)(before, { from, until });
+    if (isSameTime(before, time)) return { outcome: 'unchanged', user: null };
     if (user.role !== 'consumer') return { outcome: 'not_a_consumer', user: null };
-    if (isAssigned && user.meters.length >= METERS_PER_USER_MAX) return { outcome: 'too_many_meters', user: null };
-    const meters = isAssigned ? [...user.meters, meterId] : user.meters.filter((one) => one !== meterId);
+    const meters = withTime(user.meters, meterId, time);
+    if (meters.length > METERS_PER_USER_MAX) return { outcome: 'too_many_meters', user: null };
     const after = { ...user, meters, version: user.version + 1 };
     this.replace(user, after);
     return { outcome: isAssigned ? 'assigned' : 'removed', user: after };
   }
 
-  /** Ids of those who have a meter. */
+  /** Ids of those who have a meter at some time. */
   ofMeter(meterId: MeterId): string[] {
     return [...this.meters.range({ from: `${meterId}/`, to: afterPrefix(`${meterId}/`) })].map(({ key }) => key.slice(meterId.length + 1));
   }
@@ -175,8 +177,9 @@ export class UserBook {
     this.logins.put(loginKey(after), after.id);
     if (before !== null && before.role !== after.role) this.roles.remove(roleKey(before));
     this.roles.put(roleKey(after), after.id);
-    for (const meterId of before?.meters ?? []) if (!after.meters.includes(meterId)) this.meters.remove(meterKey(meterId, after.id));
-    for (const meterId of after.meters) this.meters.put(meterKey(meterId, after.id), true);
+    const kept = new Set(after.meters.map(({ meterId }) => meterId));
+    for (const { meterId } of before?.meters ?? []) if (!kept.has(meterId)) this.meters.remove(meterKey(meterId, after.id));
+    for (const meterId of kept) this.meters.put(meterKey(meterId, after.id), true);
   }
 
   private ofLogin(key: string): User | null {
@@ -205,15 +208,37 @@ function isLocalAdmin({ role, isDisabled, external }: User): boolean {
 }
 
 /** What a role can have; throws `bad_access` for what it cannot. */
-function accessOf(role: Role, meters: readonly MeterId[], regions: readonly RegionId[] | 'all'): Pick<User, 'role' | 'meters' | 'regions'> {
+function accessOf(role: Role, meters: readonly HeldMeter[], regions: readonly RegionId[] | 'all'): Pick<User, 'role' | 'meters' | 'regions'> {
   invariant(ROLES.includes(role), `no role ${role}`);
   const hasRegions = regions === 'all' || regions.length > 0;
   if (role !== 'consumer' && meters.length > 0) throw new OperationalError('bad_access', `a role of ${role} has no meters of its own`);
   if (role === 'consumer' && hasRegions) throw new OperationalError('bad_access', 'a consumer has meters and no regions');
-  if (meters.length > METERS_PER_USER_MAX) throw new OperationalError('bad_access', `${METERS_PER_USER_MAX} meters are the most a user can have`);
+  const times = inTimes(meters);
+  if (times.length > METERS_PER_USER_MAX) throw new OperationalError('bad_access', `${METERS_PER_USER_MAX} meters and times are the most a user can have`);
   if (regions !== 'all' && regions.length > REGIONS_PER_USER_MAX) throw new OperationalError('bad_access', `${REGIONS_PER_USER_MAX} regions are the most a user can have`);
   if (role === 'admin') return { role, meters: [], regions: 'all' };
-  return { role, meters: [...new Set(meters)], regions: regions === 'all' ? 'all' : [...new Set(regions)] };
+  return { role, meters: times, regions: regions === 'all' ? 'all' : [...new Set(regions)] };
+}
+
+/** Times of a meter that touch are one. In the order in which meters are named first. */
+function inTimes(meters: readonly HeldMeter[]): HeldMeter[] {
+  const times = new Map<MeterId, HeldTime>();
+  for (const { meterId, from, until } of meters) times.set(meterId, withSpan(times.get(meterId) ?? NEVER, { from, until }));
+  return [...times].flatMap(([meterId, time]) => heldMeters(meterId, time));
+}
+
+function timeOf(meters: readonly HeldMeter[], meterId: MeterId): HeldTime {
+  return meters.filter((held) => held.meterId === meterId).map(({ from, until }) => ({ from, until }));
+}
+
+function withTime(meters: readonly HeldMeter[], meterId: MeterId, time: HeldTime): HeldMeter[] {
+  const at = meters.findIndex((held) => held.meterId === meterId);
+  const others = meters.filter((held) => held.meterId !== meterId);
+  return at === -1 ? [...others, ...heldMeters(meterId, time)] : [...others.slice(0, at), ...heldMeters(meterId, time), ...others.slice(at)];
+}
+
+function heldMeters(meterId: MeterId, time: HeldTime): HeldMeter[] {
+  return time.map(({ from, until }) => ({ meterId, from, until }));
 }
 
 function roleKey(user: User): string {

@@ -1,12 +1,14 @@
 import type { Bill, Invoice } from '../../model/billing.ts';
 import { addUp, QUARTER_QUALITY } from '../../model/determinants.ts';
 import { QUARTER_MS, type EnergyQuarter } from '../../model/energy.ts';
+import type { HeldTime } from '../../model/held-time.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import { BillMaker, billOf, RegionPeaks, unknownMeter, type BillOrder, type ReadyOrder } from './bill-maker.ts';
 import { carriedTo, costOrder, monthOrder, orderAgain, stretchesOf } from './bill-orders.ts';
 import { NOTHING_CARRIED, type RatedBill } from './bill-rating.ts';
 import type { BillingDesk } from './billing-desk.ts';
 import { dayAfter, daysBetween, daysOfMonth, isMonth, type Days } from './billed-days.ts';
+import { dayStart } from './calendar.ts';
 import { amountOf, amountText } from './money.ts';
 import { explainInvoice } from './invoice-explanation.ts';
 import { localDate } from './invoice-book.ts';
@@ -36,11 +38,11 @@ export class Costs {
       case 'tariffOf':
         return this.tariffOf(question.meterId, question.at);
       case 'estimate':
-        return this.estimate(question.meterId, question, question.tariffId);
+        return this.estimate(question.meterId, question, question.tariffId, question.within);
       case 'cycle':
-        return this.cycle(question.meterId);
+        return this.cycle(question.meterId, question.within);
       case 'compare':
-        return this.compare(question.meterId, question, question.tariffIds);
+        return this.compare(question.meterId, question, question.tariffIds, question.within);
       case 'draft':
         return this.draft(question.agreementId, question.month);
       case 'explainInvoice':
@@ -53,17 +55,17 @@ export class Costs {
     return this.desk.turn((state) => state.tariffAt(place, at));
   }
 
-  private async estimate(meterId: string, days: Days, tariffId: string | null): Promise<Bill> {
+  private async estimate(meterId: string, days: Days, tariffId: string | null, within: HeldTime | undefined): Promise<Bill> {
     checkDays(days);
     const place = await this.placeOf(meterId);
-    const order = await this.desk.turn((state) => costOrder(state, place, days, tariffId));
+    const order = await this.desk.turn((state) => costOrderWithin(state, place, days, tariffId, within));
     return billOf(await this.maker.gatherOne(order)).bill;
   }
 
   /** The month that goes on in the tariff's zone: of what is known until now, and as it will be if that goes on. */
-  private async cycle(meterId: string): Promise<CycleCost> {
+  private async cycle(meterId: string, within: HeldTime | undefined): Promise<CycleCost> {
     const place = await this.placeOf(meterId);
-    const { nowMs, ...orders } = await this.desk.turn((state, nowMs) => ({ nowMs, ...cycleOrders(state, place, nowMs) }));
+    const { nowMs, ...orders } = await this.desk.turn((state, nowMs) => ({ nowMs, ...cycleOrders(state, place, nowMs, within) }));
     const [soFar, whole] = await this.gather([orders.soFar, orders.whole]);
     const first = whole.stretches[0].plan.plan.firstQuarter;
     const last = whole.stretches[whole.stretches.length - 1].plan.plan;
@@ -77,12 +79,16 @@ export class Costs {
   }
 
   /** Months one after another, as what one leaves over is the next one's. */
-  private async compare(meterId: string, days: Days, tariffIds: readonly string[]): Promise<ComparedTariff[]> {
-    checkDays(days);
+  private async compare(meterId: string, asked: Days, tariffIds: readonly string[], within: HeldTime | undefined): Promise<ComparedTariff[]> {
+    checkDays(asked);
     if (tariffIds.length === 0 || tariffIds.length > COMPARED_MAX) throw new OperationalError('bad_span', `between 1 and ${COMPARED_MAX} tariffs can be compared`);
     const place = await this.placeOf(meterId);
     const ids = [...new Set(tariffIds)];
-    const { orders, present } = await this.desk.turn((state) => ({ orders: ids.map((id) => costOrder(state, place, days, id)), present: presentOrder(state, place, days) }));
+    const { orders, present } = await this.desk.turn((state) => {
+      const orders = ids.map((id) => costOrderWithin(state, place, asked, id, within));
+      const { stretches } = orders[0];
+      return { orders, present: presentOrder(state, place, { from: stretches[0].from, to: stretches[stretches.length - 1].to }) };
+    });
     const [bills, [presentBills]] = await Promise.all([this.monthly(orders), this.monthly(present === null ? [] : [present])]);
     const compared = bills.map((months, i): ComparedTariff & { sum: bigint } => {
       const sum = months.reduce((total, { bill }) => total + amountOf(bill.total), 0n);
@@ -168,19 +174,47 @@ function checkDays(days: Days): void {
 }
 
 /** The month that goes on: to the end of today, and to its own. */
-function cycleOrders(state: TariffsState, place: MeterPlace, nowMs: number): { soFar: BillOrder; whole: BillOrder } {
+function cycleOrders(state: TariffsState, place: MeterPlace, nowMs: number, within: HeldTime | undefined): { soFar: BillOrder; whole: BillOrder } {
   const { document } = state.tariffAt(place, nowMs);
   const today = localDate(document.zone, nowMs);
   const month = today.slice(0, 7);
   const agreement = state.agreements.ofMeterOn(place.meterId, today);
   const days = daysOfMonth(month);
-  const from = agreement !== null && agreement.movedIn > days.from ? agreement.movedIn : days.from;
-  const end = agreement?.movedOut != null && agreement.movedOut < days.to ? agreement.movedOut : days.to;
+  const billed = {
+    from: agreement !== null && agreement.movedIn > days.from ? agreement.movedIn : days.from,
+    to: agreement?.movedOut != null && agreement.movedOut < days.to ? agreement.movedOut : days.to,
+  };
+  const { from, to: end } = within === undefined ? billed : daysWithin(billed, document.zone, within, place.meterId);
+  // Today is the first day that is wholly theirs, or a later one is.
+  if (from > today) throw unknownMeter(place.meterId);
   const order = (to: string): BillOrder => {
     const found = costOrder(state, place, { from, to }, null);
-    return agreement === null ? found : { ...found, carried: carriedTo(state, agreement.id, month), isLast: agreement.movedOut === to };
+    // What others left over is not theirs.
+    const carried = agreement === null || from !== billed.from ? found.carried : carriedTo(state, agreement.id, month);
+    return agreement === null ? found : { ...found, carried, isLast: agreement.movedOut === to };
   };
-  return { soFar: order(dayAfter(today)), whole: order(end) };
+  const tomorrow = dayAfter(today);
+  return { soFar: order(tomorrow < end ? tomorrow : end), whole: order(end) };
+}
+
+/** Of the days those that lie in the time that is theirs who asks. */
+function costOrderWithin(state: TariffsState, place: MeterPlace, days: Days, tariffId: string | null, within: HeldTime | undefined): BillOrder {
+  const order = costOrder(state, place, days, tariffId);
+  if (within === undefined) return order;
+  const own = daysWithin(days, order.stretches[0].tariff.document.zone, within, place.meterId);
+  return own.from === days.from && own.to === days.to ? order : costOrder(state, place, own, tariffId);
+}
+
+/** Throws `unknown_meter` when none of them is whole in it. */
+function daysWithin({ from, to }: Days, zone: string, within: HeldTime, meterId: string): Days {
+  for (const span of within.toReversed()) {
+    const own = {
+      from: span.from === null || dayStart(zone, from) >= span.from ? from : dayAfter(localDate(zone, span.from - 1)),
+      to: span.until === null || dayStart(zone, to) <= span.until ? to : localDate(zone, span.until),
+    };
+    if (own.from < own.to) return own;
+  }
+  throw unknownMeter(meterId);
 }
 
 /** null: no tariff counts for the meter in these days. */

@@ -1,4 +1,5 @@
 import type { Agreement, Bill, BillingRun, Dispute, DynamicPrice, Invoice, InvoiceState, NewAgreement, Payment, PriceOverride } from '../../model/billing.ts';
+import type { HeldTime } from '../../model/held-time.ts';
 import type { Page } from '../../model/queries.ts';
 import type { ComparedCustomer, NewComparison, TariffComparison } from './comparison.ts';
 import type { TariffDocument, TariffFault } from './tariff-document.ts';
@@ -59,12 +60,12 @@ export type TariffQuestion =
   /** `stale_version`, `agreement_overlaps`. */
   | { kind: 'changeAgreement'; id: string; version: number | null; tariffId: string | null | undefined; customer: Agreement['customer'] | undefined; movedOut: string | null | undefined; by: string }
   // Costs
-  /** A meter's cost in days of its zone under the tariff that counts, or under another. `unknown_meter`, `no_tariff`, `unknown_tariff`, `period_too_long`. */
-  | { kind: 'estimate'; meterId: string; from: string; to: string; tariffId: string | null }
+  /** A meter's cost in days of its zone under the tariff that counts, or under another. Of `within` (absent: any time) the latest span that has a whole one of these days counts, and those that are in it; `unknown_meter` where none has. `unknown_meter`, `no_tariff`, `unknown_tariff`, `period_too_long`. */
+  | { kind: 'estimate'; meterId: string; from: string; to: string; tariffId: string | null; within?: HeldTime }
   /** Of the month that goes on: so far, and projected to its end. */
-  | { kind: 'cycle'; meterId: string }
+  | { kind: 'cycle'; meterId: string; within?: HeldTime }
   /** Months under several tariffs, cheapest first. */
-  | { kind: 'compare'; meterId: string; from: string; to: string; tariffIds: string[] }
+  | { kind: 'compare'; meterId: string; from: string; to: string; tariffIds: string[]; within?: HeldTime }
   // Invoices
   | { kind: 'invoices'; query: InvoiceQuery }
   /** By id or number. `unknown_invoice` */

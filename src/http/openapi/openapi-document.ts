@@ -156,7 +156,8 @@ function accessPart(access: Access): Part | string {
 const SCOPE_WORDS = {
   none: '',
   everything: ' of all regions',
-  meter: ' of the meter',
+  meter: ' of the meter; a consumer while it is theirs',
+  'meter-times': ' of the meter; a consumer what lies in the time in which it is theirs',
   region: ' of the region',
   'named-meter': ' of the meter that `meterId` names; all only for who may see everything',
   rows: '; rows that are not theirs are left out, and consumers name a meter of theirs',
