@@ -12,6 +12,7 @@ import { accountsDirectory } from './open-account-store.ts';
 import { alertsDirectory } from './open-alert-store.ts';
 import { billingDirectory } from './open-billing-store.ts';
 import { registryDirectory } from './open-registry-store.ts';
+import { settleRestoredAccounts, type RestoredAccounts } from './restored-accounts.ts';
 import { requireManifest } from './verification.ts';
 
 /**
@@ -122,10 +123,10 @@ async function copyStore(from: string, to: string, root: string, note: BackupNot
 
 /**
  * Brings the backup at `from` back as the data directory `to`, which must not exist or be empty. It becomes one with the last step, after the copy matched its
- * checksums and `verify` found nothing (it is given the copy and throws otherwise). Throws OperationalError: `data_directory`, `data_directory_in_use`,
+ * checksums and `verify` found nothing (it is given the copy and throws otherwise), and log-ins of then were ended (restored-accounts.ts). Throws OperationalError: `data_directory`, `data_directory_in_use`,
  * `corrupt`, `storage_full`, or what `verify` throws.
  */
-export async function restore(from: string, to: string, verify: (path: string, manifest: Manifest) => Promise<void>, onProgress: OnProgress): Promise<CopyReport> {
+export async function restore(from: string, to: string, { revokeKeys, nowMs }: { revokeKeys: boolean; nowMs: number }, verify: (path: string, manifest: Manifest) => Promise<void>, onProgress: OnProgress): Promise<CopyReport & { accounts: RestoredAccounts | null }> {
   const note = readNote(from);
   const manifest = { ...requireManifest(from), format: DIRECTORY_FORMAT };
   if (!isFree(to)) throw new OperationalError('data_directory', `${to} is not empty${existsSync(to) && statSync(to).isDirectory() && holdsData(to) ? ' and holds data' : ''}; nothing is overwritten: move it away, or give another --data-dir`);
@@ -146,9 +147,10 @@ export async function restore(from: string, to: string, verify: (path: string, m
       }
     }
     await verify(to, { ...manifest, generation: GENERATION });
+    const accounts = await settleRestoredAccounts(to, { backupOf: note.startedAt, revokeKeys, nowMs });
     // Of its own: the engine that was backed up may run on, and the two would take each other's cursors in a database for theirs. This one sends everything once more.
     writeManifest(to, { ...manifest, generation: GENERATION, id: newEngineId() });
-    return { shards: manifest.shards, bytes: note.files.reduce((sum, { bytes }) => sum + bytes, 0) };
+    return { shards: manifest.shards, bytes: note.files.reduce((sum, { bytes }) => sum + bytes, 0), accounts };
   } catch (cause) {
     for (const path of made) rmSync(path, { recursive: true, force: true });
     throw asOperational(cause, to);

@@ -272,6 +272,19 @@ export class AccountsState {
     return changed;
   }
 
+  // After a restore --------------------------------------------------------------------------------------------------------
+
+  /** Some of what was handed out before a backup was made, and may have been ended since: log-ins and links by mail. Both 0: there is none left. */
+  endHandedOut(max: number): { sessions: number; links: number } {
+    return { sessions: this.sessions.endSome(max), links: this.links.dropSome(max) };
+  }
+
+  /** `backupOf`: when it was made, ISO 8601. */
+  noteRestored(backupOf: string, ended: { sessions: number; links: number; keysRevoked: number; keysKept: number }, nowMs: number): void {
+    const { sessions, links, keysRevoked, keysKept } = ended;
+    this.note('restored', null, `backup of ${backupOf}: ${sessions} log-ins and ${links} links ended; ${keysRevoked} device keys revoked, ${keysKept} count`, 200, FROM_ENGINE, nowMs);
+  }
+
   // Device keys ------------------------------------------------------------------------------------------------------------
 
   makeDeviceKey(given: { name: string; scope: DeviceScope; expiresAt: number | null }, by: Changer, nowMs: number): { deviceKey: DeviceKey; key: string } {

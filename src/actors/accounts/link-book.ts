@@ -1,5 +1,6 @@
 import { OperationalError } from '../../runtime/errors.ts';
-import type { StagedStore, StagedTable } from '../../runtime/staged-store.ts';
+import type { KeyedRecord } from '../../runtime/record-table.ts';
+import { afterPrefix, type StagedStore, type StagedTable } from '../../runtime/staged-store.ts';
 import { EndIndex } from './end-index.ts';
 import { newSecret, sha256, type RandomBytes } from './secrets.ts';
 
@@ -76,6 +77,17 @@ export class LinkBook {
     if (hash === null) return;
     this.links.remove(hash);
     this.ofAddresses.remove(`${kind}/${email}`);
+  }
+
+  /** Has some count no more; gives how many, 0 when there are none. */
+  dropSome(max: number): number {
+    const some: KeyedRecord<Link>[] = [];
+    for (const row of this.links.range({ from: '', to: afterPrefix('') })) if (some.push(row) === max) break;
+    for (const { key, record: { kind, email } } of some) {
+      this.links.remove(key);
+      this.ofAddresses.remove(`${kind}/${email}`);
+    }
+    return some.length;
   }
 
   nextEndMs(): number {

@@ -129,6 +129,14 @@ export class SessionBook {
     return records.map(sessionOf);
   }
 
+  /** Ends some, whosesoever; gives how many, 0 when there are none. */
+  endSome(max: number): number {
+    const some: SessionRecord[] = [];
+    for (const { record } of this.sessions.range({ from: '', to: afterPrefix('') })) if (some.push(record) === max) break;
+    for (const record of some) this.remove(record);
+    return some.length;
+  }
+
   /** When the next one is to be looked at; Infinity: there is none. */
   nextEndMs(): number {
     return this.ends.nextMs();
