@@ -1,4 +1,5 @@
 import type { GatewayOptions } from '../http/gateway.ts';
+import { isNetwork } from '../http/trusted-proxies.ts';
 import { listOf, wholeNumber } from '../runtime/config-values.ts';
 import { setting } from '../runtime/config.ts';
 
@@ -17,6 +18,11 @@ export const GATEWAY_SETTINGS = {
     defaultText: 'none',
     description: 'Origins of other sites whose pages may use the API from a browser, with a token.',
   }),
+  trustedProxies: setting(listOf('networks or addresses such as 127.0.0.1,10.0.0.0/8,fd00::/8', isNetwork), {
+    default: null,
+    defaultText: 'none',
+    description: 'Networks of proxies in front of the API: whose request one passes on is what X-Forwarded-For or Forwarded says, read from the right as long as proxies of these wrote it.',
+  }),
   rateLimitAccount: setting(wholeNumber({ min: 0, max: REQUESTS_MAX }), {
     default: 6_000,
     description: 'Requests a minute of one account, also all at once; past it 429. 0: as many as come. Without accounts there is no limit.',
@@ -31,15 +37,17 @@ export interface GatewaySettings {
   publicUrl: string | null;
   nodeUrl: string | null;
   corsOrigins: readonly string[];
+  trustedProxies: readonly string[];
   rateLimitAccount: number;
   rateLimitAddress: number;
 }
 
-export function gatewayAccess({ publicUrl, nodeUrl, corsOrigins, rateLimitAccount, rateLimitAddress }: GatewaySettings): Pick<GatewayOptions, 'corsOrigins' | 'isHttps' | 'rateLimits'> & { ownHosts: string[] } {
+export function gatewayAccess({ publicUrl, nodeUrl, corsOrigins, trustedProxies, rateLimitAccount, rateLimitAddress }: GatewaySettings): Pick<GatewayOptions, 'corsOrigins' | 'trustedProxies' | 'isHttps' | 'rateLimits'> & { ownHosts: string[] } {
   const names = [publicUrl, nodeUrl].filter((url) => url !== null);
   return {
     ownHosts: names.map((url) => new URL(url).host),
     corsOrigins,
+    trustedProxies,
     isHttps: publicUrl?.startsWith('https:') ?? false,
     rateLimits: { perAccount: rateLimitAccount, perAddress: rateLimitAddress },
   };

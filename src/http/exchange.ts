@@ -43,6 +43,8 @@ export class Exchange {
   /** Of this answer, beside the server's. */
   private furtherHeaders: HeaderFields = [];
   private ended: ((status: number) => void)[] | null = null;
+  /** As a proxy says it; null: the peer is the client. */
+  private client: string | null = null;
 
   /** Attaches the abort handler before anything else can happen. `head` is valid during the handler only and is not kept. */
   constructor(owner: ExchangeOwner, method: string, res: HttpResponse, head: HttpRequest) {
@@ -70,8 +72,18 @@ export class Exchange {
     return this.ownRequestId;
   }
 
-  /** IP address of the peer as text; empty once the exchange has ended. */
+  /** Whose request it is, where a proxy that is trusted passes it on. */
+  setClient(address: string): void {
+    this.client = address;
+  }
+
+  /** IP address of the client as text: of the peer, unless a proxy said whose. Empty once the exchange has ended. */
   remoteAddress(): string {
+    return this.res === null ? '' : (this.client ?? this.peerAddress());
+  }
+
+  /** IP address of the other end of the connection. */
+  peerAddress(): string {
     return this.res === null ? '' : Buffer.from(this.res.getRemoteAddressAsText()).toString('latin1');
   }
 

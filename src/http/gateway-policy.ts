@@ -2,6 +2,7 @@ import type { HttpRequest } from 'uWebSockets.js';
 import type { Exchange, HeaderFields } from './exchange.ts';
 import { isNobodysName } from './own-pages.ts';
 import type { Problem } from './problem-details.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
 
 /** What holds for every request to the gateway, whatever it asks: under which names it is reached, what browsers are told, and which pages of other sites may read its answers. */
 
@@ -10,6 +11,8 @@ export interface GatewayPolicyOptions {
   ownHosts: readonly string[];
   /** Origins whose pages may use the API, as `https://app.example.org`. */
   corsOrigins: readonly string[];
+  /** Who passes requests of others on, and says whose. */
+  proxies: TrustedProxies;
   /** Browsers reach it by https, and never by http again. */
   isHttps: boolean;
   /** Without accounts whoever sits at a browser is all that a foreign page needs, so no name may lead here that somebody else's DNS could bind to the engine's address. */
@@ -44,9 +47,14 @@ export class GatewayPolicy {
     this.headers = [...SECURITY_HEADERS, ...(isHttps ? [['strict-transport-security', HSTS] as const] : []), ...(corsOrigins.length > 0 ? [['vary', 'origin'] as const] : [])];
   }
 
-  /** Why a request is none for this engine; null where it is. Tells the exchange what a page of another site may read of its answer. */
+  /** Why a request is none for this engine; null where it is. Tells the exchange whose it is, and what a page of another site may read of its answer. */
   receive(exchange: Exchange, head: HttpRequest): Problem | null {
-    const { checksHost, ownHosts, corsOrigins } = this.options;
+    const { checksHost, ownHosts, corsOrigins, proxies } = this.options;
+    if (!proxies.areNone) {
+      const client = proxies.clientOf(exchange.peerAddress(), head);
+      if (client === null) return TWO_CLIENTS;
+      exchange.setClient(client);
+    }
     const host = head.getHeader('host');
     if (checksHost && host !== '' && !isNobodysName(host) && !ownHosts.includes(host.toLowerCase())) return FOREIGN_HOST;
     if (corsOrigins.length === 0) return null;
@@ -63,6 +71,11 @@ export class GatewayPolicy {
   }
 }
 
+const TWO_CLIENTS: Problem = {
+  status: 400,
+  code: 'two_clients',
+  detail: 'X-Forwarded-For and Forwarded name different clients. A proxy in front has to set one of them and take the other out.',
+};
 const FOREIGN_HOST: Problem = {
   status: 421,
   code: 'foreign_host',

@@ -51,6 +51,7 @@ import { addStaticRoutes, type StaticFile } from './static-files.ts';
 import { addTariffComparisonRoutes } from './tariff-comparison-routes.ts';
 import { addTariffRoutes } from './tariff-routes.ts';
 import { BILLING_OFF, type TariffsPort } from './tariffs-port.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 import { addUnsubscribeRoute } from './unsubscribe-route.ts';
 
 /** The gateway: REST under /api/v1, the dashboard's files, and what `extend` adds (the live stream). */
@@ -69,6 +70,8 @@ export interface GatewayOptions {
   ownHosts?: readonly string[];
   /** Origins of other sites whose pages may use the API. */
   corsOrigins?: readonly string[];
+  /** Networks of proxies in front, whose word on whose request it is counts. */
+  trustedProxies?: readonly string[];
   /** Browsers reach it by https. */
   isHttps?: boolean;
   /** Absent: there are none. */
@@ -113,7 +116,7 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   const { clock, log } = modules;
   const { nodes, queriesInFlightMax, ownHosts = [], corsOrigins = [] } = options;
   const accounts = modules.accounts ?? NO_ACCOUNTS;
-  const policy = new GatewayPolicy({ ownHosts, corsOrigins, isHttps: options.isHttps ?? false, checksHost: !accounts.isOn });
+  const policy = new GatewayPolicy({ ownHosts, corsOrigins, proxies: new TrustedProxies(options.trustedProxies ?? []), isHttps: options.isHttps ?? false, checksHost: !accounts.isOn });
   const front = new HttpFront(
     {
       policy,
