@@ -3,7 +3,7 @@ import type { AccountsNews } from '../actors/accounts/accounts-state.ts';
 import { AccountsActor, type AccountMails, type AccountsOptions, type ForeignTokens } from '../actors/accounts/actor.ts';
 import { OidcIssuer } from '../actors/accounts/oidc-issuer.ts';
 import { PasswordHashing } from '../actors/accounts/password-hashing.ts';
-import type { AccountQuestion, AuditEntry, DeviceKeyChange, DeviceKeyRow, TokenFault } from '../actors/accounts/protocol.ts';
+import type { AccountQuestion, BegunWrite, DeviceKeyChange, DeviceKeyRow, EndedWrite, KeptWrite, TokenFault } from '../actors/accounts/protocol.ts';
 import { StreamTickets } from '../actors/accounts/stream-tickets.ts';
 import type { AccountDesk, AccountSettingsShape } from '../http/account-desk.ts';
 import type { CookieSettings } from '../http/refresh-cookie.ts';
@@ -15,13 +15,13 @@ import { accountMails } from './account-mails.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { accountsDirectory, openAccountStore } from './open-account-store.ts';
 
-/** Accounts on the main thread: the store stays open; the actor over it is made anew when a commit failed, as after a full disk. Audit entries of others wait meanwhile. */
+/** Accounts on the main thread: the store stays open; the actor over it is made anew when a commit failed, as after a full disk. What came of writes waits meanwhile. */
 
 const RESTART_MS = 1_000;
-/** Entries of the API that wait to be written: some seconds of writes. What is past it is lost, and the log says so. */
-const ENTRIES_WAITING_MAX = 10_000;
+/** Writes of the API whose ends wait to be written: some seconds of them. What came of those past it nobody will know, and the log says so. */
+const ENDS_WAITING_MAX = 10_000;
 /** Written in one turn. */
-const ENTRIES_AT_ONCE = 256;
+const ENDS_AT_ONCE = 256;
 
 export interface EngineAccountsModules {
   clock: Clock;
@@ -91,9 +91,12 @@ export class EngineAccounts implements AccountDesk {
   /** Of the newest change of device keys and those before: everybody goes by it. */
   private keysTold: Promise<unknown> = Promise.resolve();
   private actor: AccountsActor;
-  private waiting: AuditEntry[] = [];
+  private waiting: EndedWrite[] = [];
+  /** Names of kept answers that go. */
+  private forgotten: string[] = [];
+  private kept: KeptWrite[] = [];
   private writing: Promise<void> | null = null;
-  private entriesLost = 0;
+  private endsLost = 0;
   private restart: TimerHandle | null = null;
   private isStopped = false;
 
@@ -109,8 +112,9 @@ export class EngineAccounts implements AccountDesk {
   }
 
   /** Rejects with what the store fails with. */
-  start(): Promise<void> {
-    return this.actor.start();
+  async start(): Promise<void> {
+    await this.actor.start();
+    this.kept = await this.actor.endLeftWrites();
   }
 
   authenticate(token: string): Principal | TokenFault | Promise<Principal | TokenFault> {
@@ -130,13 +134,26 @@ export class EngineAccounts implements AccountDesk {
     return this.actor.jwks();
   }
 
-  audit(entry: AuditEntry): void {
-    if (this.waiting.length >= ENTRIES_WAITING_MAX) {
-      this.entriesLost++;
+  beginWrite(id: string, write: BegunWrite): Promise<void> {
+    return this.actor.beginWrite(id, write);
+  }
+
+  endWrite(ended: EndedWrite): void {
+    // One that was begun is on disk, and is noted by the next engine as one of which nobody knows.
+    if (this.waiting.length >= ENDS_WAITING_MAX) {
+      this.endsLost++;
       return;
     }
-    this.waiting.push(entry);
-    void this.writeEntries();
+    this.waiting.push(ended);
+    void this.writeEnds();
+  }
+
+  keptAnswers(): readonly KeptWrite[] {
+    return this.kept;
+  }
+
+  forgetAnswers(names: readonly string[]): void {
+    this.forgotten.push(...names);
   }
 
   onChange(listener: ChangeListener): () => void {
@@ -169,7 +186,7 @@ export class EngineAccounts implements AccountDesk {
   async stop(): Promise<void> {
     this.isStopped = true;
     this.restart?.cancel();
-    await this.writeEntries();
+    await this.writeEnds();
     await this.actor.stop();
     await this.modules.mails?.close();
     await this.store.close();
@@ -207,7 +224,7 @@ export class EngineAccounts implements AccountDesk {
         () => {
           this.actor = next;
           this.modules.log.info({}, 'accounts can be changed again');
-          void this.writeEntries();
+          void this.writeEnds();
           for (const follower of [...this.keysFollowers]) follower.restarted();
         },
         () => this.restartSoon(),
@@ -223,7 +240,7 @@ export class EngineAccounts implements AccountDesk {
     if (deviceKeys.rows.length > 0 || deviceKeys.removed.length > 0) this.keysTold = Promise.all([this.keysTold, ...[...this.keysFollowers].map(({ heard }) => heard(deviceKeys))]);
   }
 
-  private writeEntries(): Promise<void> {
+  private writeEnds(): Promise<void> {
     this.writing ??= this.writeAll().finally(() => (this.writing = null));
     return this.writing;
   }
@@ -231,13 +248,14 @@ export class EngineAccounts implements AccountDesk {
   /** In order, some at a time; those that cannot be written stay. */
   private async writeAll(): Promise<void> {
     try {
-      while (this.waiting.length > 0) {
-        const entries = this.waiting.slice(0, ENTRIES_AT_ONCE);
-        await this.actor.audit(entries);
-        this.waiting.splice(0, entries.length);
+      while (this.waiting.length + this.forgotten.length > 0) {
+        const [ended, forgotten] = [this.waiting.slice(0, ENDS_AT_ONCE), this.forgotten.slice(0, ENDS_AT_ONCE)];
+        await this.actor.endWrites(ended, forgotten);
+        this.waiting.splice(0, ended.length);
+        this.forgotten.splice(0, forgotten.length);
       }
-      if (this.entriesLost > 0) this.modules.log.error({ entries: this.entriesLost }, 'audit entries were lost, as they could not be written for too long');
-      this.entriesLost = 0;
+      if (this.endsLost > 0) this.modules.log.error({ writes: this.endsLost }, 'what came of writes could not be written down for too long; the audit log says at the next start that nobody knows');
+      this.endsLost = 0;
     } catch {
       // They are written when the accounts go on.
     }

@@ -1,9 +1,9 @@
-import type { AuditEntry, TokenFault } from '../actors/accounts/protocol.ts';
+import type { AuditEntry, BegunWrite, EndedWrite, KeptWrite, TokenFault } from '../actors/accounts/protocol.ts';
 import { OPEN_PRINCIPAL, type Principal } from '../model/access.ts';
 
 /** What servers ask of the accounts, at the head of every request. Questions and answers of accounts themselves are in actors/accounts/protocol.ts. */
 
-export type { AuditEntry, TokenFault };
+export type { AuditEntry, BegunWrite, EndedWrite, KeptWrite, TokenFault };
 
 export interface AccountsPort {
   /** False: the engine runs without accounts, and `authenticate` gives OPEN_PRINCIPAL for everything. */
@@ -12,8 +12,14 @@ export interface AccountsPort {
   authenticate(token: string): Principal | TokenFault | Promise<Principal | TokenFault>;
   /** Spends a ticket for a stream (POST /api/v1/auth/stream-tickets): each counts once, within its seconds. */
   spendTicket(ticket: string): Principal | TokenFault;
-  /** Writes an entry soon; the caller does not wait. Nothing without accounts. */
-  audit(entry: AuditEntry): void;
+  /** Resolves when it is on disk that somebody is about to change something: after that it may be changed. `id` is the caller's own, of all different. Rejects with an OperationalError that is worth another try. */
+  beginWrite(id: string, write: BegunWrite): Promise<void>;
+  /** Writes soon what came of a write, of one that was not begun, too; the caller does not wait. */
+  endWrite(ended: EndedWrite): void;
+  /** Answers to keys of another life of the engine. */
+  keptAnswers(): readonly KeptWrite[];
+  /** Some of those that were kept go before their time; the caller does not wait. */
+  forgetAnswers(names: readonly string[]): void;
   /**
    * Calls back whenever what a principal may do has changed: logged out, disabled, other meters, regions or role. `sessionId` null: all of the account's. `now` is what it may do from here on, null: nothing.
    * Gives a function that ends it.
@@ -26,6 +32,9 @@ export const ACCOUNTS_OFF: AccountsPort = {
   isOn: false,
   authenticate: () => OPEN_PRINCIPAL,
   spendTicket: () => OPEN_PRINCIPAL,
-  audit: () => undefined,
+  beginWrite: () => Promise.resolve(),
+  endWrite: () => undefined,
+  keptAnswers: () => [],
+  forgetAnswers: () => undefined,
   onChange: () => () => undefined,
 };

@@ -102,7 +102,7 @@ function addSessionRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
     })),
   });
   routes.serve(`${BASE}/stream-tickets`, {
-    POST: routes.write({ ...signedIn('makeStreamTicket', 'A ticket to open the live stream with, once, within 30 s'), response: ticketSchema }, z.strictObject({}), ({ principal }) => {
+    POST: routes.write({ ...signedIn('makeStreamTicket', 'A ticket to open the live stream with, once, within 30 s'), response: ticketSchema, secretAnswer: true }, z.strictObject({}), ({ principal }) => {
       const { ticket, expiresAt } = accounts.makeTicket(principal);
       return { document: { ticket, expiresAt: isoTime(expiresAt) } };
     }),

@@ -20,7 +20,7 @@ export function addDeviceKeyRoutes(routes: GatewayRoutes, accounts: AccountDesk)
     GET: routes.read({ ...admins('listDeviceKeys', 'Keys that readings are sent with, without the keys themselves'), response: deviceKeysSchema }, z.object({ limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() }), async ({ query: { limit, cursor = null } }) => ({
       document: pageShape(await accounts.ask({ kind: 'deviceKeys', limit, cursor }), deviceKeyShape),
     })),
-    POST: routes.write({ ...admins('createDeviceKey', 'A new key, for some meters, some regions, or all; it is shown this once'), response: newDeviceKeySchema, creates: true }, body, async ({ body: { name, scope, expiresAt }, ...request }) => {
+    POST: routes.write({ ...admins('createDeviceKey', 'A new key, for some meters, some regions, or all; it is shown this once'), response: newDeviceKeySchema, creates: true, secretAnswer: true }, body, async ({ body: { name, scope, expiresAt }, ...request }) => {
       const { deviceKey, key } = await accounts.ask({ kind: 'makeDeviceKey', name, scope, expiresAt, by: changerOf(request) });
       return { document: { deviceKey: deviceKeyShape(deviceKey), key }, location: `${BASE}/${deviceKey.id}` };
     }),

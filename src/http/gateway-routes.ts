@@ -21,6 +21,7 @@ import { problemOfRefusal } from './supervisor-refusals.ts';
 import type { RegistryPort } from './registry-port.ts';
 import { judgedRows, rowFormatOf, ROWS_MAX, type JudgedRow } from './row-bodies.ts';
 import type { TariffsPort } from './tariffs-port.ts';
+import type { WriteNote } from './write-note.ts';
 
 /** What every route of the gateway does: look who asks and whether they may, where a write comes from, at the query and the body; take a slot; ask the engine; answer. */
 
@@ -309,22 +310,31 @@ export class GatewayRoutes {
     return admitted instanceof Promise ? admitted.then((principal) => (principal === null ? null : judge(principal))) : judge(admitted);
   }
 
-  /** Does a write, once for each Idempotency-Key, and has it noted. */
+  /** Does a write, once for each Idempotency-Key, and has it noted before and after. */
   private answerWrite(exchange: Exchange, operation: AnyOperation, request: Asked & Begun<object>, text: string, ask: () => Promise<RouteAnswer> | RouteAnswer): void | Promise<void> {
     const { idempotencyKey, principal, method, target, note } = request;
     const key = idempotencyKey === '' ? null : this.keys.begin(idempotencyKey, principal, operation.id, { method, target, body: text });
     if (key?.kind === 'refused') return exchange.problem(key.problem);
     if (key?.kind === 'again') {
       // Noted when it was done.
-      note(null);
+      note?.drop();
       return send(exchange, { ...key.answer, headers: [...key.answer.headers, REPLAYED] });
     }
     let isSettled = false;
-    return this.answer(exchange, operation, request, ask, (answer) => {
+    const settled = (answer: KeptAnswer | null): void => {
       if (isSettled) return;
       isSettled = true;
-      if (answer !== null) note(answer.status);
-      key?.done(answer !== null && isFinal(answer.status) ? answer : null);
+      const final = answer !== null && isFinal(answer.status) ? answer : null;
+      if (answer !== null) note?.end(answer.status, key === null ? null : final);
+      // Nobody waits for the answer that an unexpected error gets.
+      else if (!exchange.isOpen) note?.end(500, null);
+      key?.done(final);
+    };
+    const go = () => this.answer(exchange, operation, request, ask, settled);
+    if (note === null) return go();
+    return note.begin(key?.key ?? null).then(go, (error: unknown) => {
+      settled(null);
+      throw error;
     });
   }
 
@@ -371,8 +381,8 @@ interface Begun<Query> extends Caller {
   principal: Principal;
   query: Query;
   version: number | null;
-  /** Has it noted in the audit log what came of it; null: nothing is to be noted. */
-  note(status: number | null): void;
+  /** On its way into the audit log; null: nothing is noted. */
+  note: WriteNote | null;
   /** As it came; empty without one. */
   idempotencyKey: string;
   method: string;

@@ -132,7 +132,7 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
   const supervisors = { alerts: modules.alerts ?? ALERTS_OFF, tariffs: modules.tariffs ?? BILLING_OFF, registry: modules.registry ?? REGISTRY_OFF };
   const limits = new RateLimits(options.rateLimits ?? { perAccount: 0, perAddress: 0 }, modules);
   const guard = new Guard({ accounts, limits, engine: modules.engine, clock });
-  const routes = new GatewayRoutes({ front, intake, rowIntake, guard, keys: new IdempotencyKeys(modules), engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts, corsOrigins });
+  const routes = new GatewayRoutes({ front, intake, rowIntake, guard, keys: new IdempotencyKeys({ clock, kept: accounts.keptAnswers(), onForgotten: (names) => accounts.forgetAnswers(names) }), engine: modules.engine, ...supervisors }, { now: () => clock.now(), queriesInFlightMax, ownHosts, corsOrigins });
   addApi(routes);
   addAccountApi(routes, accounts);
   addOpenApiRoutes(routes, { version: options.version ?? 'unknown', accountsOn: accounts.isOn });

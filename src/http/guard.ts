@@ -9,6 +9,7 @@ import type { EnginePort } from './engine-port.ts';
 import type { Exchange, HeaderFields } from './exchange.ts';
 import { ABOUT_EVERYTHING, reachesEverything, type AnyOperation, type ScopedRequest, type ThingScope } from './operation.ts';
 import type { Problem } from './problem-details.ts';
+import { WriteNote } from './write-note.ts';
 import { rateLimitHeaders, tooManyRequests, type RateLimitPolicy, type RateLimits } from './rate-limits.ts';
 
 /** Who may do what: asked at the head of every request, and once more when it is known what the request is about. */
@@ -136,19 +137,13 @@ export class Guard {
     return { ...document, data: data.filter(isOwn) };
   }
 
-  /** Has a write noted in the audit log once it is answered; gives what says so where nobody waits for the answer any more, or that there is nothing to note (null). */
-  watch(exchange: Exchange, principal: Principal, { id, access }: AnyOperation, target: string): (status: number | null) => void {
-    if (!this.accounts.isOn || access === 'public') return () => undefined;
-    const { requestId } = exchange;
-    const address = exchange.remoteAddress();
-    let isNoted = false;
-    const note = (status: number | null): void => {
-      if (isNoted) return;
-      isNoted = true;
-      if (status !== null) this.accounts.audit({ at: this.clock.now(), by: principal.id, byName: principal.name, action: id, target: target.slice(0, TARGET_CHARS_MAX), status, requestId, address });
-    };
+  /** Has a write noted in the audit log; null where none is. */
+  watch(exchange: Exchange, principal: Principal, { id, access, secretAnswer }: AnyOperation, target: string): WriteNote | null {
+    if (!this.accounts.isOn || access === 'public') return null;
+    const write = { by: principal.id, byName: principal.name, action: id, target: target.slice(0, TARGET_CHARS_MAX), requestId: exchange.requestId, address: exchange.remoteAddress() };
+    const note = new WriteNote(this.accounts, write, { clock: this.clock, secretAnswer: secretAnswer === true });
     // A client that has gone hears no answer; what it asked for may be done all the same, and then that is noted.
-    exchange.onEnded((status) => status !== 0 && note(status));
+    exchange.onEnded((status) => status !== 0 && note.end(status, null));
     return note;
   }
 }

@@ -118,7 +118,7 @@ export interface LiveSource {
   engine(): EngineSnapshot;
   onEngine(fn: (snapshot: EngineSnapshot) => void): Unsubscribe;
   /**
-   * Asked once a second for each meter that somebody watches, never again before it settled. null: no such meter.
+   * Asked once a second for each meter that somebody watches, never again before it settled. null: no such meter, or none that has sent anything since `since` (null or absent: ever), before which nothing of it is told.
    * Rejects with an OperationalError while the meter's shard is away.
    */
   watchMeter(meterId: string, since?: number | null): Promise<MeterNow | null>;

@@ -30,6 +30,8 @@ export interface Operation<Query = never, Body = never> {
   response?: z.ZodType;
   /** Of the body, where what judges it at first says less than its rules do. */
   request?: z.ZodType;
+  /** Its answer has a secret that is shown this once, and is written nowhere. */
+  secretAnswer?: true;
   /** It takes many things at once: its body may be as large as one of rows (row-bodies.ts). */
   isBulk?: true;
   /** What a write makes: 201 with Location. */

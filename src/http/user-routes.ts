@@ -55,7 +55,7 @@ function addUsersRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
     GET: routes.read({ ...admins('listUsers', 'Who has an account, in the order of addresses'), response: usersSchema }, listQuery, async ({ query: { role = null, email: emailPrefix = null, limit, cursor = null }, nowMs }) => ({
       document: pageShape(await accounts.ask({ kind: 'users', query: { role, emailPrefix, limit, cursor } }), (user) => userShape(user, nowMs)),
     })),
-    POST: routes.write({ ...admins('createUser', 'A new account, with a password that is shown once and has to be replaced'), response: newUserSchema, creates: true }, newUser, async ({ body, ...request }) => {
+    POST: routes.write({ ...admins('createUser', 'A new account, with a password that is shown once and has to be replaced'), response: newUserSchema, creates: true, secretAnswer: true }, newUser, async ({ body, ...request }) => {
       const { user, oneTimePassword } = await accounts.ask({ kind: 'makeUser', user: body, by: changerOf(request) });
       return { document: { user: userShape(user, request.nowMs), oneTimePassword }, location: `${BASE}/${user.id}` };
     }),
@@ -73,7 +73,7 @@ function addUsersRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
   });
 
   routes.serve(`${BASE}/:id/password-reset`, {
-    POST: routes.write({ ...admins('resetPassword', 'Another password, which is shown once and has to be replaced; every log-in of the account ends'), response: newUserSchema }, z.strictObject({}), async ({ path: [id], ...request }) => {
+    POST: routes.write({ ...admins('resetPassword', 'Another password, which is shown once and has to be replaced; every log-in of the account ends'), response: newUserSchema, secretAnswer: true }, z.strictObject({}), async ({ path: [id], ...request }) => {
       const { user, oneTimePassword } = await accounts.ask({ kind: 'resetPassword', id, by: changerOf(request) });
       return { document: { user: userShape(user, request.nowMs), oneTimePassword } };
     }),

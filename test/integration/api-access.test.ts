@@ -384,6 +384,34 @@ describe('who did it', () => {
     expect(accounts.audited).toMatchObject([{ action: 'acknowledgeAlert', status: 200 }]);
   });
 
+  test('is on disk before anything is changed, and is not done where it cannot be', async () => {
+    const order: string[] = [];
+    const { acknowledge: answer } = alerts.answers;
+    alerts.answers.acknowledge = (question) => (order.push('done'), answer(question));
+    accounts.beginWrite = async (_id, write) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      order.push(`begun ${write.action} by ${write.byName}, key ${write.key === null ? 'none' : 'one'}`);
+    };
+    accounts.endWrite = ({ entry, answer }) => void order.push(`ended ${entry.status} ${answer === null ? 'none' : typeof answer === 'string' ? answer : answer.status}`);
+    const send = (headers: Record<string, string> = {}) => call('POST', `/api/v1/alerts/${ALERT.id}/acknowledge`, { headers: { ...as('operator'), ...headers }, body: {} });
+    expect((await send()).status).toBe(200);
+    expect(order.splice(0)).toEqual(['begun acknowledgeAlert by operator@example.org, key none', 'done', 'ended 200 none']);
+    expect((await send({ 'idempotency-key': 'once' })).status).toBe(200);
+    expect((await send({ 'idempotency-key': 'once' })).headers['idempotency-replayed']).toBe('true');
+    expect(order.splice(0)).toEqual(['begun acknowledgeAlert by operator@example.org, key one', 'done', 'ended 200 200']);
+    // A secret goes to who asked, and nowhere else.
+    expect((await call('POST', '/api/v1/device-keys', { headers: { ...as('admin'), 'idempotency-key': 'key' }, body: { name: 'x', scope: 'all' } })).body.key).toBe('segk_fake');
+    expect(order.splice(0)).toEqual(['begun createDeviceKey by admin@example.org, key one', 'ended 201 secret']);
+    accounts.beginWrite = () => Promise.reject(new OperationalError('unavailable', 'the disk is full', { retryable: true }));
+    const refused = await send({ 'idempotency-key': 'later' });
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+    expect(order.splice(0)).toEqual(['ended 503 none']);
+    accounts.beginWrite = () => Promise.resolve();
+    // The key is free.
+    expect((await send({ 'idempotency-key': 'later' })).status).toBe(200);
+    expect(order.splice(0)).toEqual(['done', 'ended 200 200']);
+  });
+
   test('is said by who sends it in an engine without accounts', async () => {
     accounts = { ...fakeAccounts(), isOn: false, authenticate: () => ({ ...PEOPLE.admin, kind: 'open' }) };
     expect((await call('POST', `/api/v1/alerts/${ALERT.id}/acknowledge`, { body: {} })).status).toBe(422);

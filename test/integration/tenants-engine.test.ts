@@ -80,6 +80,7 @@ beforeAll(async () => {
   }
   const posted = await fetch(`${engine.ingestUrl()}/ingest`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` }, body: JSON.stringify(readings) });
   expect([posted.status, ((await posted.json()) as { accepted: number }).accepted]).toEqual([202, readings.length]);
+  await done('PUT', `/api/v1/registry/meters/${METER}?by=x`, { region: 'sydney', serial: 'LG-1' });
   await done('PUT', '/api/v1/tariffs/tou?by=x', exampleTariff({ zone: 'UTC', currency: 'AUD' }));
   for (const [who, movedIn, movedOut] of [['bob', dayOf(BEGIN_MS), dayOf(EDGE_MS)], ['ada', dayOf(EDGE_MS), null]] as const) {
     agreements[who] = (await done('POST', '/api/v1/agreements', { meterId: METER, customer: { name: `The ${who}s`, email: `${who}@example.org` }, movedIn, movedOut, by: 'x' })).id;
@@ -142,6 +143,7 @@ const ASKED: Record<string, { now?: true; of: (who: Who) => RequestExample | nul
   getDraft: { of: (who) => ({ path: [agreements[who]], query: { month: monthOf(who === 'bob' ? BEGIN_MS : EDGE_MS) } }) },
   getMeterTariff: { of: (who) => ({ ...OF_METER, query: { at: iso(who === 'bob' ? EDGE_MS - 1 : EDGE_MS) } }) },
   estimateCost: { of: () => ({ ...OF_METER, query: DAYS }) },
+  getRegisteredMeter: { now: true, of: () => OF_METER },
   getCycle: { now: true, of: () => OF_METER },
   getProjection: { now: true, of: () => OF_METER },
   compareTariffs: { of: () => ({ ...OF_METER, query: { ...DAYS, tariffs: 'tou' } }) },
@@ -197,8 +199,9 @@ describe('one meter of two tenants', () => {
   it.each(['bob', 'ada'] as const)('answers %s about what is the other\'s as about what is not there', async (who) => {
     let compared = 0;
     for (const { id, method, path, scope } of await operationsOfConsumers()) {
-      const example = ASKED[id].of(OTHER[who]);
-      if (scope !== 'thing' || example === null) continue;
+      const { now, of } = ASKED[id];
+      const example = of(OTHER[who]);
+      if (scope !== 'thing' || example === null || (now && who === 'ada')) continue;
       const missing = example.path === undefined ? { ...example, query: { invoice: 'nothing' } } : { ...example, path: ['nothing'] };
       const [theirs, none] = [await call(method, exampleTarget(path, example), tokens[who], example.body), await call(method, exampleTarget(path, missing), tokens[who], example.body)];
       const shown = (reply: Reply, name: string) => JSON.stringify({ ...reply.body, requestId: '' }).replaceAll(JSON.stringify(name).slice(1, -1), 'X').replaceAll(encodeURIComponent(name), 'X');

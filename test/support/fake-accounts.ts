@@ -89,7 +89,7 @@ export function fakeAccounts(): FakeAccounts {
       return token.startsWith('slow-') ? new Promise((resolve) => setImmediate(() => resolve(found(token)))) : found(token);
     },
     spendTicket: () => ({ code: 'invalid_token', detail: 'There are no tickets here.' }),
-    audit: (entry) => void audited.push(entry),
+    endWrite: ({ entry }) => void audited.push(entry),
     onChange: () => () => undefined,
   };
 }

@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import type { DeviceKeyChange } from '../../src/actors/accounts/protocol.ts';
+import { AUDIT_HEAD_TABLE, AUDIT_TABLE, verifyAuditLog, type AuditHead } from '../../src/actors/accounts/audit-log.ts';
+import type { AuditRecord, DeviceKeyChange } from '../../src/actors/accounts/protocol.ts';
 import { PasswordHashing } from '../../src/actors/accounts/password-hashing.ts';
 import { EngineAccounts } from '../../src/engine/engine-accounts.ts';
 import type { Principal } from '../../src/model/access.ts';
+import { STATUS_UNKNOWN } from '../../src/actors/accounts/write-book.ts';
+import { RecordTable } from '../../src/runtime/record-table.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { held, meters, PASSWORD, PEER, refusal, regions, ROOT, START_MS } from '../support/accounts-world.ts';
 
-async function started(): Promise<{ accounts: EngineAccounts; store: MemoryStore; time: VirtualTime }> {
-  const store = new MemoryStore();
+async function started(store = new MemoryStore()): Promise<{ accounts: EngineAccounts; store: MemoryStore; time: VirtualTime }> {
   const time = new VirtualTime(START_MS);
   const options = { issuer: 'urn:seg:test', codeKey: new Uint8Array(32), registration: false, keyLifeMs: 86_400_000, passwordLogIn: 'all' } as const;
   const settings = { accounts: 'on', registration: false, mail: false, passwords: true, oidc: null } as const;
@@ -79,27 +81,82 @@ describe('accounts of an engine', () => {
   it('go on by themselves after a full disk, and write down what was done meanwhile', async () => {
     const { accounts, store, time } = await started();
     const { accessToken, id } = await addUser(accounts, 'ada@example.org');
-    for (let n = 1; n <= 300; n++) accounts.audit(entry(n));
+    for (let n = 1; n <= 300; n++) accounts.endWrite({ id: null, entry: entry(n), answer: null });
     store.failNext('storage_full', 2);
     await time.advanceSettled(0);
-    accounts.audit(entry(301));
+    accounts.endWrite({ id: null, entry: entry(301), answer: null });
     expect(await refusal(accounts.ask({ kind: 'users', query: { role: null, emailPrefix: null, limit: 1, cursor: null } }))).toBe('unavailable');
     expect(await accounts.authenticate(accessToken)).toMatchObject({ id });
-    await time.advanceSettled(1_000);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await time.advanceSettled(1_000);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (let tries = 0; tries < 100 && (await audited(accounts).catch(() => [])).length < 301; tries++) {
+      await time.advanceSettled(1_000);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     expect(await audited(accounts)).toEqual(Array.from({ length: 301 }, (_, i) => `/x/${301 - i}`));
     expect(await accounts.authenticate(accessToken)).toMatchObject({ id });
   });
 
   it('write what waits before they stop', async () => {
     const { accounts, store } = await started();
-    for (let n = 1; n <= 600; n++) accounts.audit(entry(n));
+    for (let n = 1; n <= 600; n++) accounts.endWrite({ id: null, entry: entry(n), answer: null });
     await accounts.stop();
     const time = new VirtualTime(START_MS);
     const again = new EngineAccounts(store, { issuer: 'urn:seg:test', codeKey: new Uint8Array(32), registration: false, keyLifeMs: 86_400_000, passwordLogIn: 'none' }, { settings: { accounts: 'on', registration: false, mail: false, passwords: false, oidc: null }, cookie: { isSecure: false } }, { clock: time, timers: time, log: nullLog, mails: null, foreign: null, onFirstAdmin: () => {} });
     await again.start();
     expect(await audited(again)).toHaveLength(600);
+  });
+
+  describe('and writes', () => {
+    const write = (n: number) => ({ ...entry(n), key: { name: `key-${n}`, fingerprint: `f-${n}`, until: START_MS + 60_000 } });
+    const answer = { status: 201, type: 'application/json', body: '{}', headers: [['location', '/x']] } as const;
+    const noted = async (accounts: EngineAccounts) => (await accounts.ask({ kind: 'auditLog', query: { by: null, action: 'putTariff', from: 0, to: Infinity, limit: 1_000, cursor: null } })).data.map(({ target, status }) => [target, status]);
+
+    it('are on disk before they are done, and known to nobody where the engine ended in between', async () => {
+      const { accounts, store } = await started();
+      await Promise.all([1, 2, 3, 4].map((n) => accounts.beginWrite(`w-${n}`, write(n))));
+      accounts.endWrite({ id: 'w-1', entry: { ...entry(1), status: 201 }, answer });
+      accounts.endWrite({ id: 'w-2', entry: { ...entry(2), status: 500 }, answer: null });
+      accounts.endWrite({ id: 'w-3', entry: { ...entry(3), status: 201 }, answer: 'secret' });
+      while ((await noted(accounts)).length < 3);
+      expect((await noted(accounts)).sort()).toEqual([['/x/1', 201], ['/x/2', 500], ['/x/3', 201]]);
+      const next = await started(store.crash('kept'));
+      expect((await noted(next.accounts)).sort()).toEqual([['/x/1', 201], ['/x/2', 500], ['/x/3', 201], ['/x/4', STATUS_UNKNOWN]]);
+      expect(next.accounts.keptAnswers().map(({ name, answer: kept }) => [name, kept])).toEqual([['key-1', answer], ['key-3', 'secret'], ['key-4', 'unknown']]);
+      // Said once, and kept as long as the others.
+      const third = await started(next.store.crash('kept'));
+      expect(await noted(third.accounts)).toHaveLength(4);
+      expect(third.accounts.keptAnswers()).toHaveLength(3);
+      third.accounts.forgetAnswers(['key-1']);
+      third.accounts.endWrite({ id: null, entry: entry(5), answer: null });
+      await third.accounts.stop();
+      const findings: string[] = [];
+      verifyAuditLog(new RecordTable<AuditRecord>(third.store, AUDIT_TABLE), new RecordTable<AuditHead>(third.store, AUDIT_HEAD_TABLE), (where) => findings.push(where));
+      expect(findings).toEqual([]);
+      expect((await started(third.store)).accounts.keptAnswers().map(({ name }) => name)).toEqual(['key-3', 'key-4']);
+    });
+
+    it('that were not put on disk are none, and those of which the commit failed come to nothing', async () => {
+      const { accounts, store, time } = await started();
+      store.failNext('storage_full', 1);
+      const refused = refusal(accounts.beginWrite('w-1', write(1)));
+      await time.advanceSettled(0);
+      expect(await refused).toBe('unavailable');
+      accounts.endWrite({ id: 'w-1', entry: { ...entry(1), status: 503 }, answer: null });
+      await time.advanceSettled(1_000);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await time.advanceSettled(1_000);
+      expect(await noted(accounts)).toEqual([['/x/1', 503]]);
+      const begun = accounts.beginWrite('w-2', write(2));
+      begun.catch(() => {});
+      expect(await noted((await started(store.crash('lost'))).accounts)).toEqual([['/x/1', 503]]);
+    });
+
+    it('share a commit where many begin at once', async () => {
+      let commits = 0;
+      const store = new MemoryStore({ takeCommit: async () => void commits++ });
+      const { accounts } = await started(store);
+      const before = commits;
+      await Promise.all(Array.from({ length: 200 }, (_, n) => accounts.beginWrite(`w-${n}`, write(n))));
+      expect(commits - before).toBeLessThanOrEqual(2);
+    });
   });
 });

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import type { KeptWrite } from '../../src/actors/accounts/protocol.ts';
 import { NOBODY } from '../../src/http/guard.ts';
 import { IdempotencyKeys, isFinal, type Begun, type KeptAnswer } from '../../src/http/idempotency.ts';
 
 let nowMs = 0;
+const WALL_MS = Date.UTC(2026, 10, 27);
 const DAY_MS = 86_400_000;
-const fresh = () => new IdempotencyKeys({ clock: { monotonic: () => nowMs } });
+const fresh = () => new IdempotencyKeys({ clock: { monotonic: () => nowMs, now: () => WALL_MS + nowMs } });
 const write = (body = '{}', target = '/x?') => ({ method: 'POST', target, body });
 const answer = (body = 'made'): KeptAnswer => ({ status: 201, type: 'application/json', body, headers: [] });
 const begin = (keys: IdempotencyKeys, header: string, of = write(), who = 'ada', operation = 'o'): Begun => keys.begin(header, { ...NOBODY, id: who }, operation, of);
@@ -82,5 +84,44 @@ describe('an idempotency key', () => {
     nowMs += DAY_MS;
     done(begin(many, 'last'), null);
     expect(many.stats()).toEqual({ kept: 0, chars: 0 });
+  });
+
+  describe('of another life of the engine', () => {
+    const kept = (answer: KeptWrite['answer'], until = WALL_MS + nowMs + 60_000): IdempotencyKeys => {
+      const first = begin(fresh(), 'k');
+      if (first.kind !== 'new') throw new Error(first.kind);
+      return new IdempotencyKeys({ clock: { monotonic: () => nowMs, now: () => WALL_MS + nowMs }, kept: [{ ...first.key, until, answer }] });
+    };
+
+    test('is answered as it was then, for the rest of its time', () => {
+      const keys = kept(answer());
+      expect(begin(keys, 'k')).toEqual({ kind: 'again', answer: answer() });
+      expect(begin(keys, 'k', write('other'))).toMatchObject({ kind: 'refused', problem: { code: 'idempotency_key_reused' } });
+      nowMs += 60_000;
+      expect(begin(keys, 'k').kind).toBe('new');
+    });
+
+    test('says that nobody knows, or that its answer was a secret, and is not done again', () => {
+      expect(begin(kept('unknown'), 'k')).toMatchObject({ kind: 'refused', problem: { status: 409, code: 'outcome_unknown' } });
+      expect(begin(kept('secret'), 'k')).toMatchObject({ kind: 'refused', problem: { status: 409, code: 'answer_not_kept' } });
+    });
+
+    test('lives no longer than a new one, whatever the clock was then', () => {
+      const keys = kept(answer(), WALL_MS + nowMs + 400 * DAY_MS);
+      nowMs += DAY_MS;
+      expect(begin(keys, 'k').kind).toBe('new');
+    });
+  });
+
+  test('is forgotten on the disk, too, when it goes', () => {
+    const gone: string[] = [];
+    const keys = new IdempotencyKeys({ clock: { monotonic: () => nowMs, now: () => WALL_MS + nowMs }, onForgotten: (names) => gone.push(...names) });
+    const first = begin(keys, 'k');
+    if (first.kind !== 'new') throw new Error(first.kind);
+    expect(first.key.until).toBe(WALL_MS + nowMs + DAY_MS);
+    first.done(answer());
+    nowMs += DAY_MS;
+    expect(begin(keys, 'k').kind).toBe('new');
+    expect(gone).toEqual([first.key.name]);
   });
 });

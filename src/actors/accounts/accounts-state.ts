@@ -7,11 +7,12 @@ import { AuditLog } from './audit-log.ts';
 import { DeviceKeyBook } from './device-key-book.ts';
 import { LinkBook } from './link-book.ts';
 import { PasswordBook, type PasswordRecord } from './password-book.ts';
-import type { AssignmentOutcome, AuditEntry, Changer, DeviceKey, DeviceKeyChange, DeviceScope, HeldMeter, MeterAssignment, NewUser, Peer, Session, User, UserChange } from './protocol.ts';
+import type { AssignmentOutcome, Changer, DeviceKey, DeviceKeyChange, DeviceScope, EndedWrite, HeldMeter, KeptWrite, MeterAssignment, NewUser, Peer, Session, User, UserChange } from './protocol.ts';
 import type { RandomBytes } from './secrets.ts';
 import { SessionBook } from './session-book.ts';
 import { SigningKeyBook } from './signing-key-book.ts';
 import { formalName, UserBook } from './user-book.ts';
+import { STATUS_UNKNOWN, WriteBook } from './write-book.ts';
 
 /** All that the accounts keep, as turns change it, with an audit entry for each change in the same transaction. Who fails to commit a turn must start over from the store. */
 
@@ -62,6 +63,7 @@ export class AccountsState {
   readonly signingKeys: SigningKeyBook;
   readonly deviceKeys: DeviceKeyBook;
   readonly audit: AuditLog;
+  readonly writes: WriteBook;
   private readonly staged: StagedStore;
   private news: AccountsNews = noNews();
 
@@ -74,6 +76,7 @@ export class AccountsState {
     this.signingKeys = new SigningKeyBook(this.staged);
     this.deviceKeys = new DeviceKeyBook(this.staged, random);
     this.audit = new AuditLog(this.staged);
+    this.writes = new WriteBook(this.staged);
   }
 
   load(): void {
@@ -303,8 +306,19 @@ export class AccountsState {
     return deviceKey;
   }
 
-  noteEntries(entries: readonly AuditEntry[]): void {
-    for (const entry of entries) this.audit.append(entry);
+  // Writes of the API ------------------------------------------------------------------------------------------------------
+
+  endWrites(ended: readonly EndedWrite[]): void {
+    for (const { id, entry, answer } of ended) {
+      this.audit.append(entry);
+      if (id !== null) this.writes.end(id, answer);
+    }
+  }
+
+  /** Notes writes of which nobody knows what came of them, and gives the answers that are kept. */
+  endLeftWrites(nowMs: number): KeptWrite[] {
+    for (const { key: _key, ...entry } of this.writes.endLeft()) this.audit.append({ ...entry, status: STATUS_UNKNOWN });
+    return this.writes.kept(nowMs);
   }
 
   // Parts ------------------------------------------------------------------------------------------------------------------

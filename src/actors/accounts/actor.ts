@@ -11,7 +11,7 @@ import { MailLimits } from './mail-limits.ts';
 import type { PasswordHashing } from './password-hashing.ts';
 import { checkPassword } from './password-rules.ts';
 import { PrincipalCache } from './principal-cache.ts';
-import type { AccountAnswers, AccountQuestion, AssignmentOutcome, AuditEntry, Changer, DeviceKeyRow, LogIn, MeterAssignment, Peer, TokenFault, User } from './protocol.ts';
+import type { AccountAnswers, AccountQuestion, AssignmentOutcome, BegunWrite, Changer, DeviceKeyRow, EndedWrite, KeptWrite, LogIn, MeterAssignment, Peer, TokenFault, User } from './protocol.ts';
 import { newOneTimePassword, sha256, type RandomBytes } from './secrets.ts';
 import { emailKey } from './user-book.ts';
 
@@ -197,9 +197,23 @@ export class AccountsActor {
     this.uses.set(id, at);
   }
 
+  /** Resolves when it is on disk that somebody is about to change something. Those of one turn share its commit. Rejects with `unavailable` or `mailbox_full`. */
+  beginWrite(id: string, write: BegunWrite): Promise<void> {
+    return this.turns.take('questions', () => this.state.writes.begin(id, write));
+  }
+
   /** Resolves when they are on disk. */
-  audit(entries: readonly AuditEntry[]): Promise<void> {
-    return this.turns.take('own', () => this.state.noteEntries(entries));
+  endWrites(ended: readonly EndedWrite[], forgotten: readonly string[]): Promise<void> {
+    return this.turns.take('own', () => {
+      // First: a key that was forgotten may have come again.
+      for (const name of forgotten) this.state.writes.forget(name);
+      this.state.endWrites(ended);
+    });
+  }
+
+  /** Once in a life of the engine, before anything is written. */
+  endLeftWrites(): Promise<KeptWrite[]> {
+    return this.turns.take('own', (nowMs) => this.state.endLeftWrites(nowMs));
   }
 
   /** Works off what waits, and ends. */

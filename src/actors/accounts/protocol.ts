@@ -22,7 +22,7 @@ export interface AuditEntry {
   action: string;
   /** What it was done to: the path of the request. */
   target: string;
-  /** HTTP status of the answer. */
+  /** HTTP status of the answer; 0: nobody knows, as the engine ended while it was under way. */
   status: number;
   requestId: string;
   /** IP address of the peer. */
@@ -37,6 +37,44 @@ export interface AuditRecord extends AuditEntry {
   before: string;
   /** SHA-256 in hex of this one. */
   hash: string;
+}
+
+/** A key that a write was sent with (Idempotency-Key). */
+export interface WriteKey {
+  /** Of the key, whose it is and what it is for: a hash. */
+  name: string;
+  /** Of the request. */
+  fingerprint: string;
+  /** Until when its answer is kept, epoch ms. */
+  until: number;
+}
+
+/** A write of the API before it is done. */
+export interface BegunWrite extends Omit<AuditEntry, 'status'> {
+  key: WriteKey | null;
+}
+
+/** An answer as it was sent. */
+export interface WriteAnswer {
+  status: number;
+  /** null: without a body. */
+  type: string | null;
+  body: string | Uint8Array;
+  headers: readonly (readonly [name: string, value: string])[];
+}
+
+/** `unknown`: the engine ended while it was under way. `secret`: it was done, and what it said is not written down. */
+export interface KeptWrite extends WriteKey {
+  answer: WriteAnswer | 'unknown' | 'secret';
+}
+
+/** What came of a write. */
+export interface EndedWrite {
+  /** That `begin` was given; null: it was not begun, and nothing came of it. */
+  id: string | null;
+  entry: AuditEntry;
+  /** For who sends its key again; null: the key is free. */
+  answer: WriteAnswer | 'secret' | null;
 }
 
 /** Where a request comes from. */

@@ -179,7 +179,7 @@ const DESCRIPTION = `Times are RFC 3339 in UTC in answers, and RFC 3339 with any
 
 **ETag**: of an answer, given back as If-None-Match, gets 304 where nothing changed; of a thing with a version, given back as If-Match, has a change refused with 409 when somebody else was quicker.
 
-**Idempotency-Key** (POST, PUT, PATCH, DELETE): a write that is sent again with its key is answered again, with \`Idempotency-Replayed: true\`, and not done again, for 24 hours. With another body it gets 422, while it is under way 409. Keys are
-kept in memory: after a restart of the engine a key is a new one. What must never count twice has a name of its own besides: the reference of a payment, the month of a run, the version in If-Match.
+**Idempotency-Key** (POST, PUT, PATCH, DELETE): a write that is sent again with its key is answered again, with \`Idempotency-Replayed: true\`, and not done again, for 24 hours. With another body it gets 422, while it is under way 409. A key
+whose engine ended before it was answered gets 409 \`outcome_unknown\`, one whose answer had a secret after a restart 409 \`answer_not_kept\`. What must never count twice has a name of its own besides: the reference of a payment, the month of a run, the version in If-Match.
 
 **Limits**: \`RateLimit-Policy\` and \`RateLimit\` say how many requests an account may send and how many are left; past it 429 with Retry-After.`;
