@@ -168,6 +168,7 @@ describe('a region', () => {
     expect(body.data[4]).toEqual({ windowStart: new Date(AT + 4 * QUARTER_MS).toISOString(), powerKw: 4.04, lowKw: 3, highKw: 12, loadPercent: expect.closeTo(40.4) });
     expect((await region('forecast?hours=48')).body.data).toHaveLength(192);
     expect((await region('forecast?hours=1')).body.data).toHaveLength(4);
+    engine.asked.length = 0;
     expect(await faults(region('forecast?hours=49'))).toEqual(['hours']);
     expect(await faults(region('forecast?zone=Nowhere'))).toEqual(['zone']);
     engine.regions = async () => [{ ...REGION, capacityKw: null, loadPercent: null }];
