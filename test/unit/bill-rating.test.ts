@@ -269,6 +269,9 @@ describe('energy given to the grid', () => {
     const august = billFor([stretch(document, winter({ kw: (hour) => (hour % 24 === 12 ? 0.5 : hour % 24 === 3 ? 1 : 0) }))], { carried: july.carried });
     expect(shortLines(august)).toEqual(['Energy, rest2: 31 kWh × 1.00 = 31.00']);
     expect(august.carried.creditKwh).toEqual({ 'tou/noon2': '15.5' });
+    // What that period has already stays.
+    const both = billFor([stretch(document, winter({ kw: () => 0 }))], { carried: { ...NOTHING_CARRIED, creditKwh: { 'tou/noon2': '4', 'tou/noon1': '10' } } });
+    expect(both.carried.creditKwh).toEqual({ 'tou/noon2': '14' });
   });
 
   test('is credited in money under net metering in money, at the export price or at what the period costs', () => {
