@@ -89,6 +89,8 @@ export class Corrections {
           const found = await this.desk.turn((state, nowMs) => this.look(state, from, Math.min(READ_PER_TURN, piece - read), nowMs));
           looks.push(...found.looks);
           last = found.last;
+          // A turn that changes nothing waits for no disk: without this they would be one.
+          await this.desk.giveWay();
         }
         if (looks.length > 0) await this.compare(looks, peaks);
         return last;
