@@ -388,11 +388,13 @@ describe('who did it', () => {
     const order: string[] = [];
     const { acknowledge: answer } = alerts.answers;
     alerts.answers.acknowledge = (question) => (order.push('done'), answer(question));
-    accounts.beginWrite = async (_id, write) => {
+    let begunAs: string | null = null;
+    accounts.beginWrite = async (id, write) => {
+      begunAs = id;
       await new Promise((resolve) => setTimeout(resolve, 20));
       order.push(`begun ${write.action} by ${write.byName}, key ${write.key === null ? 'none' : 'one'}`);
     };
-    accounts.endWrite = ({ entry, answer }) => void order.push(`ended ${entry.status} ${answer === null ? 'none' : typeof answer === 'string' ? answer : answer.status}`);
+    accounts.endWrite = ({ id, entry, answer }) => void order.push(`${id === begunAs ? '' : 'another '}ended ${entry.status} ${answer === null ? 'none' : typeof answer === 'string' ? answer : answer.status}`);
     const send = (headers: Record<string, string> = {}) => call('POST', `/api/v1/alerts/${ALERT.id}/acknowledge`, { headers: { ...as('operator'), ...headers }, body: {} });
     expect((await send()).status).toBe(200);
     expect(order.splice(0)).toEqual(['begun acknowledgeAlert by operator@example.org, key none', 'done', 'ended 200 none']);
@@ -402,11 +404,11 @@ describe('who did it', () => {
     // A secret goes to who asked, and nowhere else.
     expect((await call('POST', '/api/v1/device-keys', { headers: { ...as('admin'), 'idempotency-key': 'key' }, body: { name: 'x', scope: 'all' } })).body.key).toBe('segk_fake');
     expect(order.splice(0)).toEqual(['begun createDeviceKey by admin@example.org, key one', 'ended 201 secret']);
-    accounts.beginWrite = () => Promise.reject(new OperationalError('unavailable', 'the disk is full', { retryable: true }));
+    accounts.beginWrite = (id) => ((begunAs = id), Promise.reject(new OperationalError('unavailable', 'the disk is full', { retryable: true })));
     const refused = await send({ 'idempotency-key': 'later' });
     expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
     expect(order.splice(0)).toEqual(['ended 503 none']);
-    accounts.beginWrite = () => Promise.resolve();
+    accounts.beginWrite = (id) => ((begunAs = id), Promise.resolve());
     // The key is free.
     expect((await send({ 'idempotency-key': 'later' })).status).toBe(200);
     expect(order.splice(0)).toEqual(['done', 'ended 200 200']);
