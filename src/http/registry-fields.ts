@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ADDRESS_PARTS, DEFAULT_CUSTOMER_CLASS, METER_STATUSES, statusOn, type MeterFacts, type RegisteredMeter } from '../model/registered-meter.ts';
 import { isId, type MeterId, type RegionId } from '../model/ids.ts';
+import { FAULT_LINE, ONE_LINE } from '../model/plain-text.ts';
 import { customerClassField, dateField } from './billing-fields.ts';
 import { idText, timeText } from './wire-schemas.ts';
 
@@ -13,7 +14,7 @@ const line = (charsMax: number) =>
     .trim()
     .min(1, 'expected a text, or null')
     .max(charsMax, `expected ${charsMax} characters at most`)
-    .regex(/^[^\p{Cc}\p{Co}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/u, 'expected one line of text')
+    .regex(ONE_LINE, FAULT_LINE)
     .nullable();
 
 const FAULT_ID = 'expected 1–64 characters of A–Z a–z 0–9 . _ : -';
