@@ -66,7 +66,7 @@ export async function withProgress<T>(verb: string, shards: number, run: (onProg
 /** What was looked at, what is wrong with it, and what to do. */
 export function describeReport(path: string, report: DirectoryReport): string {
   const { findings, found, shards, meters, windows, records, alertRecords, billingRecords, accountRecords, registryRecords, auditEnd } = report;
-  const looked = `${path}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, ${withThousands(meters)} meters, ${withThousands(windows)} windows, ${withThousands(records)} log records${recordsOf(alertRecords, 'alerts')}${recordsOf(billingRecords, 'tariffs and bills')}${recordsOf(registryRecords, 'registered meters')}${recordsOf(accountRecords, 'accounts')}${auditEnd === null ? '' : `, an audit log up to entry ${auditEnd.seq} (${auditEnd.hash})`}`;
+  const looked = `${path}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, ${withThousands(meters)} meters, ${withThousands(windows)} windows, ${withThousands(records)} log records${recordsOf(alertRecords, 'alerts')}${recordsOf(billingRecords, 'tariffs and bills')}${recordsOf(registryRecords, 'the registry')}${recordsOf(accountRecords, 'accounts')}${auditEnd === null ? '' : `, an audit log up to entry ${auditEnd.seq} (${auditEnd.hash})`}`;
   if (found === 0) return `${looked}: sound\n`;
   const more = found > findings.length ? [`… and ${withThousands(found - findings.length)} more`] : [];
   const lines = [...findings.map(({ where, problem }) => `${where} ${problem}`), ...more];

@@ -154,7 +154,7 @@ describe('seg verify', () => {
     expect([busy.code, busy.stderr]).toEqual([1, expect.stringContaining('is in use by the engine with process id')]);
     await engine.kill9();
     const sound = await run('verify', '--data-dir', dataDir);
-    expect([sound.code, sound.stdout], sound.stdout).toEqual([0, expect.stringMatching(/: 2 shards, 30 meters, [\d,]+ windows, \d+ log records, \d+ records of alerts: sound\n$/)]);
+    expect([sound.code, sound.stdout], sound.stdout).toEqual([0, expect.stringMatching(/: 2 shards, 30 meters, [\d,]+ windows, \d+ log records, \d+ records of alerts, \d+ records of the registry: sound\n$/)]);
     expect(readdirSync(dataDir).filter((name) => name.endsWith('.claim') && !name.includes(String(engine.pid)))).toEqual([]);
 
     expect(await flipStoredBytes(join(dataDir, 'gen-1/shard-0'), 'pages', () => 8)).toBeGreaterThan(0);
