@@ -59,6 +59,13 @@ describe('the registry of an engine', () => {
     expect(await refusal(put(registry, 'm-1', { region: 'west' }))).toBe('unknown_region');
   });
 
+  it('tries an import as it would be done: what a row gives up another may take', async () => {
+    const { registry } = started();
+    await put(registry, 'm-1', { serial: 'A' });
+    const rows = [{ meterId: id('m-1'), change: { serial: null } }, { meterId: id('m-2'), change: { region: region('north'), serial: 'a' } }, { meterId: id('m-1'), change: { serial: 'A' } }];
+    for (const isDryRun of [true, false]) expect((await registry.importRows(rows, { ...WRITE, isDryRun })).map((row) => (row.outcome === 'refused' ? row.refusal.code : row.outcome))).toEqual(['updated', 'created', 'serial_taken']);
+  });
+
   it('looks at a thousand entries for a page, and says where to go on', async () => {
     const { registry } = started();
     await registry.importRows(Array.from({ length: 2_500 }, (_, i) => ({ meterId: id(`m-${String(i).padStart(4, '0')}`), change: { region: region('north'), customerClass: i === 2_400 ? 'rare' : 'common', address: { city: 'Bonn' } } })), WRITE);
