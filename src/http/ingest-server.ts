@@ -8,7 +8,7 @@ import { BODY_LIMITS_DEFAULT, BodyIntake, bodyTooLarge, OVERLOADED_BODIES } from
 import type { BodyIntakeStats, BodyLimits } from './body-intake.ts';
 import { ContentInflater } from './content-inflation.ts';
 import { DeviceKeyGate } from './device-key-gate.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, HeaderFields } from './exchange.ts';
 import { HttpFront } from './http-front.ts';
 import type { HttpFrontStats } from './http-front.ts';
 import { codingOfContentEncoding, formatOfContentType } from './ingest-media-type.ts';
@@ -21,6 +21,9 @@ export const INGEST_LIMITS_DEFAULT: BodyLimits = { bodyBytesMax: BODY_BYTES_MAX,
  */
 const PRESSED_BYTES_MAX = 8 * 1024 * 1024;
 const PRESSED_MS = 1_000;
+
+/** An answer repeats what was sent: whoever opens it in a browser sees text. */
+const NO_SNIFFING: HeaderFields = [['x-content-type-options', 'nosniff']];
 
 export interface IngestServerOptions {
   host: string;
@@ -163,7 +166,7 @@ class IngestRoute {
     const answer = (result: IngestSummary | IngestRefusal): void => {
       const acknowledging = trace === null ? null : trace.child('acknowledge');
       if ('status' in result) this.refuse(exchange, result);
-      else exchange.reply(202, 'application/json', summaryDocument(result));
+      else exchange.reply(202, 'application/json', summaryDocument(result), NO_SNIFFING);
       acknowledging?.end();
     };
     this.ingest.ingest(body, format, answer, trace, key === null ? null : key.scope);
