@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ADDRESS_PARTS, DEFAULT_CUSTOMER_CLASS, METER_STATUSES, statusOn, type MeterFacts, type RegisteredMeter } from '../model/registered-meter.ts';
-import { isId, type MeterId, type RegionId } from '../model/ids.ts';
-import { FAULT_LINE, ONE_LINE } from '../model/plain-text.ts';
+import { ID_PATTERN, type MeterId, type RegionId } from '../model/ids.ts';
+import { FAULT_LINE, NOT_BLANK, ONE_LINE } from '../model/plain-text.ts';
 import { customerClassField, dateField } from './billing-fields.ts';
 import { idText, timeText } from './wire-schemas.ts';
 
@@ -12,14 +12,14 @@ const line = (charsMax: number) =>
   z
     .string('expected a text')
     .trim()
-    .min(1, 'expected a text, or null')
     .max(charsMax, `expected ${charsMax} characters at most`)
+    .regex(NOT_BLANK, 'expected a text, or null')
     .regex(ONE_LINE, FAULT_LINE)
     .nullable();
 
 const FAULT_ID = 'expected 1–64 characters of A–Z a–z 0–9 . _ : -';
-export const registeredIdField = z.string(FAULT_ID).refine(isId, FAULT_ID).transform((text) => text as MeterId);
-const regionField = z.string(FAULT_ID).refine(isId, FAULT_ID).transform((text) => text as RegionId);
+export const registeredIdField = z.string(FAULT_ID).regex(ID_PATTERN, FAULT_ID).transform((text) => text as MeterId);
+const regionField = z.string(FAULT_ID).regex(ID_PATTERN, FAULT_ID).transform((text) => text as RegionId);
 /** What is engraved or printed as a bar code; letters of elsewhere could look like these and be others. */
 const serialField = z
   .string('expected a text')

@@ -56,5 +56,5 @@ export const HOSTILE_TEXTS: readonly HostileText[] = [
   { kind: 'very much', text: 'x'.repeat(100_000) },
 ];
 
-/** Of every kind that a page, a paper, a table or a message could take for more than text; what one field of some hundred characters takes. */
-export const MARKED = '"><img src=http://evil.invalid/x onerror=__hit=1>{{7*7}}${__hit=1}\'; DROP TABLE alerts;--';
+/** Markup, a template and the end of a statement, short enough for every field that takes a text at all. */
+export const MARKED = '"><img src=//evil.invalid onerror=__hit=1>{{7*7}}\';--';
