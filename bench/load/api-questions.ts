@@ -25,6 +25,8 @@ export interface ApiQuestionsOptions {
 export interface ApiQuestionsResult {
   requestsPerSecond: number;
   requests: number;
+  /** Of the warm-up too. */
+  answers: number;
   latencyMs: { p50: number; p90: number; p99: number; p999: number; max: number };
   /** Other answers than a whole day, by what they were; warm-up included. */
   errors: Record<string, number>;
@@ -41,7 +43,9 @@ const STRIDE = 7_919;
 const TICK_MS = 1;
 const ANSWER_DEADLINE_MS = 10_000;
 /** In each window of an answer, once. */
-const WINDOW_MARK = '"windowStart"';
+const WINDOW_MARK = Buffer.from('"windowStart"');
+/** From one to the next, at least: what lies between need not be searched. */
+const WINDOW_BYTES_MIN = 200;
 
 export async function askApi(options: ApiQuestionsOptions): Promise<ApiQuestionsResult> {
   const histogram = createHistogram({ figures: 3 });
@@ -117,6 +121,7 @@ export async function askApi(options: ApiQuestionsOptions): Promise<ApiQuestions
   return {
     requestsPerSecond: (requests * 1_000) / options.durationMs,
     requests,
+    answers,
     latencyMs: { p50: ms(50), p90: ms(90), p99: ms(99), p999: ms(99.9), max: histogram.max / 1_000 },
     errors,
     unsent: owed,
@@ -127,7 +132,7 @@ export async function askApi(options: ApiQuestionsOptions): Promise<ApiQuestions
 
 function countOf(body: Buffer): number {
   let count = 0;
-  for (let at = body.indexOf(WINDOW_MARK); at >= 0; at = body.indexOf(WINDOW_MARK, at + WINDOW_MARK.length)) count++;
+  for (let at = body.indexOf(WINDOW_MARK); at >= 0; at = body.indexOf(WINDOW_MARK, at + WINDOW_BYTES_MIN)) count++;
   return count;
 }
 

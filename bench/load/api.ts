@@ -1,8 +1,11 @@
 import { rowOf, type BenchReport, type BenchRow } from '../bench-report.ts';
+import { operatorToken } from './api-accounts.ts';
 import type { ApiQuestionsOptions, ApiQuestionsResult } from './api-questions.ts';
 import { EngineProcess, makeDataDirectory, removeDataDirectory } from './engine-process.ts';
 import { loadOptions } from './fixed-rate.ts';
 import { runLoadProcess, sendLoad } from './load-process.ts';
+import { threadSeconds } from './processor-time.ts';
+import { regionOf } from './reading-source.ts';
 
 /** The API under a load of questions at a fixed rate: a day of quarter-hours of one meter after the other. */
 
@@ -26,26 +29,52 @@ const WARMUP_MS = 3_000;
 /** A day is over when a few steps more have come. */
 const PASSES = DAY_MS / STEP_MS + 6;
 const NO_END_MS = 600_000;
+/** Requests a minute: what the setting takes. */
+const RATE_LIMIT_MAX = 1_000_000;
 
 export async function run(options: ApiOptions = API_FULL): Promise<BenchReport> {
   const directory = await makeDataDirectory();
-  const engine = await EngineProcess.start(directory);
   try {
     const fromMs = Math.floor((Date.now() - 2 * DAY_MS) / DAY_MS) * DAY_MS;
-    await sendLoad(loadOptions({ port: engine.ports.ingest, meters: options.meters, warmupMs: 0, durationMs: NO_END_MS, passes: PASSES, withReadingIds: false, eventTime: { kind: 'stepped', startMs: fromMs, stepMs: STEP_MS } }));
-    const asked: ApiQuestionsOptions = {
-      host: '127.0.0.1', port: engine.ports.http, requestsPerSecond: options.requestsPerSecond, connections: CONNECTIONS, meters: options.meters, fromMs, toMs: fromMs + DAY_MS, windows: WINDOWS, tokens: [], warmupMs: WARMUP_MS, durationMs: options.durationMs,
-    };
-    return { name: 'load: api', leavesOut: 'TLS, a network, readings meanwhile, a cold page cache.', rows: [await measured(`a day of quarter-hours at ${options.requestsPerSecond}/s`, asked, options.rounds)] };
+    const what = `a day of quarter-hours at ${options.requestsPerSecond}/s`;
+    const rows = [
+      await overEngine(directory, [], async (engine) => {
+        await sendLoad(loadOptions({ port: engine.ports.ingest, meters: options.meters, warmupMs: 0, durationMs: NO_END_MS, passes: PASSES, withReadingIds: false, eventTime: { kind: 'stepped', startMs: fromMs, stepMs: STEP_MS } }));
+        return measured(what, engine.pid, asked(engine, options, fromMs, []), options.rounds);
+      }),
+      // The same data: an engine that has accounts from now on. One account may not ask so much; what counting its requests costs stays.
+      await overEngine(directory, ['--auth', 'on', '--rate-limit-account', `${RATE_LIMIT_MAX}`], async (engine) => {
+        const regions = [...new Set(Array.from({ length: options.meters }, (_, meter) => regionOf(meter)))];
+        return measured(`${what}, by an operator of ${regions.length} regions`, engine.pid, asked(engine, options, fromMs, [await operatorToken(engine, regions)]), options.rounds);
+      }),
+    ];
+    return { name: 'load: api', leavesOut: 'TLS, a network, readings meanwhile, a cold page cache.', rows };
   } finally {
-    await engine.stop();
     await removeDataDirectory(directory);
   }
 }
 
-async function measured(name: string, asked: ApiQuestionsOptions, rounds: number): Promise<BenchRow> {
+async function overEngine<Result>(directory: string, flags: readonly string[], run: (engine: EngineProcess) => Promise<Result>): Promise<Result> {
+  const engine = await EngineProcess.start(directory, flags);
+  try {
+    return await run(engine);
+  } finally {
+    await engine.stop();
+  }
+}
+
+function asked(engine: EngineProcess, { requestsPerSecond, meters, durationMs }: ApiOptions, fromMs: number, tokens: readonly string[]): ApiQuestionsOptions {
+  return { host: '127.0.0.1', port: engine.ports.http, requestsPerSecond, connections: CONNECTIONS, meters, fromMs, toMs: fromMs + DAY_MS, windows: WINDOWS, tokens, warmupMs: WARMUP_MS, durationMs };
+}
+
+async function measured(name: string, pid: number, asked: ApiQuestionsOptions, rounds: number): Promise<BenchRow> {
   const results: ApiQuestionsResult[] = [];
+  const before = threadSeconds(pid);
   for (let round = 0; round < rounds; round++) results.push(await runLoadProcess<ApiQuestionsResult>('api-questions.ts', asked));
+  const answers = results.reduce((sum, result) => sum + result.answers, 0);
+  const microseconds = [...threadSeconds(pid)].map(([thread, seconds]) => ({ thread, each: ((seconds - (before.get(thread) ?? 0)) * 1e6) / answers }));
+  const ofAll = microseconds.reduce((sum, { each }) => sum + each, 0);
+  const ofMain = microseconds.find(({ thread }) => thread === `${pid}`)?.each ?? 0;
   const highest = (pick: (result: ApiQuestionsResult) => number): number => Math.max(...results.map(pick));
   const errors = results.flatMap(({ errors }) => Object.entries(errors).map(([what, count]) => `${count} × ${what}`));
   const unsent = highest((result) => result.unsent);
@@ -53,6 +82,7 @@ async function measured(name: string, asked: ApiQuestionsOptions, rounds: number
     `${asked.windows} windows and ${(results[0].bytesPerAnswer / 1_024).toFixed(1)} KiB an answer, ${asked.connections} connections, ${asked.meters} meters`,
     `p50 ${highest(({ latencyMs }) => latencyMs.p50).toFixed(1)}, p99.9 ${highest(({ latencyMs }) => latencyMs.p999).toFixed(1)}, highest ${highest(({ latencyMs }) => latencyMs.max).toFixed(1)} ms in the worst round`,
     `${Math.min(...results.map((result) => result.requestsPerSecond)).toFixed(0)} answered a second at least`,
+    `the engine took ${ofAll.toFixed(0)} µs of processor time an answer, ${ofMain.toFixed(0)} of them its main thread`,
     `the client took ${(highest((result) => result.clientCpuShare) * 100).toFixed(0)} % of a core`,
     errors.length === 0 ? 'counts verified: every answer a whole day' : `ERRORS: not a day: ${errors.join(', ')}`,
     ...(unsent === 0 ? [] : [`${unsent} due and not sent: the rate was not held`]),

@@ -116,6 +116,10 @@ export class EngineProcess {
     return new EngineProcess(child, exited, output, ports, performance.now() - startedMs);
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** The last lines of its log. */
   lastLines(): string {
     return this.output.join('\n');

@@ -7,6 +7,9 @@ const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 /** `HTTP/1.1 202` */
 const STATUS_AT = 9;
 
+/** What a read gives goes here, whichever connection it is of: it is looked at before the next. Memory of its own for each read would be most of what a client of large answers does. */
+const READ_BUFFER = Buffer.alloc(256 * 1024);
+
 export interface LoadConnectionEvents {
   /** `body` is borrowed; `head` is status line and headers. */
   onAnswer(status: number, body: Buffer, head: string): void;
@@ -15,16 +18,18 @@ export interface LoadConnectionEvents {
 }
 
 export class LoadConnection {
-  private readonly socket: Socket;
+  private socket!: Socket;
   private readonly events: LoadConnectionEvents;
   private carried: Buffer | null = null;
   private closing = false;
 
-  private constructor(socket: Socket, events: LoadConnectionEvents) {
-    this.socket = socket;
+  private constructor(events: LoadConnectionEvents) {
     this.events = events;
+  }
+
+  private attach(socket: Socket): void {
+    this.socket = socket;
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.read(chunk));
     socket.on('error', (error) => this.broken(error.message));
     socket.on('close', () => this.broken('the engine closed the connection'));
   }
@@ -32,11 +37,14 @@ export class LoadConnection {
   /** Rejects when nothing listens there. */
   static open(host: string, port: number, events: LoadConnectionEvents): Promise<LoadConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port });
+      const connection = new LoadConnection(events);
+      const callback = (length: number): boolean => (connection.read(READ_BUFFER.subarray(0, length)), true);
+      const socket = connect({ host, port, onread: { buffer: READ_BUFFER, callback } });
       socket.once('error', reject);
       socket.once('connect', () => {
         socket.off('error', reject);
-        resolve(new LoadConnection(socket, events));
+        connection.attach(socket);
+        resolve(connection);
       });
     });
   }
@@ -65,7 +73,7 @@ export class LoadConnection {
     if (headEnd >= 0 && length === null) return this.broken('an answer without Content-Length');
     const end = length === null ? Infinity : headEnd + HEAD_END.length + Number(length[1]);
     if (bytes.length < end) {
-      this.carried = bytes;
+      this.carried = this.carried === null ? Buffer.from(chunk) : bytes;
       return;
     }
     this.carried = null;

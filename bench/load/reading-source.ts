@@ -282,7 +282,8 @@ function measurementsOf(meter: number): { energyKwh: number; voltage: number; cu
   };
 }
 
-function regionOf(meter: number): string {
+/** Of the meter with this number. */
+export function regionOf(meter: number): string {
   return `region-${String((meter % REGIONS) + 1).padStart(2, '0')}`;
 }
 

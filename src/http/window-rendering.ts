@@ -132,28 +132,29 @@ function beginOf(block: WindowBlock, i: number): Words {
 class DateText {
   private dayStartMs = NaN;
   /** `2026-01-15T`. */
-  private date = '';
+  private date = new Uint8Array(0);
 
   write(bytes: Uint8Array, at: number, epochMs: number): number {
-    const dayStartMs = Math.floor(epochMs / DAY_MS) * DAY_MS;
-    if (dayStartMs !== this.dayStartMs) {
-      this.dayStartMs = dayStartMs;
-      this.date = isoTime(dayStartMs).slice(0, -'00:00:00.000Z'.length);
-    }
+    if (!(epochMs >= this.dayStartMs && epochMs < this.dayStartMs + DAY_MS)) this.begin(epochMs);
     const { date } = this;
-    for (let k = 0; k < date.length; k++) bytes[at + k] = date.charCodeAt(k);
-    at += date.length;
-    const minutes = Math.floor((epochMs - dayStartMs) / MINUTE_MS);
+    for (let k = 0; k < date.length; k++) bytes[at + k] = date[k];
+    const ofDay = (epochMs - this.dayStartMs) | 0;
+    const minutes = (ofDay / MINUTE_MS) | 0;
     const hours = (minutes / 60) | 0;
-    at = writePair(bytes, at, hours, COLON);
-    at = writePair(bytes, at, minutes - hours * 60, COLON);
-    const ms = epochMs - dayStartMs - minutes * MINUTE_MS;
+    const ms = ofDay - minutes * MINUTE_MS;
     const seconds = (ms / 1_000) | 0;
-    at = writePair(bytes, at, seconds, DOT);
     const rest = ms - seconds * 1_000;
     const hundreds = (rest / 100) | 0;
+    at = writePair(bytes, at + date.length, hours, COLON);
+    at = writePair(bytes, at, minutes - hours * 60, COLON);
+    at = writePair(bytes, at, seconds, DOT);
     bytes[at] = DIGIT_0 + hundreds;
     return writePair(bytes, at + 1, rest - hundreds * 100, ZULU);
+  }
+
+  private begin(epochMs: number): void {
+    this.dayStartMs = Math.floor(epochMs / DAY_MS) * DAY_MS;
+    this.date = Buffer.from(isoTime(this.dayStartMs).slice(0, -'00:00:00.000Z'.length), 'latin1');
   }
 }
 

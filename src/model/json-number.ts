@@ -23,8 +23,8 @@ export function writeJsonNumber(bytes: Uint8Array, at: number, value: number): n
   if (units < UNITS_MAX && units / UNITS_PER_ONE === magnitude && (units >= UNITS_MIN || units === 0)) {
     // −0 is 0 in JSON.
     if (value < 0) bytes[at++] = MINUS;
-    const whole = Math.floor(magnitude);
-    return writeFraction(bytes, writeWhole(bytes, at, whole), units - whole * UNITS_PER_ONE);
+    const whole = magnitude | 0;
+    return writeFraction(bytes, writeWhole(bytes, at, whole), (units - whole * UNITS_PER_ONE) | 0);
   }
   const text = Number.isFinite(value) ? String(value) : 'null';
   for (let k = 0; k < text.length; k++) bytes[at + k] = text.charCodeAt(k);
@@ -53,9 +53,11 @@ function writeFraction(bytes: Uint8Array, at: number, units: number): number {
   bytes[at] = DOT;
   const thousands = (units / 1_000) | 0;
   const millions = (units / 1_000_000) | 0;
+  const second = thousands - millions * 1_000;
+  const third = units - thousands * 1_000;
   at = writeTriple(bytes, at + 1, millions);
-  at = writeTriple(bytes, at, thousands - millions * 1_000);
-  at = writeTriple(bytes, at, units - thousands * 1_000);
+  if (second !== 0 || third !== 0) at = writeTriple(bytes, at, second);
+  if (third !== 0) at = writeTriple(bytes, at, third);
   while (bytes[at - 1] === DIGIT_0) at--;
   return at;
 }
