@@ -36,16 +36,15 @@ export class EnergyLink implements EnergyParts {
     // Of each its part: neighbours in the order of places are of different shards.
     const limitEach = Math.ceil(limit / this.options.shardCount);
     const parts = await this.askAll({ kind: 'energyMeters', from, limit: limitEach });
-    // Behind the last place of a shard that has more it may have meters that come before those of others.
+    // Behind the last place of a shard that has more it may have meters that come before those of others. Those of others that are left out make it `limit` at most: of each one, its last.
     const ends = parts.filter((pages) => metersIn(pages) === limitEach).map((pages) => pages[pages.length - 1]);
     const end = ends.sort(byPlace).at(0) ?? null;
     const meters: MeterPlace[] = [];
     let last: EnergyPlace | null = null;
     for (const { page, partition, row, meterIds, regions } of parts.flat().sort(byPlace)) {
       if (end !== null && byPlace({ page, partition }, end) > 0) break;
-      const taken = Math.min(meterIds.length, limit - meters.length);
-      for (let i = 0; i < taken; i++) meters.push({ meterId: meterIds[i], region: regions[i] });
-      if (taken > 0) last = { page, partition, row: row + taken - 1 };
+      for (let i = 0; i < meterIds.length; i++) meters.push({ meterId: meterIds[i], region: regions[i] });
+      last = { page, partition, row: row + meterIds.length - 1 };
     }
     return { meters, next: end === null || last === null ? null : cursorAt(last) };
   }

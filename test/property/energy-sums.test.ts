@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { EnergyBlockEditor, QUARTERS_PER_DAY } from '../../src/actors/shard/energy-block.ts';
 import { EnergyReader } from '../../src/actors/shard/energy-reader.ts';
 import { addDay, beginSums } from '../../src/actors/shard/energy-sums.ts';
+import { pendingKey } from '../../src/actors/shard/pending-windows.ts';
 import { planDays } from '../../src/actors/shard/plan-days.ts';
 import { QUARTER_QUALITY } from '../../src/model/determinants.ts';
 import { determinantsRow, readDeterminants } from '../../src/model/determinants-row.ts';
@@ -55,9 +56,8 @@ function blocksOf(meters: readonly Meter[]): Uint8Array[] {
   });
 }
 
-function readerOf(blocks: readonly Uint8Array[]): EnergyReader {
-  const windows = { count: 0 };
-  const page = { number: 0, partition: 0, pending: windows, flushing: null, f64: new Float64Array(65_536).fill(NaN) };
+function readerOf(blocks: readonly Uint8Array[], windows: { pending?: object; flushing?: object | null } = {}): EnergyReader {
+  const page = { number: 0, partition: 0, pending: { count: 0 }, flushing: null, ...windows, f64: new Float64Array(65_536).fill(NaN) };
   return new EnergyReader({ directory: { pages: [page] } } as never, { energyBlock: (_: unknown, day: number) => blocks[day - FIRST_DAY] } as never);
 }
 
@@ -114,4 +114,34 @@ it('are not for plans that ask for more than sums and single quarter-hours', () 
   expect(planDays(plain)).toHaveLength(2);
   expect(planDays({ ...plain, demandQuarters: 2, demandBucketCount: 0 })).toHaveLength(2);
   for (const more of [{ withoutDigest: undefined }, { demandQuarters: 2 }, { splits: [{ index: 0, shares: [] }] }, { moments: [97] }, { dayStarts: [0] }] as const) expect(planDays({ ...plain, ...(more as Partial<MeteringPlan>) })).toBeNull();
+});
+
+it('are not of meters of which something is not in the store yet', () => {
+  const editor = new EnergyBlockEditor();
+  editor.load(undefined);
+  for (const row of ROWS) for (let quarter = 0; quarter < QUARTERS_PER_DAY; quarter++) editor.set(row, quarter, 1_000, measured);
+  const blocks = [editor.encode((length) => new Uint8Array(length))];
+  const first = FIRST_DAY * QUARTERS_PER_DAY;
+  const plan: MeteringPlan = { firstQuarter: first + 10, energyBuckets: new Uint8Array(20), energyBucketCount: 1, demandBuckets: new Uint8Array(20), demandBucketCount: 1, demandQuarters: 1, splits: [], moments: [], dayStarts: [], withoutDigest: true };
+  const layout = determinantsRow(plan);
+  const isLookedAt = (kind: 'pending' | 'flushing', granularity: number, quarter: number, row: number): boolean => {
+    let looked = false;
+    const windows = {
+      count: 1,
+      keyAt: () => pendingKey(granularity, first + quarter, row),
+      recordAt: () => {
+        looked = true;
+        throw new Error('looked at');
+      },
+    };
+    try {
+      readerOf(blocks, { [kind]: windows }).determinants(ROWS, plan, layout, new Float64Array(ROWS.length * layout.width), 0);
+    } catch {}
+    return looked;
+  };
+  for (const kind of ['pending', 'flushing'] as const) {
+    for (const quarter of [6, 10, 29]) expect(isLookedAt(kind, 1, quarter, ROWS[1])).toBe(true);
+    for (const quarter of [5, 30]) expect(isLookedAt(kind, 1, quarter, ROWS[1])).toBe(false);
+    expect([isLookedAt(kind, 0, 10, ROWS[1]), isLookedAt(kind, 1, 10, 17)]).toEqual([false, false]);
+  }
 });

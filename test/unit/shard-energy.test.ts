@@ -64,6 +64,7 @@ describe('the energy of a fleet', () => {
       let after: string | null = null;
       do {
         const { meters, next }: Awaited<ReturnType<EnergyLink['meters']>> = await link.meters(after, limit);
+        expect(meters.length).toBeLessThanOrEqual(limit);
         for (const { meterId, region } of meters) {
           expect((await link.place(meterId))?.region).toBe(region);
           ids.push(meterId);
@@ -74,7 +75,7 @@ describe('the energy of a fleet', () => {
     };
     const ids = await listed(1_000);
     expect([...ids].sort()).toEqual(Array.from({ length: METERS }, (_, meter) => `m${meter}`).sort());
-    for (const limit of [1, 7, METERS]) expect(await listed(limit)).toEqual(ids);
+    for (const limit of [1, 2, 3, 4, 5, 7, 8, 64, METERS]) expect(await listed(limit)).toEqual(ids);
     await fleet.stop();
     await fleet.redistribute(2);
     await fleet.start();
