@@ -1,4 +1,5 @@
-import type { EnergyPlace, PlacedMeters, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
+import { ROWS_PER_PAGE } from '../actors/shard/page-layout.ts';
+import type { EnergyPlace, ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { METERS_PER_QUESTION_MAX, type EnergySource } from '../actors/tariffs/energy-source.ts';
 import type { MeterPlace } from '../actors/tariffs/protocol.ts';
 import { DeterminantsOfParts, type DeterminantsPart, type FoundDeterminants } from '../model/determinants-row.ts';
@@ -33,20 +34,20 @@ export class EnergyLink implements EnergyParts {
 
   async meters(after: string | null, limit: number): Promise<{ meters: MeterPlace[]; next: string | null }> {
     const from = after === null ? { page: 0, partition: 0, row: 0 } : placeAfter(after);
-    // Of each its part: neighbours in the order of places are of different shards.
-    const limitEach = Math.ceil(limit / this.options.shardCount);
+    // Of each its part: neighbours in the order of places are of different shards. And whole pages, or its next meter would come before the others' first.
+    const limitEach = Math.max(ROWS_PER_PAGE, Math.ceil(limit / this.options.shardCount));
     const parts = await this.askAll({ kind: 'energyMeters', from, limit: limitEach });
-    // Behind the last place of a shard that has more it may have meters that come before those of others. Those of others that are left out make it `limit` at most: of each one, its last.
-    const ends = parts.filter((pages) => metersIn(pages) === limitEach).map((pages) => pages[pages.length - 1]);
-    const end = ends.sort(byPlace).at(0) ?? null;
+    const end = parts.flatMap(({ next }) => (next === null ? [] : [next])).sort(byPlace).at(0) ?? null;
     const meters: MeterPlace[] = [];
-    let last: EnergyPlace | null = null;
-    for (const { page, partition, row, meterIds, regions } of parts.flat().sort(byPlace)) {
+    let [last, isAll]: [EnergyPlace | null, boolean] = [null, end === null];
+    for (const { page, partition, row, meterIds, regions } of parts.flatMap(({ pages }) => pages).sort(byPlace)) {
       if (end !== null && byPlace({ page, partition }, end) > 0) break;
-      for (let i = 0; i < meterIds.length; i++) meters.push({ meterId: meterIds[i], region: regions[i] });
-      last = { page, partition, row: row + meterIds.length - 1 };
+      const taken = Math.min(meterIds.length, limit - meters.length);
+      for (let i = 0; i < taken; i++) meters.push({ meterId: meterIds[i], region: regions[i] });
+      if (taken > 0) last = { page, partition, row: row + taken - 1 };
+      if (taken < meterIds.length) isAll = false;
     }
-    return { meters, next: end === null || last === null ? null : cursorAt(last) };
+    return { meters, next: isAll || last === null ? null : cursorAt(last) };
   }
 
   async place(meterId: string): Promise<MeterPlace | null> {
@@ -123,10 +124,6 @@ function powerByQuarter(parts: readonly ShardAnswers['regionParts'][number][]): 
 /** A page is one shard's alone. */
 function byPlace(a: Omit<EnergyPlace, 'row'>, b: Omit<EnergyPlace, 'row'>): number {
   return a.page - b.page || a.partition - b.partition;
-}
-
-function metersIn(pages: readonly PlacedMeters[]): number {
-  return pages.reduce((sum, { meterIds }) => sum + meterIds.length, 0);
 }
 
 /** Page, partition and row. */

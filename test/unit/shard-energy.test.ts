@@ -85,6 +85,32 @@ describe('the energy of a fleet', () => {
     await expect(link.meters('junk', 5)).rejects.toThrow(/cursor/);
   });
 
+  it('is asked for in full pieces where each shard has one partition, and each partition several pages', async () => {
+    const fleet = new ShardFleet({ ...fleetOptions, shards: 4, partitionCount: 4 });
+    await fleet.start();
+    const all = Array.from({ length: 600 }, (_, meter) => readingAt(meter, 0));
+    await fleet.send(all);
+    const link = new EnergyLink({ partitionCount: 4, shardCount: 4 }, askOf(fleet));
+    const listed = async (limit: number): Promise<string[][]> => {
+      const pieces: string[][] = [];
+      for (let after: string | null = null; ; ) {
+        const { meters, next }: Awaited<ReturnType<EnergyLink['meters']>> = await link.meters(after, limit);
+        pieces.push(meters.map(({ meterId }) => meterId));
+        if (next === null) return pieces;
+        after = next;
+      }
+    };
+    const [ids] = await listed(1_000);
+    expect([...ids].sort()).toEqual(all.map(({ meterId }) => meterId).sort());
+    for (const limit of [3, 64, 100, 128, 599, 600]) {
+      const pieces = await listed(limit);
+      expect(pieces.flat()).toEqual(ids);
+      expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(limit);
+      // Where a shard's pages end others' wait for the next piece, but not all of them.
+      if (limit <= 128) expect(pieces.length).toBeLessThanOrEqual(Math.ceil(600 / limit) + 3);
+    }
+  });
+
   it('is added up of many meters as of each alone, by the plan of each', async () => {
     const { fleet, readings } = await liveFleet();
     const link = new EnergyLink({ partitionCount: fleetOptions.partitionCount, shardCount: fleet.shards }, askOf(fleet));

@@ -3,7 +3,7 @@ import type { EnergyQuarter } from '../../model/energy.ts';
 import { EnergyReader } from './energy-reader.ts';
 import { NO_ROW, rowOffset, type MeterPage } from './meter-pages.ts';
 import { ROW } from './page-layout.ts';
-import type { EnergyPlace, PlacedMeters, ShardQuery } from './protocol.ts';
+import type { EnergyPlace, PlacedMeters, ShardAnswers, ShardQuery } from './protocol.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 
@@ -34,11 +34,11 @@ export class EnergyQueries {
   }
 
   /** `limit` at most, page by page. */
-  meters(from: EnergyPlace, limit: number): PlacedMeters[] {
+  meters(from: EnergyPlace, limit: number): ShardAnswers['energyMeters'] {
     const { directory } = this.state;
     const partitions = [...new Set(directory.pages.map((page) => page.partition))].sort((a, b) => a - b);
     const pagesMax = Math.max(0, ...partitions.map((partition) => directory.pagesOf(partition).length));
-    const found: PlacedMeters[] = [];
+    const pages: PlacedMeters[] = [];
     let left = limit;
     for (let number = from.page; number < pagesMax; number++) {
       for (const partition of partitions) {
@@ -47,13 +47,12 @@ export class EnergyQueries {
         if (page === undefined || isBefore) continue;
         const first = number === from.page && partition === from.partition ? from.row : 0;
         const end = Math.min(page.rowCount, first + left);
-        if (first >= end) continue;
-        found.push(this.metersOfPage(page, partition, first, end));
-        left -= end - first;
-        if (left === 0) return found;
+        if (first < end) pages.push(this.metersOfPage(page, partition, first, end));
+        left -= Math.max(0, end - first);
+        if (end < page.rowCount) return { pages, next: { page: number, partition, row: end } };
       }
     }
-    return found;
+    return { pages, next: null };
   }
 
   private metersOfPage(page: MeterPage, partition: number, first: number, end: number): PlacedMeters {

@@ -113,7 +113,8 @@ export interface ShardAnswers {
   regionParts: RegionPart[];
   /** In order of the keys. */
   regionPartsByKey: RegionPart[];
-  energyMeters: PlacedMeters[];
+  /** `next`: of the meter that would come after them; null: there is none. */
+  energyMeters: { pages: PlacedMeters[]; next: EnergyPlace | null };
   /** null: no such meter. */
   meterRegion: string | null;
   /** `rows` is transferred. */
