@@ -121,6 +121,8 @@ describe('billing demand', () => {
     expect(january(past('2025-12', 2), past('2025-07', 2))).toBe('Demand, least demand: 1.9 kW × 10.00 = 19.00');
     expect(january(past('2025-05', 9))).toBe('Demand, 60 % of the highest: 0.6 kW × 10.00 = 6.00');
     expect(lookbackMonths({ document })).toBe(11);
+    const inOtherOrder = { ...document, charges: document.charges.map((charge) => (charge.kind === 'demand' && Array.isArray(charge.ratchet) ? { ...charge, ratchet: [...charge.ratchet].reverse() } : charge)) };
+    expect(lookbackMonths({ document: inOtherOrder as typeof document })).toBe(11);
   });
 });
 
@@ -357,6 +359,13 @@ describe('credits as utilities settle them', () => {
     expect(shortLines(month)).toEqual(['Energy, Day: 372 kWh × 0.40 = 148.80', 'Energy, night: 372 kWh × 0.20 = 74.40', 'Fixed: 1 month × 10.00 = 10.00', 'Credit of earlier bills: -200.00', 'Least: 16.80', 'Tax 10 %: 50 % × 10 = 5.00']);
     expect(month).toMatchObject({ bill: { net: '50.00', tax: '5.00', total: '55.00' }, carried: { creditAmount: '0' } });
     expect(shortLines(billFor([stretch(pays('charges'), winter())], owed('500')))).toEqual(expect.arrayContaining(['Credit of earlier bills: -233.20', 'Least: 50.00']));
+    // Adders are of energy, and demand is a charge.
+    const more = (creditPays: string) => shortLines(billFor([stretch(document({ creditPays }, fixed, { kind: 'adder', name: 'Levy', price: '0.01' }, { kind: 'demand', name: 'Demand', measure: 'max', rates: [{ period: '*', tiers: [{ price: '7' }] }] }), winter())], owed('900')));
+    const all = more('energy');
+    const amountOf = (name: string): number => Number(all.find((line) => line.startsWith(name))!.split(' = ')[1]);
+    expect([amountOf('Levy') > 0, amountOf('Demand') > 0]).toEqual([true, true]);
+    expect(all).toContain(`Credit of earlier bills: -${(223.2 + amountOf('Levy')).toFixed(2)}`);
+    expect(more('charges')).toContain(`Credit of earlier bills: -${(233.2 + amountOf('Levy') + amountOf('Demand')).toFixed(2)}`);
     // The whole bill, minimum and tax too, where nothing else is said.
     expect(billFor([stretch(pays('bill'), winter())], owed('500'))).toMatchObject({ bill: { total: '0.00' }, carried: { creditAmount: '243.48' } });
   });
