@@ -80,7 +80,7 @@ beforeAll(async () => {
   }
   const posted = await fetch(`${engine.ingestUrl()}/ingest`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` }, body: JSON.stringify(readings) });
   expect([posted.status, ((await posted.json()) as { accepted: number }).accepted]).toEqual([202, readings.length]);
-  await done('PUT', `/api/v1/registry/meters/${METER}?by=x`, { region: 'sydney', serial: 'LG-1' });
+  await done('PUT', `/api/v1/registry/meters/${METER}?by=x&newRegions=true`, { region: 'sydney', serial: 'LG-1' });
   await done('PUT', '/api/v1/tariffs/tou?by=x', exampleTariff({ zone: 'UTC', currency: 'AUD' }));
   for (const [who, movedIn, movedOut] of [['bob', dayOf(BEGIN_MS), dayOf(EDGE_MS)], ['ada', dayOf(EDGE_MS), null]] as const) {
     agreements[who] = (await done('POST', '/api/v1/agreements', { meterId: METER, customer: { name: `The ${who}s`, email: `${who}@example.org` }, movedIn, movedOut, by: 'x' })).id;
