@@ -597,6 +597,7 @@ class RunningEngine implements Engine {
       this.live?.close();
       await this.gateway?.close(Math.ceil(limitMs / 3));
       await this.billing?.closePrinter();
+      await this.accounts?.stop();
       await this.registry?.stop();
       await this.tracing?.close();
     });

@@ -11,12 +11,12 @@ export async function drawnLine(canvas: Locator, color: string): Promise<(number
     (element, { name, tolerance }) => {
       const picture = element as any;
       const { width, height } = picture;
-      const context = picture.getContext('2d');
-      const { document, getComputedStyle } = globalThis as any;
-      context.save();
+      const { document, getComputedStyle, OffscreenCanvas } = globalThis as any;
+      // A copy: Chromium warns of a canvas that is drawn on and read again and again.
+      const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
       context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
       const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(context.fillStyle.slice(at, at + 2), 16));
-      context.restore();
+      context.drawImage(picture, 0, 0);
       const { data } = context.getImageData(0, 0, width, height);
       return Array.from({ length: width }, (_, x) => {
         for (let y = 0; y < height; y++) {
