@@ -14,7 +14,7 @@ import { WEBHOOK_SECRET, WebhookServer } from '../support/webhook-server.ts';
 
 /** What leaves a real engine in which all that somebody may choose is markup, a script or a formula: papers, tables, messages, lines of a terminal and of the log. Pages are looked at in browser/injection.test.ts. */
 
-const START_TIMEOUT_MS = 90_000;
+const START_TIMEOUT_MS = 180_000;
 const WAIT_MS = 20_000;
 
 let grid: HostileEngine;

@@ -75,6 +75,7 @@ async function furnish(people: SignedInEngine, addresses: object): Promise<Hosti
     await postBody(engine, JSON.stringify([reading]), { 'content-type': 'application/json', ...ingest });
   }
 
+  await people.made('PUT', `/api/v1/registry/meters/${meterId}?newRegions=true`, { region, serial: formula('serial'), manufacturer: hostile('maker'), model: hostile('model'), address: { street: hostile('street'), city: hostile('city') }, note: hostile('note') });
   const tariff = exampleTariff({ id: tariffId, zone: 'UTC', appliesTo: { regions: [region] }, name: hostile('tariff'), description: hostile('description'), holidays: [{ date: `${new Date(today).getUTCFullYear()}-12-24`, name: hostile('holiday') }] });
   tariff.schedules[0].periods[0].title = hostile('period');
   tariff.charges[1].name = hostile('charge');
