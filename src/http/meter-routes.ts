@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { heldTime } from '../model/access.ts';
 import { isAlways, spanAt } from '../model/held-time.ts';
@@ -45,7 +45,7 @@ export function addMeterRoutes(routes: GatewayRoutes): void {
   const renderer = new WindowPageRenderer();
   const windowPage = ({ windows, nextCursor }: PackedWindows): RenderedPage => ({
     // A quarter as long as its JSON.
-    tag: () => `${hash('sha1', new Uint8Array(windows), 'base64url')}.${nextCursor ?? ''}`,
+    tag: () => createHash('sha1').update(new Uint8Array(windows)).update(nextCursor ?? '').digest('base64url'),
     render: () => renderer.render(windows, nextCursor),
   });
 
