@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { forecastLoad } from '../../src/actors/region/load-forecast.ts';
 import { get, post, type WireReading } from '../support/engine-api.ts';
 import { sent } from '../support/billing-engine.ts';
@@ -174,6 +174,8 @@ test('a region of the last nine days is forecast as the plain formula says of it
     const quarters = Array.from({ length: 9 * 96 + 1 }, (_, i) => first + i);
     await post(engine, quarters.map((quarter) => ({ meterId: `forecast-${meter}`, region: 'west', timestamp: quarter * QUARTER_MS, powerKw: loadOf(quarter, meter) })));
   }
+  // Shards tell of a new region within a second.
+  await vi.waitFor(async () => expect((await get(engine, '/api/v1/regions/west')).status).toBe(200), { timeout: 10_000, interval: 100 });
   const forecast = await sent(engine, 'GET', '/api/v1/regions/west/forecast?hours=48');
   const origin = Date.parse(forecast.asOf) / QUARTER_MS;
   // The last quarter-hour may not be over for both of them yet.

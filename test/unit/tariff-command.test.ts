@@ -52,10 +52,14 @@ describe('seg tariff check', () => {
 
   it('names each fault by its path, and goes on with the next document', async () => {
     const document = await example('flat');
-    const broken = await written('broken.json', { ...document, effectiveTo: '2020-01-01', charges: [{ kind: 'energy', name: 'Usage\u001b[31m', schedule: 'alwys', rates: [{ period: 'any', tiers: [{ price: '0.1' }] }] }] });
+    const broken = await written('broken.json', { ...document, effectiveTo: '2020-01-01', charges: [{ kind: 'energy', name: 'Usage', schedule: 'alwys', rates: [{ period: 'any', tiers: [{ price: '0.1' }] }] }] });
     expect(await checkFiles([broken, join(EXAMPLES, 'flat.json')], {}, false, print)).toBe(false);
     expect(printed).toContain(`${broken}: 2 faults\n  effectiveTo: has to be after "effectiveFrom", 2026-07-01\n  charges.0.schedule: there is no schedule "alwys"; did you mean "always"?\n`);
     expect(printed).toContain('flat.json: good\n');
+    const steering = await written('steering.json', { ...document, name: 'Flat\u001b[31m', 'a\u001b[31m': 1 });
+    expect(await checkFiles([steering], {}, false, print)).toBe(false);
+    expect(printed).toContain('  name: expected one line of text');
+    expect(printed).not.toContain('\u001b');
   });
 
   it('says what a file is that it cannot read', async () => {
