@@ -17,8 +17,21 @@ import { runPlan, type RunResult } from './world.ts';
  * in this process.
  */
 
+const USAGE = `npm run sim -- [options]: runs the shards, the supervisors and their faults from seeds, and checks what must hold
+
+  --seed N      the first seed (1)
+  --seeds N     how many, one after the other (1)
+  --steps N     steps of each (50)
+  --jobs N      processes (a core each)
+  --trace       prints everything that happens
+  --no-shrink   does not look for a smaller plan that fails, too
+  --planted     plants each of the known bugs, and says how many seeds find it
+  --alerts      the supervisors of alerts and notifications instead of shards
+  --bills       the supervisor of tariffs and bills instead of shards`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '1' },
     steps: { type: 'string', default: '50' },
@@ -30,6 +43,11 @@ const { values } = parseArgs({
     'no-shrink': { type: 'boolean', default: false },
   },
 });
+
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 
 const FAILURES_SHOWN_MAX = 5;
 const MINUTE_MS = 60_000;
