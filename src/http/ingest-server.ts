@@ -16,10 +16,10 @@ import { codingOfContentEncoding, formatOfContentType } from './ingest-media-typ
 export const INGEST_LIMITS_DEFAULT: BodyLimits = { bodyBytesMax: BODY_BYTES_MAX, ...BODY_LIMITS_DEFAULT };
 
 /**
- * After a body that was read for nothing, as queues were full, others are taken in only so far together: sixty usual batches, more than are decoded before the next comes. A thousand senders of an
+ * After a body that was read for nothing, as queues were full, others are taken in only so far together: thirty usual batches, more than are decoded before the next comes. A thousand senders of an
  * overloaded engine would have 50 MB of it filled with bodies that are going to be refused.
  */
-const PRESSED_BYTES_MAX = 8 * 1024 * 1024;
+const PRESSED_BYTES_MAX = 4 * 1024 * 1024;
 const PRESSED_MS = 1_000;
 
 /** An answer repeats what was sent: whoever opens it in a browser sees text. */
