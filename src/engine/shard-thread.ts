@@ -1,6 +1,7 @@
 import { DEFAULT_DETECTION } from '../actors/shard/detection/detection-config.ts';
 import { ShardActor } from '../actors/shard/actor.ts';
 import type { OutboxOptions } from '../actors/shard/outbox.ts';
+import { READING_ID_BUCKETS } from '../actors/shard/reading-ids.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../actors/shard/protocol.ts';
 import { GRANULARITIES } from '../model/window.ts';
 import { OperationalError } from '../runtime/errors.ts';
@@ -12,6 +13,7 @@ import { TurnShare } from '../runtime/turn-share.ts';
 import { memoryOf } from './answer-memory.ts';
 import type { ShardThreadSnapshot } from './engine-metrics.ts';
 import { openShardStore } from './open-shard-store.ts';
+import { ReplayedIdsBeside } from './replayed-ids-beside.ts';
 import { answerStepwise } from './stepwise-answer.ts';
 
 /** A worker thread with one shard actor on its own LMDB environment. */
@@ -48,6 +50,9 @@ const PAGES_PER_STEP_MAX = 128;
 /** The memory of readingIds holds a million, and a reading of usual size takes 80 bytes of log: more would be read at each start and forgotten again. Whole segments go, so 100 MB are kept in the mean. */
 const JOURNAL_KEEP_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Of the log. Below it the readingIds in it are read before a thread has begun. */
+const IDS_BESIDE_BYTES_MIN = 32 * 1024 * 1024;
+
 /** Questions may hold readings up for this long, ms, or for as long as one of them takes: a page of many windows is some 10 ms. */
 const QUESTIONS_MS_PER_TURN = 5;
 
@@ -57,7 +62,7 @@ runThread(async (context) => {
   const tracing = await context.openTracing();
   const mailboxes = { append: new MailboxMetrics(), query: new MailboxMetrics(), effects: new MailboxMetrics() };
   let gateway: Responder<ShardQuery, GatewayChannelAnswer, RegionPicture, ShardReport> | null = null;
-  const store = openShardStore({ ...options, pages: 'beside' });
+  const store = openShardStore({ ...options, pages: 'beside', onDamage: (error) => context.fail(error) });
   const actor = new ShardActor(
     {
       shard: options.shard,
@@ -78,7 +83,7 @@ runThread(async (context) => {
       outbox: options.outbox,
       retention: { keepMs: options.keepMs },
     },
-    { store, clock, timers, log, tracing, onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
+    { store, clock, timers, log, tracing, replayedIds: () => (store.journal.sizeBytes() < IDS_BESIDE_BYTES_MIN ? undefined : new ReplayedIdsBeside(READING_ID_BUCKETS)), onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
   );
 
   const channel = { mailboxMax: options.creditsMax, epoch: context.epoch, onFailure: (error: unknown) => context.fail(error) };

@@ -286,6 +286,11 @@ export function sealReadingBatch(bytes: Uint8Array, receivedAtMs: number): void 
   header.setUint32(HEADER.checksum, checksumOf(bytes), true);
 }
 
+/** When a batch was taken in, as it says; whether it is sound is not looked at. */
+export function receivedAtAsSaid(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES).getFloat64(HEADER.receivedAt, true);
+}
+
 /** When a sealed batch was taken in, or null when its checksum is wrong. */
 export function receivedAtOfSealed(bytes: Uint8Array): number | null {
   const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);

@@ -71,7 +71,7 @@ export interface LmdbStoreOptions {
   pageBytes?: number;
   /** Growth of mapped memory after which this store lets go of its own; MAPPED_BYTES_MAX when absent. Not for a file that is mapped as a whole. */
   mappedBytesMax?: number;
-  /** A walk over the file's pages that goes on: reads wait for their table's, and commits for all. Absent: they are known to be sound. */
+  /** A walk over the file's pages that goes on: reads wait for their table's, and commits for all but those of tables that it lets be used early. Absent: they are known to be sound. */
   pageCheck?: PageCheck;
 }
 
@@ -83,6 +83,7 @@ export function openLmdbStore(options: LmdbStoreOptions): LmdbTables {
   options.pageCheck?.waitForTable(TABLE_NAMES);
   const store = new LmdbStore(openRoot(options), options);
   try {
+    store.keepWalkedPages();
     store.checkTables();
   } catch (error) {
     store.close().catch(() => {});
@@ -157,8 +158,9 @@ class LmdbStore implements LmdbTables {
   private queuedBytes = 0;
   /** For the next commit; null while one is under way. */
   private memory: CommitMemory | null = null;
-  /** null once all pages are known to be sound. */
+  /** null once all pages are known to be sound that somebody waits for. */
   private pageCheck: PageCheck | null;
+  private letWalkedPagesGo: () => void = () => {};
 
   constructor(root: RootDatabase<Buffer, Buffer>, options: LmdbStoreOptions) {
     const { directory, pageBytes = PAGE_BYTES, readOnly = false, mapBytes, mappedBytesMax = MAPPED_BYTES_MAX, pageCheck = null } = options;
@@ -270,6 +272,20 @@ class LmdbStore implements LmdbTables {
 
   // Pages that are walked meanwhile ------------------------------------------------------------------------------------------
 
+  /** A walk that goes on beside commits must find its pages as they were: what reads one state of the environment keeps them from being used again. */
+  keepWalkedPages(): void {
+    if (this.pageCheck?.goesOn !== true) return;
+    const state = this.root.useReadTransaction();
+    this.rangesOpen++;
+    this.letWalkedPagesGo = () => {
+      this.letWalkedPagesGo = () => {};
+      this.rangesOpen--;
+      state.done();
+    };
+    const release = (): void => this.letWalkedPagesGo();
+    this.pageCheck.rest().then(release, release);
+  }
+
   waitForCheck(): void {
     this.pageCheck?.waitForAll();
     this.pageCheck = null;
@@ -330,6 +346,7 @@ class LmdbStore implements LmdbTables {
   async close(): Promise<void> {
     await this.commit();
     this.isClosed = true;
+    this.letWalkedPagesGo();
     await this.root.close();
     forget(this.root);
   }

@@ -5,7 +5,8 @@ import { THREAD_ARGUMENTS } from './thread-arguments.ts';
 
 /**
  * A walk over the pages of an LMDB data file (lmdb-pages.ts) on a thread of its own, while another reads what was walked already. Whoever reads a table waits
- * for that table's pages, and whoever writes waits for all: no page is looked at by LMDB before it is known to be sound.
+ * for that table's pages, and whoever writes waits for all: no page is looked at by LMDB before it is known to be sound. But for tables that are so large that nobody can wait for
+ * them: they are used as they are, and `rest` says later whether they were sound. LMDB may end the process meanwhile over a damaged page of theirs.
  */
 
 /** What the thread is told, and how it tells how far it is. */
@@ -27,14 +28,17 @@ const TABLE_WALK_MS_MAX = 10 * 60_000;
 export class PageCheck {
   private readonly path: string;
   private readonly last: readonly string[];
+  private readonly early: readonly string[];
+  private readonly exited: Promise<void>;
   private readonly progress = new Int32Array(new SharedArrayBuffer(4)).fill(UNWALKED);
   private readonly findings: MessagePort;
   private found: OperationalError | null = null;
 
-  /** `last`: tables that are walked after all others, in this order. */
-  constructor(path: string, last: readonly string[]) {
+  /** `last`: tables that are walked after all others, in this order; those at its end that are in `early`, too, are used without waiting for them. */
+  constructor(path: string, last: readonly string[], early: readonly string[] = []) {
     this.path = path;
     this.last = last;
+    this.early = early;
     const { port1, port2 } = new MessageChannel();
     this.findings = port1;
     port1.unref();
@@ -42,7 +46,13 @@ export class PageCheck {
     const thread = new Worker(new URL('./page-check-thread.ts', import.meta.url), { workerData: task, transferList: [port2], execArgv: THREAD_ARGUMENTS });
     // It says itself what it finds; one that cannot even start is missed by whoever waits.
     thread.on('error', () => {});
+    this.exited = new Promise((resolve) => thread.once('exit', () => resolve()));
     thread.unref();
+  }
+
+  /** Some tables are used before they are walked. */
+  get goesOn(): boolean {
+    return this.early.length > 0;
   }
 
   get isWhole(): boolean {
@@ -51,12 +61,21 @@ export class PageCheck {
 
   /** Blocks this thread until the pages of a table are walked, and LMDB's own. Throws OperationalError `corrupt` when anything was found. */
   waitForTable(name: string): void {
-    this.waitFor(this.last.indexOf(name) + 1);
+    if (!this.early.includes(name)) this.waitFor(this.last.indexOf(name) + 1);
   }
 
-  /** … until all pages are. */
+  /** … until all pages are, but for those of tables that are used early. */
   waitForAll(): void {
-    this.waitFor(WHOLE);
+    this.waitFor(this.goesOn ? this.last.length - this.early.length : WHOLE);
+    if (!this.goesOn) this.findings.close();
+  }
+
+  /** Resolves when every page is walked. Rejects with OperationalError `corrupt` when anything was found, or `storage_failed` when the walk came to no end. */
+  async rest(): Promise<void> {
+    await this.exited;
+    const walked = Atomics.load(this.progress, 0);
+    if (walked === DAMAGED) throw this.damage();
+    if (walked !== WHOLE) throw this.unfinished();
     this.findings.close();
   }
 
@@ -65,8 +84,12 @@ export class PageCheck {
       const walked = Atomics.load(this.progress, 0);
       if (walked === DAMAGED) throw this.damage();
       if (walked >= wanted) return;
-      if (Atomics.wait(this.progress, 0, walked, TABLE_WALK_MS_MAX) === 'timed-out') throw new OperationalError('storage_failed', `the walk over the pages of ${this.path} came to no end`);
+      if (Atomics.wait(this.progress, 0, walked, TABLE_WALK_MS_MAX) === 'timed-out') throw this.unfinished();
     }
+  }
+
+  private unfinished(): OperationalError {
+    return new OperationalError('storage_failed', `the walk over the pages of ${this.path} came to no end`);
   }
 
   private damage(): OperationalError {

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** The store with each leaf damaged that holds entries of a table; and its walk. */
-function damaged(name: string | null): { check: PageCheck; open(): Store } {
+function damaged(name: string | null, early: readonly string[] = []): { check: PageCheck; open(): Store } {
   const bytes = Buffer.from(sound);
   for (let page = 2; name !== null && page * PAGE_BYTES < bytes.length; page++) {
     const at = page * PAGE_BYTES;
@@ -36,7 +36,7 @@ function damaged(name: string | null): { check: PageCheck; open(): Store } {
   const path = mkdtempSync(join(directory, 'changed-'));
   mkdirSync(path, { recursive: true });
   writeFileSync(join(path, 'data.mdb'), bytes);
-  const check = new PageCheck(join(path, 'data.mdb'), LAST);
+  const check = new PageCheck(join(path, 'data.mdb'), LAST, early);
   return { check, open: () => openLmdbStore({ directory: path, pageCheck: check }) };
 }
 
@@ -82,6 +82,35 @@ describe('a store whose pages are walked beside its reader', () => {
       await store.commit().finally(() => store.close());
     };
     await expect(write()).rejects.toThrow(DAMAGE);
+  });
+});
+
+describe('a table that is used before its pages are walked', () => {
+  it('is found whole while others write to it', async () => {
+    const { check, open } = damaged(null, ['late']);
+    const store = open();
+    store.waitForCheck!();
+    // Each takes the pages that the one before has freed, but for those that the walk has yet to find.
+    for (let round = 0; round < 40; round++) {
+      for (let i = 0; i < 300; i += 7) store.table('late').put(Buffer.from(`late-${1_000 + i}`), Buffer.alloc(100 + round));
+      await store.commit();
+    }
+    await check.rest();
+    expect(check.isWhole).toBe(true);
+    expect(read(store, 'late')).toBe(139);
+    await store.close();
+  });
+
+  it('is reported when it was damaged, to whoever waits for the rest and not to whoever waits for the others', async () => {
+    const { check, open } = damaged('late', ['late']);
+    const store = open();
+    expect(read(store, 'early')).toBe(100);
+    await expect(check.rest()).rejects.toThrow(DAMAGE);
+    await store.close();
+  });
+
+  it('does not hide damage to others', () => {
+    expect(damaged('early', ['late']).open).toThrow(/has node 0 outside it/);
   });
 });
 

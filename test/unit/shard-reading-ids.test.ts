@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
-import { packRememberedIds, packRememberedIdsBy, restoreReadingIds, restoreReadingIdsByRow } from '../../src/actors/shard/reading-id-record.ts';
+import { packRememberedIds, packRememberedIdsBy, restoreReadingIdsByRow } from '../../src/actors/shard/reading-id-record.ts';
+import { rememberBatch, rememberWords } from '../../src/actors/shard/replayed-ids.ts';
 import { highOf, lowOf, meterTag, READING_ID_BUCKETS, READING_ID_TTL_MS, ReadingIds } from '../../src/actors/shard/reading-ids.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { partitionOf } from '../../src/model/ids.ts';
@@ -97,13 +98,13 @@ describe('the memory of readingIds after a recovery', () => {
     expect(remembered(state)).toHaveLength(40);
 
     const skipped = shardState();
-    for (const [sequence, low] of [[1, 100], [2, 101]]) skipped.skipBatch(batchOf(numbered(low, sequence * 10)), AT + sequence * 1_000);
+    for (const [sequence, low] of [[1, 100], [2, 101]]) rememberBatch(skipped.readingIds, batchOf(numbered(low, sequence * 10)), AT + sequence * 1_000, new Set());
     expect(remembered(skipped)).toEqual(remembered(state));
 
     const restored = shardState();
     const unnumbered = numbered(0, 1).map(({ readingId: _, ...reading }) => reading);
     apply(restored, unnumbered, 1);
-    for (const words of packRememberedIds(state)) restoreReadingIds(restored, words);
+    for (const words of packRememberedIds(state)) rememberWords(restored.readingIds, words);
     expect(remembered(restored)).toEqual(remembered(state));
 
     // An older engine named meters by their rows.
@@ -124,7 +125,7 @@ describe('the memory of readingIds after a recovery', () => {
     const restored = shardState();
     for (const [partition, records] of byPartition) {
       const own = shardState();
-      for (const words of records) for (const into of [own, restored]) restoreReadingIds(into, words);
+      for (const words of records) for (const into of [own, restored]) rememberWords(into.readingIds, words);
       const meters = numbered(100, 10).filter(({ meterId }) => partitionOf(meterId, PARTITIONS) === partition);
       expect(remembered(own)).toHaveLength(meters.length);
     }

@@ -24,6 +24,7 @@ import { READING_ID_TTL_MS } from './reading-ids.ts';
 import { recover, type RecoveryReport } from './recovery.ts';
 import { settleSettings } from './settled-settings.ts';
 import type { ShardStore } from './shard-store.ts';
+import type { ReplayedIds } from './replayed-ids.ts';
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { StorageTrouble, type WrittenPart } from './storage-trouble.ts';
 import { TickSchedule } from './tick-schedule.ts';
@@ -59,6 +60,8 @@ export interface ShardModules {
   log: Log;
   /** Absent or null: batches are not traced. */
   tracing?: Tracing | null;
+  /** Who remembers the readingIds of the log that nothing else is wanted from, during `start`. Absent: this thread. */
+  replayedIds?(): ReplayedIds | undefined;
   /** Told every REPORT_MS what changed. */
   onReport(report: ShardReport): void;
   /** The shard cannot go on: its thread must end and its supervisor decides. */
@@ -143,7 +146,7 @@ export class ShardActor {
     await this.startOutbox();
     await settleSettings(store, state);
     this.openEffects();
-    const report = recover(this.state, store, this.checkpoint);
+    const report = recover(this.state, store, this.checkpoint, this.modules.replayedIds?.());
     store.waitForCheck();
     this.openRetention();
     this.sequence = this.appliedSequence = report.lastSequence;

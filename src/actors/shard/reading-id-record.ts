@@ -1,14 +1,13 @@
 import { partitionOfHash } from '../../model/ids.ts';
 import { rowOffset } from './meter-pages.ts';
 import { ROW } from './page-layout.ts';
-import { highOf, lowOf, READING_ID_TTL_MS } from './reading-ids.ts';
+import { highOf, lowOf, READING_ID_TTL_MS, WORDS_PER_ENTRY } from './reading-ids.ts';
 import type { ShardState } from './state.ts';
 
 /**
  * The memory of readingIds as a log record: what a clean stop and a redistribution leave in place of the batches that it would be rebuilt from. Four words each: hash of the meter's id, both
  * halves of the readingId's hash as the meter's (reading-ids.ts), second of arrival.
  */
-const WORDS = 4;
 /** Of one record: 1.2 MB. */
 const IDS_PER_RECORD_MAX = 75_000;
 /** Before meters were named by hashes: partition, page, row in the page, both halves of the id's own hash, second of arrival. */
@@ -34,19 +33,13 @@ export function packRememberedIdsBy(state: ShardState, targetOf: (partition: num
     let words = open.get(target);
     if (words === undefined) open.set(target, (words = []));
     words.push(meterHash, low, high, second);
-    if (words.length === IDS_PER_RECORD_MAX * WORDS) finish(target, words);
+    if (words.length === IDS_PER_RECORD_MAX * WORDS_PER_ENTRY) finish(target, words);
   });
   for (const [target, words] of open) finish(target, words);
   return records;
 }
 
-/** Puts a record's ids back. */
-export function restoreReadingIds(state: ShardState, bytes: Uint8Array): void {
-  const words = wordsOf(bytes);
-  for (let at = 0; at + WORDS <= words.length; at += WORDS) state.readingIds.add(words[at], words[at + 1], words[at + 2], words[at + 3] * 1_000);
-}
-
-/** The same of a record that names meters by their rows. Those of rows that are not there are left out. */
+/** Puts the ids of a record back that names meters by their rows. Those of rows that are not there are left out. */
 export function restoreReadingIdsByRow(state: ShardState, bytes: Uint8Array): void {
   const words = wordsOf(bytes);
   for (let at = 0; at + WORDS_BY_ROW <= words.length; at += WORDS_BY_ROW) {

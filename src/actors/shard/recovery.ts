@@ -1,9 +1,12 @@
+import { isReadingBatch, receivedAtAsSaid } from '../../model/reading-batch.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import { collectDeadLetters, type PendingDeadLetter } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord, type LogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
-import { restoreReadingIds, restoreReadingIdsByRow } from './reading-id-record.ts';
+import type { LoggedPicture } from './picture-history.ts';
+import { restoreReadingIdsByRow } from './reading-id-record.ts';
+import { rememberBatch, rememberWords, ReplayedIdsHere, type ReplayedIds } from './replayed-ids.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 
@@ -20,28 +23,55 @@ export interface RecoveryReport {
 
 /**
  * Rebuilds the state from the store: regions, pages, then the log from its beginning. A record touches only pages whose
- * snapshot is older than it. Throws OperationalError `corrupt` or `format`.
+ * snapshot is older than it. Of records that every snapshot stands for only the readingIds are wanted: they are given to `replayedIds` first, which may go on beside the pages.
+ * Throws OperationalError `corrupt` or `format`.
  */
-export function recover(state: ShardState, store: ShardStore, checkpoint: Checkpoint): RecoveryReport {
-  const pages = restoreTables(state, store);
+export function recover(state: ShardState, store: ShardStore, checkpoint: Checkpoint, replayedIds: ReplayedIds = new ReplayedIdsHere(state.readingIds)): RecoveryReport {
   const applied = store.appliedPosition().sequence;
   const last = store.lastSequence();
   const begin = store.journal.first;
   if (begin !== null && begin > Math.max(1, store.logFrom())) throw new OperationalError('corrupt', `the log begins with record ${begin}, and what lies before it from ${store.logFrom()} on is missing`);
   if (last < applied) throw new OperationalError('corrupt', `the log ends at ${last}, but the tables stand for it up to ${applied}`);
-  const report: RecoveryReport = { pages, meters: 0, records: 0, readings: 0, lastSequence: applied };
-  state.beginReplay(applied);
-  const replay = new Replay(state, store, applied, (letter) => checkpoint.addDeadLetter(letter));
-  for (const { sequence, bytes } of store.records()) {
-    const record = readLogRecord(bytes, sequence, true);
+  const report: RecoveryReport = { pages: 0, meters: 0, records: 0, readings: 0, lastSequence: applied };
+  const count = (sequence: number): void => {
     if (report.records === 0 && sequence > applied + 1) throw new OperationalError('corrupt', `the log begins with record ${sequence}, but the tables stand for it up to ${applied} only`);
     report.records++;
     report.lastSequence = Math.max(report.lastSequence, sequence);
+  };
+  const { pictures, next } = replayIds(store, Math.min(store.replayFrom(), applied + 1), replayedIds, count);
+  report.pages = restoreTables(state, store);
+  report.readings += replayedIds.finish(state.readingIds);
+  state.beginReplay(applied);
+  for (const { regions, nowMs, sequence } of pictures) state.applyPicture(regions, nowMs, sequence);
+  const replay = new Replay(state, store, applied, (letter) => checkpoint.addDeadLetter(letter));
+  for (const { sequence, bytes } of store.journal.records(next)) {
+    const record = readLogRecord(bytes, sequence, true);
+    count(sequence);
     report.readings += replay.apply(record, sequence);
   }
   state.endReplay();
   report.meters = state.directory.meterCount;
   return report;
+}
+
+/** Gives readingIds of the log's records before `end` to `ids`, as far as no page is needed for it. Says which pictures are among the records, and which record is the next. */
+function replayIds(store: ShardStore, end: number, ids: ReplayedIds, count: (sequence: number) => void): { pictures: LoggedPicture[]; next: number } {
+  const pictures: LoggedPicture[] = [];
+  let next = store.logFrom();
+  for (const { sequence, bytes } of store.records()) {
+    if (sequence >= end) break;
+    if (isReadingBatch(bytes)) ids.addBatch(bytes, sequence, store.rejectedPositions(receivedAtAsSaid(bytes), sequence));
+    else {
+      const record = readLogRecord(bytes, sequence);
+      // It names meters by their rows.
+      if (record.kind === 'readingIds') break;
+      if (record.kind === 'rememberedIds') ids.addRemembered(record.words);
+      if (record.kind === 'picture') pictures.push({ sequence, nowMs: record.nowMs, regions: record.regions });
+    }
+    count(sequence);
+    next = sequence + 1;
+  }
+  return { pictures, next };
 }
 
 /** Regions, the picture in force and pages, as the tables have them. Returns how many pages. */
@@ -82,7 +112,7 @@ export class Replay {
         state.applyPicture(record.regions, record.nowMs, sequence);
         return 0;
       case 'rememberedIds':
-        restoreReadingIds(state, record.words);
+        rememberWords(state.readingIds, record.words);
         return 0;
       case 'readingIds':
         restoreReadingIdsByRow(state, record.words);
@@ -90,9 +120,12 @@ export class Replay {
       case 'batch': {
         const { batch } = record;
         if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
-        state.expectRejected(sequence <= this.applied ? store.rejectedPositions(record.nowMs, sequence) : NONE);
-        if (sequence < this.replayFrom) state.skipBatch(batch, record.nowMs);
-        else state.applyBatch(batch, record.nowMs, sequence, this.outcomes);
+        const rejected = sequence <= this.applied ? store.rejectedPositions(record.nowMs, sequence) : NONE;
+        if (sequence < this.replayFrom) rememberBatch(state.readingIds, batch, record.nowMs, rejected);
+        else {
+          state.expectRejected(rejected);
+          state.applyBatch(batch, record.nowMs, sequence, this.outcomes);
+        }
         // Those of earlier records were written with the applied position.
         if (sequence > this.applied) collectDeadLetters(batch, this.outcomes, record.nowMs, sequence, this.addDeadLetter);
         return batch.count;

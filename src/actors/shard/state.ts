@@ -16,7 +16,7 @@ import { PictureHistory } from './picture-history.ts';
 import type { RegionPicture } from './protocol.ts';
 import { READ_AHEAD_READINGS, ReadAhead } from './read-ahead.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
-import { highOf, lowOf, meterTag, ReadingIds } from './reading-ids.ts';
+import { highOf, lowOf, ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
 import type { TickSlice } from './tick-schedule.ts';
 import { Turn, zeroCounters, type ShardCounters } from './turn.ts';
@@ -127,15 +127,6 @@ export class ShardState {
     }
     if (!this.turn.replaying) this.count(outcomes, batch.count, accepted);
     return accepted;
-  }
-
-  /** During recovery, instead of `applyBatch`: a batch that every page's snapshot stands for. Only its readingIds may have to be remembered, for which no row is needed. */
-  skipBatch(batch: ReadingBatch, nowMs: number): void {
-    if (batch.readingIdLow === null) return;
-    const { idStart, idLength, bytes, heapStart } = batch;
-    for (let i = 0; i < batch.count; i++) {
-      if ((batch.flags[i] & READING_FLAG.readingId) !== 0) this.skipReplayed(batch, i, meterTag(bytes, heapStart + idStart[i], idLength[i]), nowMs);
-    }
   }
 
   /** Closes windows whose end was passed by their meter's readings or by the clock, and notices silence, for the meters of some pages. */
