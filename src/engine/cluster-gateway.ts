@@ -3,7 +3,7 @@ import type { ClusterStatus } from '../http/engine-port.ts';
 import type { NodePort } from '../http/node-port.ts';
 import type { Clock, Timers } from '../runtime/clock.ts';
 import type { ClusterBoard } from './cluster-board.ts';
-import type { AskShard } from './engine-queries.ts';
+import type { AskShard } from './ask-shard.ts';
 import { NodeClient } from './node-client.ts';
 import { PartitionQuestions } from './partition-questions.ts';
 import { RemoteReports } from './remote-reports.ts';

@@ -7,7 +7,7 @@ import { QUARTER_MS, type EnergyQuarter, type MeteringPlan } from '../model/ener
 import { sumUnits } from '../model/exact-sum.ts';
 import { partitionOf, shardOfPartition } from '../model/ids.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import type { AskShard } from './engine-queries.ts';
+import type { AskShard } from './ask-shard.ts';
 
 /** Regional windows that are asked for at once: a month of them. */
 const REGION_WINDOWS_PER_QUESTION = 31 * 96;

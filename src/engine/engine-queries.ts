@@ -11,6 +11,7 @@ import { packWindows, unpackWindows } from '../model/window-block.ts';
 import { GRANULARITY_MS, type MeterWindow, type RegionWindow } from '../model/window.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
+import type { AskShard } from './ask-shard.ts';
 import { EnergyLink } from './energy-link.ts';
 import type { HistoryLink } from './history-link.ts';
 import { mergePages } from './merged-pages.ts';
@@ -18,9 +19,6 @@ import { mergeWindowPages } from './merged-windows.ts';
 import { RegionForecasts } from './region-forecasts.ts';
 import { spanEnergy } from './span-energy.ts';
 import { ConsumerRanking } from './top-consumers.ts';
-
-/** Puts a question to one shard; rejects with a retryable OperationalError while it is away. */
-export type AskShard = <K extends ShardQuery['kind']>(shard: number, query: Extract<ShardQuery, { kind: K }>) => Promise<ShardAnswers[K]>;
 
 export interface EngineQueriesOptions {
   partitionCount: number;

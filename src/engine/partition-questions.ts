@@ -3,7 +3,7 @@ import type { ShardAnswers, ShardQuery } from '../actors/shard/protocol.ts';
 import { ASKABLE, type NodeAnswer, type NodeQuestion } from '../http/node-port.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { toWireError } from '../runtime/wire-error.ts';
-import type { AskShard } from './engine-queries.ts';
+import type { AskShard } from './ask-shard.ts';
 
 /** Puts questions to the owner of each partition, wherever it lives. */
 

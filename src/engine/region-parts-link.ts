@@ -6,7 +6,7 @@ import type { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { Responder } from '../runtime/request-channel.ts';
 import { portTransport } from '../runtime/transport.ts';
-import type { AskShard } from './engine-queries.ts';
+import type { AskShard } from './ask-shard.ts';
 import type { ConnectableThread } from './shard-links.ts';
 
 /** What regional windows are made of lies with all nodes of a cluster; the sink thread asks the main thread for it, which knows the way. */

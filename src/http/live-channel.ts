@@ -1,6 +1,5 @@
 import type { ItemFilter } from './live-access.ts';
 import { LiveChanges, type LiveItem } from './live-changes.ts';
-import type { LiveView } from './live-view.ts';
 import type { Unsubscribe } from './live-source.ts';
 
 /** Where a channel's content comes from. Data is in wire form. */
@@ -14,11 +13,17 @@ export interface ChannelFeed {
   listen(changed: (item: LiveItem) => void): Unsubscribe;
 }
 
+/** Somebody's share of a channel, which hears of each number that is given. */
+export interface ChannelShare {
+  /** The channel has a new number, for these items; null: for more than are known. */
+  advanced(items: readonly LiveItem[] | null): void;
+}
+
 /** A channel of the stream: gathers and numbers its changes, however many read it and whichever part of it. */
 export class LiveChannel {
   readonly feed: ChannelFeed;
-  /** What of it is read. */
-  readonly views = new Set<LiveView>();
+  /** What of it is read, each once. */
+  readonly shares = new Set<ChannelShare>();
   readonly #changes: LiveChanges;
   readonly #changesMax: number;
   readonly #onPending: (channel: LiveChannel) => void;
@@ -46,7 +51,7 @@ export class LiveChannel {
     if (this.#fresh.size === 0) return false;
     this.#seq++;
     const items = this.#fresh.size < this.#changesMax ? [...this.#fresh.values()] : null;
-    for (const view of this.views) view.advanced(items);
+    for (const share of this.shares) share.advanced(items);
     this.#fresh.clear();
     return true;
   }

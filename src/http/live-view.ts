@@ -1,5 +1,5 @@
 import type { ItemFilter } from './live-access.ts';
-import type { LiveChannel } from './live-channel.ts';
+import type { ChannelShare, LiveChannel } from './live-channel.ts';
 import type { LiveItem } from './live-changes.ts';
 import type { ChannelName } from './live-names.ts';
 
@@ -13,7 +13,7 @@ export interface NumberedMessage {
 }
 
 /** What those read of a channel who may read the same of it: each message is made once, however many get it. */
-export class LiveView {
+export class LiveView implements ChannelShare {
   readonly name: ChannelName;
   readonly channel: LiveChannel;
   readonly filter: ItemFilter;
@@ -31,10 +31,9 @@ export class LiveView {
     this.channel = channel;
     this.filter = filter;
     this.#relevantSeq = this.#relevantBefore = this.#textsSeq = channel.seq;
-    channel.views.add(this);
+    channel.shares.add(this);
   }
 
-  /** The channel has a new number, for these items; null: for more than are known. */
   advanced(items: readonly LiveItem[] | null): void {
     if (items !== null && !items.some(({ subject }) => this.filter.passes(subject))) return;
     this.#relevantBefore = this.#relevantSeq;
@@ -75,7 +74,7 @@ export class LiveView {
   }
 
   close(): void {
-    this.channel.views.delete(this);
+    this.channel.shares.delete(this);
   }
 
   #update(after: number): NumberedMessage | null {

@@ -4,6 +4,7 @@ import { expose, type Endpoint } from 'comlink';
 import { OffsetClock, systemClock, systemTimers, type SharedClock, type Timers } from './clock.ts';
 import { invariant, OperationalError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
+import { openTracing } from './open-tracing.ts';
 import {
   STOP_CALL,
   type ControlOutcome,
@@ -14,7 +15,7 @@ import {
   type ThreadMessage,
 } from './thread-protocol.ts';
 import { faultControl } from './thread-faults.ts';
-import { openTracing, type Tracing } from './tracing.ts';
+import type { Tracing } from './tracing.ts';
 import { toWireError } from './wire-error.ts';
 
 /** The inside of a worker thread: a module that is started by WorkerThread calls `runThread` once, at its top level. */

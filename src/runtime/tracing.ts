@@ -1,9 +1,8 @@
-import type { Log } from './log.ts';
 import type { TraceContext } from './trace-context.ts';
 
 /**
  * Traces as the engine sees them: spans with a beginning, an end and a parent, on whatever thread. Where tracing is off there is no Tracing, and no Span
- * anywhere: who may have one holds null, and that is all it costs. otlp-tracing.ts sends them.
+ * anywhere: who may have one holds null, and that is all it costs. open-tracing.ts opens it, otlp-tracing.ts sends them.
  */
 
 export type SpanKind = 'server' | 'client' | 'producer' | 'consumer' | 'internal';
@@ -60,11 +59,4 @@ export interface TracingOptions {
   version: string;
   /** Tells engines apart. */
   instance: string;
-}
-
-/** Loads what sends traces where they are sent: some 0.1 s and 4 MB for a thread (bench/RESULTS.md), which one that does not trace is spared. */
-export async function openTracing(options: TracingOptions | null, thread: string, modules: { log: Log; nowMs(): number; random?(): number }): Promise<Tracing | null> {
-  if (options === null) return null;
-  const { otlpTracing } = await import('./otlp-tracing.ts');
-  return otlpTracing(options, thread, { random: Math.random, ...modules });
 }

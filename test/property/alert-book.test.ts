@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AlertBook, type AlertChange } from '../../src/actors/alerts/alert-book.ts';
+import { AlertBook } from '../../src/actors/alerts/alert-book.ts';
+import type { AlertChange } from '../../src/actors/alerts/alert-change.ts';
 import { alertRulesSchema, type AlertRules } from '../../src/actors/alerts/rules.ts';
 import type { Signal } from '../../src/actors/alerts/signal.ts';
 import { ALERT_STATES, type Alert, type AlertEvent, type AlertListQuery } from '../../src/model/alert.ts';

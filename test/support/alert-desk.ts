@@ -1,4 +1,5 @@
-import { AlertBook, type AlertChange, type CommandOutcome } from '../../src/actors/alerts/alert-book.ts';
+import { AlertBook } from '../../src/actors/alerts/alert-book.ts';
+import type { AlertChange, CommandOutcome } from '../../src/actors/alerts/alert-change.ts';
 import { DEFAULT_RULES } from '../../src/actors/alerts/rules.ts';
 import type { RaisedSignal } from '../../src/actors/alerts/signal.ts';
 import type { AlertsPort, SupervisorQuestion } from '../../src/http/alerts-port.ts';

@@ -1,4 +1,5 @@
-import { AlertBook, type AlertChange } from '../../src/actors/alerts/alert-book.ts';
+import { AlertBook } from '../../src/actors/alerts/alert-book.ts';
+import type { AlertChange } from '../../src/actors/alerts/alert-change.ts';
 import { GroupBook } from '../../src/actors/alerts/groups.ts';
 import { alertRulesSchema, type AlertRules } from '../../src/actors/alerts/rules.ts';
 import type { ClearedSignal, RaisedSignal, Signal } from '../../src/actors/alerts/signal.ts';

@@ -1,6 +1,6 @@
 import type { Contact } from '../../src/model/contact.ts';
 import type { Notice, NoticeAlert } from '../../src/model/notice.ts';
-import type { MessageContext } from '../../src/actors/notifications/templates/render-message.ts';
+import type { MessageContext } from '../../src/actors/notifications/templates/message-context.ts';
 
 /** Notices, alerts and people for tests of messages. */
 

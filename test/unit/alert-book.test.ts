@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { AlertBook, BOOK_RULE, type AlertChange } from '../../src/actors/alerts/alert-book.ts';
+import { AlertBook, BOOK_RULE } from '../../src/actors/alerts/alert-book.ts';
+import type { AlertChange } from '../../src/actors/alerts/alert-change.ts';
 import { REAPPEARED_AFTER_MS } from '../../src/actors/alerts/reappearances.ts';
 import { alertRulesSchema, DEFAULT_RULES, type AlertRules } from '../../src/actors/alerts/rules.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';

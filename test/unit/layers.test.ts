@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 /** The arrows of docs/ARCHITECTURE.md, held against the imports as they are. */
 
 const SRC = fileURLToPath(new URL('../../src', import.meta.url));
+const WEB = fileURLToPath(new URL('../../web', import.meta.url));
 
 /** Which layers a layer may import, besides itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -46,17 +47,42 @@ interface Import {
   to: string;
 }
 
-const imports: Import[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts'))
-  .flatMap((file) => {
-    const text = readFileSync(join(SRC, file), 'utf8');
+/** Of values and of types, in import lines, calls and comments. */
+function importsOf(root: string): Import[] {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => /\.[jt]s$/.test(file));
+  return files.flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
     return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, to]) => ({ from: file, to }));
   });
+}
+
+/** Those of files below `root`, with the path from there. */
+function withinRoot(found: readonly Import[], root: string): Import[] {
+  return found.filter(({ to }) => to.startsWith('.')).map(({ from, to }) => ({ from, to: relative(root, resolve(root, dirname(from), to)) }));
+}
+
+/** Files that import each other in a ring, each with the first one again at its end; [] where there are none. */
+function importCircles(found: readonly Import[]): string[][] {
+  const importsFrom = new Map<string, string[]>();
+  for (const { from, to } of found) importsFrom.set(from, [...(importsFrom.get(from) ?? []), to]);
+  const isDone = new Set<string>();
+  const circles: string[][] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file]);
+    if (isDone.has(file)) return;
+    isDone.add(file);
+    for (const to of importsFrom.get(file) ?? []) visit(to, [...path, file]);
+  };
+  for (const file of importsFrom.keys()) visit(file, []);
+  return circles;
+}
+
+const imports = importsOf(SRC);
 
 /** Of a path inside a package its name. */
 const packageOf = (to: string): string => (to.startsWith('@') ? to : to.split('/')[0]);
 const layerOf = (path: string): string => path.split('/')[0];
-const own = imports.filter(({ to }) => to.startsWith('.')).map(({ from, to }) => ({ from, to: relative(SRC, resolve(SRC, dirname(from), to)) }));
+const own = withinRoot(imports, SRC);
 
 describe('layers', () => {
   test('the source was found', () => {
@@ -70,6 +96,18 @@ describe('layers', () => {
 
   test('imports stay inside src and name the file', () => {
     expect(own.filter(({ to }) => to.startsWith('..') || !to.endsWith('.ts'))).toEqual([]);
+  });
+
+  test('a circle of imports is found, of whatever length', () => {
+    const arrows = (...pairs: string[]): Import[] => pairs.map((pair) => ({ from: pair[0], to: pair[1] }));
+    expect(importCircles(arrows('ab', 'ac', 'bd', 'cd'))).toEqual([]);
+    expect(importCircles(arrows('xa', 'ab', 'bc', 'ca'))).toEqual([['a', 'b', 'c', 'a']]);
+    expect(importCircles(arrows('aa'))).toEqual([['a', 'a']]);
+  });
+
+  test('no files import each other in a circle, types included', () => {
+    expect(importCircles(own)).toEqual([]);
+    expect(importCircles(withinRoot(importsOf(WEB), WEB))).toEqual([]);
   });
 
   test('packages with I/O are imported by their adapters alone', () => {

@@ -213,7 +213,7 @@ describe('a view', () => {
     expect(view.messageAfter(10)).toBe(view.messageAfter(9));
     expect([view.messageAfter(6), view.messageAfter(12)]).toEqual([view.snapshot(), view.snapshot()]);
     view.close();
-    expect(channel.views.size).toBe(0);
+    expect(channel.shares.size).toBe(0);
   });
 });
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Log } from '../../src/runtime/log.ts';
 import { parseTraceparent } from '../../src/runtime/trace-context.ts';
-import { LINKS_MAX, openTracing, type Tracing } from '../../src/runtime/tracing.ts';
+import { openTracing } from '../../src/runtime/open-tracing.ts';
+import { LINKS_MAX, type Tracing } from '../../src/runtime/tracing.ts';
 import { OtlpCollector } from '../support/otlp-collector.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';

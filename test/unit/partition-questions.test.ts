@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ShardQuery } from '../../src/actors/shard/protocol.ts';
-import type { AskShard } from '../../src/engine/engine-queries.ts';
+import type { AskShard } from '../../src/engine/ask-shard.ts';
 import { PartitionQuestions } from '../../src/engine/partition-questions.ts';
 import type { NodeAnswer, NodeQuestion } from '../../src/http/node-port.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';

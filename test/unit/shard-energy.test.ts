@@ -2,7 +2,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { energyRows } from '../../src/actors/shard/energy-block.ts';
 import { METERS_PER_QUESTION_MAX } from '../../src/actors/tariffs/energy-source.ts';
-import type { AskShard } from '../../src/engine/engine-queries.ts';
+import type { AskShard } from '../../src/engine/ask-shard.ts';
 import { EnergyLink } from '../../src/engine/energy-link.ts';
 import { answerStepwise } from '../../src/engine/stepwise-answer.ts';
 import { QUARTER_MS, type Determinants, type MeteringPlan } from '../../src/model/energy.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { AskShard } from '../../src/engine/engine-queries.ts';
+import type { AskShard } from '../../src/engine/ask-shard.ts';
 import { EnergyLink } from '../../src/engine/energy-link.ts';
 import { spanEnergy } from '../../src/engine/span-energy.ts';
 import { ConsumerRanking } from '../../src/engine/top-consumers.ts';

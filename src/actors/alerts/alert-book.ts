@@ -3,6 +3,7 @@ import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Store } from '../../runtime/store.ts';
 import type { ChangeLogOptions } from '../sinks/change-log.ts';
+import type { AlertChange, CommandOutcome } from './alert-change.ts';
 import { isActive, isStanding, type AlertRecord, type Entry } from './alert-entry.ts';
 import { forgetHistory, listAlerts } from './alert-history.ts';
 import { AlertOutbox } from './alert-outbox.ts';
@@ -29,19 +30,6 @@ const TIDY_BUSY_MS = 1_000;
 const TIDY_IDLE_MS = 3_600_000;
 /** Affected meters are said in the history again when they have doubled or halved. */
 const METERS_FACTOR = 2;
-
-/** What became of an alert, as it is now. `event`: the line of its history; null where the change is worth none (figures). */
-export interface AlertChange {
-  alert: Alert;
-  event: AlertEvent | null;
-  what: AlertEventKind;
-}
-
-/** A command's answer, and everything that changed by it and by the time. */
-export interface CommandOutcome<T> {
-  answer: T;
-  changes: AlertChange[];
-}
 
 export interface AlertBookOptions {
   /** Systems beside the engine that are told of changes, and how a new outbox is named (alert-outbox.ts). */

@@ -1,6 +1,6 @@
 import type { Alert, AlertEvent, Decision } from '../../model/alert.ts';
 import { sortableNumber } from '../../runtime/record-table.ts';
-import type { Membership } from './inhibitions.ts';
+import type { Membership } from './inhibition-cell.ts';
 
 /** An alert as the book keeps it. */
 export interface AlertRecord {
@@ -32,7 +32,7 @@ export interface Entry extends AlertRecord {
   flushedEvents: AlertEvent[] | null;
   flushedDecisions: Decision[] | null;
   /** Its part in inhibitions; null while it has none or is not active. */
-  membership: Membership | null;
+  membership: Membership<Entry> | null;
 }
 
 export function entryOf(record: AlertRecord, { isInBook, filed }: Pick<Entry, 'isInBook' | 'filed'>): Entry {

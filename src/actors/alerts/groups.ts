@@ -3,7 +3,8 @@ import { NOTICE_MEMBERS_MAX, type Notice, type NoticeReason } from '../../model/
 import { utcText } from '../../model/utc-text.ts';
 import type { KeyedRecord } from '../../runtime/record-table.ts';
 import type { Store } from '../../runtime/store.ts';
-import type { AlertBook, AlertChange } from './alert-book.ts';
+import type { AlertBook } from './alert-book.ts';
+import type { AlertChange } from './alert-change.ts';
 import { DueTimes } from './conditions/due-times.ts';
 import { audienceOf, levelOf, longestPause, stepAfter, type Audience, type People } from './escalation.ts';
 import { GroupStore } from './group-store.ts';

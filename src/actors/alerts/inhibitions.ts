@@ -1,6 +1,7 @@
 import type { Suppression } from '../../model/alert.ts';
 import type { Entry } from './alert-entry.ts';
 import { alertMatcher, type Matched } from './alert-match.ts';
+import { firstOf, hasSources, isIn, leadingTo, reachedFrom, type InhibitionCell, type Membership } from './inhibition-cell.ts';
 import type { Inhibition } from './rules.ts';
 
 /**
@@ -11,30 +12,7 @@ import type { Inhibition } from './rules.ts';
  * What changes touches the targets of the cells in which it changes something, and no others.
  */
 
-/** An alert's part in it. */
-export interface Membership {
-  sourceOf: Cell[];
-  targetOf: Cell[];
-}
-
-/** By id, in the order in which they came. */
-type Sources = Map<string, Entry>;
-
-interface Cell {
-  readonly name: string;
-  readonly key: string;
-  /** Sources that no circle of this cell leads to, and the others. */
-  outer: Sources;
-  inner: Sources | null;
-  /** null: none. Most cells are of one meter, and of one alert. */
-  targets: Set<Entry> | null;
-  /** Cells that targets of this one are sources of, with the number of those alerts; null: none. */
-  next: Map<Cell, number> | null;
-  /** The circle that it is in; null: none. */
-  circle: Circle | null;
-}
-
-type Circle = Set<Cell>;
+type Cell = InhibitionCell<Entry>;
 
 interface CompiledInhibition {
   name: string;
@@ -75,7 +53,7 @@ export class Inhibitions {
 
   /** It is active from now on, or is so with another severity or region: then it is removed first. */
   add(entry: Entry): void {
-    const membership: Membership = { sourceOf: [], targetOf: [] };
+    const membership: Membership<Entry> = { sourceOf: [], targetOf: [] };
     for (const [i, { name, isSource, isTarget, equal }] of this.rules.entries()) {
       const key = keyOf(entry.alert, equal);
       if (key === null) continue;
@@ -201,13 +179,13 @@ export class Inhibitions {
   }
 
   /** These cells are a circle from now on. */
-  private enclose(circle: Circle): void {
+  private enclose(circle: Set<Cell>): void {
     for (const cell of circle) cell.circle = circle;
     for (const cell of circle) this.sort(cell);
   }
 
   /** A link of the circle is gone: finds the circles that are left of it. */
-  private dissolve(circle: Circle): void {
+  private dissolve(circle: Set<Cell>): void {
     for (const cell of circle) cell.circle = null;
     const left = new Set(circle);
     for (const cell of circle) {
@@ -230,40 +208,8 @@ export class Inhibitions {
 }
 
 /** Those of the cell's sources to which this one belongs. */
-function sourcesFor(cell: Cell, { membership }: Entry): Sources {
+function sourcesFor(cell: Cell, { membership }: Entry): Cell['outer'] {
   return isIn(cell.circle, membership?.targetOf ?? []) ? (cell.inner ??= new Map()) : cell.outer;
-}
-
-function isIn(circle: Circle | null, cells: readonly Cell[]): boolean {
-  return circle !== null && cells.some((cell) => cell.circle === circle);
-}
-
-/** The cell and what its links lead to, through cells of `within` alone where that is not null. */
-function reachedFrom(cell: Cell, within: ReadonlySet<Cell> | null): Set<Cell> {
-  const found = new Set([cell]);
-  for (const member of found) {
-    for (const next of member.next?.keys() ?? []) if (within === null || within.has(next)) found.add(next);
-  }
-  return found;
-}
-
-/** Of these cells those from which links lead to this one, and itself. Links are known forwards alone: backwards they are asked for only where there is a circle, and would be most of a cell's memory. */
-function leadingTo(cell: Cell, cells: ReadonlySet<Cell>): Set<Cell> {
-  const previous = new Map<Cell, Cell[]>();
-  for (const from of cells) {
-    for (const to of from.next?.keys() ?? []) {
-      const known = previous.get(to);
-      if (known === undefined) previous.set(to, [from]);
-      else known.push(from);
-    }
-  }
-  const found = new Set([cell]);
-  for (const member of found) for (const from of previous.get(member) ?? []) found.add(from);
-  return found;
-}
-
-function hasSources({ outer, inner }: Cell): boolean {
-  return outer.size > 0 || (inner !== null && inner.size > 0);
 }
 
 /** What alerts of a cell agree in. null: it lacks one of these, and what it has not it cannot agree in. */
@@ -275,9 +221,4 @@ function keyOf(alert: Matched, equal: CompiledInhibition['equal']): string | nul
     key += value + SEPARATOR;
   }
   return key;
-}
-
-function firstOf(sources: Sources | null): string | null {
-  for (const id of sources?.keys() ?? []) return id;
-  return null;
 }

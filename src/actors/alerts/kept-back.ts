@@ -1,6 +1,6 @@
 import type { Alert, AlertEvent, AlertEventKind, Decision, Deed, Suppression } from '../../model/alert.ts';
+import type { AlertChange } from './alert-change.ts';
 import { isActive, type Entry } from './alert-entry.ts';
-import type { AlertChange } from './alert-book.ts';
 import type { AlertStore } from './alert-store.ts';
 import { narrowest, type SilenceTurn } from './silences.ts';
 import { isSame, suppressionOf, type FoundSuppression, type Keepers } from './suppressions.ts';

@@ -7,9 +7,10 @@ import { LogLink, LOG_DOWN } from './log-link.ts';
 import type { LogLinkOptions, LogRequester } from './log-link.ts';
 import type { BodyDecoder } from './actor.ts';
 import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from './protocol.ts';
-import { ScopedSink, type ReadingScope } from './reading-scope.ts';
+import type { ReadingScope } from './reading-scope.ts';
 import { RequestAnswers, refusalOfUnreadable } from './request-answers.ts';
 import { RequestTally } from './request-tally.ts';
+import { ScopedSink } from './scoped-sink.ts';
 import { OVERLOADED } from './state.ts';
 
 export interface LogIngestOptions extends LogLinkOptions {

@@ -1,7 +1,6 @@
 import type { Agreement } from '../../model/billing.ts';
 import { dayNumber } from '../people/local-time.ts';
 import { dateOf } from './calendar.ts';
-import type { TariffStretch } from './tariff-book.ts';
 
 /** Days and months as texts: 2026-07-01, 2026-07. */
 
@@ -46,10 +45,10 @@ export function daysBetween({ from, to }: Days): number {
   return dayNumber(to) - dayNumber(from);
 }
 
-/** The same days, cut where months begin. */
-export function cutAtMonths(stretches: readonly TariffStretch[]): TariffStretch[] {
+/** The same stretches of days, cut where months begin. */
+export function cutAtMonths<Stretch extends Days>(stretches: readonly Stretch[]): Stretch[] {
   return stretches.flatMap((stretch) => {
-    const cut: TariffStretch[] = [];
+    const cut: Stretch[] = [];
     for (let { from } = stretch; from < stretch.to; ) {
       const { to: monthEnd } = daysOfMonth(from.slice(0, 7));
       const to = monthEnd < stretch.to ? monthEnd : stretch.to;

@@ -3,7 +3,7 @@ import type { Contact } from '../../../model/contact.ts';
 import type { Notice, NoticeAlert } from '../../../model/notice.ts';
 import { curvePicture, type CurveData, type CurvePicture } from './curve-picture.ts';
 import { plainLine, shortened } from './plain-line.ts';
-import type { MessageContext } from './render-message.ts';
+import type { MessageContext } from './message-context.ts';
 import { isOver, type Headline, type Wording } from './wording.ts';
 
 /** What an e-mail says, before it is plain text or HTML: both are made of this, so neither can say less than the other. */

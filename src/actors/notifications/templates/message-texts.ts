@@ -3,8 +3,6 @@ import type { Severity } from '../../../model/anomaly.ts';
 import type { ChannelName } from '../../../model/contact.ts';
 import type { NoticeAlert, NoticeReason } from '../../../model/notice.ts';
 import type { LocalFormats } from './local-formats.ts';
-import { GERMAN } from './texts-de.ts';
-import { ENGLISH } from './texts-en.ts';
 
 /** What messages say, in one language. Numbers and times come as text already, except where their size chooses the words. */
 export interface MessageTexts {
@@ -63,11 +61,4 @@ export interface MessageTexts {
   reference(reference: string): string;
   /** As short as it goes, for an SMS. */
   referenceShort(reference: string): string;
-}
-
-const BY_LANGUAGE: Readonly<Record<string, MessageTexts>> = { en: ENGLISH, de: GERMAN };
-
-/** Of the locale's language; English when there are none. */
-export function textsFor(locale: string): MessageTexts {
-  return BY_LANGUAGE[locale.split('-')[0].toLowerCase()] ?? ENGLISH;
 }

@@ -1,7 +1,7 @@
 import type { Contact } from '../../../model/contact.ts';
 import type { Notice, NoticeAlert } from '../../../model/notice.ts';
 import { DIGEST_NOTICES_MAX } from './message-content.ts';
-import type { MessageContext } from './render-message.ts';
+import type { MessageContext } from './message-context.ts';
 
 /** What a program gets, by webhook or live stream: `{type, timestamp, data}` as Standard Webhooks recommends. Texts are the engine's own, in English; whoever shows them escapes them. */
 export function noticeDocument(notices: readonly Notice[], contact: Contact, { link, nowMs, reference }: MessageContext): object {

@@ -2,26 +2,14 @@ import type { ChannelName, Contact } from '../../../model/contact.ts';
 import type { Notice } from '../../../model/notice.ts';
 import { invariant } from '../../../runtime/errors.ts';
 import type { OutgoingMessage, RenderedMessage } from '../channels/channel.ts';
-import type { CurveData } from './curve-picture.ts';
 import { CURVE_CID, emailHtml } from './email-html.ts';
 import { emailText } from './email-text.ts';
 import { messageContent } from './message-content.ts';
+import type { MessageContext } from './message-context.ts';
 import { noticeDocument } from './notice-document.ts';
 import { plainLine, shortened } from './plain-line.ts';
 import { smsText } from './sms-text.ts';
 import { Wording, worstFirst, type Headline } from './wording.ts';
-
-/** What a message is made of beside the notice and the person. */
-export interface MessageContext {
-  /** Of the worst alert's region or meter; null: there is none, or it is not at hand. The same object for all who are told of it is drawn once. */
-  curve: CurveData | null;
-  /** Where an alert is shown; null when the engine does not know its own address. */
-  link(alertId: string): string | null;
-  unsubscribeLink: string | null;
-  nowMs: number;
-  /** By which people name this message to each other; a few letters. */
-  reference: string;
-}
 
 /** All of a message but whom it goes to and which attempt it is. */
 export type ComposedMessage = Omit<OutgoingMessage, 'deliveryId' | 'attempt' | 'addresses' | 'contactId'>;

@@ -3,7 +3,8 @@ import { SEVERITIES } from '../../../model/anomaly.ts';
 import type { Contact } from '../../../model/contact.ts';
 import type { Notice, NoticeAlert } from '../../../model/notice.ts';
 import { localFormats, type LocalFormats } from './local-formats.ts';
-import { textsFor, type MessageTexts } from './message-texts.ts';
+import { textsFor } from './languages.ts';
+import type { MessageTexts } from './message-texts.ts';
 import { plainLine, shortened } from './plain-line.ts';
 
 /** How one person is spoken to, at one time: alerts and notices as their lines. */
