@@ -8,7 +8,7 @@ import type { SharedClock, TimerHandle, Timers } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { freeDiskBytes } from '../runtime/files.ts';
 import type { Log } from '../runtime/log.ts';
-import type { ChildSpec } from '../runtime/supervisor.ts';
+import type { ChildStatus, Supervisor } from '../runtime/supervisor.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import type { AlertBoard } from './alert-board.ts';
 import { AlertFeed } from './alert-feed.ts';
@@ -19,8 +19,11 @@ import { alertsDirectory } from './open-alert-store.ts';
 import type { AlertThreadOptions } from './alert-thread.ts';
 import { ComponentWatch, type ComponentWatchModules } from './component-watch.ts';
 import type { EngineConfig } from './engine-config.ts';
+import type { RegionsListener } from './engine-regions.ts';
+import { SINK_RESTARTS, type EngineChild, type EngineThreads } from './engine-threads.ts';
 import type { OutboxLink } from './outbox-link.ts';
 import { sinkNames } from './sink-options.ts';
+import type { StopOrder } from './stop-order.ts';
 
 /** Everything that an engine with alerts has on its main thread: their thread, what it is told of, what it asks, and who asks it. */
 
@@ -49,22 +52,23 @@ export interface EngineAlertsModules extends Pick<ComponentWatchModules, 'childr
   partCount: number;
   /** Hands a message to the contact's open connections; says how many took it. */
   publish(contactId: string, notification: object): number;
-  startThread(name: string, module: URL, epoch: number, options: AlertThreadOptions, readyTimeoutMs: number): Promise<WorkerThread<object>>;
-  /** The engine cannot be started. */
-  refuse(reason: OperationalError): void;
+  threads: EngineThreads;
+  ends: StopOrder;
 }
 
-export class EngineAlerts {
+export class EngineAlerts implements RegionsListener {
   readonly link: AlertLink;
   private readonly config: EngineConfig;
   private readonly modules: EngineAlertsModules;
+  /** Of the thread. */
+  private readonly supervisor: Supervisor;
   private readonly feed: AlertFeed;
   private readonly components: ComponentWatch;
   private diskFree = NaN;
   private diskTimer: TimerHandle | null = null;
   private wasUp = false;
   /** Settles with the thread's first start, however it ended, unless that refuses the engine's. */
-  readonly attempted: Promise<void>;
+  private readonly attempted: Promise<void>;
   private settleAttempted!: () => void;
   /** Shards, or partitions, that have to report anew. */
   private readonly partsAway = new Set<number>();
@@ -84,25 +88,21 @@ export class EngineAlerts {
       components: () => this.components.look(),
       episodes: (query) => modules.queries.anomalies(query),
     });
+    this.supervisor = modules.threads.supervise(THREAD, [this.child()], { endsIn: 'sinks', restarts: SINK_RESTARTS });
+    modules.ends.add('ingest', () => this.stopFeed());
   }
 
-  spec(): ChildSpec {
-    const { startThread } = this.modules;
-    const start = async ({ epoch }: { epoch: number }): Promise<WorkerThread<object>> => {
-      const thread = await startThread(THREAD, new URL('./alert-thread.ts', import.meta.url), epoch, this.threadOptions(), READY_TIMEOUT_MS).catch((error: unknown) => this.didNotStart(error));
-      this.link.up(thread);
-      this.modules.outboxLink.supervisorUp(thread);
-      this.wasUp = true;
-      this.settleAttempted();
-      if (this.isFeeding) this.feed.up();
-      void this.readBoard();
-      return thread;
-    };
-    return { name: THREAD, stopTimeoutMs: this.config.shutdownDeadlineMs, start };
+  /** Resolves when the thread is there, or its first start has failed: alerts that are away do not keep an engine from starting. */
+  async startThread(): Promise<void> {
+    await Promise.race([this.supervisor.start(), this.attempted]);
+  }
+
+  status(): ChildStatus {
+    return this.supervisor.status()[0];
   }
 
   /** The engine is ready: shards have reported, and parts that are away are away. */
-  start(): void {
+  startFeed(): void {
     const { timers, plan, log } = this.modules;
     this.isFeeding = true;
     const look = (): void => void freeDiskBytes(this.config.dataDir).then((free) => (this.diskFree = free));
@@ -113,20 +113,6 @@ export class EngineAlerts {
       if (this.link.isUp) this.link.setRules(plan.rules.inForce).catch((error: unknown) => log.warn({ err: error }, 'the alerts did not take their rules in time'));
     });
     if (this.link.isUp) this.feed.up();
-  }
-
-  /** Nothing more is told; questions are answered until the thread goes. */
-  stop(): void {
-    this.isFeeding = false;
-    this.feed.down();
-    this.diskTimer?.cancel();
-    this.modules.plan.rules.close();
-  }
-
-  threadDown(): void {
-    this.feed.down();
-    this.link.down();
-    this.modules.outboxLink.supervisorDown();
   }
 
   reported({ shard, anomalies }: ShardReport): void {
@@ -142,6 +128,36 @@ export class EngineAlerts {
   /** Of a shard, or partition. */
   partDown(shard: number): void {
     this.partsAway.add(shard);
+  }
+
+  private child(): EngineChild {
+    const { threads } = this.modules;
+    const start = async ({ epoch }: { epoch: number }): Promise<WorkerThread<object>> => {
+      const started = threads.start<object>({ name: THREAD, module: new URL('./alert-thread.ts', import.meta.url), epoch, options: this.threadOptions(), readyTimeoutMs: READY_TIMEOUT_MS });
+      const thread = await started.catch((error: unknown) => this.didNotStart(error));
+      this.link.up(thread);
+      this.modules.outboxLink.supervisorUp(thread);
+      this.wasUp = true;
+      this.settleAttempted();
+      if (this.isFeeding) this.feed.up();
+      void this.readBoard();
+      return thread;
+    };
+    return { name: THREAD, stopTimeoutMs: this.config.shutdownDeadlineMs, start, down: () => this.threadDown() };
+  }
+
+  /** Nothing more is told; questions are answered until the thread goes. */
+  private stopFeed(): void {
+    this.isFeeding = false;
+    this.feed.down();
+    this.diskTimer?.cancel();
+    this.modules.plan.rules.close();
+  }
+
+  private threadDown(): void {
+    this.feed.down();
+    this.link.down();
+    this.modules.outboxLink.supervisorDown();
   }
 
   private threadOptions(): AlertThreadOptions {
@@ -164,7 +180,7 @@ export class EngineAlerts {
     if (!this.wasUp && cause instanceof OperationalError && UNREADABLE_CODES.has(cause.code)) {
       const directory = alertsDirectory(this.config.dataDir);
       const reason = new OperationalError(cause.code, `alerts cannot be started: ${cause.message}. Bring ${directory} back from a backup, move it away to begin without what was known, or start with SEG_ALERTS=off`, { cause });
-      this.modules.refuse(reason);
+      this.modules.threads.fail(reason);
       throw error;
     }
     this.settleAttempted();

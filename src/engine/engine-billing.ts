@@ -9,7 +9,7 @@ import type { TariffsPort } from '../http/tariffs-port.ts';
 import type { SharedClock, Timers } from '../runtime/clock.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
-import type { ChildSpec } from '../runtime/supervisor.ts';
+import type { ChildStatus, Supervisor } from '../runtime/supervisor.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import type { BillingBoard } from './billing-board.ts';
 import { BillingLink } from './billing-link.ts';
@@ -18,11 +18,14 @@ import type { BillingThreadOptions } from './billing-thread.ts';
 import { DATA_FILE } from './data-manifest.ts';
 import type { EnergyParts } from './energy-link.ts';
 import type { EngineConfig } from './engine-config.ts';
+import type { RegionsListener } from './engine-regions.ts';
+import { SINK_RESTARTS, type EngineChild, type EngineThreads } from './engine-threads.ts';
 import { InvoicePrinter } from './invoice-printer.ts';
 import { billingDirectory } from './open-billing-store.ts';
 import type { OutboxLink } from './outbox-link.ts';
 import { RegionLoadFeed } from './region-load-feed.ts';
 import { sinkNames } from './sink-options.ts';
+import type { StopOrder } from './stop-order.ts';
 
 /** Everything that an engine with tariffs and bills has on its main thread: their thread, what it is told of, what it asks of the shards, and who asks it. */
 
@@ -46,22 +49,21 @@ export interface EngineBillingModules {
   /** Shards, or partitions, of which there are regions. */
   partCount: number;
   board: BillingBoard;
-  /** Starts the supervisor of the child that `spec` describes. */
-  startThreads(): Promise<void>;
-  startThread(name: string, module: URL, epoch: number, options: BillingThreadOptions, readyTimeoutMs: number): Promise<WorkerThread<object>>;
-  /** The engine cannot be started. */
-  refuse(reason: OperationalError): void;
+  threads: EngineThreads;
+  ends: StopOrder;
 }
 
-export class EngineBilling {
+export class EngineBilling implements RegionsListener {
   readonly port: TariffsPort;
   private readonly link: BillingLink;
   private readonly printer: InvoicePrinter;
   private readonly config: EngineConfig;
   private readonly modules: EngineBillingModules;
+  /** Of the thread. */
+  private readonly supervisor: Supervisor;
   private readonly feed: RegionLoadFeed;
   private wasUp = false;
-  /** Settles as `attempted`; null: there was no need of a thread yet. */
+  /** Settles as `attempted`; null: nobody has needed the thread yet. */
   private awake: Promise<void> | null = null;
   /** Settles with the thread's first start, however it ended, unless that refuses the engine's. */
   private readonly attempted: Promise<void>;
@@ -76,11 +78,14 @@ export class EngineBilling {
     this.link = new BillingLink({ deadlineMs: config.queryDeadlineMs }, { ...modules, onNews: ({ events }) => modules.board.note(events) });
     this.feed = new RegionLoadFeed({ ...modules, latenessMs: config.latenessMs, areRegionsWhole: () => modules.regions().reporting === modules.partCount, observe: (loads) => this.link.observe(loads) });
     this.port = { ask: this.ask, print: (invoice, language, numbers) => this.printer.print(invoice, { language, numbers }) };
+    this.supervisor = modules.threads.supervise(THREAD, [this.child()], { endsIn: 'sinks', restarts: SINK_RESTARTS });
+    modules.ends.add('ingest', () => this.stopFeed());
+    modules.ends.add('gateway', () => this.printer.close());
   }
 
-  /** Whether there is a thread, or was one that is being restarted. */
-  get isStarted(): boolean {
-    return this.awake !== null;
+  /** null: there was no need of a thread yet. */
+  status(): ChildStatus | null {
+    return this.awake === null ? null : this.supervisor.status()[0];
   }
 
   /**
@@ -93,42 +98,10 @@ export class EngineBilling {
     if (hasWork) await this.wake();
   }
 
-  spec(): ChildSpec {
-    const start = async ({ epoch }: { epoch: number }): Promise<WorkerThread<object>> => {
-      const module = new URL('./billing-thread.ts', import.meta.url);
-      const thread = await this.modules.startThread(THREAD, module, epoch, this.threadOptions(), READY_TIMEOUT_MS).catch((error: unknown) => this.didNotStart(error));
-      this.link.up(thread);
-      this.modules.outboxLink.supervisorUp(thread);
-      this.wasUp = true;
-      this.settleAttempted();
-      if (this.isFeeding) this.feed.up();
-      void this.readBoard();
-      return thread;
-    };
-    return { name: THREAD, stopTimeoutMs: this.config.shutdownDeadlineMs, start };
-  }
-
   /** The engine is ready: shards have reported, and their regions are known. */
-  start(): void {
+  startFeed(): void {
     this.isFeeding = true;
     if (this.wasUp) this.feed.up();
-  }
-
-  /** No load is told any more; questions are answered until the thread goes. */
-  stop(): void {
-    this.isFeeding = false;
-    this.feed.down();
-  }
-
-  /** Nobody asks for a bill any more. */
-  closePrinter(): Promise<void> {
-    return this.printer.close();
-  }
-
-  threadDown(): void {
-    this.feed.down();
-    this.link.down();
-    this.modules.outboxLink.supervisorDown();
   }
 
   regionsChanged({ windows }: RegionChange): void {
@@ -143,7 +116,7 @@ export class EngineBilling {
   }) as unknown as TariffsPort['ask'];
 
   private wake(): Promise<void> {
-    this.awake ??= Promise.race([this.modules.startThreads(), this.attempted]);
+    this.awake ??= Promise.race([this.supervisor.start(), this.attempted]);
     return this.awake;
   }
 
@@ -156,6 +129,34 @@ export class EngineBilling {
     } catch (error) {
       log.debug({ err: error }, 'prices and bills could not be read for the live stream; it shows what changes');
     }
+  }
+
+  private child(): EngineChild {
+    const { threads } = this.modules;
+    const start = async ({ epoch }: { epoch: number }): Promise<WorkerThread<object>> => {
+      const started = threads.start<object>({ name: THREAD, module: new URL('./billing-thread.ts', import.meta.url), epoch, options: this.threadOptions(), readyTimeoutMs: READY_TIMEOUT_MS });
+      const thread = await started.catch((error: unknown) => this.didNotStart(error));
+      this.link.up(thread);
+      this.modules.outboxLink.supervisorUp(thread);
+      this.wasUp = true;
+      this.settleAttempted();
+      if (this.isFeeding) this.feed.up();
+      void this.readBoard();
+      return thread;
+    };
+    return { name: THREAD, stopTimeoutMs: this.config.shutdownDeadlineMs, start, down: () => this.threadDown() };
+  }
+
+  /** No load is told any more; questions are answered until the thread goes. */
+  private stopFeed(): void {
+    this.isFeeding = false;
+    this.feed.down();
+  }
+
+  private threadDown(): void {
+    this.feed.down();
+    this.link.down();
+    this.modules.outboxLink.supervisorDown();
   }
 
   private threadOptions(): BillingThreadOptions {
@@ -175,7 +176,7 @@ export class EngineBilling {
     const cause = error instanceof OperationalError ? error.cause : undefined;
     if (!this.wasUp && !this.isFeeding && cause instanceof OperationalError && UNREADABLE_CODES.has(cause.code)) {
       const directory = billingDirectory(this.config.dataDir);
-      this.modules.refuse(new OperationalError(cause.code, `bills cannot be started: ${cause.message}. Bring ${directory} back from a backup, or start with SEG_BILLING=off`, { cause }));
+      this.modules.threads.fail(new OperationalError(cause.code, `bills cannot be started: ${cause.message}. Bring ${directory} back from a backup, or start with SEG_BILLING=off`, { cause }));
       throw error;
     }
     this.settleAttempted();

@@ -26,7 +26,7 @@ export interface EngineHealthModules {
   shards(): ChildStatus[];
   /** null without alerts. */
   alerts(): ChildStatus | null;
-  /** null without tariffs and bills, `idle` while nobody has asked for any. */
+  /** null without tariffs and bills, `idle` while nobody has needed any. */
   billing(): ChildStatus | 'idle' | null;
   /** Ways to people that the settings name. */
   channels: readonly ChannelName[];

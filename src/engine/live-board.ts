@@ -1,5 +1,6 @@
 import type { RegionState } from '../actors/region/state.ts';
 import type { RegionChange } from '../actors/region/protocol.ts';
+import type { ShardReport } from '../actors/shard/protocol.ts';
 import type { EnginePort } from '../http/engine-port.ts';
 import type { EngineSnapshot, LiveSource, MeterNow, RecentBills, RegionsPicture, Unsubscribe } from '../http/live-source.ts';
 import { meterWithin, windowsWithin } from '../http/own-time.ts';
@@ -14,11 +15,16 @@ import type { Clock } from '../runtime/clock.ts';
 import { AlertBoard } from './alert-board.ts';
 import { BillingBoard } from './billing-board.ts';
 import { ClosedWindows } from './closed-windows.ts';
+import type { RegionsListener } from './engine-regions.ts';
 
 /** What the live stream shows, kept on the main thread from the shards' reports. */
 
 /** Episodes kept for a page that opens: more than fit on a screen, and a night's worth of a quiet fleet. */
 const RECENT_ANOMALIES_MAX = 200;
+/** Of those that the stores give at the start. */
+const SEEDED_ANOMALIES = 100;
+/** Meters may run ahead of the clock. */
+const AHEAD_MS = 86_400_000;
 /** The curves of a page that opens. */
 const SHOWN_MS = 3_600_000;
 
@@ -31,7 +37,7 @@ export interface LiveBoardModules {
   engine: () => EngineSnapshot;
 }
 
-export class LiveBoard implements LiveSource {
+export class LiveBoard implements LiveSource, RegionsListener {
   /** Stays empty in an engine without alerts. */
   readonly alerts = new AlertBoard();
   /** The same without tariffs. */
@@ -50,6 +56,17 @@ export class LiveBoard implements LiveSource {
   constructor(modules: LiveBoardModules) {
     this.modules = modules;
     this.closed = new ClosedWindows(modules);
+  }
+
+  reported({ anomalies }: ShardReport): void {
+    for (const anomaly of anomalies) this.note(anomaly);
+  }
+
+  /** A page that opens right after a restart shows the newest episodes too. */
+  async seed(): Promise<void> {
+    const { queries, clock } = this.modules;
+    const { data } = await queries.anomalies({ meterId: null, region: null, kind: null, severity: null, open: false, from: 0, to: clock.now() + AHEAD_MS, limit: SEEDED_ANOMALIES, cursor: null });
+    for (const anomaly of data.reverse()) this.note(anomaly);
   }
 
   /** Tells whoever listens what changed in the regions. */
