@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SLOTS } from '../../src/actors/notifications/channel-slots.ts';
 import { CIRCUIT_FAILURES } from '../../src/actors/notifications/circuit.ts';
 import { ATTEMPT_LIMIT_MS } from '../../src/actors/notifications/actor.ts';
-import { ATTEMPTS_LAST_MAX, ATTEMPTS_MAX } from '../../src/actors/notifications/notifications-state.ts';
+import { ATTEMPTS_LAST_MAX, ATTEMPTS_MAX } from '../../src/actors/notifications/attempt-outcomes.ts';
 import type { Delivery, DeliveryListQuery } from '../../src/model/notice.ts';
 import type { Page } from '../../src/model/queries.ts';
 import { accepted, contactOf, hangs, NOON, noticeOf, NotificationsWorld, rejected, retry, unknown } from '../support/notifications-world.ts';

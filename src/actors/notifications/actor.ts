@@ -6,12 +6,13 @@ import type { Log } from '../../runtime/log.ts';
 import type { Store } from '../../runtime/store.ts';
 import type { PeopleDirectory } from '../people/people-directory.ts';
 import { answerPeople, isPeopleQuestion } from '../people/people-questions.ts';
+import { NOT_RENDERED, type Attempt, type LookupAnswer } from './attempt.ts';
 import type { Channel, OutgoingMessage, SendOutcome } from './channels/channel.ts';
 import { isFinished, plainDelivery } from './deliveries.ts';
 import { explainDeliveries, listDeliveries, placeOf } from './delivery-questions.ts';
 import { DeliveryStore } from './delivery-store.ts';
 import type { NotificationFigures } from './notification-figures.ts';
-import { NOT_RENDERED, NotificationsState, type Attempt, type LookupAnswer } from './notifications-state.ts';
+import { NotificationsState } from './notifications-state.ts';
 import type { NotificationAnswers, NotificationQuestion, Subscription } from './protocol.ts';
 import { sampleNotice, testNotice } from './templates/sample-notices.ts';
 
