@@ -66,14 +66,19 @@ export async function withProgress<T>(verb: string, shards: number, run: (onProg
 /** What was looked at, what is wrong with it, and what to do. */
 export function describeReport(path: string, report: DirectoryReport): string {
   const { findings, found, shards, meters, windows, records, alertRecords, billingRecords, accountRecords, registryRecords, auditEnd } = report;
-  const looked = `${path}: ${shards} ${shards === 1 ? 'shard' : 'shards'}, ${withThousands(meters)} meters, ${withThousands(windows)} windows, ${withThousands(records)} log records${recordsOf(alertRecords, 'alerts')}${recordsOf(billingRecords, 'tariffs and bills')}${recordsOf(registryRecords, 'the registry')}${recordsOf(accountRecords, 'accounts')}${auditEnd === null ? '' : `, an audit log up to entry ${auditEnd.seq} (${auditEnd.hash})`}`;
+  const looked = `${path}: ${counted(shards, 'shard')}, ${counted(meters, 'meter')}, ${counted(windows, 'window')}, ${counted(records, 'log record')}${recordsOf(alertRecords, 'alerts')}${recordsOf(billingRecords, 'tariffs and bills')}${recordsOf(registryRecords, 'the registry')}${recordsOf(accountRecords, 'accounts')}${auditEnd === null ? '' : `, an audit log up to entry ${auditEnd.seq} (${auditEnd.hash})`}`;
   if (found === 0) return `${looked}: sound\n`;
   const more = found > findings.length ? [`… and ${withThousands(found - findings.length)} more`] : [];
   const lines = [...findings.map(({ where, problem }) => `${where} ${problem}`), ...more];
   const wayOut = `Keep a copy of the directory, move it away, and bring back the newest backup with seg restore --from DIR; senders that still have the readings since then may send them again.`;
-  return `${looked}: ${withThousands(found)} faults\n${lines.join('\n')}\n${wayOut}\n`;
+  return `${looked}: ${counted(found, 'fault')}\n${lines.join('\n')}\n${wayOut}\n`;
 }
 
 function recordsOf(records: number | null, what: string): string {
-  return records === null ? '' : `, ${withThousands(records)} records of ${what}`;
+  return records === null ? '' : `, ${counted(records, 'record')} of ${what}`;
+}
+
+/** `1 meter`, `4,000 meters`. */
+function counted(count: number, noun: string): string {
+  return `${withThousands(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

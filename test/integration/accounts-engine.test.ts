@@ -201,7 +201,7 @@ describe('an engine with accounts', () => {
       expect((await seg(['backup', '--data-dir', dataDir, '--to', backup])).code).toBe(0);
       expect((await seg(['restore', '--from', backup, '--data-dir', restored])).code).toBe(0);
       const sound = await seg(['verify', '--data-dir', restored]);
-      expect(sound.stdout).toMatch(/records of accounts, an audit log up to entry \d+ \([0-9a-f]{64}\): sound\n$/);
+      expect(sound.stdout).toMatch(/records? of accounts, an audit log up to entry \d+ \([0-9a-f]{64}\): sound\n$/);
       const { store } = await openAccountStore(join(restored, 'accounts'));
       const entries = new RecordTable<AuditRecord>(store, AUDIT_TABLE);
       entries.put(sortableNumber(2), { ...entries.get(sortableNumber(2))!, byName: 'somebody else' });

@@ -248,7 +248,7 @@ describe('an engine with tariffs and bills', () => {
     const restored = await seg(['restore', '--from', backup, '--data-dir', join(directory, 'restored')]);
     expect(restored.code, restored.stderr).toBe(0);
     const verified = await seg(['verify', '--data-dir', join(directory, 'restored')]);
-    expect(verified.stdout).toMatch(/[\d,]+ records of tariffs and bills, \d+ records of the registry: sound\n$/);
+    expect(verified.stdout).toMatch(/[\d,]+ records? of tariffs and bills, \d+ records? of the registry: sound\n$/);
   });
 });
 
