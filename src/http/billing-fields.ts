@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MONTH } from '../actors/tariffs/billed-days.ts';
 import { PRICE_DIGITS } from '../model/decimal.ts';
 import { FAULT_LINE, FAULT_LINES, LINES, NOT_BLANK, ONE_LINE } from '../model/plain-text.ts';
 
@@ -31,7 +32,7 @@ export const tariffIdField = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expecte
 export const customerClassField = tariffIdField;
 /** A day of the tariff's zone. */
 export const dateField = z.iso.date('expected a day such as 2026-07-01');
-export const monthField = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'expected a month such as 2026-07');
+export const monthField = z.string().regex(MONTH, 'expected a month from 1970-01 on, such as 2026-07');
 
 /** Digits before the point; no bill and no price has more. */
 const WHOLE_DIGITS_MAX = 12;

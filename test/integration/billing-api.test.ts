@@ -244,7 +244,7 @@ describe('billing runs', () => {
     expect(asked()).toEqual({ kind: 'startRun', month: '2025-12', by: 'Ada' });
     expect((await get('/api/v1/billing-runs')).body.data).toHaveLength(1);
     expect((await get('/api/v1/billing-runs/r1')).body.state).toBe('running');
-    expect(faultPaths(await post('/api/v1/billing-runs', { month: '2025-00', by: 'Ada' }))).toEqual(['month']);
+    for (const month of ['2025-00', '0000-01', '1969-12']) expect(faultPaths(await post('/api/v1/billing-runs', { month, by: 'Ada' })), month).toEqual(['month']);
     for (const code of ['month_not_over', 'run_under_way']) {
       refuse('startRun', code);
       expect((await post('/api/v1/billing-runs', { month: '2026-12', by: 'Ada' })).body).toMatchObject({ status: 409, code });

@@ -98,7 +98,8 @@ describe('a monthly run', () => {
   test('is of a month that is over', async () => {
     const world = await july(1);
     await expect(world.ask({ kind: 'startRun', month: '2026-08', by: 'Ada' })).rejects.toMatchObject({ code: 'month_not_over' });
-    await expect(world.ask({ kind: 'startRun', month: '2026-13', by: 'Ada' })).rejects.toMatchObject({ code: 'bad_month' });
+    for (const month of ['2026-13', '0000-01', '1969-12']) await expect(world.ask({ kind: 'startRun', month, by: 'Ada' }), month).rejects.toMatchObject({ code: 'bad_month' });
+    expect((await world.ask({ kind: 'startRun', month: '1970-01', by: 'Ada' })).month).toBe('1970-01');
   });
 
   test('waits while shards are away, and goes on by itself', async () => {

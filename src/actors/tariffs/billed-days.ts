@@ -10,7 +10,8 @@ export interface Days {
   to: string;
 }
 
-const MONTH = /^\d{4}-(0[1-9]|1[0-2])$/;
+/** From 1970 on, where days and quarter-hours begin to count: nobody has a bill of a month before. */
+export const MONTH = /^(19[7-9]\d|[2-9]\d{3})-(0[1-9]|1[0-2])$/;
 
 export function isMonth(text: string): boolean {
   return MONTH.test(text);

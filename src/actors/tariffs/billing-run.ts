@@ -75,7 +75,7 @@ export class BillingRuns {
 
   /** Rejects with `bad_month`, `month_not_over`, `run_under_way`. */
   async begin(month: string, by: string): Promise<BillingRun> {
-    if (!isMonth(month)) throw new OperationalError('bad_month', `expected a month such as 2026-07, got ${month}`);
+    if (!isMonth(month)) throw new OperationalError('bad_month', `expected a month from 1970-01 on, such as 2026-07, got ${month}`);
     const run = await this.desk.turn((state, nowMs) => {
       if (nowMs < Date.parse(`${monthAfter(month, 1)}-01T00:00:00Z`) + LAST_ZONE_MS) throw new OperationalError('month_not_over', `${month} is not over everywhere`);
       return state.runs.start(month, by, nowMs);

@@ -105,7 +105,7 @@ export class Costs {
   }
 
   private async draft(agreementId: string, month: string): Promise<Invoice> {
-    if (!isMonth(month)) throw new OperationalError('bad_month', `expected a month such as 2026-07, got ${month}`);
+    if (!isMonth(month)) throw new OperationalError('bad_month', `expected a month from 1970-01 on, such as 2026-07, got ${month}`);
     const { meterId } = await this.desk.turn((state) => state.agreements.get(agreementId));
     const place = await this.placeOf(meterId);
     const ordered = await this.desk.turn((state, nowMs) => {

@@ -10,7 +10,7 @@ import type { TariffStretch } from './tariff-book.ts';
 
 /** Throws what is wrong with it by itself. */
 export function checkNew({ tariffs, fromMonth, toMonth, of }: NewComparison): void {
-  for (const month of [fromMonth, toMonth]) if (!isMonth(month)) throw new OperationalError('bad_month', `expected a month such as 2026-07, got ${month}`);
+  for (const month of [fromMonth, toMonth]) if (!isMonth(month)) throw new OperationalError('bad_month', `expected a month from 1970-01 on, such as 2026-07, got ${month}`);
   if (toMonth < fromMonth) throw new OperationalError('bad_span', `${toMonth} is before ${fromMonth}`);
   const months = (Number(toMonth.slice(0, 4)) - Number(fromMonth.slice(0, 4))) * 12 + Number(toMonth.slice(5)) - Number(fromMonth.slice(5)) + 1;
   if (months > COMPARED_MONTHS_MAX) throw new OperationalError('period_too_long', `${months} months are more than the ${COMPARED_MONTHS_MAX} that one comparison may have`);
