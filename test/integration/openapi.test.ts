@@ -138,6 +138,61 @@ describe('bodies', () => {
   });
 });
 
+describe('examples of fields', () => {
+  test('are taken where they stand, and many fields have one', () => {
+    const found: [string, unknown][] = [];
+    const walk = (part: any, names: readonly string[]): void => {
+      if (part === null || typeof part !== 'object') return;
+      if (Array.isArray(part.examples)) for (const example of part.examples) found.push([names.join('\n'), example]);
+      for (const [name, inner] of Object.entries(part)) if (name !== 'examples') walk(inner, [...names, name]);
+    };
+    walk(document, []);
+    for (const [place, example] of found) expect(validatorOf(...place.split('\n'))(example), place).toEqual({ valid: true, errors: null });
+    const fields = new Set(found.map(([place]) => place.split('\n').at(-1)));
+    for (const name of ['meterId', 'by', 'zone', 'movedIn', 'endsAt', 'amount', 'meters']) expect(fields).toContain(name);
+    expect(document.paths['/api/v1/meters/{meterId}'].get.parameters[0].schema.examples).toEqual(['meter-1']);
+  });
+
+  test('of a begin lie before those of its end', () => {
+    const { parameters } = document.paths['/api/v1/meters/{meterId}/estimate'].get;
+    const [from, to] = ['from', 'to'].map((name) => parameters.find((parameter: { name: string }) => parameter.name === name).schema.examples[0]);
+    expect(from < to).toBe(true);
+  });
+});
+
+describe('links', () => {
+  const linked = (): { path: string; method: string; status: string; target: { operationId: string; parameters: Record<string, string> } }[] =>
+    Object.entries<Record<string, any>>(document.paths).flatMap(([path, item]) => Object.entries(item).flatMap(([method, { responses }]) => Object.entries<any>(responses).flatMap(([status, { links = {} }]) => Object.values<any>(links).map((target) => ({ path, method, status, target })))));
+  const placeOf = (id: string): { path: string; method: string } => {
+    const { method, path } = gateway.operations.find(({ route }) => route.operation.id === id)!;
+    return { method, path: openPath(path) };
+  };
+
+  test('give each parameter that a path has, and lead from all that is made to it', () => {
+    for (const { target } of linked()) expect(Object.keys(target.parameters).sort(), target.operationId).toEqual([...placeOf(target.operationId).path.matchAll(/\{([A-Za-z]+)\}/g)].map(([, name]) => name).sort());
+    const made = gateway.operations.filter(({ method, route }) => method === 'POST' && (route.operation.creates ?? route.operation.begins) === true).map(({ route }) => route.operation.id);
+    const leading = new Set(linked().map(({ path, method }) => document.paths[path][method].operationId));
+    // An answer about a schedule has its overrides as rows: which of them was made only Location says.
+    expect(made.filter((id) => !leading.has(id))).toEqual(['createOverride']);
+    expect(linked().find(({ target }) => target.operationId === 'removeUser')?.target.parameters).toEqual({ id: '$response.body#/user/id' });
+    expect(linked().find(({ path, target }) => path === '/api/v1/meters' && target.operationId === 'listDailyEnergy')?.target.parameters).toEqual({ meterId: '$response.body#/data/0/meterId' });
+  });
+
+  test('of what was made lead where Location does', async () => {
+    for (const { path, method, status, target } of linked()) {
+      const { path: targetPath, method: targetMethod } = placeOf(target.operationId);
+      if (method === 'get' || targetMethod !== 'GET' || targetPath.endsWith('{id}') === false) continue;
+      const { operationId } = document.paths[path][method];
+      const reply = await send(method.toUpperCase(), path, operationId);
+      expect(String(reply.status), operationId).toBe(status);
+      const sent = REQUEST_EXAMPLES[operationId].path ?? [];
+      const values = Object.values(target.parameters).map((expression, at) => (expression.startsWith('$response.body#/') ? expression.slice('$response.body#/'.length).split('/').reduce((part: any, name) => part?.[name], reply.body) : sent[at]));
+      // Of a tariff it names the version as well.
+      expect(reply.headers.location.split('?')[0], operationId).toBe(exampleTarget(targetPath, { path: values }));
+    }
+  });
+});
+
 describe('an ETag', () => {
   const as = { authorization: 'Bearer admin' };
 

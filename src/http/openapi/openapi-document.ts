@@ -3,6 +3,8 @@ import type { ServedOperation } from '../gateway-routes.ts';
 import { TAGS, type Access } from '../operation.ts';
 import { STATUS_PHRASE } from '../problem-details.ts';
 import { NDJSON } from '../row-bodies.ts';
+import { exampleOf } from './field-examples.ts';
+import { linksOf } from './operation-links.ts';
 import { SchemaBook, type JsonSchema } from './schema-book.ts';
 
 /** The API as an OpenAPI 3.1 document, made of the operations as they are served and the schemas that check them, so that it says nothing else. */
@@ -67,7 +69,7 @@ export function openApiDocument(operations: readonly ServedOperation[], { versio
   const paths: Record<string, Part> = {};
   for (const served of operations) {
     const item = (paths[openPath(served.path)] ??= {});
-    item[served.method.toLowerCase()] = operationPart(served, book, accountsOn);
+    item[served.method.toLowerCase()] = operationPart(served, operations, book, accountsOn);
   }
   return {
     openapi: '3.1.0',
@@ -89,7 +91,8 @@ export function openPath(path: string): string {
   return path.replace(/:([A-Za-z]+)/g, '{$1}');
 }
 
-function operationPart({ method, path, route }: ServedOperation, book: SchemaBook, accountsOn: boolean): Part {
+function operationPart(served: ServedOperation, operations: readonly ServedOperation[], book: SchemaBook, accountsOn: boolean): Part {
+  const { method, path, route } = served;
   const { operation, query, body, takesNdjson } = route;
   const isWrite = method !== 'GET';
   const isPublic = operation.access === 'public';
@@ -105,25 +108,34 @@ function operationPart({ method, path, route }: ServedOperation, book: SchemaBoo
     parameters,
     ...(body === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: unsigned(book.request(operation.request ?? body), accountsOn) }, ...(takesNdjson === true ? { [NDJSON]: { schema: { type: 'string', description: 'A row of the array a line.' } } } : {}) } } }),
     responses: {
-      ...success(route.operation, isWrite, book),
+      ...success(served, operations, book),
       431: HEAD_TOO_LONG,
       ...Object.fromEntries([...problems].sort((a, b) => a - b).map((status) => [status, { $ref: `#/components/responses/${problemName(status)}` }])),
     },
   };
 }
 
-function success({ response, files = [], creates, begins }: ServedOperation['route']['operation'], isWrite: boolean, book: SchemaBook): Part {
+function success(served: ServedOperation, operations: readonly ServedOperation[], book: SchemaBook): Part {
+  const { response, files = [], creates, begins } = served.route.operation;
+  const isWrite = served.method !== 'GET';
   if (response === undefined && files.length === 0) return { 204: { description: 'Done.' } };
-  const content = { ...(response === undefined ? {} : { 'application/json': { schema: book.answer(response) } }), ...Object.fromEntries(files.map((type) => [type, { schema: { type: 'string', ...(type.startsWith('text/') ? {} : { format: 'binary' }) } }])) };
+  const answer = response === undefined ? null : book.answer(response);
+  const found = answer === null ? {} : linksOf(served, operations, answer, (schema) => book.resolved(schema));
+  const links = Object.keys(found).length === 0 ? {} : { links: found };
+  const content = { ...(answer === null ? {} : { 'application/json': { schema: answer } }), ...Object.fromEntries(files.map((type) => [type, { schema: { type: 'string', ...(type.startsWith('text/') ? {} : { format: 'binary' }) } }])) };
   const etag = { ETag: { description: 'What it is now: given back as If-Match with a change, or as If-None-Match with the next question.', schema: { type: 'string' } } };
   const location = { Location: { description: 'Path of what was made.', schema: { type: 'string' } } };
-  if (begins === true) return { 202: { description: 'Begun; it goes on by itself.', headers: location, content } };
-  if (creates === true) return { 201: { description: 'Made.', headers: { ...etag, ...location }, content } };
-  return { 200: { description: isWrite ? 'Done.' : 'The answer.', headers: etag, content }, ...(isWrite ? {} : { 304: { description: 'The same as the ETag in If-None-Match.' } }) };
+  if (begins === true) return { 202: { description: 'Begun; it goes on by itself.', headers: location, content, ...links } };
+  if (creates === true) return { 201: { description: 'Made.', headers: { ...etag, ...location }, content, ...links } };
+  return { 200: { description: isWrite ? 'Done.' : 'The answer.', headers: etag, content, ...links }, ...(isWrite ? {} : { 304: { description: 'The same as the ETag in If-None-Match.' } }) };
 }
 
 function pathParameters(path: string): Part[] {
-  return [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: name === 'meterId' || name === 'region' ? { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,64}$' } : { type: 'string', minLength: 1, maxLength: 512 } }));
+  return [...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => {
+    const schema = name === 'meterId' || name === 'region' ? { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,64}$' } : { type: 'string', minLength: 1, maxLength: 512 };
+    const example = exampleOf(name, schema);
+    return { name, in: 'path', required: true, schema: example === undefined ? schema : { ...schema, examples: [example] } };
+  });
 }
 
 function queryParameters(query: z.ZodObject, book: SchemaBook, accountsOn: boolean): Part[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { addExamples } from './field-examples.ts';
 
 /** Schemas of the API's document, made of those that check what comes and what goes: what has a name is written once, under components. */
 
@@ -22,6 +23,11 @@ export class SchemaBook {
     return this.write(schema, 'input', (name) => `New${name}`);
   }
 
+  /** What a name stands for, if it is one. */
+  resolved(schema: JsonSchema): JsonSchema {
+    return typeof schema.$ref === 'string' ? this.components[schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1)] : schema;
+  }
+
   private write(schema: z.ZodType, io: 'input' | 'output', rename: (name: string) => string): JsonSchema {
     // As a field of something, so that a name of its own becomes one too.
     const { properties, $defs = {} } = z.toJSONSchema(z.object({ it: schema }), { io, unrepresentable: 'any', override: ({ zodSchema, jsonSchema }) => plain(zodSchema, jsonSchema as JsonSchema, io) }) as unknown as {
@@ -29,8 +35,11 @@ export class SchemaBook {
       $defs?: Record<string, JsonSchema>;
     };
     const renamed = <T>(part: T): T => JSON.parse(JSON.stringify(part, (key, value: unknown) => (key === '$ref' && typeof value === 'string' ? `#/components/schemas/${rename(value.replace('#/$defs/', ''))}` : value))) as T;
-    for (const [name, definition] of Object.entries($defs)) this.components[rename(name)] = renamed(definition);
-    return renamed(properties.it);
+    const written = renamed(properties.it);
+    const named = Object.entries($defs).map(([name, definition]) => [rename(name), renamed(definition)] as const);
+    if (io === 'input') for (const part of [written, ...named.map(([, definition]) => definition)]) addExamples(part);
+    for (const [name, definition] of named) this.components[name] = definition;
+    return written;
   }
 }
 
