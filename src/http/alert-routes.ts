@@ -41,7 +41,8 @@ const bulkResolution = z.strictObject({
     .max(BULK_MAX, `expected 1 to ${BULK_MAX} ids`)
     .superRefine((ids, context) => {
       for (const [at, id] of ids.entries()) if (ids.indexOf(id) < at) context.addIssue({ code: 'custom', path: [at], message: 'named twice' });
-    }),
+    })
+    .meta({ uniqueItems: true }),
   ...resolution.shape,
 });
 

@@ -27,7 +27,7 @@ const serialField = z
   .regex(/^[\x20-\x7e]{1,64}$/, 'expected 1–64 letters, digits and signs of ASCII')
   .nullable();
 /** A lifetime is 8–30 years; those of other centuries are slips of the pen. */
-const dayField = dateField.refine((day) => day >= '1950-01-01' && day < '2100-01-01', 'expected a day of 1950 to 2099').nullable();
+const dayField = dateField.regex(/^(19[5-9]|20\d)\d-/, 'expected a day of 1950 to 2099').nullable();
 
 const within = (min: number, max: number) => z.number(`expected a number from ${min} to ${max}`).min(min, `expected a number from ${min} to ${max}`).max(max, `expected a number from ${min} to ${max}`);
 const location = z.strictObject({ latitude: within(-90, 90), longitude: within(-180, 180) }).nullable();

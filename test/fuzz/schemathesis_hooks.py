@@ -1,6 +1,6 @@
 """
-What Schemathesis cannot know of this API, because no JSON Schema can say it. A request that is right by the schemas and is refused all the same counts as a finding, unless every fault that the answer names is one of these rules: they
-need two fields at once, the clock, or a list that lives elsewhere. Each is in the words of the answer, so a refusal for another reason, or without one, is found.
+What Schemathesis cannot know of this API. A request that is right by the schemas and is refused all the same counts as a finding, unless every fault that the answer names is one of these rules: they are about two fields at once, the
+clock, or a list that lives elsewhere, where a JSON Schema is about one value. Each is in the words of the answer, so a refusal for another reason, or without one, is found.
 """
 
 import json
@@ -12,17 +12,21 @@ from schemathesis.specs.openapi.checks import AcceptedNegativeData, RejectedPosi
 RULES = [
     # Opaque, and good for its own list alone.
     r"^not a nextCursor of this list",
-    # Two moments or days, of which one is before the other and not too far from it, or before or after now.
-    r"^(must be (earlier|later) than|must be a day after|expected (a time|a day|a date of|now or later|\d+ (days|months|hours|minutes)|1970 or later))",
+    # Two moments or days, of which one is before the other and not too far from it, or before or after now; the one that is not named has a default.
+    r'^must be (earlier than|later than|after|a day after|\d+ days after) "(from|to)"',
+    r"^expected (a|\d+) (time|day|days|month|months|year) (that is not )?(after|before|from) ",
+    r"^expected (now or later|19(70|72) or later)",
     r"^lies in the future",
-    # The database of time zones and the registry of languages.
+    # The database of time zones, the registry of languages, and what is a URL by the WHATWG.
     r"^expected a (time zone|language) such as",
-    # One of several fields has to be there, or their sum has a bound.
-    r"^expected (at least one|meters or a region|none: only|endsAt, comment or both|\d+ meters at most, in all|each)",
-    r"^named twice",
+    r"^expected an https URL \(http to this machine alone\)",
+    # One of several fields has to be there, or not with another, or their sum has a bound.
+    r"^expected (at least one list that is not empty|meters or a region|none: only|endsAt, comment or both|\d+ meters at most, in all)",
+    # Of things in a list one field, or what it means with its default, is not the same twice; and what one names is in another list.
+    r"^(expected each tariff once|there is another of the name |there is no escalation of the name )",
 ]
 # A key that came with another request before; what a body names and is not there; and a tariff, which is judged as a whole: that every minute has one price, and what is named is there (docs/TARIFFS.md).
-CODES = {"idempotency_key_reused", "unknown_alert", "unknown_tariff", "unknown_meter", "unknown_contact", "invalid_tariff"}
+CODES = {"idempotency_key_reused", "unknown_alert", "unknown_tariff", "unknown_meter", "unknown_contact", "unknown_region", "invalid_tariff"}
 
 
 def is_by_rule(response) -> bool:
@@ -48,9 +52,12 @@ def accepted_or_refused_by_a_rule(ctx, response, case):
 def refused_where_it_can_be_seen(ctx, response, case):
     try:
         return negative_data_rejection(ctx, response, case)
-    except AcceptedNegativeData:
+    except AcceptedNegativeData as found:
         # uWebSockets takes bytes of more than seven bits at the ends of a field for space: what is made of those alone comes as an empty one, which is none.
-        if_match = next((value for name, value in (case.headers or {}).items() if name.lower() == "if-match"), None)
-        if isinstance(if_match, str) and if_match != "" and not re.search(r"[!-~]", if_match):
+        if any(f"`{name.lower()}` in header" in found.message.lower() and is_empty_there(value) for name, value in (case.headers or {}).items() if name.lower() in {"if-match", "idempotency-key"}):
             return None
         raise
+
+
+def is_empty_there(value) -> bool:
+    return isinstance(value, str) and value != "" and not re.search(r"[!-~]", value)

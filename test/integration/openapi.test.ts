@@ -138,6 +138,19 @@ describe('bodies', () => {
   });
 });
 
+describe('a schema of a body', () => {
+  const fieldOf = (path: string, ...names: string[]): any => names.reduce((schema, name) => (schema.anyOf?.[0] ?? schema).properties[name], document.paths[path].post.requestBody.content['application/json'].schema);
+
+  test('says what a list may have but once, and what of a text a pattern can', () => {
+    const contact = (...names: string[]) => fieldOf('/api/v1/contacts', ...names);
+    expect([fieldOf('/api/v1/alerts/resolve', 'ids').uniqueItems, contact('addresses', 'push').uniqueItems, contact('preferences', 'channels', 'INFO').uniqueItems]).toEqual([true, true, true]);
+    expect(new RegExp(contact('addresses', 'webhook', 'url').pattern).test('ftp://example.org/')).toBe(false);
+    expect(new RegExp(contact('addresses', 'webhook', 'secret').pattern).test(`whsec_${'A'.repeat(32)}`)).toBe(true);
+    const installed = JSON.stringify(document.paths['/api/v1/registry/meters/{meterId}'].put.requestBody.content['application/json'].schema.properties.installedOn);
+    expect(installed).toContain('^(19[5-9]|20');
+  });
+});
+
 describe('examples of fields', () => {
   test('are taken where they stand, and many fields have one', () => {
     const found: [string, unknown][] = [];

@@ -90,7 +90,15 @@ describe('documents', () => {
     expect(faultsOf(newContactSchema, { name: 'Ada', addresses: { webhook: { url, secret: SECRET } } })).toBeUndefined();
   });
 
-  test.each(['http://10.0.0.1/', 'https://user:pass@example.com/', 'https://example.com/#x', 'ftp://example.com/', 'http://localhost.example.com/', 'http://127.0.0.1.example.com/', '/hook'])('a webhook may not be %s', (url) => {
+  test.each([[23, false], [24, true], [25, true], [26, true], [27, true], [62, true], [63, true], [64, true], [65, false], [66, false]])('a secret of a webhook of %i bytes: %s', (bytes, isTaken) => {
+    const secret = `whsec_${Buffer.alloc(bytes, 251).toString('base64')}`;
+    const taken = (given: string) => faultsOf(newContactSchema, { name: 'Ada', addresses: { webhook: { url: 'https://example.com/', secret: given } } }) === undefined;
+    expect(taken(secret)).toBe(isTaken);
+    expect(taken(secret.replace('whsec_', 'whsec-'))).toBe(false);
+    expect(taken(`${secret}=`)).toBe(false);
+  });
+
+  test.each(['http://10.0.0.1/', 'https://user:pass@example.com/', 'https://example.com/#x', 'ftp://example.com/', 'http://localhost.example.com/', 'http://127.0.0.1.example.com/', '/hook', ' https://example.com/', 'https://%/'])('a webhook may not be %s', (url) => {
     expect(faultsOf(newContactSchema, { name: 'Ada', addresses: { webhook: { url, secret: SECRET } } })).toEqual(['addresses.webhook.url']);
   });
 
