@@ -188,6 +188,7 @@ describe('links', () => {
     // An answer about a schedule has its overrides as rows: which of them was made only Location says.
     expect(made.filter((id) => !leading.has(id))).toEqual(['createOverride']);
     expect(linked().find(({ target }) => target.operationId === 'removeUser')?.target.parameters).toEqual({ id: '$response.body#/user/id' });
+    expect(linked().filter(({ path, method }) => path === '/api/v1/alerts/{id}' && method === 'get').map(({ target }) => target.operationId)).toEqual(['acknowledgeAlert', 'resolveAlert']);
     expect(linked().find(({ path, target }) => path === '/api/v1/meters' && target.operationId === 'listDailyEnergy')?.target.parameters).toEqual({ meterId: '$response.body#/data/0/meterId' });
   });
 

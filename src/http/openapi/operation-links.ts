@@ -1,7 +1,7 @@
 import type { ServedOperation } from '../gateway-routes.ts';
 import type { JsonSchema } from './schema-book.ts';
 
-/** Links of the API's document, made of the paths as they are served: what was made to all that can be done with it, and the first row of a list to what shows it. */
+/** Links of the API's document, made of the paths as they are served: what was made to all that can be done with it, the first row of a list to what shows it, and what is shown to what changes it. */
 
 export interface OperationLink {
   operationId: string;
@@ -12,18 +12,20 @@ export interface OperationLink {
 export function linksOf({ method, path, route }: ServedOperation, served: readonly ServedOperation[], answer: JsonSchema, resolved: (schema: JsonSchema) => JsonSchema): Record<string, OperationLink> {
   const { creates, begins } = route.operation;
   const makes = creates === true || begins === true || method === 'PUT';
+  const isOfOne = method === 'PUT' || (method === 'GET' && /:[^/]*$/.test(path));
   if (!makes && method !== 'GET') return {};
   const above = Object.fromEntries([...path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => [name, `$request.path.${name}`]));
   const parametersOf = (target: string): Record<string, string> | null => {
-    // What PUT makes has the name that it was put under.
-    if (method === 'PUT') return isBeside(path, target) ? above : null;
+    // What was put somewhere, or is shown there, has that name.
+    if (isOfOne) return isBeside(path, target) ? above : null;
     const name = parameterBelow(path, target);
     const place = name === null ? null : placeOf(name, answer, makes, resolved);
     return place === null ? null : { ...above, [name!]: `$response.body#${place}` };
   };
   const links: Record<string, OperationLink> = {};
   for (const target of served) {
-    const parameters = target.route !== route && (makes || target.method === 'GET') ? parametersOf(target.path) : null;
+    const isWanted = target.route !== route && (makes || (target.method === 'GET') !== isOfOne);
+    const parameters = isWanted ? parametersOf(target.path) : null;
     const { id } = target.route.operation;
     if (parameters !== null) links[id] = { operationId: id, parameters };
   }
