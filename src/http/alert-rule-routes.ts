@@ -28,7 +28,7 @@ export function addAlertRuleRoutes(routes: GatewayRoutes): void {
 
   // Whether a document is right is what is asked here, so one that is wrong is no failed request.
   routes.serve('/api/v1/alert-rules/check', {
-    POST: routes.write({ id: 'checkAlertRules', summary: 'What is wrong with a document of rules', tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' }, response: rulesCheckSchema, request: alertRulesSchema }, anything, ({ body }) => {
+    POST: routes.write({ id: 'checkAlertRules', summary: 'What is wrong with a document of rules', tag: 'Alerts', access: { roles: OPERATORS, scope: 'none' }, response: rulesCheckSchema, request: z.union([alertRulesSchema, anything]) }, anything, ({ body }) => {
       const parsed = alertRulesSchema.safeParse(body);
       if (!parsed.success) return { document: { valid: false, faults: bodyFaults(parsed.error), rules: null } };
       return { document: { valid: true, faults: [], rules: rulesDocument(parsed.data) } };

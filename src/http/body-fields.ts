@@ -57,8 +57,9 @@ function faultsOfIssue(issue: Issue, before: readonly PropertyKey[]): BodyFault[
   const path = [...before, ...issue.path];
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: pathText([...path, key]), message: 'there is no such field' }));
   if (issue.code === 'invalid_union' && issue.errors.length > 0 && issue.message === 'Invalid input') {
-    // Of the shapes that it could have, the one it is nearest to.
-    const nearest = issue.errors.reduce((best, errors) => (errors.length < best.length ? errors : best));
+    // Of the shapes that it could have, the one it is nearest to: that it is no text says nothing of an object, whose field is at fault.
+    const depthOf = (errors: readonly Issue[]): number => Math.min(...errors.map(({ path: inner }) => inner.length));
+    const nearest = issue.errors.reduce((best, errors) => (depthOf(errors) > depthOf(best) || (depthOf(errors) === depthOf(best) && errors.length < best.length) ? errors : best));
     return nearest.flatMap((inner) => faultsOfIssue(inner, path));
   }
   return [{ path: pathText(path), message: plainWords(issue.message) }];

@@ -17,7 +17,7 @@ const RANGE_DEFAULT_MS = 24 * 3_600_000;
 const TIME_MS_MAX = 253_402_300_799_999;
 
 /** In the API's document, of queries and of bodies. */
-export const TIME_WRITTEN = { anyOf: [{ type: 'string', format: 'date-time' }, { type: 'integer', minimum: 0, maximum: TIME_MS_MAX }], description: 'RFC 3339 with any offset, or epoch milliseconds.' };
+export const TIME_WRITTEN = { anyOf: [{ type: 'string', format: 'date-time', pattern: '^(19[7-9]|[2-9]\\d\\d)\\d-.+:[0-5]\\d(\\.|[Zz+-])' }, { type: 'integer', minimum: 0, maximum: TIME_MS_MAX }], description: 'RFC 3339 with any offset, without leap seconds, or epoch milliseconds; from 1970 on.' };
 
 export const FAULT_TIME = 'expected an RFC 3339 time with its offset, such as 2026-01-01T00:00:00Z, or epoch milliseconds';
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { dayPattern } from '../model/day-pattern.ts';
 import { ADDRESS_PARTS, DEFAULT_CUSTOMER_CLASS, METER_STATUSES, statusOn, type MeterFacts, type RegisteredMeter } from '../model/registered-meter.ts';
 import { ID_PATTERN, type MeterId, type RegionId } from '../model/ids.ts';
 import { FAULT_LINE, NOT_BLANK, ONE_LINE } from '../model/plain-text.ts';
-import { customerClassField, dateField } from './billing-fields.ts';
+import { customerClassField } from './billing-fields.ts';
 import { idText, timeText } from './wire-schemas.ts';
 
 /** Fields of the registry of meters: what is taken, and what is shown. */
@@ -27,7 +28,7 @@ const serialField = z
   .regex(/^[\x20-\x7e]{1,64}$/, 'expected 1–64 letters, digits and signs of ASCII')
   .nullable();
 /** A lifetime is 8–30 years; those of other centuries are slips of the pen. */
-const dayField = dateField.regex(/^(19[5-9]|20\d)\d-/, 'expected a day of 1950 to 2099').nullable();
+const dayField = z.string('expected a text').regex(dayPattern('19[5-9]\\d|20\\d\\d', '19([68][048]|[579][26])|20([02468][048]|[13579][26])'), 'expected a day of 1950 to 2099, such as 2026-07-01').nullable();
 
 const within = (min: number, max: number) => z.number(`expected a number from ${min} to ${max}`).min(min, `expected a number from ${min} to ${max}`).max(max, `expected a number from ${min} to ${max}`);
 const location = z.strictObject({ latitude: within(-90, 90), longitude: within(-180, 180) }).nullable();

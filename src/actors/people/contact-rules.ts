@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SEVERITIES, type Severity } from '../../model/anomaly.ts';
 import { CHANNEL_NAMES, WEEKDAYS, type ScheduleOverride } from '../../model/contact.ts';
+import { dayPattern } from '../../model/day-pattern.ts';
 import { FAULT_LINE, FAULT_LINES, LINES, NOT_BLANK, ONE_LINE } from '../../model/plain-text.ts';
 import type { NewContact, NewSchedule } from '../notifications/protocol.ts';
 import { isZone } from './local-time.ts';
@@ -140,7 +141,7 @@ export const contactChangeSchema: z.ZodType<Partial<NewContact>> = z.strictObjec
 const layer = z.strictObject({
   name: line(NAME_CHARACTERS_MAX),
   people: z.array(id).min(1).max(LAYER_PEOPLE_MAX),
-  startsOn: z.iso.date('expected a date such as 2026-01-31').regex(/^(199\d|20\d\d|2100)-/, 'expected a date of 1990 to 2100'),
+  startsOn: z.string().regex(dayPattern('199\\d|20\\d\\d|2100', '199[26]|20([02468][048]|[13579][26])'), 'expected a date of 1990 to 2100, such as 2026-01-31'),
   handoffAt: timeOfDay,
   turnDays: z.int().min(1).max(TURN_DAYS_MAX),
   restrictions: spans.default([]),

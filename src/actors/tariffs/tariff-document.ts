@@ -15,11 +15,15 @@ const pattern = z.string().regex(/^[A-Za-z0-9._:*-]{1,64}$/, 'expected a name, w
 const PATTERNS_MAX = 100;
 const patterns = z.array(pattern).max(PATTERNS_MAX).default([]);
 
-const decimal = (digits: number, places = PRICE_DIGITS) => z.string().regex(new RegExp(`^-?\\d{1,${digits}}(\\.\\d{1,${places}})?$`), `expected a decimal number as text, such as "0.2735", with ${digits} digits before the point and ${places} after it at most`);
-const price = decimal(9);
-const notNegative = (value: z.ZodString) => value.regex(/^[^-]*$/, 'expected 0 or more');
-const quantity = notNegative(decimal(12, 6));
-const percent = decimal(5, 4);
+/** One pattern each, so that the API's document says it. */
+const decimal = (sign: string, fault: string) => (digits: number, places = PRICE_DIGITS) => z.string().regex(new RegExp(`^${sign}\\d{1,${digits}}(\\.\\d{1,${places}})?$`), `expected ${fault} as text, such as "0.2735", with ${digits} digits before the point and ${places} after it at most`);
+const anyDecimal = decimal('-?', 'a decimal number');
+const notNegative = decimal('', '0 or more, a decimal number');
+const price = anyDecimal(9);
+const priceFromZero = notNegative(9);
+const quantity = notNegative(12, 6);
+const percent = anyDecimal(5, 4);
+const percentFromZero = notNegative(5, 4);
 
 const localDate = z.iso.date('expected a date such as 2026-07-01');
 const monthDay = z.string().regex(/^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, 'expected a day of the year such as 12-01');
@@ -100,14 +104,14 @@ const fixedCharge = z.strictObject({
 const minimumCharge = z.strictObject({
   kind: z.literal('minimum'),
   name: chargeName,
-  price: notNegative(price),
+  price: priceFromZero,
   per: z.enum(['month', 'year']),
   /** Names of charges; empty: all but taxes. */
   covers: z.array(chargeName).max(40).default([]),
 });
 
 const ratchet = z.strictObject({
-  percent: notNegative(percent),
+  percent: percentFromZero,
   lookbackMonths: z.int().min(1).max(12),
   /** Months whose demand is looked back at. */
   ofMonths: months.default([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
@@ -133,7 +137,7 @@ const demandCharge = z.strictObject({
   /** Months in which it is charged. */
   months: months.default([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
   /** In these months only this share of what was measured counts, as where a winter's demand is billed as part of a summer's. */
-  measuredShare: z.strictObject({ percent: notNegative(percent), months }).nullable().default(null),
+  measuredShare: z.strictObject({ percent: percentFromZero, months }).nullable().default(null),
   /** At least this share of the highest of so many months before counts (of several the most), and at least so many kW. */
   ratchet: z.union([ratchet, z.array(ratchet).min(1).max(12)]).nullable().default(null),
   minimumKw: quantity.default('0'),
@@ -146,12 +150,12 @@ const adder = z.strictObject({ kind: z.literal('adder'), name: chargeName, price
 const surcharge = z.strictObject({ kind: z.literal('surcharge'), name: chargeName, percent, of: z.array(chargeName).min(1).max(40) });
 
 /** An amount off. It never makes more than what it is taken from, except where `refundable`. */
-const rebate = z.strictObject({ kind: z.literal('rebate'), name: chargeName, amount: notNegative(price), per: z.enum(['day', 'month', 'kWh']), refundable: z.boolean().default(false) });
+const rebate = z.strictObject({ kind: z.literal('rebate'), name: chargeName, amount: priceFromZero, per: z.enum(['day', 'month', 'kWh']), refundable: z.boolean().default(false) });
 
 const tax = z.strictObject({
   kind: z.literal('tax'),
   name: chargeName,
-  percent: notNegative(percent),
+  percent: percentFromZero,
   /** Empty: everything but taxes. */
   of: z.array(chargeName).max(40).default([]),
 });
@@ -172,7 +176,7 @@ const metering = z
     creditPeriods: z.enum(['apart', 'together']).default('apart'),
     /** Month of the year after whose end credits in kWh are settled at `yearEndPrice`, those in money as `yearEndCredit` says, and begin anew; null: they last. */
     yearEndMonth: z.int().min(1).max(12).nullable().default(12),
-    yearEndPrice: notNegative(price).default('0'),
+    yearEndPrice: priceFromZero.default('0'),
     /**
      * How many kWh are settled: the `credits` that are left; or the net surplus, what was given beyond what was used in all periods together. `netOfMonths`: a month that used more takes from what those
      * before it left over, as far as that goes. `netOfYear`: the year as a whole.
@@ -196,7 +200,7 @@ const rounding = z
     digits: z.int().min(0).max(6).default(2),
     mode: z.enum(ROUNDING_MODES).default('halfUp'),
     /** The total is a multiple of it: "0.05" where there are no smaller coins. null: the sum of the lines as it is. */
-    totalStep: notNegative(price).nullable().default(null),
+    totalStep: priceFromZero.nullable().default(null),
   })
   .prefault({});
 

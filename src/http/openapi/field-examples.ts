@@ -23,6 +23,9 @@ const BY_NAME: Readonly<Record<string, unknown>> = {
   city: 'Köln',
   country: 'DE',
   customerClass: 'residential',
+  installedOn: '2020-03-01',
+  removedOn: '2026-07-01',
+  startsOn: '2026-01-05',
   tariffId: 'time-of-use',
   month: '2026-07',
   amount: '25.00',
@@ -34,7 +37,7 @@ const BY_NAME: Readonly<Record<string, unknown>> = {
 };
 /** By the format of JSON Schema: of what begins, or is alone, and of what ends it. */
 const BY_FORMAT: Readonly<Record<string, { begin: string; end: string }>> = { 'date-time': { begin: '2026-01-15T13:00:00Z', end: '2026-01-16T00:00:00Z' }, date: { begin: '2026-07-01', end: '2026-08-01' } };
-const ENDS: ReadonlySet<string> = new Set(['to', 'until', 'endsAt', 'expiresAt', 'effectiveTo', 'movedOut', 'removedOn']);
+const ENDS: ReadonlySet<string> = new Set(['to', 'until', 'endsAt', 'expiresAt', 'effectiveTo', 'movedOut']);
 
 /** Adds them to what a body or a query may have, in place. */
 export function addExamples(schema: JsonSchema): void {

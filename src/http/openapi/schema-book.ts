@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NOT_BLANK } from '../../model/plain-text.ts';
 import { addExamples } from './field-examples.ts';
 
 /** Schemas of the API's document, made of those that check what comes and what goes: what has a name is written once, under components. */
@@ -43,12 +44,22 @@ export class SchemaBook {
   }
 }
 
+/** Text of some characters with something to read in it, which are two patterns where it is checked, as one: readers of the document make examples of it. */
+function mergePatterns(written: JsonSchema): void {
+  const patterns = ((written.allOf ?? []) as { pattern?: string }[]).map(({ pattern }) => pattern);
+  const [, excluded] = /^\^\[\^(.+)\]\*\$$/.exec(patterns.find((pattern) => pattern !== NOT_BLANK.source) ?? '') ?? [];
+  if (patterns.length !== 2 || !patterns.includes(NOT_BLANK.source) || excluded === undefined) return;
+  delete written.allOf;
+  written.pattern = `^[^${excluded}]*[^${excluded}\\s][^${excluded}]*$`;
+}
+
 function plain(zodSchema: z.core.$ZodType, written: JsonSchema, io: 'input' | 'output'): void {
   const instead = WRITTEN_AS.get(zodSchema as z.ZodType);
   if (instead !== undefined) {
     for (const key of Object.keys(written)) delete written[key];
     Object.assign(written, instead);
   }
+  mergePatterns(written);
   // A default is what comes of reading the text, which is what is written here.
   if (zodSchema instanceof z.ZodDefault && WRITTEN_AS.has(zodSchema.def.innerType as z.ZodType)) written.default = zodSchema.def.defaultValue;
   // What a double counts to one by one goes without saying.
