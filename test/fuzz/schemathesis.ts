@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { post } from '../support/engine-api.ts';
-import { EngineProcess } from '../support/engine-process.ts';
+import { EngineProcess, removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
 import { SEEDED_SETTINGS, seedEngine, type SeedHeaders } from '../support/seeded-engine.ts';
 import { SignedInEngine } from '../support/signed-in-engine.ts';
+import { wordsConfiguration } from './schemathesis-words.ts';
 
 /**
  * `npm run schemathesis -- [--accounts on|off] [options of st run]`: holds engines of its own against their API's document with Schemathesis (`pip install schemathesis==4.32.5`), found as `st` or by SEG_SCHEMATHESIS: one without
@@ -29,8 +30,12 @@ function postOfExamples(engine: EngineProcess, headers: Record<string, string> =
 async function schemathesis(engine: EngineProcess, options: readonly string[], asking = ''): Promise<number> {
   const env = { ...process.env, SEG_ASKING: asking, SCHEMATHESIS_HOOKS: 'schemathesis_hooks', PYTHONPATH: resolve(import.meta.dirname), PYTHONDONTWRITEBYTECODE: '1' };
   const bounds = options.some((option) => ['-n', '--max-examples'].includes(option)) ? [] : ['--max-examples', EXAMPLES_PER_OPERATION];
-  const st = spawn(process.env.SEG_SCHEMATHESIS ?? 'st', ['run', engine.apiUrl('/api/v1/openapi.json'), '--exclude-checks', LEFT_OUT, '--continue-on-failure', ...bounds, ...options], { stdio: 'inherit', env, cwd: tmpdir() });
+  const directory = temporaryDirectory();
+  const configuration = join(directory, 'schemathesis.toml');
+  writeFileSync(configuration, wordsConfiguration());
+  const st = spawn(process.env.SEG_SCHEMATHESIS ?? 'st', ['--config-file', configuration, 'run', engine.apiUrl('/api/v1/openapi.json'), '--exclude-checks', LEFT_OUT, '--continue-on-failure', ...bounds, ...options], { stdio: 'inherit', env, cwd: directory });
   const [code] = (await once(st, 'exit')) as [number | null];
+  removeDirectory(directory);
   return code ?? 1;
 }
 
