@@ -6,7 +6,7 @@ import { post } from '../support/engine-api.ts';
 import { EngineProcess, removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
 import { SEEDED_SETTINGS, seedEngine, type SeedHeaders } from '../support/seeded-engine.ts';
 import { SignedInEngine } from '../support/signed-in-engine.ts';
-import { wordsConfiguration } from './schemathesis-words.ts';
+import { schemathesisConfiguration } from './schemathesis-configuration.ts';
 
 /**
  * `npm run schemathesis -- [--accounts on|off] [options of st run]`: holds engines of its own against their API's document with Schemathesis (`pip install schemathesis==4.32.5`), found as `st` or by SEG_SCHEMATHESIS: one without
@@ -16,8 +16,6 @@ import { wordsConfiguration } from './schemathesis-words.ts';
 
 /** All checks but these, which go on in schemathesis_hooks.py: it knows the rules that no schema says, and what no server can see. */
 const LEFT_OUT = 'positive_data_acceptance,negative_data_rejection,use_after_free';
-/** Of each operation in the phases that go by chance: with a seed of their own each time, many short runs see more than a long one. */
-const EXAMPLES_PER_OPERATION = '20';
 /** They end the very log-in that asks. */
 const NOT_AS_ADMIN = ['logOutEverywhere'];
 
@@ -29,11 +27,10 @@ function postOfExamples(engine: EngineProcess, headers: Record<string, string> =
 /** `asking`: id of whose token goes along. */
 async function schemathesis(engine: EngineProcess, options: readonly string[], asking = ''): Promise<number> {
   const env = { ...process.env, SEG_ASKING: asking, SCHEMATHESIS_HOOKS: 'schemathesis_hooks', PYTHONPATH: resolve(import.meta.dirname), PYTHONDONTWRITEBYTECODE: '1' };
-  const bounds = options.some((option) => ['-n', '--max-examples'].includes(option)) ? [] : ['--max-examples', EXAMPLES_PER_OPERATION];
   const directory = temporaryDirectory();
   const configuration = join(directory, 'schemathesis.toml');
-  writeFileSync(configuration, wordsConfiguration());
-  const st = spawn(process.env.SEG_SCHEMATHESIS ?? 'st', ['--config-file', configuration, 'run', engine.apiUrl('/api/v1/openapi.json'), '--exclude-checks', LEFT_OUT, '--continue-on-failure', ...bounds, ...options], { stdio: 'inherit', env, cwd: directory });
+  writeFileSync(configuration, schemathesisConfiguration());
+  const st = spawn(process.env.SEG_SCHEMATHESIS ?? 'st', ['--config-file', configuration, 'run', engine.apiUrl('/api/v1/openapi.json'), '--exclude-checks', LEFT_OUT, '--continue-on-failure', ...options], { stdio: 'inherit', env, cwd: directory });
   const [code] = (await once(st, 'exit')) as [number | null];
   removeDirectory(directory);
   return code ?? 1;

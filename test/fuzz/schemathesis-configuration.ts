@@ -1,4 +1,4 @@
-/** What Schemathesis may put into fields so that things come about: no request by chance names a time zone, or a time that is not over. Each now and then only: the rest stays chance. */
+/** How much Schemathesis does by chance, and what it may put into fields so that things come about: no request by chance names a time zone, or a time that is not over. Each now and then only: the rest stays chance. */
 
 const HOUR_MS = 3_600_000;
 const later = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString();
@@ -21,10 +21,16 @@ const WORDS = (): Record<string, Words> => ({
   ends: { values: [later(1), later(24)], fields: ['body.endsAt', 'body.until', 'body.expiresAt'], share: 0.9 },
 });
 
-/** As a configuration of Schemathesis, in TOML. */
-export function wordsConfiguration(): string {
+/** Of each operation. With a seed of its own each time: many short runs see more than a long one. */
+const REQUESTS_BY_CHANCE = 10;
+/** Each some six requests long. */
+const CHAINS = 60;
+
+/** In TOML. */
+export function schemathesisConfiguration(): string {
   const words = Object.entries(WORDS());
   const dictionaries = words.map(([name, { values }]) => `[dictionaries.${name}]\nvalues = ${JSON.stringify(values)}`);
   const parameters = words.flatMap(([name, { fields, share }]) => fields.map((field) => `"${field}" = { dictionary = "${name}", probability = ${share} }`));
-  return [...dictionaries, '[parameters]', ...parameters, ''].join('\n');
+  const bounds = [['fuzzing', REQUESTS_BY_CHANCE], ['stateful', CHAINS]].map(([phase, most]) => `[phases.${phase}.generation]\nmax-examples = ${most}`);
+  return [...bounds, ...dictionaries, '[parameters]', ...parameters, ''].join('\n');
 }
