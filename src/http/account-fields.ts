@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DEVICE_SCOPE_IDS_MAX } from '../actors/accounts/device-key-book.ts';
-import { PASSWORD_CHARS_MAX } from '../actors/accounts/password-rules.ts';
+import { PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN } from '../actors/accounts/password-rules.ts';
 import type { Changer, DeviceScope, Peer } from '../actors/accounts/protocol.ts';
 import { METERS_PER_USER_MAX, REGIONS_PER_USER_MAX } from '../actors/accounts/user-book.ts';
 import { isZone } from '../actors/people/local-time.ts';
@@ -22,8 +22,9 @@ const NAME_CHARS_MAX = 128;
 const TOKEN_CHARS_MAX = 512;
 
 export const emailField = z.string().trim().max(EMAIL_CHARS_MAX, `expected ${EMAIL_CHARS_MAX} characters at most`).regex(EMAIL, 'expected an e-mail address such as ada@example.org');
-/** One that is too short, or that everybody has, is refused where one is chosen. */
 export const passwordField = z.string().min(1, 'expected a password').max(PASSWORD_CHARS_MAX, `expected ${PASSWORD_CHARS_MAX} characters at most`);
+/** One that is too short, or that everybody has, is refused by who keeps them (password-rules.ts); what of it a schema can say stands in the API's document. */
+export const newPasswordField = passwordField.meta({ minLength: PASSWORD_CHARS_MIN });
 export const tokenField = z.string().min(1, 'expected a token').max(TOKEN_CHARS_MAX, 'longer than any token');
 /** Shown on pages and in mails. */
 export const nameField = z.string().trim().max(NAME_CHARS_MAX, `expected ${NAME_CHARS_MAX} characters at most`).regex(NOT_BLANK, 'expected a name').regex(ONE_LINE, FAULT_LINE);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { LogIn } from '../actors/accounts/protocol.ts';
 import type { AccountDesk } from './account-desk.ts';
-import { changerOf, emailField, nameField, passwordField, PEER_HEADERS, peerOf, tokenField } from './account-fields.ts';
+import { changerOf, emailField, nameField, newPasswordField, passwordField, PEER_HEADERS, peerOf, tokenField } from './account-fields.ts';
 import { accountSettingsSchema, logInSchema, sessionsSchema, signingKeysSchema, ticketSchema } from './account-schemas.ts';
 import { logInShape, profileShape, sessionShape } from './account-shapes.ts';
 import type { Answer, GatewayRoutes } from './gateway-routes.ts';
@@ -57,7 +57,7 @@ function addLogInRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
   });
 
   // Public, as who has a one-time password has no token: the password that is replaced says who it is.
-  const changeBody = z.strictObject({ email: emailField, password: passwordField, newPassword: passwordField, cookie: cookieField });
+  const changeBody = z.strictObject({ email: emailField, password: passwordField, newPassword: newPasswordField, cookie: cookieField });
   routes.serve(`${BASE}/password`, {
     POST: routes.write({ ...publicly('changePassword', 'Replaces a password; every log-in of the account ends, and another begins'), response: logInSchema }, changeBody, async ({ body: { email, password, newPassword, cookie: inCookie }, ...request }) =>
       answer(await accounts.ask({ kind: 'changePassword', email, password, newPassword, peer: peerOf(request) }), inCookie, request.nowMs)),
@@ -70,7 +70,7 @@ function addMailRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
     POST: routes.write(publicly('register', 'Asks for an account: a link comes by mail. The answer is the same whether there is one already'), z.strictObject({ email: emailField, name: nameField }), ({ body: { email, name }, ...request }) =>
       nothing(accounts.ask({ kind: 'register', email, name, peer: peerOf(request) }))),
   });
-  const linkBody = z.strictObject({ token: tokenField, password: passwordField });
+  const linkBody = z.strictObject({ token: tokenField, password: newPasswordField });
   routes.serve(`${BASE}/verify`, {
     POST: routes.write({ ...publicly('verify', 'Makes the account that a link by mail is of, with a password'), response: logInSchema.shape.user }, linkBody, async ({ body: { token, password }, ...request }) => ({
       document: profileShape(await accounts.ask({ kind: 'verify', token, password, peer: peerOf(request) }), request.nowMs),

@@ -146,6 +146,7 @@ describe('a schema of a body', () => {
     expect(new RegExp(contact('addresses', 'webhook', 'secret').pattern).test(`whsec_${'A'.repeat(32)}`)).toBe(true);
     const [{ pattern: installed }] = document.paths['/api/v1/registry/meters/{meterId}'].put.requestBody.content['application/json'].schema.properties.installedOn.anyOf;
     expect(['1950-02-28', '2000-02-29', '2099-12-31', '1949-12-31', '2100-01-01', '2001-02-29', '2026-04-31'].map((day) => new RegExp(installed).test(day))).toEqual([true, true, true, false, false, false, false]);
+    expect([fieldOf('/api/v1/auth/password', 'password').minLength, fieldOf('/api/v1/auth/password', 'newPassword').minLength]).toEqual([1, 10]);
     // A name is a line with something in it, in one pattern.
     expect(contact('name')).toMatchObject({ pattern: expect.stringContaining('\\s') });
     expect(contact('name').allOf).toBeUndefined();
