@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 /**
- * Passwords that are tried first: 49,233 from what leaked (`@zxcvbn-ts/language-common`, MIT), and those of this product and of German, which it has few of. Read when the first password is judged, on the thread that judges: some 10 ms, and 3 MB from
+ * Passwords that are tried first: 49,233 from what leaked (`@zxcvbn-ts/language-common`, MIT), and those of this product and of German, which it has few of. Read when the first password is judged, on the thread that judges: 40 ms of a processor, and 2.7 MB from
  * then on.
  */
 
