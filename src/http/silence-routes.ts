@@ -81,7 +81,7 @@ function addCollection(routes: GatewayRoutes, { kind, base, noun, thing, things 
     }),
     POST: routes.write({ id: `create${thing}`, summary: `Keeps notifications of matching alerts back: a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: MATCHED }, response: silenceSchema, creates: true }, newSilence, async ({ body, nowMs }) => {
       const { by: createdBy, startsAt = nowMs, ...rest } = body;
-      const fault = faultOfEnd(rest.endsAt, Math.max(startsAt, nowMs));
+      const fault = faultOfEnd(rest.endsAt, startsAt, nowMs);
       if (fault !== null) return fault;
       const silence = await alerts.ask({ kind: 'makeSilence', silence: { kind, startsAt, createdBy, ...rest } });
       return { ...shown(silence, nowMs), location: `${base}/${encodeURIComponent(silence.id)}` };
@@ -96,7 +96,7 @@ function addCollection(routes: GatewayRoutes, { kind, base, noun, thing, things 
     PATCH: routes.write({ id: `change${thing}`, summary: `Changes the end or the comment of a ${noun}`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne }, response: silenceSchema }, change, async ({ path: [id], body, version, nowMs }) => {
       const silence = await find(id);
       if (isProblem(silence)) return silence;
-      const fault = body.endsAt === null ? null : faultOfEnd(body.endsAt, Math.max(silence.startsAt, nowMs));
+      const fault = body.endsAt === null ? null : faultOfEnd(body.endsAt, silence.startsAt, nowMs);
       return fault ?? shown(await alerts.ask({ kind: 'changeSilence', id, version, ...body }), nowMs);
     }),
     DELETE: routes.remove({ id: `end${thing}`, summary: `Ends a ${noun} now; the record stays`, tag: 'Alerts', access: { roles: OPERATORS, scope: thisOne }, response: silenceSchema }, endQuery, async ({ path: [id], query: { by, why = null }, version, nowMs }) => {
@@ -106,7 +106,7 @@ function addCollection(routes: GatewayRoutes, { kind, base, noun, thing, things 
   });
 }
 
-function faultOfEnd(endsAt: number, afterMs: number): Problem | null {
-  if (endsAt <= afterMs) return invalidBody([{ path: 'endsAt', message: 'expected a time after startsAt and after now; DELETE ends one at once' }]);
-  return endsAt - afterMs > SILENCE_MAX_MS ? invalidBody([{ path: 'endsAt', message: 'expected a year from its start at most' }]) : null;
+function faultOfEnd(endsAt: number, startsAt: number, nowMs: number): Problem | null {
+  if (endsAt <= Math.max(startsAt, nowMs)) return invalidBody([{ path: 'endsAt', message: 'expected a time after startsAt and after now; DELETE ends one at once' }]);
+  return endsAt - startsAt > SILENCE_MAX_MS ? invalidBody([{ path: 'endsAt', message: 'expected a year from its start at most' }]) : null;
 }

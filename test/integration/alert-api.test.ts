@@ -238,6 +238,8 @@ describe.each([
     [{ endsAt: ISO }, ['endsAt']],
     [{ startsAt: later }, ['endsAt']],
     [{ endsAt: NOW + 367 * DAY_MS }, ['endsAt']],
+    // It would have begun so long ago.
+    [{ startsAt: NOW - 366 * DAY_MS }, ['endsAt']],
     [{ startsAt: true, by: '', comment: '' }, ['by', 'comment', 'startsAt']],
     [{ match: {} }, ['match']],
     [{ match: { regions: [] } }, ['match']],
