@@ -1,44 +1,42 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { registerBill } from './cli/billing/bill-command.ts';
-import { registerStoredTariffs } from './cli/billing/tariff-store-commands.ts';
-import { registerExport } from './cli/export.ts';
-import { registerImport } from './cli/import/import-command.ts';
-import { registerKey } from './cli/key-command.ts';
-import { registerLogIn } from './cli/log-in-command.ts';
-import { registerMeter } from './cli/meter/meter-command.ts';
-import { registerNotify } from './cli/notify-command.ts';
-import { registerProve } from './cli/prove/prove-command.ts';
-import { registerSimulate } from './cli/simulate/simulate-command.ts';
-import { registerTariff } from './cli/tariff-command.ts';
-import { registerUser } from './cli/user-command.ts';
-import { registerBackup, registerRestore } from './engine/backup-command.ts';
-import { registerDemo } from './engine/demo-command.ts';
-import { registerRecoverAdmin } from './engine/recover-admin-command.ts';
-import { registerStart, VERSION } from './engine/start-command.ts';
-import { registerVerify } from './engine/verify-command.ts';
+import { VERSION } from './engine/version.ts';
+
+type Register = (program: Command) => unknown;
+
+/** In the order of the help, each with the words that it begins with. Loaded when one is asked for: the engine takes most of a second of a core to load, a command that asks one over HTTP a tenth. */
+const COMMANDS: readonly { words: readonly string[]; load(): Promise<Register> }[] = [
+  { words: ['start'], load: async () => (await import('./engine/start-command.ts')).registerStart },
+  { words: ['demo'], load: async () => (await import('./engine/demo-command.ts')).registerDemo },
+  { words: ['simulate'], load: async () => (await import('./cli/simulate/simulate-command.ts')).registerSimulate },
+  { words: ['import'], load: async () => (await import('./cli/import/import-command.ts')).registerImport },
+  { words: ['export'], load: async () => (await import('./cli/export.ts')).registerExport },
+  { words: ['prove'], load: async () => (await import('./cli/prove/prove-command.ts')).registerProve },
+  { words: ['notify'], load: async () => (await import('./cli/notify-command.ts')).registerNotify },
+  { words: ['tariff'], load: tariffCommands },
+  { words: ['bill'], load: async () => (await import('./cli/billing/bill-command.ts')).registerBill },
+  { words: ['login', 'logout'], load: async () => (await import('./cli/log-in-command.ts')).registerLogIn },
+  { words: ['user'], load: async () => (await import('./cli/user-command.ts')).registerUser },
+  { words: ['meter'], load: async () => (await import('./cli/meter/meter-command.ts')).registerMeter },
+  { words: ['key'], load: async () => (await import('./cli/key-command.ts')).registerKey },
+  { words: ['recover-admin'], load: async () => (await import('./engine/recover-admin-command.ts')).registerRecoverAdmin },
+  { words: ['verify'], load: async () => (await import('./engine/verify-command.ts')).registerVerify },
+  { words: ['backup'], load: async () => (await import('./engine/backup-command.ts')).registerBackup },
+  { words: ['restore'], load: async () => (await import('./engine/backup-command.ts')).registerRestore },
+];
+
+async function tariffCommands(): Promise<Register> {
+  const [{ registerTariff }, { registerStoredTariffs }] = [await import('./cli/tariff-command.ts'), await import('./cli/billing/tariff-store-commands.ts')];
+  return (program) => registerStoredTariffs(registerTariff(program));
+}
 
 /** The `seg` command. `npm start` is `seg start`, `npm run demo` is `seg demo`. */
 const program = new Command('seg')
   .description('Smart Energy Grid: takes in the readings of smart meters, never loses one, and turns them into windows, baselines, anomalies and a live picture.')
   .version(VERSION);
 
-registerStart(program);
-registerDemo(program);
-registerSimulate(program);
-registerImport(program);
-registerExport(program);
-registerProve(program);
-registerNotify(program);
-registerStoredTariffs(registerTariff(program));
-registerBill(program);
-registerLogIn(program);
-registerUser(program);
-registerMeter(program);
-registerKey(program);
-registerRecoverAdmin(program);
-registerVerify(program);
-registerBackup(program);
-registerRestore(program);
+const asked = COMMANDS.filter(({ words }) => words.includes(process.argv[2]));
+// The help tells of all, and so does the complaint about a word that none begins with.
+for (const { load } of asked.length > 0 ? asked : COMMANDS) (await load())(program);
 
 await program.parseAsync();

@@ -8,7 +8,7 @@ import { backUp, restore } from './backup.ts';
 import type { Manifest } from './data-manifest.ts';
 import type { EngineConfig } from './engine-config.ts';
 import type { RestoredAccounts } from './restored-accounts.ts';
-import { VERSION } from './start-command.ts';
+import { VERSION } from './version.ts';
 import { requireManifest, verifyDirectory } from './verification.ts';
 import { addDirectory, describeReport, directorySettings, withProgress } from './verify-command.ts';
 

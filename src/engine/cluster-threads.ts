@@ -1,4 +1,4 @@
-import { SESSION_TIMEOUT_MS } from '../actors/kafka-log/kafka/group-member.ts';
+import { SESSION_TIMEOUT_MS } from '../actors/kafka-log/protocol.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { WorkerThread } from '../runtime/worker-thread.ts';
 import { ClusterBoard, type ClusterBoardModules } from './cluster-board.ts';

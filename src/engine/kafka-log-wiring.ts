@@ -1,4 +1,4 @@
-import { checkLogTopics, type LogTopicNames, type LogTopics } from '../actors/kafka-log/kafka/log-topics.ts';
+import type { LogTopicNames, LogTopics } from '../actors/kafka-log/kafka/log-topics.ts';
 import type { KafkaAccess } from '../actors/sinks/kafka/kafka-connection.ts';
 import { kafkaSettings } from '../actors/sinks/kafka/kafka-options.ts';
 import type { Log } from '../runtime/log.ts';
@@ -40,6 +40,8 @@ const QUESTIONS_PER_PARTITION = 8;
 
 /** Asks Kafka what is there, makes what is not, and opens the data directory. Rejects with OperationalError that says what to do. */
 export async function planKafkaLog(config: EngineConfig, log: Log): Promise<KafkaLogPlan> {
+  // A client of Kafka is not loaded where none is used.
+  const { checkLogTopics } = await import('../actors/kafka-log/kafka/log-topics.ts');
   const names = { log: `${config.kafkaTopicPrefix}raw_readings`, state: `${config.kafkaTopicPrefix}seg_state` };
   const settings = kafkaSettings({ brokers: config.kafkaBrokers, engineId: 'log', tls: config.kafkaTls, login: kafkaLogin(config), requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const access = (engineId: string): KafkaAccess => ({ brokers: settings.brokers, engineId, tls: settings.tls, login: settings.login, requestTimeoutMs: settings.requestTimeoutMs });

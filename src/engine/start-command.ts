@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Option, type Command } from 'commander';
 import { endUsageFaultsWith2, EXIT, EXIT_CODES_HELP } from '../cli/command-end.ts';
@@ -8,10 +7,8 @@ import { createLog } from '../runtime/log.ts';
 import { nearestName } from '../runtime/nearest-name.ts';
 import { installSignalHandlers } from '../runtime/shutdown.ts';
 import { CONFIG_FILE, ENV_PREFIX, engineConfigSchema, loadEngineConfig, type EngineConfig } from './engine-config.ts';
-import { startEngine, type Engine } from './engine.ts';
-
-/** From package.json. */
-export const VERSION: string = (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+import type { Engine } from './engine.ts';
+import { VERSION } from './version.ts';
 
 const HELP = `
 Settings come from flags, SEG_ variables and ${CONFIG_FILE} in the working directory, in this order.
@@ -64,6 +61,8 @@ export async function runEngine(settings: () => EngineConfig, onReady?: (engine:
   let engine: Engine;
   try {
     const config = settings();
+    // Half a second of a core: faults of the settings are said before it.
+    const { startEngine } = await import('./engine.ts');
     const log = createLog({ level: config.logLevel, name: 'seg', pretty: config.logPretty ?? undefined });
     engine = await startEngine(config, { log, version: VERSION, onFirstAdmin: showFirstAdmin });
     // Before it says that it is ready: whoever waited for that may stop it at once.

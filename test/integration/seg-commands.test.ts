@@ -88,15 +88,21 @@ describe('seg simulate and seg export', () => {
 });
 
 describe('the command line', () => {
-  it.each(['', 'start', 'demo', 'simulate', 'import', 'export', 'tariff'])('explains itself: seg %s --help', async (command) => {
-    const { code, stdout, stderr } = await seg([...(command === '' ? [] : [command]), '--help']);
-    expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/^Usage: seg/);
-    if (command !== '') expect(stdout).toContain('Exit codes');
+  it('explains itself: all commands, and each of them by itself', { timeout: 60_000 }, async () => {
+    const all = await seg(['--help']);
+    expect([all.code, all.stderr, all.stdout]).toEqual([0, '', expect.stringMatching(/^Usage: seg /)]);
+    const commands = [...all.stdout.matchAll(/^ {2}([a-z-]+) .*/gm)].map(([, name]) => name).filter((name) => name !== 'help');
+    expect(commands).toEqual(['start', 'demo', 'simulate', 'import', 'export', 'prove', 'notify', 'tariff', 'bill', 'login', 'logout', 'user', 'meter', 'key', 'recover-admin', 'verify', 'backup', 'restore']);
+    for (const command of commands) {
+      const { code, stdout, stderr } = await seg([command, '--help']);
+      expect([command, code, stderr]).toEqual([command, 0, '']);
+      expect(stdout).toContain(`Usage: seg ${command} `);
+      expect(stdout, command).toContain('Exit codes');
+    }
   });
 
   it.each([
-    ['an unknown command', ['simulat'], 'simulat'],
+    ['an unknown command', ['simulat'], 'there is no command "simulat", did you mean simulate?'],
     ['an unknown option', ['simulate', '--metres', '4'], '--metres'],
     ['an unknown mode', ['simulate', '--mode', 'party'], 'party'],
     ['a number that is none', ['simulate', '--meters', 'many'], 'many'],

@@ -14,6 +14,9 @@ export const LOG_CONTENT_TYPES: Readonly<Record<LogContentType, string>> = { jso
  */
 export const JUDGED_AT_HEADER = 'seg-judged-at';
 
+/** Without a sign of life for this long a member of the group of engines is taken for dead, and stops to answer by itself. Brokers take no less than 6 s by default. */
+export const SESSION_TIMEOUT_MS = 10_000;
+
 /** One message as it lies in the log. Bytes are owned by the receiver. */
 export interface LogMessage {
   partition: number;

@@ -5,6 +5,7 @@ import { OperationalError } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
 import { kafkaError, typeOf } from '../../sinks/kafka/kafka-errors.ts';
 import { assignPartitions, decodeNews, encodeNews, type Assignment, type Member, type MemberNews } from '../assignment.ts';
+import { SESSION_TIMEOUT_MS } from '../protocol.ts';
 import type { LogCluster } from './log-cluster.ts';
 
 /**
@@ -37,8 +38,6 @@ export interface GroupMemberModules {
   memory: { read(): string | null; write(memberId: string): void };
 }
 
-/** Without a sign of life for this long a member is taken for dead, and stops to answer by itself. Brokers take no less than 6 s by default. */
-export const SESSION_TIMEOUT_MS = 10_000;
 /** Members hear of a change by the answer to a heartbeat. */
 const HEARTBEAT_MS = 1_500;
 /** Time for all members to join anew; who has not by then is left out. */
