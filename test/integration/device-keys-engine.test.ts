@@ -53,7 +53,7 @@ async function overAll(connections: readonly RawConnection[], key: string): Prom
 }
 
 beforeAll(async () => {
-  engine = await EngineProcess.start({ settings: { AUTH: 'on', SHARDS: '1', INGEST_THREADS: '2', INGEST_PORT: `${await freePort()}`, FAULT_INJECTION: 'on' } });
+  engine = await EngineProcess.start({ settings: { AUTH: 'on', SHARDS: '1', INGEST_THREADS: '2', INGEST_PORT: `${await freePort()}`, FAULT_INJECTION: 'on' }, quickPasswordHashes: true });
   const [, password] = /password {2}(\S+)/.exec(engine.stderr)!;
   admin = (await call('POST', '/api/v1/auth/password', { email: 'admin@localhost', password, newPassword: PASSWORD })).accessToken;
 });

@@ -67,7 +67,7 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 
 beforeAll(async () => {
   dataDir = temporaryDirectory();
-  engine = await EngineProcess.start({ dataDir, settings: { AUTH: 'on', SHARDS: '1', LATENESS: '1s', CORRECTION_HORIZON: '120d' } });
+  engine = await EngineProcess.start({ dataDir, settings: { AUTH: 'on', SHARDS: '1', LATENESS: '1s', CORRECTION_HORIZON: '120d' }, quickPasswordHashes: true });
   admin = await firstLogIn('admin@localhost', /password {2}(\S+)/.exec(engine.stderr)![1]);
   const { key } = await done('POST', '/api/v1/device-keys', { name: 'all', scope: 'all' });
   const readings = [];

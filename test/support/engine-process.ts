@@ -5,11 +5,13 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 
 /** Real engines and `seg` commands as processes of their own, each stopped by its own pid. */
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
 const MAIN = join(REPOSITORY, 'src/seg.mjs');
+const QUICK_PASSWORD_HASHES = pathToFileURL(join(REPOSITORY, 'test/support/quick-password-hashes.mjs')).href;
 
 /** Two cores shared with other suites: a start takes one second on them alone, ten of those when they are busy. */
 const READY_TIMEOUT_MS = 60_000;
@@ -39,6 +41,13 @@ export interface CommandEnd {
 
 /** SEG_ variables by name without the prefix: `{ SHARDS: '3' }`. */
 export type Settings = Readonly<Record<string, string>>;
+
+export interface EngineOptions {
+  dataDir?: string;
+  settings?: Settings;
+  /** Passwords are hashed at a fraction of the cost: where a test is of something else, and no `seg` command and no other engine has to do with these passwords. */
+  quickPasswordHashes?: boolean;
+}
 
 export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'seg-e2e-'));
@@ -81,10 +90,11 @@ export class EngineProcess {
   private readonly waiters = new Set<() => void>();
   private over = false;
 
-  private constructor(dataDir: string, settings: Settings) {
+  private constructor({ dataDir = temporaryDirectory(), settings = {}, quickPasswordHashes = false }: EngineOptions) {
     this.dataDir = dataDir;
     const env: Record<string, string> = { SEG_AUTH: 'off', SEG_INGEST_PORT: '0', SEG_HTTP_PORT: '0', SEG_OPS_PORT: '0', SEG_LOG_PRETTY: 'off', SEG_DATA_DIR: dataDir };
     for (const [name, value] of Object.entries(settings)) env[`SEG_${name}`] = value;
+    if (quickPasswordHashes) env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${QUICK_PASSWORD_HASHES}`;
     this.child = spawnSeg(['start'], { env, cwd: tmpdir() });
     this.stderrChunks = collect(this.child.stderr!);
     let partial = '';
@@ -102,12 +112,12 @@ export class EngineProcess {
   }
 
   /** Starts an engine without waiting for it. */
-  static spawn(options: { dataDir?: string; settings?: Settings } = {}): EngineProcess {
-    return new EngineProcess(options.dataDir ?? temporaryDirectory(), options.settings ?? {});
+  static spawn(options: EngineOptions = {}): EngineProcess {
+    return new EngineProcess(options);
   }
 
   /** Starts an engine and waits until it is ready. */
-  static async start(options: { dataDir?: string; settings?: Settings } = {}): Promise<EngineProcess> {
+  static async start(options: EngineOptions = {}): Promise<EngineProcess> {
     const engine = EngineProcess.spawn(options);
     try {
       await engine.ready();

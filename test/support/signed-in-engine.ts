@@ -2,7 +2,7 @@ import { apiClient, type ApiReply } from './api-client.ts';
 import { EngineProcess, type Settings } from './engine-process.ts';
 import type { SeedHeaders } from './seeded-engine.ts';
 
-/** A real engine with accounts, and people in it who have chosen their passwords. */
+/** A real engine with accounts, and people in it who have chosen their passwords; hashes at their full cost are those of accounts-engine.test.ts. */
 
 const PASSWORD = 'three green kettles';
 /** More than any suite sends in a minute. */
@@ -25,7 +25,7 @@ export class SignedInEngine {
   }
 
   static async start(settings: Settings = {}): Promise<SignedInEngine> {
-    const engine = await EngineProcess.start({ settings: { AUTH: 'on', SHARDS: '1', RATE_LIMIT_ACCOUNT: REQUESTS_PER_MINUTE, ...settings } });
+    const engine = await EngineProcess.start({ settings: { AUTH: 'on', SHARDS: '1', RATE_LIMIT_ACCOUNT: REQUESTS_PER_MINUTE, ...settings }, quickPasswordHashes: true });
     const signedIn = new SignedInEngine(engine);
     const oneTimePassword = /password {2}(\S+)/.exec(engine.stderr)![1];
     signedIn.admin = await signedIn.choosePassword('admin@localhost', oneTimePassword);
