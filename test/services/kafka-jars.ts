@@ -11,6 +11,9 @@ const DIRECTORY = resolve(process.env.SEG_TEST_KAFKA_DIR ?? join(REPOSITORY, 'no
 
 export const LOG_SETTINGS = join(KAFKA, 'log4j2.properties');
 
+/** Classes of a broker as Java has them in memory (class-data sharing), made by the broker that `makeClassArchive` of kafka.ts runs. Java leaves alone what was made of other jars or by another Java. */
+export const CLASS_ARCHIVE = join(DIRECTORY, 'classes.jsa');
+
 /** `sha256sum`'s format, so that `sha256sum --check` reads it as well. */
 const JAR_LIST = join(KAFKA, 'jars.sha256');
 

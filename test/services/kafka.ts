@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { kafkaClassPath, kafkaJarsPresent, LOG_SETTINGS } from './kafka-jars.ts';
+import { CLASS_ARCHIVE, kafkaClassPath, kafkaJarsPresent, LOG_SETTINGS } from './kafka-jars.ts';
 import { RestartableServer } from './restartable-server.ts';
 import { removeServiceDirectory, runTool, serviceDirectory, servicePort } from './service-process.ts';
 
@@ -27,13 +27,15 @@ export interface KafkaOptions {
    * Further ways in, of a cluster of one broker: it listens on `port` and tells whoever comes there to go on at `advertisedPort`, where a proxy that leads to `port` can cut them off.
    */
   doors?: readonly { port: number; advertisedPort: number }[];
+  /** Arguments of Java for every broker, beside the usual ones. */
+  javaArgs?: readonly string[];
   /** Lines of server.properties for every broker. Topics are not made by asking for them unless `auto.create.topics.enable` is set here. */
   settings?: Readonly<Record<string, string>>;
 }
 
 /** Starts a cluster; resolves once all brokers are up. The caller disposes of it. Rejects where `kafkaAvailable` is false. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
-  const { brokers = 1, settings = {}, doors = [] } = options;
+  const { brokers = 1, settings = {}, doors = [], javaArgs = archiveArgs() } = options;
   if (brokers > 1 && doors.length > 0) throw new Error('each of several brokers would need doors of its own');
   if (!Number.isInteger(brokers) || brokers < 1 || brokers > BROKERS_MAX) throw new Error(`${brokers} brokers; from 1 to ${BROKERS_MAX} are possible`);
   if (!kafkaAvailable()) throw new Error(`Kafka is not here. ${KAFKA_HOW_TO}`);
@@ -49,7 +51,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
       await runJava(classPath, 'kafka.tools.StorageTool', ['format', `--cluster-id=${clusterId}`, '--config', propertiesFile(plan)]);
     });
     await allDone(formats);
-    cluster = new KafkaCluster(directory, plans.map((plan) => new KafkaBroker(plan, classPath)));
+    cluster = new KafkaCluster(directory, plans.map((plan) => new KafkaBroker(plan, classPath, javaArgs)));
     await cluster.start();
     return cluster;
   } catch (error) {
@@ -57,6 +59,25 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     else await cluster.dispose();
     throw error;
   }
+}
+
+/**
+ * Runs a broker once and keeps its classes beside the jars, unless they are there: each start of another takes half as long then. Whoever has got the jars by themselves does without.
+ */
+export async function makeClassArchive(): Promise<void> {
+  if (existsSync(CLASS_ARCHIVE)) return;
+  const made = `${CLASS_ARCHIVE}.${process.pid}`;
+  const cluster = await startKafka({ javaArgs: [`-XX:ArchiveClassesAtExit=${made}`] });
+  try {
+    await cluster.stop();
+    renameSync(made, CLASS_ARCHIVE);
+  } finally {
+    await cluster.dispose();
+  }
+}
+
+function archiveArgs(): string[] {
+  return existsSync(CLASS_ARCHIVE) ? [`-XX:SharedArchiveFile=${CLASS_ARCHIVE}`] : [];
 }
 
 /** Whether `startKafka` can: Java and the jars are here. */
@@ -82,11 +103,11 @@ export class KafkaBroker extends RestartableServer {
   readonly address: string;
 
   /** Use `startKafka`. */
-  constructor(plan: BrokerPlan, classPath: string) {
+  constructor(plan: BrokerPlan, classPath: string, javaArgs: readonly string[]) {
     super({
       name: `Kafka broker ${plan.id}`,
       command: 'java',
-      args: [...JAVA_ARGS, `-Xmx${HEAP_MB}m`, `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', classPath, 'kafka.Kafka', propertiesFile(plan)],
+      args: [...JAVA_ARGS, ...javaArgs, `-Xmx${HEAP_MB}m`, `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', classPath, 'kafka.Kafka', propertiesFile(plan)],
       env: { LC_ALL: 'C.UTF-8', TZ: 'UTC' },
       cwd: plan.directory,
       readyText: 'Kafka Server started',
@@ -205,5 +226,5 @@ function doorSettings(plan: BrokerPlan, doors: NonNullable<KafkaOptions['doors']
 }
 
 function runJava(classPath: string, mainClass: string, args: readonly string[]): Promise<string> {
-  return runTool('java', [...JAVA_ARGS, `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', classPath, mainClass, ...args]);
+  return runTool('java', [...JAVA_ARGS, ...archiveArgs(), `-Dlog4j2.configurationFile=${LOG_SETTINGS}`, '-cp', classPath, mainClass, ...args]);
 }
