@@ -14,8 +14,8 @@ import { propertyRuns } from '../support/shard-lives.ts';
 const FLIPPED_STORE = join(import.meta.dirname, '../fixtures/runtime/flipped-store.ts');
 const TABLES = ['windows', 'pages', 'meta'];
 /** Beside a start the walk is a thread of its own, and each trial takes a tenth of a second. */
-const SEEDS_BESIDE = propertyRuns(100);
-const SEEDS = propertyRuns(400);
+const SEEDS_BESIDE = propertyRuns(40);
+const SEEDS = propertyRuns(160);
 
 let directory: string;
 beforeAll(() => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { windowsOf, type OracleReading } from '../oracle/window-oracle.ts';
 import { allAnswers, LogNode, LogWorld, type NodeOptions } from '../support/log-world.ts';
+import { propertyRuns } from '../support/shard-lives.ts';
 import { CONSUMERS, SharedDatabase } from '../support/shared-consumer.ts';
 
 /** Whoever has the partition, and however often it moved: what it answers is what one fold of the whole log from its beginning answers. */
@@ -208,7 +209,7 @@ describe('a partition that moves between nodes', () => {
         run.database.catchUp(actor!);
         run.database.expectAll(actor!, METERS, REGIONS);
       }),
-      { numRuns: 60 },
+      { numRuns: propertyRuns(25) },
     );
   });
 
@@ -229,7 +230,7 @@ describe('a partition that moves between nodes', () => {
         run.database.catchUp(run.nodes[run.owner].actor!);
         run.database.expectAll(run.nodes[run.owner].actor!, METERS, REGIONS);
       }),
-      { numRuns: 40 },
+      { numRuns: propertyRuns(20) },
     );
   });
 });

@@ -95,7 +95,7 @@ describe('shards that become another number of shards, again and again', () => {
         const letters = fleet.answers().deadLetters as { raw: string }[];
         expect(letters).toHaveLength(seenRejected.get(accepted) ?? 0);
       }),
-      { numRuns: propertyRuns(120) },
+      { numRuns: propertyRuns(50) },
     );
     expect(seen.moves).toBeGreaterThan(0);
     expect(seen.deaths).toBeGreaterThan(0);

@@ -39,7 +39,7 @@ describe('a set of readings', () => {
           expect(parts).toEqual(answers[0].parts);
         }
       }),
-      { numRuns: propertyRuns(600) },
+      { numRuns: propertyRuns(250) },
     );
   });
 });

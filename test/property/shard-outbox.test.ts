@@ -84,7 +84,7 @@ describe('a shard with an outbox through any life', () => {
         const store = memoryShardStore(harness.disk);
         expect(verifyShard(store, { shard: 0, shardCount: 1, state: store.settings()! }, () => {}).findings).toEqual([]);
       }),
-      { numRuns: propertyRuns(250) },
+      { numRuns: propertyRuns(100) },
     );
     for (const [what, times] of Object.entries(seen)) expect([what, times > 0]).toEqual([what, true]);
   });

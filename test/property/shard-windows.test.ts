@@ -64,7 +64,7 @@ describe('a shard through any life', () => {
         expectations.checkMeters();
         expectations.checkDeadLetters(limit);
       }),
-      { numRuns: propertyRuns(250) },
+      { numRuns: propertyRuns(100) },
     );
   });
 });

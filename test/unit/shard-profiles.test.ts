@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TestReading } from '../support/packed-readings.ts';
+import { propertyRuns } from '../support/shard-lives.ts';
 import { ShardHarness, type SentBatch } from '../support/shard-harness.ts';
 
 const DAY_MS = 86_400_000;
@@ -69,7 +70,7 @@ describe('hour-of-week profiles', () => {
       fc.asyncProperty(fc.array(fc.constantFrom(...FATES), { minLength: 3, maxLength: DAYS }), async (fates) => {
         expect(profilesOf(await lifeOf(fates))).toEqual(undisturbed);
       }),
-      { numRuns: 15 },
+      { numRuns: propertyRuns(6) },
     );
   });
 
