@@ -47,6 +47,7 @@ const RUN_LOAD_QUICK: RunLoadOptions = {
   engineWarmupMs: 50,
   rounds: 1,
   singleConnections: [8],
+  yardstickRoundMs: 5,
   resting: { historyMs: 180_000, liveMs: 300, liveCadenceMs: 1_000, settleMs: 0, restarts: 1 },
 };
 
@@ -69,7 +70,7 @@ export const BENCHES: readonly Bench[] = [
   },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
   { group: 'load', name: 'live', run: (effort) => runLive(effort === 'full' ? LIVE_FULL : { readers: 40, processes: 2, stuck: 1, meters: 100, sendingMs: 15_000, durationMs: 4_500 }) },
-  { group: 'load', name: 'api', run: (effort, { meters } = {}) => runApi(effort === 'full' ? { ...API_FULL, meters: meters ?? API_FULL.meters } : { meters: 200, requestsPerSecond: 50, durationMs: 300, rounds: 1 }) },
+  { group: 'load', name: 'api', run: (effort, { meters } = {}) => runApi(effort === 'full' ? { ...API_FULL, meters: meters ?? API_FULL.meters } : { meters: 200, requestsPerSecond: 50, durationMs: 300, rounds: 1, stepMs: 900_000 }) },
   { group: 'load', name: 'billing-run', run: (effort, { meters } = {}) => runBillingRun(effort === 'full' ? { ...BILLING_RUN_FULL, agreements: meters ?? BILLING_RUN_FULL.agreements } : { agreements: 600, rounds: 1 }) },
   {
     group: 'load',

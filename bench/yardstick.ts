@@ -10,10 +10,10 @@ const READINGS_PER_BODY = 500;
 /** Of a reading there: "one 214-byte JSON reading". */
 const READING_BYTES = 214;
 const ROUNDS = 5;
-const ROUND_MS = 200;
+export const YARDSTICK_ROUND_MS = 200;
 
 /** Readings/s that one core parses; the median of some short rounds, about a second in all. */
-export function parsedPerSecond(roundMs: number = ROUND_MS): number {
+export function parsedPerSecond(roundMs: number = YARDSTICK_ROUND_MS): number {
   const body = bodyOfReadings();
   const rounds = Array.from({ length: ROUNDS }, () => {
     const startedMs = performance.now();

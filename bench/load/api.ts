@@ -14,20 +14,21 @@ export interface ApiOptions {
   requestsPerSecond: number;
   durationMs: number;
   rounds: number;
+  /** Of the history, between two readings of a meter. At most a quarter-hour. */
+  stepMs: number;
 }
 
-export const API_FULL: ApiOptions = { meters: 2_000, requestsPerSecond: 2_000, durationMs: 15_000, rounds: 5 };
+/** Three readings a quarter-hour. */
+export const API_FULL: ApiOptions = { meters: 2_000, requestsPerSecond: 2_000, durationMs: 15_000, rounds: 5, stepMs: 300_000 };
 
 const DAY_MS = 86_400_000;
 const QUARTER_MS = 900_000;
-/** Of the history: three readings a quarter-hour. */
-const STEP_MS = 300_000;
 /** Windows that a day has. */
 const WINDOWS = DAY_MS / QUARTER_MS;
 const CONNECTIONS = 64;
 const WARMUP_MS = 3_000;
 /** A day is over when a few steps more have come. */
-const PASSES = DAY_MS / STEP_MS + 6;
+const STEPS_MORE = 6;
 const NO_END_MS = 600_000;
 /** Requests a minute: what the setting takes. */
 const RATE_LIMIT_MAX = 1_000_000;
@@ -39,7 +40,7 @@ export async function run(options: ApiOptions = API_FULL): Promise<BenchReport> 
     const what = `a day of quarter-hours at ${options.requestsPerSecond}/s`;
     const rows = [
       await overEngine(directory, [], async (engine) => {
-        await sendLoad(loadOptions({ port: engine.ports.ingest, meters: options.meters, warmupMs: 0, durationMs: NO_END_MS, passes: PASSES, withReadingIds: false, eventTime: { kind: 'stepped', startMs: fromMs, stepMs: STEP_MS } }));
+        await sendLoad(loadOptions({ port: engine.ports.ingest, meters: options.meters, warmupMs: 0, durationMs: NO_END_MS, passes: DAY_MS / options.stepMs + STEPS_MORE, withReadingIds: false, eventTime: { kind: 'stepped', startMs: fromMs, stepMs: options.stepMs } }));
         return measured(what, engine.pid, asked(engine, options, fromMs, []), options.rounds);
       }),
       // The same data: an engine that has accounts from now on. One account may not ask so much; what counting its requests costs stays.

@@ -4,7 +4,7 @@ import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts'
 import { checkCounts } from './grid-check.ts';
 import { runLoadProcess, sendLoad } from './load-process.ts';
 import { RESTING_FULL, restingReport, type RestingTimes } from './memory-and-restart.ts';
-import { DESIGN_PARSED_PER_SECOND, parsedPerSecond } from '../yardstick.ts';
+import { DESIGN_PARSED_PER_SECOND, parsedPerSecond, YARDSTICK_ROUND_MS } from '../yardstick.ts';
 import { SampleCounts } from './sample-counts.ts';
 import type { SingleReadingsOptions, SingleReadingsResult } from './single-readings.ts';
 
@@ -21,11 +21,13 @@ export interface RunLoadOptions {
   rounds: number;
   /** Of single readings: each number is a load of its own. */
   singleConnections: readonly number[];
+  /** Of each of the rounds that tell how fast the machine is. */
+  yardstickRoundMs: number;
   resting: RestingTimes;
 }
 
 /** Five rounds of 10 s: the spread of a shared two-core machine is about a tenth, and the median of five holds still. */
-export const RUN_LOAD_FULL: RunLoadOptions = { meters: 100_000, durationMs: 10_000, warmupMs: 2_000, engineWarmupMs: 20_000, rounds: 5, singleConnections: [64, 256], resting: RESTING_FULL };
+export const RUN_LOAD_FULL: RunLoadOptions = { meters: 100_000, durationMs: 10_000, warmupMs: 2_000, engineWarmupMs: 20_000, rounds: 5, singleConnections: [64, 256], yardstickRoundMs: YARDSTICK_ROUND_MS, resting: RESTING_FULL };
 
 export const LOAD_NAMES = ['batches', 'msgpack', 'singles', 'resting'] as const;
 export type LoadName = (typeof LOAD_NAMES)[number];
@@ -122,7 +124,7 @@ class LoadBench {
   /** At the issue's rate, and on a slower machine at the same share of what that machine can do. */
   private async atFloor(name: string, readingsPerSecond: number, load: Partial<LoadOptions>): Promise<void> {
     await this.measure(`${name}, ${readingsPerSecond}/s`, { ...load, readingsPerSecond });
-    const share = parsedPerSecond() / DESIGN_PARSED_PER_SECOND;
+    const share = parsedPerSecond(this.options.yardstickRoundMs) / DESIGN_PARSED_PER_SECOND;
     if (share >= FULL_SHARE) return;
     const scaled = Math.round(readingsPerSecond * share);
     await this.measure(`${name}, ${scaled}/s: the same for a machine of ${share.toFixed(2)} times the speed`, { ...load, readingsPerSecond: scaled });
