@@ -8,6 +8,11 @@ import { COMPILED, SOURCES, STRIPPED, strippedName } from './stripped-cache.mjs'
  */
 
 registerHooks({
+  // Our files name each other by their path. Node would look for each on the disk, and for the package.json that says what it is: a seventh of the processor time of a start.
+  resolve(specifier, context, nextResolve) {
+    const isOurs = specifier.startsWith('.') && specifier.endsWith('.ts') && context.parentURL?.startsWith(SOURCES.href);
+    return isOurs ? { url: new URL(specifier, context.parentURL).href, format: 'module-typescript', shortCircuit: true } : nextResolve(specifier, context);
+  },
   load(url, context, nextLoad) {
     if (!url.startsWith(SOURCES.href) || !url.endsWith('.ts')) return nextLoad(url, context);
     try {

@@ -60,6 +60,20 @@ describe('types that are stripped once', () => {
     expect(await run()).toBe('first true');
   });
 
+  test('files that a file names are found, with and without the cache; one that is not there is said to be', async () => {
+    const [main, named] = ['main.ts', 'runtime/word.ts'].map((name) => join(directory, 'src', name));
+    writeFileSync(named, "import { suffix } from '../suffix.ts';\nexport const word: string = `named ${suffix}`;\n");
+    writeFileSync(join(directory, 'src/suffix.ts'), 'export const suffix: number = 7;\n');
+    writeFileSync(main, "import { word } from './runtime/word.ts';\nconst said: string = word;\nconsole.log(said);\n");
+    expect(await run()).toBe('named 7');
+    expect(stripped()).toHaveLength(3);
+    expect(await run()).toBe('named 7');
+    for (const file of stripped()) writeFileSync(file, '');
+    expect(await run()).toBe('named 7');
+    rmSync(named);
+    await expect(run()).rejects.toThrow(/runtime\/word\.ts/);
+  });
+
   test('where nothing can be written it runs all the same', async () => {
     write('first');
     rmdirSync(join(directory, 'node_modules'));
