@@ -20,7 +20,7 @@ chromiumSuite(() => {
 
   beforeAll(async () => {
     dataDir = temporaryDirectory();
-    [browser, engine] = await Promise.all([launchChromium(), EngineProcess.start({ dataDir, settings: { AUTH: 'on', SHARDS: '1' } })]);
+    [browser, engine] = await Promise.all([launchChromium(), EngineProcess.start({ dataDir, settings: { AUTH: 'on', SHARDS: '1' }, quickPasswordHashes: true })]);
   }, START_TIMEOUT_MS);
   afterAll(async () => {
     await Promise.all([browser?.close(), engine?.kill9()]);
