@@ -110,7 +110,7 @@ export function readingOf(meterNumber: number, timestamp: number, { powerKw, ene
   };
 }
 
-/** Runs of a property whose runs take long, where chance is another each time: `SEG_PROPERTY_RUNS` where it is set. The usual are some times as many as it took, by planted faults, until one was found. */
+/** Runs of a property whose runs take long, where chance is another each time: `SEG_PROPERTY_RUNS` where it is set. Runs of many commits come together; a fault that needs more than the usual is looked for with more. */
 export function propertyRuns(usual: number): number {
   const asked = Number(process.env.SEG_PROPERTY_RUNS);
   return asked > 0 ? asked : usual;
