@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { User, UserChange } from '../actors/accounts/protocol.ts';
 import { ROLES } from '../model/access.ts';
+import type { MeterId } from '../model/ids.ts';
 import type { AccountDesk } from './account-desk.ts';
 import { changerOf, emailField, FAULT_UNTIL, heldFields, isHeldSpan, meterField, metersField, nameField, PEER_HEADERS, preferencesField, regionsField, roleField } from './account-fields.ts';
 import { assignmentsSchema, newUserSchema, profileSchema, userSchema, usersSchema } from './account-schemas.ts';
@@ -9,7 +10,7 @@ import { unknownThing, type Answer, type GatewayRoutes, type RouteRequest } from
 import { LIST_LIMITS } from './meter-routes.ts';
 import { ADMINS, type Operation } from './operation.ts';
 import type { Problem } from './problem-details.ts';
-import { choiceParameter, cursorParameter, limitParameter } from './query-parameters.ts';
+import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
 import { pageShape } from './wire-shapes.ts';
 
 /** /api/v1/me, /api/v1/users and /api/v1/meter-assignments: who has an account, and what of the grid is theirs. */
@@ -49,11 +50,11 @@ function addMeRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
 }
 
 function addUsersRoutes(routes: GatewayRoutes, accounts: AccountDesk): void {
-  const listQuery = z.object({ role: choiceParameter(ROLES).optional(), email: z.string().min(1, 'expected the beginning of an address').max(254, 'longer than any address').optional(), limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() });
+  const listQuery = z.object({ role: choiceParameter(ROLES).optional(), email: z.string().min(1, 'expected the beginning of an address').max(254, 'longer than any address').optional(), meterId: idParameter.describe('Those whose meter it is, was or will be.').optional(), limit: limitParameter(LIST_LIMITS), cursor: cursorParameter.optional() });
   const newUser = z.strictObject({ email: emailField, name: nameField, role: roleField, meters: metersField.default([]), regions: regionsField.default([]) });
   routes.serve(BASE, {
-    GET: routes.read({ ...admins('listUsers', 'Who has an account, in the order of addresses'), response: usersSchema }, listQuery, async ({ query: { role = null, email: emailPrefix = null, limit, cursor = null }, nowMs }) => ({
-      document: pageShape(await accounts.ask({ kind: 'users', query: { role, emailPrefix, limit, cursor } }), (user) => userShape(user, nowMs)),
+    GET: routes.read({ ...admins('listUsers', 'Who has an account, in the order of addresses'), response: usersSchema }, listQuery, async ({ query: { role = null, email: emailPrefix = null, meterId, limit, cursor = null }, nowMs }) => ({
+      document: pageShape(await accounts.ask({ kind: 'users', query: { role, emailPrefix, meterId: meterId === undefined ? null : (meterId as MeterId), limit, cursor } }), (user) => userShape(user, nowMs)),
     })),
     POST: routes.write({ ...admins('createUser', 'A new account, with a password that is shown once and has to be replaced'), response: newUserSchema, creates: true, secretAnswer: true }, newUser, async ({ body, ...request }) => {
       const { user, oneTimePassword } = await accounts.ask({ kind: 'makeUser', user: body, by: changerOf(request) });

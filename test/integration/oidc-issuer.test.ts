@@ -81,7 +81,7 @@ describe('tokens of another issuer', () => {
   it('make an account when somebody first comes, as a consumer without meters', async () => {
     const accounts = await world();
     for (const key of keys) expect(await principal(accounts, await token({}, { key }))).toMatchObject({ kind: 'user', name: 'ada@example.org', role: 'consumer', sessionId: null });
-    const { data } = await accounts.actor.ask({ kind: 'users', query: { role: null, emailPrefix: null, limit: 10, cursor: null } });
+    const { data } = await accounts.actor.ask({ kind: 'users', query: { role: null, emailPrefix: null, meterId: null, limit: 10, cursor: null } });
     expect(data.map(({ external }) => external?.subject)).toEqual(['ada']);
     await accounts.actor.ask({ kind: 'changeUser', id: data[0].id, version: null, change: { meters: held('m-1') }, by: ROOT });
     expect([...(await principal(accounts, await token())).meters.keys()]).toEqual(['m-1']);
@@ -96,7 +96,7 @@ describe('tokens of another issuer', () => {
       return [role, found === 'all' ? 'all' : [...found]];
     };
     expect(await of(['operator', 'offline_access'], ['north', 'no region'])).toEqual(['operator', ['north']]);
-    const { data } = await accounts.actor.ask({ kind: 'users', query: { role: 'operator', emailPrefix: null, limit: 10, cursor: null } });
+    const { data } = await accounts.actor.ask({ kind: 'users', query: { role: 'operator', emailPrefix: null, meterId: null, limit: 10, cursor: null } });
     expect(await refusal(accounts.actor.ask({ kind: 'changeUser', id: data[0].id, version: null, change: { role: 'admin' }, by: ROOT }))).toBe('external_user');
     expect(await of(['admin'], undefined)).toEqual(['admin', 'all']);
     expect(await of([], ['north'])).toEqual(['consumer', []]);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { User } from '../../src/actors/accounts/protocol.ts';
 import { UserBook } from '../../src/actors/accounts/user-book.ts';
 import type { Role } from '../../src/model/access.ts';
+import type { MeterId } from '../../src/model/ids.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { StagedStore } from '../../src/runtime/staged-store.ts';
@@ -72,11 +73,11 @@ describe('users', () => {
           }
         }
         const all = [...list.values()].sort((a, b) => (a.email! < b.email! ? -1 : 1));
-        const pages = (role: Role | null, emailPrefix: string | null): (string | null)[] => {
+        const pages = (role: Role | null, emailPrefix: string | null, meterId: MeterId | null = null): (string | null)[] => {
           const found: (string | null)[] = [];
           let cursor: string | null = null;
           do {
-            const page = book.page({ role, emailPrefix, limit: 2, cursor });
+            const page = book.page({ role, emailPrefix, meterId, limit: 2, cursor });
             found.push(...page.data.map(({ email }) => email));
             cursor = page.nextCursor;
           } while (cursor !== null);
@@ -84,7 +85,9 @@ describe('users', () => {
         };
         for (const role of [null, ...ROLES]) {
           for (const prefix of [null, 'a', 'b@x.org', 'z']) {
-            expect(pages(role, prefix)).toEqual(all.filter((user) => (role === null || user.role === role) && user.email!.startsWith(prefix ?? '')).map(({ email }) => email));
+            const asked = all.filter((user) => (role === null || user.role === role) && user.email!.startsWith(prefix ?? ''));
+            expect(pages(role, prefix)).toEqual(asked.map(({ email }) => email));
+            for (const meterId of meters(...METERS)) expect(pages(role, prefix, meterId)).toEqual(asked.filter((user) => user.meters.some((one) => one.meterId === meterId)).map(({ email }) => email));
           }
         }
         for (const meterId of meters(...METERS)) expect(book.ofMeter(meterId).sort()).toEqual(all.filter((user) => user.meters.some((one) => one.meterId === meterId)).map(({ id }) => id).sort());

@@ -162,7 +162,7 @@ describe('API2 broken authentication', () => {
     const token = await addUser(email, { role: 'operator', regions: regions('north') });
     const get = () => call('GET', '/api/v1/contacts', { headers: { authorization: `Bearer ${token}` } });
     expect((await get()).status).toBe(200);
-    const { data } = await accounts.ask({ kind: 'users', query: { role: null, emailPrefix: email, limit: 1, cursor: null } });
+    const { data } = await accounts.ask({ kind: 'users', query: { role: null, emailPrefix: email, meterId: null, limit: 1, cursor: null } });
     const [{ id }] = data;
     await accounts.ask({ kind: 'changeUser', id, version: null, change: { role: 'consumer' }, by: ROOT });
     expect((await get()).status).toBe(403);

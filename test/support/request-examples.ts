@@ -153,7 +153,7 @@ export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   makeStreamTicket: { body: {} },
   getMe: {},
   changeMe: { body: { name: 'Ada', preferences: { theme: 'dark' } } },
-  listUsers: { query: { role: 'consumer', email: 'ada' } },
+  listUsers: { query: { role: 'consumer', email: 'ada', meterId: 'meter:1' } },
   createUser: { body: { email: 'ada@example.org', name: 'Ada', role: 'consumer', meters: ['meter:1'] } },
   getUser: USER,
   changeUser: { ...USER, body: { disabled: true } },

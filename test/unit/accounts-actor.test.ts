@@ -241,7 +241,7 @@ describe('what somebody may do', () => {
     expect(await change(ada.id, { name: 'Ada' }, 7)).toBe('stale_version');
     expect(await change('usr_nobody', { name: 'Ada' })).toBe('unknown_user');
     // The first admin is one as well.
-    const { data } = await world.actor.ask({ kind: 'users', query: { role: 'admin', emailPrefix: 'admin@', limit: 10, cursor: null } });
+    const { data } = await world.actor.ask({ kind: 'users', query: { role: 'admin', emailPrefix: 'admin@', meterId: null, limit: 10, cursor: null } });
     expect(await refusal(world.actor.ask({ kind: 'removeUser', id: data[0].id, version: null, by: ROOT }))).toBe('ok');
     expect(await change(admin.id, { isDisabled: true })).toBe('last_admin');
     expect(await change(admin.id, { role: 'operator' })).toBe('last_admin');

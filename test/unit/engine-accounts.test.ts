@@ -85,7 +85,7 @@ describe('accounts of an engine', () => {
     store.failNext('storage_full', 2);
     await time.advanceSettled(0);
     accounts.endWrite({ id: null, entry: entry(301), answer: null });
-    expect(await refusal(accounts.ask({ kind: 'users', query: { role: null, emailPrefix: null, limit: 1, cursor: null } }))).toBe('unavailable');
+    expect(await refusal(accounts.ask({ kind: 'users', query: { role: null, emailPrefix: null, meterId: null, limit: 1, cursor: null } }))).toBe('unavailable');
     expect(await accounts.authenticate(accessToken)).toMatchObject({ id });
     for (let tries = 0; tries < 100 && (await audited(accounts).catch(() => [])).length < 301; tries++) {
       await time.advanceSettled(1_000);

@@ -221,6 +221,8 @@ export interface UserQuery {
   role: Role | null;
   /** Beginning of an e-mail address. */
   emailPrefix: string | null;
+  /** Whose a meter is, was or will be. */
+  meterId: MeterId | null;
   limit: number;
   cursor: string | null;
 }

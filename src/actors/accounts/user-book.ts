@@ -147,14 +147,20 @@ export class UserBook {
   }
 
   /** In the order of addresses. Throws `bad_cursor`. */
-  page({ role, emailPrefix, limit, cursor }: UserQuery): Page<User> {
+  page({ role, emailPrefix, meterId, limit, cursor }: UserQuery): Page<User> {
     if (cursor !== null && !/^[\x21-\x7e]{1,320}$/.test(cursor)) throw new OperationalError('bad_cursor', 'the cursor is of no page');
+    if (meterId !== null) return pageOf(this.peopleOf(meterId), limit, (user) => (isAsked(user, { role, emailPrefix }) && (cursor === null || loginKey(user) > cursor) ? user : null), loginKey);
     const before = role === null ? '' : `${role}/`;
     const prefix = before + emailKey(emailPrefix ?? '');
     // An address is followed by one that is longer by the lowest character.
     const from = cursor === null ? prefix : `${before}${cursor}\x01`;
     const rows = (role === null ? this.logins : this.roles).range({ from: from < prefix ? prefix : from, to: afterPrefix(prefix) });
     return pageOf(rows, limit, ({ record: id }) => this.users.get(id), loginKey);
+  }
+
+  /** In the order of addresses: they are few, those who share a home and those who lived there before. */
+  private peopleOf(meterId: MeterId): User[] {
+    return this.ofMeter(meterId).map((id) => this.users.get(id)!).sort((a, b) => (loginKey(a) < loginKey(b) ? -1 : 1));
   }
 
   /** Whether there is anybody at all. */
@@ -205,6 +211,10 @@ export class UserBook {
 
 function isLocalAdmin({ role, isDisabled, external }: User): boolean {
   return role === 'admin' && !isDisabled && external === null;
+}
+
+function isAsked(user: User, { role, emailPrefix }: Pick<UserQuery, 'role' | 'emailPrefix'>): boolean {
+  return (role === null || user.role === role) && loginKey(user).startsWith(emailKey(emailPrefix ?? ''));
 }
 
 /** What a role can have; throws `bad_access` for what it cannot. */
