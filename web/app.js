@@ -9,6 +9,7 @@ import { EngineStrip, StaleBanner } from './engine-strip.js';
 import { GridPage } from './grid-page.js';
 import { totals } from './grid-state.js';
 import { useGrid } from './grid-stream.js';
+import { heldMeters } from './home/held-meters.js';
 import { HomePage } from './home/home-page.js';
 import { MetersPage } from './meters/meters-page.js';
 import { SilentPage } from './meters/silent-page.js';
@@ -37,9 +38,13 @@ function Dashboard({ me }) {
   const isConsumer = me?.role === 'consumer';
   const asked = useRoute();
   const route = isConsumer && !['home', 'bills', 'account'].includes(asked.page) ? { ...asked, page: 'home', id: null } : asked;
-  const homeMeter = route.page === 'home' ? (route.id ?? me?.meters[0] ?? null) : null;
-  const { state, connection, lastMessageMs, putAlert, retry } = useGrid(isConsumer, homeMeter ?? (route.page === GRID ? route.meterId : null));
-  const nowMs = useSeconds() + state.clockOffsetMs;
+  const localMs = useSeconds();
+  const held = heldMeters(me?.assignments ?? [], localMs);
+  const homeMeter = route.page === 'home' ? (route.id ?? held[0]?.meterId ?? null) : null;
+  // The stream tells of a meter as it is now: nothing of one that was left.
+  const isLeft = held.some(({ meterId, isPresent }) => meterId === homeMeter && !isPresent);
+  const { state, connection, lastMessageMs, putAlert, retry } = useGrid(isConsumer, isLeft ? null : (homeMeter ?? (route.page === GRID ? route.meterId : null)));
+  const nowMs = localMs + state.clockOffsetMs;
   const pictureMs = lastMessageMs === null ? null : lastMessageMs + state.clockOffsetMs;
   const incidents = alertCounts(state.alerts);
   const title = pageTitle(incidents, connection.status !== 'live' && pictureMs !== null);
@@ -56,7 +61,7 @@ function Dashboard({ me }) {
   const pages = {
     meters: () => html`<${MetersPage} state=${state} nowMs=${nowMs} />`,
     silent: () => html`<${SilentPage} state=${state} nowMs=${nowMs} />`,
-    registry: () => html`<${RegistryPage} state=${state} meterId=${route.id} />`,
+    registry: () => html`<${RegistryPage} state=${state} meterId=${route.id} nowMs=${nowMs} />`,
     tariffs: () => html`<${TariffsPage} tariffId=${route.id} />`,
     bills: () => html`<${BillsPage} invoiceId=${route.id} me=${me} />`,
     prices: () => html`<${PricesPage} state=${state} me=${me} nowMs=${nowMs} />`,

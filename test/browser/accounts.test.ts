@@ -88,4 +88,28 @@ chromiumSuite(() => {
     await page.getByText('2.75 kW').or(page.getByText(/no meter|not found|There is no/i)).first().waitFor();
     expect(await page.getByRole('link', { name: 'Meters' }).count()).toBe(0);
   });
+
+  test('a consumer who has moved out finds what they used in their time, and nothing of whoever came after', async () => {
+    const { key } = await post('/api/v1/device-keys', { name: 'south', scope: { meters: ['m-left'] } }, token);
+    // A quarter-hour of 4 kW in their time, one of 8 kW before and one of 8 kW after: 1 kWh is theirs.
+    const [movedIn, movedOut] = ['2026-03-10T00:00:00Z', '2026-05-20T00:00:00Z'];
+    const quarters = [['2026-03-09T12:00:00Z', 8], ['2026-04-15T12:00:00Z', 4], ['2026-05-20T12:00:00Z', 8]] as const;
+    const readings = quarters.flatMap(([begin, powerKw]) => Array.from({ length: 15 }, (_, minute) => ({ meterId: 'm-left', region: 'south', timestamp: Date.parse(begin) + minute * 60_000, powerKw })));
+    const sent = await fetch(`${engine.ingestUrl()}/ingest`, { method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` }, body: JSON.stringify(readings) });
+    expect(sent.status).toBe(202);
+    const email = `bob-${Date.now()}@example.org`;
+    const made = await post('/api/v1/users', { email, name: 'Bob', role: 'consumer', meters: [{ meterId: 'm-left', from: movedIn, until: movedOut }] }, token);
+    await signIn(email, made.oneTimePassword);
+    await replacePassword(made.oneTimePassword);
+    await page.getByRole('heading', { name: 'Your home before' }).waitFor();
+    await page.getByText(/^Yours from .*10.* to .*19.*2026/).waitFor();
+    const months = page.locator('.area-months tbody tr');
+    await months.first().waitFor();
+    expect((await months.allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim())).toEqual([expect.stringMatching(/^April 2026 [\d.]+ kWh \d+ % not measured$/)]);
+    const kwh = Number(/([\d.]+) kWh/.exec(await months.first().innerText())![1]);
+    expect(kwh).toBeGreaterThan(0.9);
+    expect(kwh).toBeLessThan(1.2);
+    await page.getByText('There is no bill of that time.').waitFor();
+    expect(complaints.filter((complaint) => !/403/.test(complaint))).toEqual([]);
+  });
 });

@@ -9,7 +9,11 @@ import { loadStaticFiles } from '../../src/http/static-files.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import type { TariffsPort } from '../../src/http/tariffs-port.ts';
+import { QUARTER_MS } from '../../src/model/energy.ts';
+import type { QuarterSpan, SpanEnergy } from '../../src/model/queries.ts';
 import type { FakeGrid } from './fake-grid.ts';
+
+const QUARTERS_OF_YEAR = 365 * 96;
 
 /** The real gateway, dashboard files and live stream, in front of a FakeGrid. */
 
@@ -65,7 +69,7 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
       nextCursor: null,
     }),
     regionForecast: (region, zone) => forecasts.of(region, zone),
-    energy: async (meterId, spans) => (grid.meterState(meterId) === null ? null : spans.map(({ from, to }) => ({ importMicroKwh: 0, exportMicroKwh: 0, peakMicroKw: 0, peakQuarter: null, quality: { measured: 0, estimated: 0, missing: to - from } }))),
+    energy: async (meterId, spans) => (grid.meterState(meterId) === null ? null : spans.map((span) => energyIn(grid, span))),
     topConsumers: async () => ({ data: [], meters: 0 }),
     anomalies: async ({ meterId, kind, region, open }) => ({
       data: grid.anomalyList.filter(
@@ -90,4 +94,11 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
       shards: [{ shard: 0, state: 'up', restarts: 0, meters: 100, journalLagRecords: 0, checkpointAgeMs: 1_000 }],
     }),
   };
+}
+
+/** Of a household that has been measured for as long as the grid has history, more in winter. */
+function energyIn(grid: FakeGrid, { from, to }: QuarterSpan): SpanEnergy {
+  const measured = Math.max(0, to - Math.max(from, Math.ceil((grid.nowMs - grid.energyMs) / QUARTER_MS)));
+  const season = 1 + 0.3 * Math.cos(((from % QUARTERS_OF_YEAR) / QUARTERS_OF_YEAR) * 2 * Math.PI) + 0.1 * Math.sin(from / 7);
+  return { importMicroKwh: Math.round(measured * 105_000 * season), exportMicroKwh: 0, peakMicroKw: 0, peakQuarter: null, quality: { measured, estimated: 0, missing: to - from - measured } };
 }

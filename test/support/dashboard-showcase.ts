@@ -31,6 +31,7 @@ export interface Showcase {
 export async function startShowcase(nowMs: number, port = 0): Promise<Showcase> {
   const grid = new FakeGrid(nowMs);
   grid.historyMs = 14 * DAY_MS;
+  grid.energyMs = 430 * DAY_MS;
   grid.priceList = prices(nowMs);
   const desk = new AlertDesk(grid);
   desk.raise(

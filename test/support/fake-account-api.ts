@@ -8,6 +8,8 @@ export interface FakeProfile {
   name: string;
   role: 'consumer' | 'operator' | 'admin';
   meters: string[];
+  /** When not said, those of `meters`, always. */
+  assignments?: { meterId: string; from: string | null; until: string | null }[];
   regions: string[] | 'all';
   preferences: { locale: 'de' | 'en' | null; zone: string | null; theme: 'light' | 'dark' | null };
 }
@@ -21,11 +23,15 @@ export class FakeAccountApi {
   /** Whether the browser has the cookie. */
   hasCookie = false;
   tickets = 0;
+  /** Other accounts, as an admin sees them. */
+  people: { id: string; email: string; name: string; disabled: boolean; assignments: { meterId: string; from: string | null; until: string | null }[] }[] = [];
+  readonly assigned: { user: string; assigned: boolean }[] = [];
   /** Paths and bodies, in order. */
   readonly asked: string[] = [];
 
   constructor(profile: Partial<FakeProfile>, password = 'a long pass phrase') {
     this.profile = { id: 'u1', email: 'ada@example.org', name: 'Ada', role: 'admin', meters: [], regions: 'all', preferences: { locale: null, zone: null, theme: null }, ...profile };
+    this.profile.assignments ??= this.profile.meters.map((meterId) => ({ meterId, from: null, until: null }));
     this.password = password;
   }
 
@@ -66,6 +72,15 @@ export class FakeAccountApi {
     if (path === '/me' && request.method() === 'PATCH') {
       Object.assign(this.profile.preferences, (body as unknown as { preferences: object }).preferences);
       return json(200, this.profile);
+    }
+    if (path === '/users') {
+      const meterId = new URL(request.url()).searchParams.get('meterId');
+      return json(200, { data: this.people.filter(({ assignments }) => assignments.some((one) => one.meterId === meterId)), nextCursor: null });
+    }
+    if (path === '/meter-assignments') {
+      const [assignment] = (body as unknown as { assignments: { user: string; assigned: boolean }[] }).assignments;
+      this.assigned.push(assignment);
+      return json(200, { data: [{ outcome: !this.people.some(({ email }) => email === assignment.user) ? 'unknown_user' : assignment.assigned ? 'assigned' : 'removed' }] });
     }
     return path === '/me' ? json(200, this.profile) : route.continue();
   }

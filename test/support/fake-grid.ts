@@ -56,6 +56,8 @@ export class FakeGrid implements LiveSource {
   readonly meterQuestions: string[] = [];
   /** How far back quarter-hours of regions go. */
   historyMs = 0;
+  /** How far back the energy of meters goes. */
+  energyMs = 0;
   regionsNow: RegionNow[] = [];
   windows: RegionWindow[] = [];
   anomalyList: Anomaly[] = [];

@@ -4,12 +4,15 @@
  *
  * @typedef {'consumer' | 'operator' | 'admin'} Role
  *
+ * @typedef {{ meterId: string, from: string | null, until: string | null }} Assignment when a meter is somebody's; null: always, no end is known
+ *
  * @typedef {object} Me
  * @property {string} id
  * @property {string | null} email
  * @property {string} name
  * @property {Role} role
- * @property {string[]} meters of a consumer
+ * @property {string[]} meters of a consumer, those of now
+ * @property {Assignment[]} assignments of a consumer, also those that are over or to come
  * @property {string[] | 'all'} regions of an operator
  * @property {{ locale: 'de' | 'en' | null, zone: string | null, theme: 'light' | 'dark' | null }} preferences
  *

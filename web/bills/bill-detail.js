@@ -1,7 +1,7 @@
 // @ts-check
 import { html, useEffect, useRef, useState } from '../ui.js';
 import { getJson, saveFile } from '../api.js';
-import { formatMoment } from '../format.js';
+import { formatCount, formatMoment } from '../format.js';
 import { formatDay, formatDays, formatKwh, formatMoney } from '../money.js';
 import { ErrorNote, LoadingNote } from '../notes.js';
 import { useRemote } from '../remote-data.js';
@@ -13,7 +13,7 @@ import { DayBars } from './day-bars.js';
 
 /**
  * One bill: what it comes to and why. Mount it anew (key) for another.
- * @param {{ invoiceId: string, me: import('../account/account-types.js').Me | null, back: string }} props `back`: where closing leads
+ * @param {{ invoiceId: string, me: import('../account/account-types.js').Me | null, back: (meterId: string | null) => string }} props `back`: where closing leads, of the bill's meter once that is known
  */
 export function BillDetail({ invoiceId, me, back }) {
   const { data, error, refresh } = useRemote(invoiceId, (signal) => /** @type {Promise<import('./bill-types.js').Invoice>} */ (getJson(`/invoices/${encodeURIComponent(invoiceId)}`, {}, signal)), null);
@@ -23,7 +23,7 @@ export function BillDetail({ invoiceId, me, back }) {
     <section class="panel area-opened" aria-labelledby="bill-title">
       <div class="panel-head">
         <h2 id="bill-title" tabindex="-1" ref=${title}>${data === null ? 'Bill' : invoiceName(data)}</h2>
-        <a class="back" href=${back}>← All bills</a>
+        <a class="back" href=${back(data?.meterId ?? null)}>← All bills</a>
       </div>
       ${error !== null && html`<${ErrorNote} error=${error} onRetry=${refresh} />`}
       ${data === null && error === null && html`<${LoadingNote} what="the bill" />`}
@@ -50,7 +50,7 @@ function Bill({ invoice, me }) {
       ${invoice.dueDate && html`<div><dt>To be paid by</dt><dd>${formatDay(invoice.dueDate)}</dd></div>`}
       <div><dt>Still open</dt><dd>${formatMoney(invoice.outstanding, invoice.currency)}</dd></div>
     </dl>
-    ${(missing > 0 || estimated > 0) && html`<p class="note tight">Of ${measured + estimated + missing} quarter-hours ${estimated} were estimated${missing > 0 ? ` and ${missing} are missing` : ''}.</p>`}
+    ${(missing > 0 || estimated > 0) && html`<p class="note tight">Of ${formatCount(measured + estimated + missing)} quarter-hours ${formatCount(estimated)} were estimated${missing > 0 ? ` and ${formatCount(missing)} are missing` : ''}.</p>`}
     <${Corrections} invoice=${invoice} />
     <h3>Lines</h3>
     <${BillLines} bill=${invoice} />

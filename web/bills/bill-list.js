@@ -13,9 +13,9 @@ const REFRESH_MS = 30_000;
 
 /**
  * Bills page by page, the newest first. Mount it anew (key) for another filter.
- * @param {{ state: string | null, meterId: string | null, invoiceId: string | null, hasCustomers?: boolean }} props `invoiceId`: the one that was opened
+ * @param {{ state: string | null, meterId: string | null, invoiceId: string | null, hasCustomers?: boolean, hasEnded?: boolean }} props `invoiceId`: the one that was opened; `hasEnded`: there will be no more
  */
-export function BillList({ state, meterId, invoiceId, hasCustomers }) {
+export function BillList({ state, meterId, invoiceId, hasCustomers, hasEnded }) {
   const [cursors, setCursors] = useState(/** @type {(string | null)[]} */ ([null]));
   const cursor = cursors[cursors.length - 1];
   const keys = useListKeys();
@@ -26,7 +26,7 @@ export function BillList({ state, meterId, invoiceId, hasCustomers }) {
   );
   if (error !== null && data === null) return html`<${ErrorNote} error=${error} onRetry=${refresh} />`;
   if (data === null) return html`<${LoadingNote} what="bills" />`;
-  if (data.data.length === 0) return html`<${EmptyNote}>${state === null && cursors.length === 1 ? 'No bill yet. The first comes when a month is over and was billed.' : 'No bill is in this state.'}<//>`;
+  if (data.data.length === 0) return html`<${EmptyNote}>${emptyText(state !== null, meterId, hasEnded === true, hasCustomers === true)}<//>`;
   return html`
     <table class="bills" ...${keys}>
       <thead><tr><th scope="col">Bill</th>${hasCustomers && html`<th scope="col" class="customer-cell">Customer</th>`}<th scope="col">State</th><th scope="col" class="number">Total</th></tr></thead>
@@ -41,6 +41,13 @@ export function BillList({ state, meterId, invoiceId, hasCustomers }) {
       </nav>
     `}
   `;
+}
+
+/** @param {boolean} hasState @param {string | null} meterId @param {boolean} hasEnded @param {boolean} isOfAll */
+function emptyText(hasState, meterId, hasEnded, isOfAll) {
+  if (hasState) return 'No bill is in this state.';
+  if (isOfAll && meterId !== null) return `There is no bill ${meterId}, and none of a meter of this id.`;
+  return hasEnded ? 'There is no bill of that time.' : 'No bill yet. The first comes when a month is over and was billed.';
 }
 
 /** @param {{ invoice: import('./bill-types.js').InvoiceSummary, isOpened: boolean, hasCustomer?: boolean }} props */

@@ -13,10 +13,10 @@ import { STATES } from './bill-words.js';
  */
 export function BillsPage({ invoiceId, me }) {
   const isConsumer = me?.role === 'consumer';
-  if (isConsumer && invoiceId !== null) return html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${pageHash('home')} />`;
+  if (isConsumer && invoiceId !== null) return html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${(/** @type {string | null} */ meterId) => pageHash('home', meterId)} />`;
   return html`
     <${Listed} invoiceId=${invoiceId} />
-    ${invoiceId === null ? html`<${BillingRuns} />` : html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${pageHash('bills')} />`}
+    ${invoiceId === null ? html`<${BillingRuns} />` : html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${() => pageHash('bills')} />`}
   `;
 }
 
@@ -47,7 +47,7 @@ function Listed({ invoiceId }) {
             ${Object.entries(STATES).filter(([state]) => state !== 'draft').map(([state, { word }]) => html`<option key=${state} value=${state}>${word}</option>`)}
           </select>
           <form class="find" role="search" onSubmit=${byNumber}>
-            <input name="asked" aria-label="Number of a bill, or id of a meter" placeholder="Bill or meter" autocomplete="off" spellcheck="false" maxlength="128" />
+            <input name="asked" aria-label="Number of a bill, or id of a meter" placeholder="Bill or meter" autocomplete="off" spellcheck=${false} maxlength="128" />
             <button type="submit">Find</button>
           </form>
           <button type="button" onClick=${exported}>Export</button>
