@@ -4,6 +4,7 @@ import { authorOf, whoIsIn } from './account/session.js';
 import { matchOf } from './alert-state.js';
 import { postJson } from './api.js';
 import { formatMoment } from './format.js';
+import { rememberedName, rememberName } from './operator-name.js';
 
 const HOUR_MS = 3_600_000;
 const SILENCES = [
@@ -11,8 +12,6 @@ const SILENCES = [
   { hours: 4, words: '4 h' },
   { hours: 24, words: '1 d' },
 ];
-/** Where the browser keeps the name of who sits in front of it. */
-const NAME_KEY = 'seg.operator';
 
 /**
  * What a person can do about an alert, under a name. What the gateway refuses is shown in its words.
@@ -91,22 +90,4 @@ function faultOf(form, needsReason) {
     return fault;
   }
   return null;
-}
-
-/** Browsers that keep nothing ask anew each time. */
-function rememberedName() {
-  try {
-    return localStorage.getItem(NAME_KEY) ?? '';
-  } catch {
-    return '';
-  }
-}
-
-/** @param {string} name */
-function rememberName(name) {
-  try {
-    localStorage.setItem(NAME_KEY, name);
-  } catch {
-    // It is asked for again.
-  }
 }

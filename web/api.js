@@ -14,9 +14,10 @@ export const credentials = { token: null, renew: async () => null };
 
 /** What the gateway refused, in its words. */
 export class Refusal extends Error {
-  /** @param {number} status @param {string} code @param {string} message */
-  constructor(status, code, message) {
+  /** @param {number} status @param {string} code @param {string} message @param {{ path: string, message: string }[]} [faults] of a body, each with its field, as `address.city` */
+  constructor(status, code, message, faults = []) {
     super(message);
+    this.faults = faults;
     this.status = status;
     this.code = code;
   }
@@ -55,11 +56,12 @@ export async function postJson(path, body, version) {
  * @param {string} path
  * @param {object} body
  * @param {number | null} [version] as of postJson
+ * @param {Record<string, string | null>} [query] as of getJson
  * @returns {Promise<T>}
  */
-export async function sendJson(method, path, body, version = null) {
+export async function sendJson(method, path, body, version = null, query = {}) {
   const headers = { 'content-type': 'application/json', ...(version === null ? {} : { 'if-match': `"${version}"` }) };
-  return answerOf(addressOf(path, {}), { method, headers, body: JSON.stringify(body) });
+  return answerOf(addressOf(path, query), { method, headers, body: JSON.stringify(body) });
 }
 
 /**
@@ -104,7 +106,7 @@ async function answerOf(address, request, signal) {
 /** @param {Response} response */
 async function refusalOf(response) {
   const body = await response.json().catch(() => null);
-  return new Refusal(response.status, body?.code ?? '', body?.detail ?? `The gateway answered ${response.status}.`);
+  return new Refusal(response.status, body?.code ?? '', body?.detail ?? `The gateway answered ${response.status}.`, body?.faults);
 }
 
 /** Questions that bring a token, or end one: they need none, and one of them refused must not ask for another. */

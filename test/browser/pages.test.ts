@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { axeFindings } from '../support/axe-findings.ts';
-import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
+import { complaintsOf, launchChromium, layoutFaults, sidewaysOverflow } from '../support/chromium-browser.ts';
 import { chromiumSuite } from '../support/chromium.ts';
 import { HOME_METER, startShowcase, type Showcase } from '../support/dashboard-showcase.ts';
 import { drawnLine, highest } from '../support/drawn-line.ts';
@@ -55,10 +55,10 @@ chromiumSuite(() => {
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
       await expect.poll(() => page.evaluate('document.documentElement.dataset.theme')).toBe(colorScheme);
-      for (const [width, height] of [[1440, 900], [820, 1180], [360, 740]]) {
+      for (const [width, height] of [[1440, 900], [1280, 800], [1100, 800], [820, 1180], [360, 740]]) {
         await page.setViewportSize({ width, height });
-        expect([colorScheme, width, await sidewaysOverflow(page)]).toEqual([colorScheme, width, 0]);
-        if (width !== 820) expect([colorScheme, width, await axeFindings(page)]).toEqual([colorScheme, width, []]);
+        expect([colorScheme, width, await sidewaysOverflow(page), await layoutFaults(page)]).toEqual([colorScheme, width, 0, []]);
+        if (width === 1440 || width === 360) expect([colorScheme, width, await axeFindings(page)]).toEqual([colorScheme, width, []]);
       }
     }
     expect(complaints).toEqual([]);
@@ -117,6 +117,61 @@ chromiumSuite(() => {
     await page.locator('.registry-brief').getByRole('link').click();
     await page.getByRole('heading', { name: 'meter-0404' }).waitFor();
     expect(complaints).toEqual([]);
+  });
+
+  test('an entry of the registry is changed: what cannot be stands at its field, and nobody’s change is lost', async () => {
+    await openPage('#registry/meter-0204');
+    await page.getByRole('button', { name: 'Edit' }).click();
+    await expect.poll(() => page.evaluate('document.activeElement.name')).toBe('serial');
+    expect(await axeFindings(page)).toEqual([]);
+    const save = page.getByRole('button', { name: 'Save' });
+    await page.getByLabel('Rated power (kW)').fill('viel');
+    await save.click();
+    await page.getByText('expected a number').waitFor();
+    expect(await page.evaluate('document.activeElement.name')).toBe('ratedPowerKw');
+    await page.getByLabel('Rated power (kW)').fill('17,3');
+    await page.getByLabel('Country (as DE)').fill('de');
+    await page.getByLabel('Region').and(page.locator('input')).fill('nowhere');
+    await save.click();
+    await page.getByText('Say who you are').waitFor();
+    await page.getByLabel('Your name').fill('Otto');
+    await save.click();
+    await page.getByText('expected a country of ISO 3166-1').waitFor();
+    expect([await page.evaluate('document.activeElement.name'), await page.getByLabel('Country (as DE)').getAttribute('aria-invalid')]).toEqual(['address.country', 'true']);
+    expect(await axeFindings(page)).toEqual([]);
+    await page.getByLabel('Country (as DE)').fill('AT');
+    await save.click();
+    // What only the registry as a whole can know.
+    await page.locator('#hint-region').waitFor();
+    await page.getByLabel('Region').and(page.locator('input')).fill('region-02');
+    await page.getByLabel('Serial number', { exact: true }).fill('lg-4303');
+    await save.click();
+    await page.locator('#hint-serial').waitFor();
+    await page.getByLabel('Serial number', { exact: true }).fill('LG-NEW');
+
+    // Somebody else was quicker, with one field of these and one that was left alone.
+    const path = `http://127.0.0.1:${showcase.server.port}/api/v1/registry/meters/meter-0204`;
+    const quicker = await fetch(`${path}?by=Ada`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ ratedPowerKw: 20, model: 'E350' }) });
+    expect(quicker.status).toBe(200);
+    await save.click();
+    await page.getByText(/Ada has changed this entry meanwhile \(version 2\)/).waitFor();
+    await page.getByText('Now 20.').waitFor();
+    expect([await page.getByLabel('Model').inputValue(), await page.getByLabel('Serial number', { exact: true }).inputValue(), await page.getByLabel('Rated power (kW)').inputValue()]).toEqual(['E350', 'LG-NEW', '17,3']);
+    expect(await axeFindings(page)).toEqual([]);
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await sidewaysOverflow(page)).toBe(0);
+    await save.click();
+    await page.getByText('Saved as version 3.').waitFor();
+    expect(await (await fetch(path)).json()).toMatchObject({ serial: 'LG-NEW', ratedPowerKw: 17.3, model: 'E350', address: { street: 'Hauptstraße 4', country: 'AT' }, region: 'region-02', version: 3, updatedBy: 'Otto' });
+    await page.locator('.registry', { hasText: 'LG-NEW' }).waitFor();
+    // Keyboard: Escape leaves it as it is.
+    await page.getByRole('button', { name: 'Edit' }).click();
+    await page.getByLabel('Note').fill('never mind');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Edit' }).waitFor();
+    expect(await page.getByText('never mind').count()).toBe(0);
+    // What the gateway refuses is noted by a browser's console.
+    expect(complaints.filter((text) => !/409|422/.test(text))).toEqual([]);
   });
 
   test('a bill is read: its lines, how they came about, its files', async () => {

@@ -48,6 +48,26 @@ export function sidewaysOverflow(page: Page): Promise<number> {
   return page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 }
 
+/** What reaches beyond its panel, where the panel beside it covers it, and tables that have other columns in their head than below. */
+export function layoutFaults(page: Page): Promise<string[]> {
+  return page.evaluate(`(() => {
+    const isSeen = (element) => element.getClientRects().length > 0;
+    const faults = [];
+    for (const panel of document.querySelectorAll('.panel')) {
+      for (const element of panel.querySelectorAll('table, dl, ul, ol, form, p, h2, h3, select, button, td, dd')) {
+        if (!isSeen(element) || element.closest('.scroll, .hidden, pre') !== null) continue;
+        if (element.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1) faults.push(element.localName + '.' + element.className + ' sticks out of ' + (panel.querySelector('h2')?.textContent ?? ''));
+      }
+    }
+    for (const table of document.querySelectorAll('table')) {
+      const cells = (row) => (row === null ? 0 : [...row.cells].filter((cell) => getComputedStyle(cell).display !== 'none').reduce((sum, cell) => sum + cell.colSpan, 0));
+      const [head, body] = [cells(table.querySelector('thead tr')), cells(table.querySelector('tbody tr'))];
+      if (isSeen(table) && head > 0 && body > 0 && head !== body) faults.push('table.' + table.className + ' has ' + head + ' heads and ' + body + ' cells');
+    }
+    return [...new Set(faults)];
+  })()`);
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

@@ -1,11 +1,14 @@
 // @ts-check
-import { html } from '../ui.js';
+import { html, useState } from '../ui.js';
+import { whoIsIn } from '../account/session.js';
 import { getJson } from '../api.js';
 import { formatDecimal, formatDuration, formatMoment } from '../format.js';
 import { formatDay } from '../money.js';
 import { EmptyNote, ErrorNote, LoadingNote } from '../notes.js';
 import { useRemote } from '../remote-data.js';
 import { pageHash, routeHash } from '../route.js';
+import { EntryForm } from './entry-form.js';
+import { EntryPeople } from './entry-people.js';
 import { addressText, STATUSES } from './registry-words.js';
 
 /** Own meters that are looked through for one: the most that an answer has. */
@@ -21,24 +24,38 @@ async function entryOf(meterId, signal) {
   return { entry: data[0]?.meterId === meterId ? data[0] : null };
 }
 
-/** What the registry has of a meter. @param {{ meterId: string }} props */
-export function RegistryEntry({ meterId }) {
+/**
+ * What the registry has of a meter, to be read and changed.
+ * @param {{ meterId: string, regions: string[], nowMs: number, onChanged: () => void }} props
+ */
+export function RegistryEntry({ meterId, regions, nowMs, onChanged }) {
   const { data, error, refresh } = useRemote(meterId, (signal) => entryOf(meterId, signal), null);
+  const [saved, setSaved] = useState(/** @type {import('./registry-types.js').RegisteredMeter | null} */ (null));
+  const [isEditing, setEditing] = useState(false);
+  const meter = saved ?? data?.entry ?? null;
+  const keep = (/** @type {import('./registry-types.js').RegisteredMeter} */ changed) => {
+    setSaved(changed);
+    setEditing(false);
+    onChanged();
+  };
   return html`
     <section class="panel area-opened" aria-labelledby="entry-title" tabindex="0">
       <div class="panel-head">
         <h2 id="entry-title">${meterId}</h2>
-        ${data?.entry && html`<p class="links"><a href=${routeHash({ region: data.entry.region, meterId, alertId: null })}>What it measures</a><a class="back" href=${pageHash('registry')}>← Registry</a></p>`}
+        <p class="links">${meter !== null && html`<a href=${routeHash({ region: meter.region, meterId, alertId: null })}>What it measures</a>`}<a class="back" href=${pageHash('registry')}>← Registry</a></p>
       </div>
       ${error !== null && html`<${ErrorNote} error=${error} onRetry=${refresh} />`}
       ${data === null && error === null && html`<${LoadingNote} what="the entry" />`}
-      ${data !== null && (data.entry === null ? html`<${EmptyNote}>The registry has no meter of this id.<//>` : html`<${Entry} meter=${data.entry} />`)}
+      ${data !== null && meter === null && html`<${EmptyNote}>The registry has no meter of this id.<//>`}
+      ${meter !== null && !isEditing && html`<${Entry} meter=${meter} wasSaved=${saved !== null} onEdit=${() => setEditing(true)} />`}
+      ${meter !== null && isEditing && html`<${EntryForm} meter=${meter} regions=${regions} onSaved=${keep} onCancel=${() => setEditing(false)} />`}
+      ${whoIsIn()?.role === 'admin' && html`<${EntryPeople} meterId=${meterId} nowMs=${nowMs} />`}
     </section>
   `;
 }
 
-/** @param {{ meter: import('./registry-types.js').RegisteredMeter }} props */
-function Entry({ meter }) {
+/** @param {{ meter: import('./registry-types.js').RegisteredMeter, wasSaved: boolean, onEdit: () => void }} props */
+function Entry({ meter, wasSaved, onEdit }) {
   const { location, cadenceSeconds, ratedPowerKw } = meter;
   /** @type {[string, string | number | null][]} */
   const facts = [
@@ -56,7 +73,7 @@ function Entry({ meter }) {
     ['Note', meter.note],
   ];
   return html`
-    <p class="note tight"><${StatusTag} status=${meter.status} /></p>
+    <p class="buttons"><${StatusTag} status=${meter.status} /> <button type="button" onClick=${onEdit}>Edit</button><span class="said" role="status">${wasSaved ? `Saved as version ${meter.version}.` : ''}</span></p>
     <dl class="facts bill-facts">
       ${facts.map(([name, value]) => value !== null && value !== '' && html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
       <div><dt>Version</dt><dd>${meter.version}<span class="of"> by ${meter.updatedBy}, ${formatMoment(Date.parse(meter.updatedAt), Date.now())}</span></dd></div>

@@ -1,5 +1,5 @@
 // @ts-check
-import { html, useState } from '../ui.js';
+import { html, useEffect, useState } from '../ui.js';
 import { getJson } from '../api.js';
 import { useListKeys } from '../list-keys.js';
 import { EmptyNote, ErrorNote, LoadingNote } from '../notes.js';
@@ -14,9 +14,11 @@ const PAGE_ROWS = 50;
 
 /**
  * The registry of meters, filtered and page by page, and the entry that was opened.
- * @param {{ state: import('../grid-state.js').GridState, meterId: string | null }} props
+ * @param {{ state: import('../grid-state.js').GridState, meterId: string | null, nowMs: number }} props
  */
-export function RegistryPage({ state, meterId }) {
+export function RegistryPage({ state, meterId, nowMs }) {
+  const regions = [...(state.regions?.keys() ?? [])];
+  const [changes, setChanges] = useState(0);
   const [filter, setFilter] = useState(/** @type {Filter} */ ({ region: null, status: null, q: null }));
   const search = (/** @type {any} */ event) => {
     event.preventDefault();
@@ -30,12 +32,12 @@ export function RegistryPage({ state, meterId }) {
         <h2 id="registry-title">Registry</h2>
         <div class="filters">
           <form class="find" role="search" onSubmit=${search}>
-            <input name="q" aria-label="Beginning of an id, a serial number, a postal code, a city or a street" placeholder="Id, serial, city, street" autocomplete="off" spellcheck="false" maxlength="64" />
+            <input name="q" aria-label="Beginning of an id, a serial number, a postal code, a city or a street" placeholder="Id, serial, city, street" autocomplete="off" spellcheck=${false} maxlength="64" />
             <button type="submit">Find</button>
           </form>
           <select aria-label="Region of the registry" value=${filter.region ?? ''} onChange=${chosen('region')}>
             <option value="">All regions</option>
-            ${[...(state.regions?.keys() ?? [])].map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+            ${regions.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
           </select>
           <select aria-label="Status of meters" value=${filter.status ?? ''} onChange=${chosen('status')}>
             <option value="">Any status</option>
@@ -43,14 +45,14 @@ export function RegistryPage({ state, meterId }) {
           </select>
         </div>
       </div>
-      <${RegistryList} key=${JSON.stringify(filter)} filter=${filter} openedId=${meterId} />
+      <${RegistryList} key=${JSON.stringify(filter)} filter=${filter} openedId=${meterId} changes=${changes} />
     </section>
-    ${meterId !== null && html`<${RegistryEntry} key=${meterId} meterId=${meterId} />`}
+    ${meterId !== null && html`<${RegistryEntry} key=${meterId} meterId=${meterId} regions=${regions} nowMs=${nowMs} onChanged=${() => setChanges(changes + 1)} />`}
   `;
 }
 
-/** Mount it anew (key) for another filter. @param {{ filter: Filter, openedId: string | null }} props */
-function RegistryList({ filter, openedId }) {
+/** Mount it anew (key) for another filter. @param {{ filter: Filter, openedId: string | null, changes: number }} props `changes`: how often something was changed here */
+function RegistryList({ filter, openedId, changes }) {
   const [cursors, setCursors] = useState(/** @type {(string | null)[]} */ ([null]));
   const cursor = cursors[cursors.length - 1];
   const keys = useListKeys();
@@ -59,6 +61,9 @@ function RegistryList({ filter, openedId }) {
     (signal) => /** @type {Promise<import('../wire-types.js').Page<import('./registry-types.js').RegisteredMeter>>} */ (getJson('/registry/meters', { ...filter, limit: String(PAGE_ROWS), cursor }, signal)),
     null,
   );
+  useEffect(() => {
+    if (changes > 0) refresh();
+  }, [changes]);
   if (error !== null && data === null) return html`<${ErrorNote} error=${error} onRetry=${refresh} />`;
   if (data === null) return html`<${LoadingNote} what="the registry" />`;
   const isFiltered = Object.values(filter).some((value) => value !== null);
