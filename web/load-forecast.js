@@ -1,6 +1,7 @@
 // @ts-check
 import { useEffect, useState } from './ui.js';
 import { getJson } from './api.js';
+import { zoneId } from './format.js';
 
 /**
  * What regions will probably draw, as the engine forecasts it (GET /regions/…/forecast).
@@ -19,9 +20,6 @@ const REGIONS_MAX = 100;
 const AT_ONCE = 3;
 /** There is another each quarter-hour. */
 export const REFRESH_MS = 300_000;
-
-/** What is alike on a day is so by the clock of who looks. */
-const ZONE = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** @param {ForecastAnswer} answer @returns {Forecast} */
 export function forecastOf({ data, basis, missing, backtest }) {
@@ -58,9 +56,9 @@ export function forecastOfAll(forecasts) {
   return whole.length === 0 ? null : withPeak(whole.map(([startMs, { powerKw, lowKw, highKw }]) => ({ startMs, powerKw, lowKw, highKw })), { basis, missing: null, backtest: null });
 }
 
-/** @param {string} region @param {AbortSignal} signal @returns {Promise<Forecast>} */
+/** What is alike on a day is so by the clock of who looks. @param {string} region @param {AbortSignal} signal @returns {Promise<Forecast>} */
 export async function loadForecast(region, signal) {
-  return forecastOf(await getJson(`/regions/${encodeURIComponent(region)}/forecast`, { hours: String(FORECAST_HOURS), zone: ZONE }, signal));
+  return forecastOf(await getJson(`/regions/${encodeURIComponent(region)}/forecast`, { hours: String(FORECAST_HOURS), zone: zoneId() }, signal));
 }
 
 /**

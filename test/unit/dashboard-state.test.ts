@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 /** The parts of the page that need no browser. They are JavaScript without declarations, hence the dynamic imports. */
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
 const { ANOMALIES_MAX, emptyState, loadCurve, overloaded, sortedAnomalies, totals, withMessage, withMeter } = await web('grid-state.js');
-const { formatDuration, loadLevel } = await web('format.js');
+const { formatDuration, formatMoment, loadLevel } = await web('format.js');
 const { LiveClient } = await web('live-client.js');
 
 const MINUTE_MS = 60_000;
@@ -53,6 +53,18 @@ describe('the picture of the grid', () => {
   test('regions are in the order a person counts', () => {
     const state = withMessage(emptyState, regions('snapshot', { regions: [region('r10'), region('r9'), region('r1')], windows: [] }), NOW_MS);
     expect([...state.regions.keys()]).toEqual(['r1', 'r9', 'r10']);
+  });
+
+  test('prices are those of a snapshot, and then what changes of them', () => {
+    const prices = (type: 'snapshot' | 'update', ...all: object[]) => ({ type, channel: 'prices', seq: 1, data: { prices: all } });
+    const first = withMessage(emptyState, prices('snapshot', { region: 'a', price: '0.20' }, { region: 'b', price: '0.25' }), NOW_MS);
+    expect([...withMessage(first, prices('update', { region: 'a', price: '0.31' }), NOW_MS).prices.values()].map(({ price }: any) => price)).toEqual(['0.31', '0.25']);
+    expect([...withMessage(first, prices('snapshot', { region: 'c', price: '0.40' }), NOW_MS).prices.keys()]).toEqual(['c']);
+  });
+
+  test('the engine says what time it is, ahead of this machine or behind it', () => {
+    const told = (now: number) => withMessage(emptyState, { type: 'update', channel: 'engine', seq: 1, data: { now: new Date(now).toISOString() } }, NOW_MS).clockOffsetMs;
+    expect([told(NOW_MS + 5_000), told(NOW_MS - 60_000)]).toEqual([5_000, -60_000]);
   });
 
   test('a message of a type or channel it does not know changes nothing', () => {
@@ -121,6 +133,11 @@ describe('the load curve', () => {
     expect(totals(unlimited, ['a']).capacityKw).toBeNull();
   });
 
+  test('is summed with the meters, those that report and those that are silent', () => {
+    const some = withMessage(emptyState, regions('snapshot', { regions: [region('a', { metersSilent: 2, metersReporting: 8 }), region('b', { metersSilent: 1, metersReporting: 9, loadKw: 7 }), region('c')], windows: [] }), NOW_MS);
+    expect(totals(some, ['a', 'b', 'gone'])).toEqual({ loadKw: 12, meters: 20, metersReporting: 17, metersSilent: 3, capacityKw: 20 });
+  });
+
   test('names the regions past their capacity, the worst first', () => {
     expect(overloaded(emptyState)).toEqual([]);
     const loads = { a: 100, b: 100.5, c: 186, d: null };
@@ -149,6 +166,12 @@ test.each([
   [97_200_000, '1 d 3 h'],
 ])('%i ms is written %s', (ms, text) => {
   expect(formatDuration(ms)).toBe(text);
+});
+
+test('a moment of another day has its day', () => {
+  const noon = new Date(2026, 2, 2, 12).getTime();
+  expect(formatMoment(noon, new Date(2026, 2, 2, 23).getTime())).toBe('12:00');
+  expect(formatMoment(noon, new Date(2026, 2, 3, 1).getTime())).toMatch(/Mar.*12:00$/);
 });
 
 describe('the connection of the page', () => {

@@ -15,7 +15,7 @@ export function BillLines({ bill: { lines, currency, net, tax, total, from, to }
           (line) => html`
             <tr key=${line.number} class=${`line-${line.kind}`}>
               <th scope="row">${line.text}${(line.from !== from || line.to !== to) && html`<span class="under">${formatDays(line.from, line.to)}</span>`}</th>
-              <td class="number">${line.unit === '%' || line.unit === 'once' ? '' : `${trimmed(line.quantity)} ${line.unit}`}</td>
+              <td class="number">${line.unit === '%' || line.unit === 'once' ? '' : quantityText(line)}</td>
               <td class="number price-of">${line.unit === '%' ? `${trimmed(line.unitPrice)} %` : trimmed(line.unitPrice)}</td>
               <td class="number">${formatMoney(line.amount, currency)}</td>
             </tr>
@@ -29,6 +29,12 @@ export function BillLines({ bill: { lines, currency, net, tax, total, from, to }
       </tfoot>
     </table>
   `;
+}
+
+/** `128.412 kWh`, `31 days` @param {import('./bill-types.js').InvoiceLine} line */
+function quantityText({ quantity, unit }) {
+  const figure = trimmed(quantity);
+  return `${figure} ${['day', 'month', 'year'].includes(unit) && figure !== '1' ? `${unit}s` : unit}`;
 }
 
 /** Decimal text without noughts at its end. @param {string} decimal */

@@ -48,7 +48,7 @@ function FindMeter() {
   };
   return html`
     <form class="find" role="search" onSubmit=${find}>
-      <input name="meter" aria-label="Id of a meter" placeholder="Id of a meter" autocomplete="off" spellcheck="false" maxlength="64" onInput=${() => setFault('')} />
+      <input name="meter" aria-label="Id of a meter" placeholder="Id of a meter" autocomplete="off" spellcheck=${false} maxlength="64" onInput=${() => setFault('')} />
       <button type="submit">Open</button>
       <span class="said error" role="status">${fault}</span>
     </form>

@@ -62,14 +62,14 @@ export function SilentPage({ state, nowMs }) {
 function OutageTable({ outages, nowMs }) {
   return html`
     <table class="outages">
-      <thead><tr><th scope="col">Meter</th><th scope="col">Region</th><th scope="col">Why</th><th scope="col" class="number">Since</th></tr></thead>
+      <thead><tr><th scope="col">Meter</th><th scope="col" class="region-cell">Region</th><th scope="col" class="why-cell">Why</th><th scope="col" class="number">Since</th></tr></thead>
       <tbody>
         ${outages.map(
           (outage) => html`
             <tr key=${outage.id} onClick=${() => goTo(outage.region, outage.meterId)}>
               <th scope="row"><button type="button" class="plain link">${outage.meterId}</button></th>
-              <td class="of">${outage.region}</td>
-              <td><span class=${`severity-${outage.severity} tag`}><span aria-hidden="true">${SEVERITY_MARKS[outage.severity]}</span> ${SEVERITY_WORDS[outage.severity]}</span> ${outage.message}</td>
+              <td class="of region-cell">${outage.region}</td>
+              <td class="why-cell"><span class=${`severity-${outage.severity} tag`}><span aria-hidden="true">${SEVERITY_MARKS[outage.severity]}</span> ${SEVERITY_WORDS[outage.severity]}</span> ${outage.message}</td>
               <td class="number">${formatMoment(Date.parse(outage.startedAt), nowMs)}<span class="of">, ${formatDuration(nowMs - Date.parse(outage.startedAt))}</span></td>
             </tr>
           `,

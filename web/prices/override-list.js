@@ -11,9 +11,9 @@ const SHOWN_MAX = 20;
 
 /**
  * Prices that were set by hand: those that hold or will, and what became of others.
- * @param {{ nowMs: number, onEnded: () => void }} props
+ * @param {{ currencyOf: (region: string) => string, nowMs: number, onEnded: () => void }} props
  */
-export function OverrideList({ nowMs, onEnded }) {
+export function OverrideList({ currencyOf, nowMs, onEnded }) {
   const [withEnded, setWithEnded] = useState(false);
   const { data, error, refresh } = useRemote(
     `${withEnded}`,
@@ -25,13 +25,13 @@ export function OverrideList({ nowMs, onEnded }) {
     ${error !== null && html`<${ErrorNote} error=${error} onRetry=${refresh} />`}
     ${data !== null && data.data.length === 0 && html`<p class="note tight">None${withEnded ? '' : ' now'}.</p>`}
     <ul class="rows" aria-labelledby="overrides-title">
-      ${(data?.data ?? []).map((override) => html`<${OverrideRow} key=${override.id} override=${override} nowMs=${nowMs} onEnded=${onEnded} />`)}
+      ${(data?.data ?? []).map((override) => html`<${OverrideRow} key=${override.id} override=${override} currency=${currencyOf(override.region)} nowMs=${nowMs} onEnded=${onEnded} />`)}
     </ul>
   `;
 }
 
-/** @param {{ override: import('../bills/bill-types.js').PriceOverride, nowMs: number, onEnded: () => void }} props */
-function OverrideRow({ override, nowMs, onEnded }) {
+/** @param {{ override: import('../bills/bill-types.js').PriceOverride, currency: string, nowMs: number, onEnded: () => void }} props */
+function OverrideRow({ override, currency, nowMs, onEnded }) {
   const [fault, setFault] = useState('');
   const [isAsking, setAsking] = useState(false);
   const isOver = override.endedAt !== null || Date.parse(override.until) <= nowMs;
@@ -47,7 +47,7 @@ function OverrideRow({ override, nowMs, onEnded }) {
   };
   return html`
     <li class=${isOver ? 'past' : ''}>
-      <span><strong>${override.region}</strong> ${formatPrice(override.price, '')}</span>
+      <span><strong>${override.region}</strong> ${formatPrice(override.price, currency)}<span class="of"> per kWh</span></span>
       <span class="of">${formatMoment(Date.parse(override.from), nowMs)} – ${formatMoment(Date.parse(override.endedAt ?? override.until), nowMs)}, ${override.by}: ${override.reason}${override.endedBy && `; ended by ${override.endedBy}: ${override.endReason}`}</span>
       ${!isOver && !isAsking && html`<button type="button" onClick=${() => setAsking(true)}>End</button>`}
       ${isAsking &&

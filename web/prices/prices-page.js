@@ -58,7 +58,7 @@ export function PricesPage({ state, me, nowMs }) {
       <div class="panel-head"><h2 id="region-price-title">${shown ?? 'A region'}</h2></div>
       ${shown !== null && html`<${PriceCurve} key=${`${shown} ${turn}`} region=${shown} price=${byRegion.get(shown) ?? null} nowMs=${nowMs} />`}
       ${(me === null || me.role !== 'consumer') && shown !== null && html`<${OverrideForm} key=${`form ${shown}`} region=${shown} currency=${byRegion.get(shown)?.currency ?? ''} onMade=${changed} />`}
-      <${OverrideList} key=${`list ${turn}`} nowMs=${nowMs} onEnded=${changed} />
+      <${OverrideList} key=${`list ${turn}`} currencyOf=${(/** @type {string} */ name) => byRegion.get(name)?.currency ?? ''} nowMs=${nowMs} onEnded=${changed} />
     </section>
   `;
 }

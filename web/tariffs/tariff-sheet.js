@@ -21,6 +21,12 @@ export function TariffSheet({ tariffId }) {
   `;
 }
 
+/** @param {import('../bills/bill-types.js').TariffDocument} document @param {import('../bills/bill-types.js').Charge} charge */
+function titlesOf({ schedules }, charge) {
+  const schedule = schedules.find(({ name }) => name === charge.schedule);
+  return new Map((schedule?.periods ?? []).map(({ name, title = name }) => [name, title]));
+}
+
 /** @param {{ tariff: import('../bills/bill-types.js').TariffVersion }} props */
 function Sheet({ tariff: { document, version, storedAt, by } }) {
   return html`
@@ -34,7 +40,7 @@ function Sheet({ tariff: { document, version, storedAt, by } }) {
     <h3>What is charged</h3>
     <table class="still charges">
       <thead><tr><th scope="col">Charge</th><th scope="col" class="kind">Kind</th><th scope="col">Price</th></tr></thead>
-      <tbody>${document.charges.map((charge) => html`<tr key=${charge.name}><th scope="row">${charge.name}</th><td class="of kind">${charge.kind}</td><td>${priceText(charge, document.currency)}</td></tr>`)}</tbody>
+      <tbody>${document.charges.map((charge) => html`<tr key=${charge.name}><th scope="row">${charge.name}</th><td class="of kind">${charge.kind}</td><td>${priceText(charge, document.currency, titlesOf(document, charge))}</td></tr>`)}</tbody>
     </table>
     ${document.holidays.length > 0 && html`<h3>Holidays</h3><p class="note tight">${document.holidays.map(({ date, name }) => `${name} (${formatDay(date)})`).join(', ')}</p>`}
   `;

@@ -10,15 +10,19 @@ export function appliesText(appliesTo) {
   return parts.length === 0 ? 'whoever agrees to it' : parts.join('; ');
 }
 
-/** @param {import('../bills/bill-types.js').Charge} charge @param {string} currency */
-export function priceText({ rates, price, amount, percent, per, of = [] }, currency) {
+/**
+ * What a charge costs, and whether it is charged at all: what is given back says so.
+ * @param {import('../bills/bill-types.js').Charge} charge @param {string} currency @param {ReadonlyMap<string, string>} [titles] of the periods of its schedule, as its calendar names them
+ */
+export function priceText({ kind, rates, price, amount, percent, per, of = [] }, currency, titles = new Map()) {
   if (rates !== undefined) {
-    return rates
-      .map(({ period, tiers }) => `${period === '*' ? '' : `${period} `}${tiers.map((tier) => `${formatPrice(tier.price, currency)}${tierEnd(tier)}`).join(', then ')}`)
-      .join(' · ');
+    const prices = rates.map(({ period, tiers }) => `${period === '*' ? '' : `${titles.get(period) ?? period} `}${tiers.map((tier) => `${formatPrice(tier.price, currency)}${tierEnd(tier)}`).join(', then ')}`);
+    return `${prices.join(' · ')}, per ${kind === 'demand' ? 'kW' : 'kWh'}${kind === 'export' ? ', given back' : ''}`;
   }
   if (percent !== undefined) return `${percent} %${of.length > 0 ? ` of ${of.join(', ')}` : ''}`;
-  return `${formatPrice(price ?? amount ?? '0', currency)}${per === undefined ? ' per kWh' : ` per ${per}`}`;
+  const words = `${formatPrice(price ?? amount ?? '0', currency)} per ${per ?? 'kWh'}`;
+  if (kind === 'minimum') return `at least ${words}`;
+  return kind === 'rebate' ? `${words}, given back` : words;
 }
 
 /** @param {{ upTo?: { value: string, unit: string } | null, upToKw?: string | null }} tier */
