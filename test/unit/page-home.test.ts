@@ -160,7 +160,7 @@ describe('the home of a consumer', () => {
   });
 
   test('of a meter that they left has what was theirs and asks for nothing of now', async () => {
-    const shown = await open('m', [own('other'), own('m', '2025-01-01T00:00:00Z', '2026-03-01T12:00:00Z')], null);
+    const shown = await open('m', [own('other'), own('m', '2025-01-02T12:00:00Z', '2026-03-01T12:00:00Z')], null);
     expect([shown.one('h2').words, shown.one('.held').words]).toEqual(['Your home before', expect.stringMatching(/^Yours from .*2025.* to .*2026/)]);
     expect(page.asked.map(({ path }) => path).sort()).toEqual(['/invoices', '/me/meters', '/meters/m/monthly']);
     expect(shown.all('optgroup option').map((option: any) => option.words)).toEqual([expect.stringMatching(/^m, until .*1.*2026$/)]);
