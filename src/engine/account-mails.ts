@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AccountMails } from '../actors/accounts/actor.ts';
+import type { AccountMails } from '../actors/accounts/mailed-links.ts';
 import type { User } from '../actors/accounts/protocol.ts';
 import type { Channel } from '../actors/notifications/channels/channel.ts';
 import type { Clock, Timers } from '../runtime/clock.ts';

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { AccountsNews } from '../actors/accounts/accounts-state.ts';
-import { AccountsActor, type AccountMails, type AccountsOptions, type ForeignTokens } from '../actors/accounts/actor.ts';
+import { AccountsActor, type AccountsOptions } from '../actors/accounts/actor.ts';
+import type { AccountMails } from '../actors/accounts/mailed-links.ts';
 import { OidcIssuer } from '../actors/accounts/oidc-issuer.ts';
 import { PasswordHashing } from '../actors/accounts/password-hashing.ts';
 import type { AccountQuestion, BegunWrite, DeviceKeyChange, DeviceKeyRow, EndedWrite, KeptWrite, TokenFault } from '../actors/accounts/protocol.ts';
 import { StreamTickets } from '../actors/accounts/stream-tickets.ts';
+import type { ForeignTokens } from '../actors/accounts/token-check.ts';
 import type { AccountDesk, AccountSettingsShape } from '../http/account-desk.ts';
 import type { CookieSettings } from '../http/refresh-cookie.ts';
 import type { Principal } from '../model/access.ts';
@@ -118,7 +120,7 @@ export class EngineAccounts implements AccountDesk {
   }
 
   authenticate(token: string): Principal | TokenFault | Promise<Principal | TokenFault> {
-    return this.actor.authenticate(token);
+    return this.actor.tokenCheck.authenticate(token);
   }
 
   makeTicket({ id, sessionId }: { id: string; sessionId: string | null }): { ticket: string; expiresAt: number } {
@@ -127,7 +129,7 @@ export class EngineAccounts implements AccountDesk {
 
   spendTicket(ticket: string): Principal | TokenFault {
     const found = this.tickets.spend(ticket, this.modules.clock.now());
-    return found === null ? NO_TICKET : this.actor.principalOf(found.userId, found.sessionId);
+    return found === null ? NO_TICKET : this.actor.tokenCheck.principalOf(found.userId, found.sessionId);
   }
 
   jwks(): { keys: readonly object[] } {
@@ -234,7 +236,7 @@ export class EngineAccounts implements AccountDesk {
 
   private tell({ access, deviceKeys }: AccountsNews): void {
     for (const { userId, sessionId } of access) {
-      const now = sessionId === null ? this.actor.accountOf(userId) : this.actor.principalOf(userId, sessionId);
+      const now = sessionId === null ? this.actor.tokenCheck.accountOf(userId) : this.actor.tokenCheck.principalOf(userId, sessionId);
       for (const listener of this.listeners) listener(userId, sessionId, 'code' in now ? null : now);
     }
     if (deviceKeys.rows.length > 0 || deviceKeys.removed.length > 0) this.keysTold = Promise.all([this.keysTold, ...[...this.keysFollowers].map(({ heard }) => heard(deviceKeys))]);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { AccountMails } from '../../src/actors/accounts/actor.ts';
+import type { AccountMails } from '../../src/actors/accounts/mailed-links.ts';
 import { accountMails } from '../../src/engine/account-mails.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { nullLog } from '../../src/runtime/log.ts';

@@ -72,7 +72,7 @@ function token(claims: object = {}, { key = keys[0], head = {} }: { key?: Key; h
 }
 
 async function principal(accounts: AccountsWorld, given: string): Promise<Principal> {
-  const found = await accounts.actor.authenticate(given);
+  const found = await accounts.actor.tokenCheck.authenticate(given);
   if ('code' in found) throw new Error(found.code);
   return found;
 }

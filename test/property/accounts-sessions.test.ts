@@ -128,7 +128,7 @@ class Run {
     for (const session of this.sessions) {
       for (const { token, endsAt } of session.accessTokens) {
         const expected = endsAt <= nowMs ? 'expired_token' : session.isOver ? 'revoked_token' : this.ids[session.who];
-        const found = await this.world.actor.authenticate(token);
+        const found = await this.world.actor.tokenCheck.authenticate(token);
         if ('code' in found) expect(found.code).toBe(expected);
         else expect([found.id, [...found.meters.keys()].sort()]).toEqual([expected, [...this.meters[session.who]].sort()]);
       }

@@ -112,7 +112,7 @@ describe('two people and two meters', () => {
         const ids: string[] = [];
         for (const email of PEOPLE) ids.push((await world.actor.ask({ kind: 'makeUser', user: { email, name: email, role: 'consumer', meters: [], regions: [] }, by: ROOT })).user.id);
         // Of who asks, kept as the gateway and open streams keep it, until the accounts say that it is another.
-        const kept = ids.map((id) => world.actor.accountOf(id) as Principal);
+        const kept = ids.map((id) => world.actor.tokenCheck.accountOf(id) as Principal);
         const naive = ids.map(() => METERS.map(() => new NaiveTime()));
         let now = 0;
         const at = (hours: number): number => START_MS + hours * HOUR_MS;
@@ -127,7 +127,7 @@ describe('two people and two meters', () => {
             naive[one.who][one.meter].set(from, until, one.isOn);
             const assignment: MeterAssignment = { user: PEOPLE[one.who], meterId: METERS[one.meter] as MeterId, from: from === null ? null : at(from), until: until === null ? null : at(until), isAssigned: one.isOn };
             await world.actor.ask({ kind: 'assignMeters', assignments: [assignment], by: ROOT });
-            kept[one.who] = world.actor.accountOf(ids[one.who]) as Principal;
+            kept[one.who] = world.actor.tokenCheck.accountOf(ids[one.who]) as Principal;
             continue;
           }
           const cellNow = cellOf(now);

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { AccountsNews } from '../../src/actors/accounts/accounts-state.ts';
-import { AccountsActor, type AccountMails, type AccountsOptions, type ForeignTokens } from '../../src/actors/accounts/actor.ts';
+import { AccountsActor, type AccountsOptions } from '../../src/actors/accounts/actor.ts';
+import type { AccountMails } from '../../src/actors/accounts/mailed-links.ts';
+import type { ForeignTokens } from '../../src/actors/accounts/token-check.ts';
 import { PasswordHashing } from '../../src/actors/accounts/password-hashing.ts';
 import type { Changer, HeldMeter, LogIn, NewUser, Peer, User } from '../../src/actors/accounts/protocol.ts';
 import type { MeterId, RegionId } from '../../src/model/ids.ts';
@@ -75,7 +77,7 @@ export class AccountsWorld {
 
   /** What a token is worth: the account's id, or the code of the fault. */
   async whose(accessToken: string): Promise<string> {
-    const found = await this.actor.authenticate(accessToken);
+    const found = await this.actor.tokenCheck.authenticate(accessToken);
     return 'code' in found ? found.code : found.id;
   }
 

@@ -13,14 +13,14 @@ describe('logging in', () => {
     const ada = await world.addUser('Ada@Example.org', { meters: held('m-1', 'm-2') });
     const { accessToken, refreshToken, user } = await world.logIn('ADA@example.org ');
     expect(user.email).toBe('ada@example.org');
-    const principal = (await world.actor.authenticate(accessToken)) as Principal;
+    const principal = (await world.actor.tokenCheck.authenticate(accessToken)) as Principal;
     expect(principal).toMatchObject({ kind: 'user', id: ada.id, name: 'ada@example.org', role: 'consumer' });
     expect([...principal.meters]).toEqual([['m-1', ALWAYS], ['m-2', ALWAYS]]);
     expect([...(principal.regions as ReadonlySet<string>)]).toEqual([]);
     // The second time it is known without a promise.
-    expect(world.actor.authenticate(accessToken)).toBe(principal);
+    expect(world.actor.tokenCheck.authenticate(accessToken)).toBe(principal);
     await world.actor.ask({ kind: 'logOut', refreshToken, sessionId: null, peer: PEER });
-    expect(world.actor.authenticate(accessToken)).toMatchObject({ code: 'revoked_token' });
+    expect(world.actor.tokenCheck.authenticate(accessToken)).toMatchObject({ code: 'revoked_token' });
     expect(await refusal(world.refresh(refreshToken))).toBe('invalid_refresh_token');
   });
 
@@ -210,7 +210,7 @@ describe('what somebody may do', () => {
     world.news.length = 0;
     await world.actor.ask({ kind: 'changeUser', id, version: null, change: { role: 'operator', regions: regions('north') }, by: ROOT });
     expect(world.news.flatMap(({ access }) => access)).toEqual([{ userId: id, sessionId: null }]);
-    const principal = world.actor.authenticate(accessToken) as Principal;
+    const principal = world.actor.tokenCheck.authenticate(accessToken) as Principal;
     expect([principal.role, [...principal.meters], [...(principal.regions as ReadonlySet<string>)]]).toEqual(['operator', [], ['north']]);
     await world.actor.ask({ kind: 'changeUser', id, version: null, change: { isDisabled: true }, by: ROOT });
     expect(await world.whose(accessToken)).toBe('revoked_token');

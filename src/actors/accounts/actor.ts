@@ -1,27 +1,22 @@
-import type { Principal } from '../../model/access.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
-import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Store } from '../../runtime/store.ts';
 import { TurnTaker } from '../../runtime/turn-taker.ts';
-import { ACCESS_TOKEN_MS, AccessTokens, newSigningKey, NO_TOKEN, type AccessClaims } from './access-tokens.ts';
-import { AccountsState, FIRST_ADMIN_EMAIL, type AccountsNews, type ExternalPerson, type SignedIn } from './accounts-state.ts';
-import { LogInThrottle } from './log-in-throttle.ts';
-import { MailLimits } from './mail-limits.ts';
+import { ACCESS_TOKEN_MS, AccessTokens, newSigningKey } from './access-tokens.ts';
+import { AccountsState, FIRST_ADMIN_EMAIL, type AccountsNews } from './accounts-state.ts';
+import { LogIns, type PasswordLogIn } from './log-ins.ts';
+import { MailedLinks, type AccountMails } from './mailed-links.ts';
 import type { PasswordHashing } from './password-hashing.ts';
-import { checkPassword } from './password-rules.ts';
 import { PrincipalCache } from './principal-cache.ts';
-import type { AccountAnswers, AccountQuestion, AssignmentOutcome, BegunWrite, Changer, DeviceKeyRow, EndedWrite, KeptWrite, LogIn, MeterAssignment, Peer, TokenFault, User } from './protocol.ts';
-import { newOneTimePassword, sha256, type RandomBytes } from './secrets.ts';
-import { emailKey } from './user-book.ts';
+import type { AccountAnswers, AccountQuestion, Asked, AssignmentOutcome, BegunWrite, Changer, DeviceKeyRow, EndedWrite, KeptWrite, MeterAssignment } from './protocol.ts';
+import { newOneTimePassword, type RandomBytes } from './secrets.ts';
+import { TokenCheck, type ForeignTokens } from './token-check.ts';
 
 /**
  * Accounts: who may come in, as whom, and what they did. State changes in turns (runtime/turn-taker.ts); hashes and signatures are made between them, off this thread, so a turn looks again whether what they were made for
  * still holds.
  */
 
-/** Tokens whose signature was seen to be right: some 200 bytes each. */
-const TOKENS_MAX = 50_000;
 /** Whether it is time for another signing key. */
 const KEY_LOOK_MS = 3_600_000;
 /** Uses of device keys are written down so often: what a crash takes is a minute of "last used". */
@@ -38,25 +33,7 @@ export interface AccountsOptions {
   registration: boolean;
   /** How long a key signs. */
   keyLifeMs: number;
-  /** Who logs in with a password: everybody, only the first admin, or nobody, where another issuer vouches for people. */
-  passwordLogIn: 'all' | 'first_admin' | 'none';
-}
-
-/** Sends what accounts have to tell people. Failures are its own to log. */
-export interface AccountMails {
-  registered(email: string, name: string, token: string): void;
-  /** Somebody registered with an address that has an account. */
-  alreadyRegistered(user: User): void;
-  reset(user: User, token: string): void;
-  close(): Promise<void>;
-}
-
-/** Another issuer of tokens. */
-export interface ForeignTokens {
-  /** Whether the token says that it is from there. */
-  claims(token: string): boolean;
-  /** Never rejects. */
-  verify(token: string): Promise<{ person: ExternalPerson; expiresAt: number } | TokenFault>;
+  passwordLogIn: PasswordLogIn;
 }
 
 export interface AccountsModules {
@@ -79,19 +56,18 @@ export interface AccountsModules {
 }
 
 type WorkKind = 'questions' | 'own';
-type Asked<Kind extends AccountQuestion['kind']> = AccountQuestion & { kind: Kind };
 
 export class AccountsActor {
+  /** Who comes with a token, and what somebody may do now. */
+  readonly tokenCheck: TokenCheck;
   private readonly options: AccountsOptions;
   private readonly modules: AccountsModules;
   private readonly state: AccountsState;
   private readonly turns: TurnTaker<WorkKind>;
   private readonly tokens: AccessTokens;
   private readonly principals: PrincipalCache;
-  private readonly throttle = new LogInThrottle();
-  private readonly mailLimits = new MailLimits();
-  /** By hash. Of foreign tokens `sessionId` is null. */
-  private readonly knownTokens = new Map<string, { userId: string; sessionId: string | null; expiresAt: number }>();
+  private readonly logIns: LogIns;
+  private readonly links: MailedLinks;
   private uses = new Map<string, number>();
   private readonly intervals: TimerHandle[] = [];
   private renewing: Promise<void> | null = null;
@@ -117,6 +93,11 @@ export class AccountsActor {
         onFailure: (error) => modules.onFailure(error),
       },
     );
+    const { state, tokens, principals } = this;
+    const turn = <T>(apply: (nowMs: number) => T): Promise<T> => this.turn(apply);
+    this.tokenCheck = new TokenCheck({ ...modules, tokens, principals, meet: (person) => this.turns.take('own', (nowMs) => state.meet(person, nowMs)) });
+    this.logIns = new LogIns(options.passwordLogIn, { ...modules, state, tokens, turn });
+    this.links = new MailedLinks(options.registration && options.passwordLogIn === 'all', { ...modules, state, logIns: this.logIns, turn });
   }
 
   /** Resolves when there is a key to sign with, and somebody who can come in. Rejects with what the store fails with. */
@@ -136,21 +117,21 @@ export class AccountsActor {
   ask(question: AccountQuestion): Promise<unknown> {
     switch (question.kind) {
       case 'logIn':
-        return this.logIn(question);
+        return this.logIns.logIn(question);
       case 'refresh':
-        return this.refresh(question);
+        return this.logIns.refresh(question);
       case 'logOut':
-        return this.turn((nowMs) => this.logOut(question, nowMs));
+        return this.logIns.logOut(question);
       case 'changePassword':
-        return this.changePassword(question);
+        return this.logIns.changePassword(question);
       case 'register':
-        return this.register(question);
+        return this.links.register(question);
       case 'verify':
-        return this.verify(question);
+        return this.links.verify(question);
       case 'requestReset':
-        return this.requestReset(question);
+        return this.links.requestReset(question);
       case 'confirmReset':
-        return this.confirmReset(question);
+        return this.links.confirmReset(question);
       case 'makeUser':
         return this.makeUser(question);
       case 'resetPassword':
@@ -162,26 +143,7 @@ export class AccountsActor {
     }
   }
 
-  // Who it is --------------------------------------------------------------------------------------------------------------
-
-  /** Whose token it is: at once where it was seen before. Neither throws nor rejects. */
-  authenticate(token: string): Principal | TokenFault | Promise<Principal | TokenFault> {
-    const hash = sha256(token);
-    const known = this.knownTokens.get(hash);
-    if (known !== undefined && known.expiresAt > this.modules.clock.now()) return this.principalOf(known.userId, known.sessionId);
-    this.knownTokens.delete(hash);
-    return this.authenticateAnew(token, hash);
-  }
-
-  /** What somebody may do now; a fault: nothing. */
-  principalOf(userId: string, sessionId: string | null): Principal | TokenFault {
-    return this.looked(() => this.principals.of(userId, sessionId));
-  }
-
-  /** What somebody may do now, whichever log-in they come with. */
-  accountOf(userId: string): Principal | TokenFault {
-    return this.looked(() => this.principals.ofAccount(userId));
-  }
+  // Beside questions -------------------------------------------------------------------------------------------------------
 
   jwks(): { keys: readonly object[] } {
     return this.tokens.jwks();
@@ -220,155 +182,6 @@ export class AccountsActor {
   async stop(): Promise<void> {
     await this.flushUses().catch(() => undefined);
     await this.turns.stop();
-  }
-
-  private async authenticateAnew(token: string, hash: string): Promise<Principal | TokenFault> {
-    try {
-      const { foreign } = this.modules;
-      const claims = foreign !== null && foreign.claims(token) ? await this.meet(foreign, token) : await this.tokens.verify(token);
-      if ('code' in claims) return claims;
-      const principal = this.principalOf(claims.userId, claims.sessionId);
-      if (!('code' in principal)) this.rememberToken(hash, claims);
-      return principal;
-    } catch (error) {
-      this.modules.log.warn({ err: error }, 'a token could not be looked at');
-      return NO_TOKEN;
-    }
-  }
-
-  private async meet(foreign: ForeignTokens, token: string): Promise<(Omit<AccessClaims, 'sessionId'> & { sessionId: null }) | TokenFault> {
-    const verified = await foreign.verify(token);
-    if ('code' in verified) return verified;
-    const user = await this.turns.take('own', (nowMs) => this.state.meet(verified.person, nowMs));
-    return { userId: user.id, sessionId: null, expiresAt: verified.expiresAt };
-  }
-
-  private rememberToken(hash: string, { userId, sessionId, expiresAt }: { userId: string; sessionId: string | null; expiresAt: number }): void {
-    this.knownTokens.set(hash, { userId, sessionId, expiresAt });
-    if (this.knownTokens.size > TOKENS_MAX) this.knownTokens.delete(this.knownTokens.keys().next().value!);
-  }
-
-  // Logging in -------------------------------------------------------------------------------------------------------------
-
-  private async logIn({ email, password, peer }: Asked<'logIn'>): Promise<LogIn> {
-    const { user, kept, rehashed, right } = await this.checkedPassword(email, password, 'login_failed', peer);
-    right();
-    if (kept.isOneTime) throw new OperationalError('password_change_required', 'the password was given by somebody else and has to be replaced');
-    const signedIn = await this.turn((nowMs) => this.state.logIn(user.id, kept.hash, rehashed, peer, nowMs));
-    if (signedIn === null) throw wrongCredentials();
-    return this.signed(signedIn);
-  }
-
-  private async changePassword({ email, password, newPassword, peer }: Asked<'changePassword'>): Promise<LogIn> {
-    const { user, kept, right } = await this.checkedPassword(email, password, 'password_change_failed', peer);
-    right();
-    checkPassword(newPassword, { email: user.email ?? '', name: user.name });
-    if (newPassword === password) throw new OperationalError('bad_password', 'the new password is the one before');
-    const hash = await this.modules.hashing.hash(newPassword);
-    const replaced = await this.turn((nowMs) => this.state.replacePassword(user.id, kept.hash, hash, 'password_changed', true, peer, nowMs));
-    if (replaced === null || replaced.signedIn === null) throw wrongCredentials();
-    return this.signed(replaced.signedIn);
-  }
-
-  /** Throws `wrong_credentials`, `too_many_attempts`, `password_login_off`. Of an account that is not there all takes as long and says the same. */
-  private async checkedPassword(email: string, password: string, failure: string, peer: Peer): Promise<{ user: User; kept: { hash: string; isOneTime: boolean }; rehashed: string | null; right: () => void }> {
-    const { hashing, clock } = this.modules;
-    this.requirePasswordLogIn(email);
-    const right = this.throttle.begin(emailKey(email), peer.address, clock.now());
-    const found = await this.turn(() => this.state.credentials(email));
-    const isRight = await hashing.verify(password, found?.password.hash ?? null);
-    const isOver = found !== null && (found.user.isDisabled || (found.password.expiresAt !== null && found.password.expiresAt <= clock.now()));
-    if (found === null || !isRight || isOver) {
-      await this.turn((nowMs) => this.state.noteFailure(failure, emailKey(email), found?.user ?? null, peer, nowMs));
-      throw wrongCredentials();
-    }
-    const rehashed = hashing.isOutdated(found.password.hash) ? await hashing.hash(password) : null;
-    return { user: found.user, kept: found.password, rehashed, right };
-  }
-
-  private requirePasswordLogIn(email: string): void {
-    const { passwordLogIn } = this.options;
-    if (passwordLogIn === 'all' || (passwordLogIn === 'first_admin' && emailKey(email) === FIRST_ADMIN_EMAIL)) return;
-    throw new OperationalError('password_login_off', 'people log in at another issuer');
-  }
-
-  private async refresh({ refreshToken, peer }: Asked<'refresh'>): Promise<LogIn> {
-    const signedIn = await this.turn((nowMs) => this.state.refresh(refreshToken, peer, nowMs));
-    if (signedIn === null) throw new OperationalError('invalid_refresh_token', 'the refresh token is none, is spent, or is too old');
-    return this.signed(signedIn);
-  }
-
-  private async signed({ user, session, refreshToken }: SignedIn): Promise<LogIn> {
-    const { token, expiresAt } = await this.tokens.sign({ userId: user.id, sessionId: session.id });
-    return { user, sessionId: session.id, accessToken: token, accessExpiresAt: expiresAt, refreshToken, refreshExpiresAt: session.expiresAt };
-  }
-
-  private logOut({ refreshToken, sessionId, peer }: Asked<'logOut'>, nowMs: number): null {
-    const { sessions } = this.state;
-    const session = sessionId !== null ? sessions.get(sessionId) : refreshToken !== null ? sessions.ofToken(refreshToken) : null;
-    this.state.logOut(session, peer, nowMs);
-    return null;
-  }
-
-  // By mail ----------------------------------------------------------------------------------------------------------------
-
-  /** What comes of it is in the mail alone: the answer neither waits for it nor differs. */
-  private async register({ email: given, name, peer }: Asked<'register'>): Promise<null> {
-    const { mails } = this.modules;
-    if (!this.options.registration || mails === null || this.options.passwordLogIn !== 'all') throw new OperationalError('registration_off', 'nobody can register here');
-    const email = emailKey(given);
-    this.mailLimits.take(email, peer.address, this.modules.clock.now());
-    this.inBackground(async () => {
-      const found = await this.turn((nowMs) => this.state.users.ofEmail(email) ?? this.state.links.make({ kind: 'register', email, name, userId: null }, nowMs));
-      if (typeof found === 'string') mails.registered(email, name, found);
-      else mails.alreadyRegistered(found);
-    });
-    return null;
-  }
-
-  private async verify({ token, password, peer }: Asked<'verify'>): Promise<User> {
-    const link = await this.turn((nowMs) => this.state.links.require(token, 'register', nowMs));
-    checkPassword(password, link);
-    const hash = await this.modules.hashing.hash(password);
-    const user = await this.turn((nowMs) => {
-      const { email, name } = this.state.links.spend(token, 'register', nowMs);
-      return this.state.makeRegistered(email, name, hash, peer, nowMs);
-    });
-    if (user === null) throw new OperationalError('invalid_link', 'there is an account of this address already');
-    return user;
-  }
-
-  private async requestReset({ email: given, peer }: Asked<'requestReset'>): Promise<null> {
-    const { mails } = this.modules;
-    if (mails === null) throw new OperationalError('mail_off', 'this engine cannot send mail');
-    this.requirePasswordLogIn(given);
-    const email = emailKey(given);
-    this.mailLimits.take(email, peer.address, this.modules.clock.now());
-    this.inBackground(async () => {
-      const made = await this.turn((nowMs) => {
-        const user = this.state.users.ofEmail(email);
-        if (user === null || user.isDisabled) return null;
-        return { user, token: this.state.links.make({ kind: 'reset', email, name: user.name, userId: user.id }, nowMs) };
-      });
-      if (made !== null) mails.reset(made.user, made.token);
-    });
-    return null;
-  }
-
-  private async confirmReset({ token, password, peer }: Asked<'confirmReset'>): Promise<null> {
-    const link = await this.turn((nowMs) => this.state.links.require(token, 'reset', nowMs));
-    checkPassword(password, link);
-    const hash = await this.modules.hashing.hash(password);
-    const replaced = await this.turn((nowMs) => {
-      const { userId } = this.state.links.spend(token, 'reset', nowMs);
-      return this.state.replacePassword(userId ?? '', null, hash, 'password_reset_by_mail', false, peer, nowMs);
-    });
-    if (replaced === null) throw new OperationalError('invalid_link', 'the account of this link has gone');
-    return null;
-  }
-
-  private inBackground(work: () => Promise<void>): void {
-    work().catch((error: unknown) => this.modules.log.warn({ err: error }, 'a mail that somebody asked for could not be sent'));
   }
 
   // Users ------------------------------------------------------------------------------------------------------------------
@@ -425,15 +238,6 @@ export class AccountsActor {
     }
   }
 
-  private looked(look: () => Principal | TokenFault): Principal | TokenFault {
-    try {
-      return look();
-    } catch (error) {
-      this.modules.log.error({ err: error }, 'an account cannot be read');
-      return NO_TOKEN;
-    }
-  }
-
   // Its own ----------------------------------------------------------------------------------------------------------------
 
   private turn<T>(apply: (nowMs: number) => T): Promise<T> {
@@ -487,8 +291,4 @@ export class AccountsActor {
   private endIntervals(): void {
     for (const interval of this.intervals) interval.cancel();
   }
-}
-
-function wrongCredentials(): OperationalError {
-  return new OperationalError('wrong_credentials', 'the address or the password is wrong');
 }

@@ -6,8 +6,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { EXPIRED_TOKEN, isJwt, NO_TOKEN } from './access-tokens.ts';
 import type { ExternalPerson } from './accounts-state.ts';
-import type { ForeignTokens } from './actor.ts';
 import type { TokenFault } from './protocol.ts';
+import type { ForeignTokens } from './token-check.ts';
 import { REGIONS_PER_USER_MAX } from './user-book.ts';
 
 /** Tokens of another issuer (OpenID Connect Discovery 1.0): its keys are found by its address, kept, and asked for again when a token names one that is not among them. */

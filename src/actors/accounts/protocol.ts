@@ -279,6 +279,8 @@ export type AccountQuestion =
   /** `bad_cursor` */
   | { kind: 'auditLog'; query: AuditQuery };
 
+export type Asked<Kind extends AccountQuestion['kind']> = AccountQuestion & { kind: Kind };
+
 export interface AccountAnswers {
   logIn: LogIn;
   refresh: LogIn;
