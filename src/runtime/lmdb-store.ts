@@ -151,6 +151,8 @@ class LmdbStore implements LmdbTables {
   private commitEndedMs = -Infinity;
   private rangesOpen = 0;
   private readsUntilLook = READS_PER_LOOK;
+  /** Too much is mapped, and it is not time to let go of it. */
+  private laterLook: NodeJS.Timeout | null = null;
   private isClosed = false;
   /** Tables whose names are in TABLE_NAMES on disk. */
   private readonly named = new Set<string>();
@@ -302,8 +304,19 @@ class LmdbStore implements LmdbTables {
   wasRead(): void {
     if (--this.readsUntilLook > 0) return;
     this.readsUntilLook = READS_PER_LOOK;
-    // Nobody may write for a long time. Throws in a turn of its own: a store that cannot be opened again is of no use to anybody.
-    if (this.mapped?.isDue === true) setTimeout(() => this.openAnew(), WRITER_END_MS).unref();
+    if (this.mapped?.wasLookedAt === false) this.look();
+  }
+
+  /** Nobody may read or write for a long time, so a timer sees to it. What is thrown there ends the thread: a store that cannot be opened again is of no use to anybody. */
+  private look(): void {
+    const dueInMs = this.mapped!.dueInMs();
+    if (dueInMs === 0) setTimeout(() => this.openAnew(), WRITER_END_MS).unref();
+    else if (dueInMs < Infinity) this.laterLook ??= setTimeout(() => this.lookLater(), dueInMs).unref();
+  }
+
+  private lookLater(): void {
+    this.laterLook = null;
+    if (!this.isClosed) this.look();
   }
 
   /** For its tables. */
@@ -317,7 +330,8 @@ class LmdbStore implements LmdbTables {
 
   /** Opens the environment anew when too much is mapped. */
   private async letGo(): Promise<void> {
-    if (this.mapped?.isDue !== true) return;
+    const { mapped } = this;
+    if (mapped === null || mapped.wasLookedAt || mapped.dueInMs() > 0) return;
     await new Promise((resolve) => setTimeout(resolve, WRITER_END_MS + 1));
     this.openAnew();
   }

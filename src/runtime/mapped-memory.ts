@@ -14,6 +14,13 @@ export function mappedBytes(): number {
 
 /** Time between looks, ms: one takes about 50 µs. */
 const LOOK_MS = 100;
+/**
+ * Least time between two releases, ms, unless HURRY times the bound is mapped. Linux maps 64 KiB around each page that is read, so questions far apart map some
+ * megabytes each: let go as soon as the bound is passed, all would be mapped anew up to ten times a second, and nobody is answered meanwhile.
+ */
+const REST_MS = 2_000;
+/** A hundred thousand answers a minute over gigabytes may not wait for the time: this many times the bound is never passed by more than what is mapped between two looks. */
+const HURRY = 3;
 
 /** Says when one user of mapped files should let go of what it has mapped. */
 export class MappedMemory {
@@ -21,9 +28,10 @@ export class MappedMemory {
   private readonly now: () => number;
   private readonly measure: () => number;
   private base: number;
-  private nextLookMs = 0;
+  private lookedMs = -Infinity;
+  private releasedMs = -Infinity;
 
-  /** `bytesMax`: by how much mapped memory may grow until `isDue`. Whoever maps: what other users map counts as well, so the sum stays bounded. */
+  /** `bytesMax`: by how much mapped memory may grow. Whoever maps: what other users map counts as well, so the sum stays bounded. */
   constructor(bytesMax: number, now: () => number = () => performance.now(), measure: () => number = mappedBytes) {
     this.bytesMax = bytesMax;
     this.now = now;
@@ -31,18 +39,26 @@ export class MappedMemory {
     this.base = measure();
   }
 
-  /** It has grown by more than the bound since the last `released`. Never where it is not known. */
-  get isDue(): boolean {
-    if (this.now() < this.nextLookMs) return false;
-    this.nextLookMs = this.now() + LOOK_MS;
+  /** A look now would be one too many. */
+  get wasLookedAt(): boolean {
+    return this.now() < this.lookedMs + LOOK_MS;
+  }
+
+  /** Looks. Time until this user should let go, ms: 0 is at once; Infinity, also where nothing is known: it has not grown past the bound since the last `released`. */
+  dueInMs(): number {
+    const nowMs = this.now();
+    this.lookedMs = nowMs;
     const bytes = this.measure();
     // Others let go too.
     if (bytes < this.base) this.base = bytes;
-    return bytes - this.base > this.bytesMax;
+    const grown = bytes - this.base;
+    if (!(grown > this.bytesMax)) return Infinity;
+    return grown > this.bytesMax * HURRY ? 0 : Math.max(0, this.releasedMs + REST_MS - nowMs);
   }
 
   /** All of it was unmapped. */
   released(): void {
     this.base = this.measure();
+    this.releasedMs = this.now();
   }
 }

@@ -59,13 +59,33 @@ describe('memory that LMDB maps', () => {
       for (const { value } of store.table('rows').range(key(from), key(to))) look(n++, value);
       expect(n).toBe(to);
     };
-    // What it is held against: without a bound all of it is mapped.
+    // What it is held against: without a bound all of it is mapped, and three times the bound is not passed by much.
     expect(await growthOfReading(Infinity, byKey)).toBeGreaterThan(50 * MIB);
     await store.close();
     expect(await growthOfReading(8 * MIB, byKey)).toBeLessThan(45 * MIB);
     await store.close();
     expect(await growthOfReading(8 * MIB, inRanges)).toBeLessThan(45 * MIB);
     expect(wrong).toBe(0);
+  });
+
+  it.runIf(process.platform === 'linux')('is let go when nobody reads any more, too', async () => {
+    store = openLmdbStore({ directory, mappedBytesMax: 8 * MIB });
+    const rows = store.table('rows');
+    const read = (from: number, to: number) => {
+      for (let n = from; n < to; n++) rows.get(key(n));
+    };
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
+    rows.get(key(0));
+    const before = mappedBytes();
+    // The first release, and then less than is let go of at once.
+    read(0, VALUES);
+    await turn();
+    expect(mappedBytes() - before).toBeLessThan(4 * MIB);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    read(0, 400);
+    await turn();
+    expect(mappedBytes() - before).toBeGreaterThan(8 * MIB);
+    await expect.poll(() => mappedBytes() - before, { timeout: 10_000 }).toBeLessThan(4 * MIB);
   });
 
   it('goes on with what was read, committed and asked for before it lets go', async () => {
@@ -123,29 +143,50 @@ describe('memory that LMDB maps', () => {
 });
 
 describe('the look at mapped memory', () => {
+  let nowMs = 0;
+  let bytes = 1_000;
+  const mappedOf = (bytesMax: number) => {
+    nowMs = 0;
+    bytes = 1_000;
+    return new MappedMemory(bytesMax, () => nowMs, () => bytes);
+  };
+
   it('is due past the bound, counted from the last release or from what is left when others let go', () => {
-    let nowMs = 0;
-    let bytes = 1_000;
-    const mapped = new MappedMemory(100, () => nowMs, () => bytes);
+    const mapped = mappedOf(100);
     const due = (next: number) => {
-      nowMs += 100;
+      nowMs += 10_000;
       bytes = next;
-      return mapped.isDue;
+      return mapped.dueInMs();
     };
-    expect([due(1_000), due(1_100), due(1_101)]).toEqual([false, false, true]);
+    expect([due(1_000), due(1_100), due(1_101)]).toEqual([Infinity, Infinity, 0]);
     mapped.released();
-    expect([due(1_150), due(1_202)]).toEqual([false, true]);
-    expect([due(500), due(600), due(601)]).toEqual([false, false, true]);
+    expect([due(1_150), due(1_202)]).toEqual([Infinity, 0]);
+    expect([due(500), due(600), due(601)]).toEqual([Infinity, Infinity, 0]);
+  });
+
+  it('is due again two seconds later at the earliest, unless three times the bound is mapped', () => {
+    const mapped = mappedOf(100);
+    const due = (next: number, at: number) => {
+      nowMs = at;
+      bytes = next;
+      return mapped.dueInMs();
+    };
+    // The first waits for nothing.
+    expect(due(1_101, 1_000)).toBe(0);
+    mapped.released();
+    expect([due(1_201, 1_000), due(1_202, 1_001), due(1_401, 1_500), due(1_402, 1_501)]).toEqual([Infinity, 1_999, 1_500, 0]);
+    expect([due(1_202, 2_999), due(1_202, 3_000), due(1_201, 9_000)]).toEqual([1, 0, Infinity]);
   });
 
   it('looks ten times a second at most, and is never due where the system does not say', () => {
-    let looks = 0;
-    const mapped = new MappedMemory(100, () => 0, () => {
-      looks++;
-      return 1e9 * looks;
-    });
-    for (let i = 0; i < 50; i++) void mapped.isDue;
-    expect(looks).toBe(2);
-    expect(new MappedMemory(-1, () => 0, () => NaN).isDue).toBe(false);
+    const mapped = mappedOf(100);
+    expect(mapped.wasLookedAt).toBe(false);
+    mapped.dueInMs();
+    expect(mapped.wasLookedAt).toBe(true);
+    nowMs = 99;
+    expect(mapped.wasLookedAt).toBe(true);
+    nowMs = 100;
+    expect(mapped.wasLookedAt).toBe(false);
+    expect(new MappedMemory(-1, () => 0, () => NaN).dueInMs()).toBe(Infinity);
   });
 });
