@@ -86,6 +86,10 @@ export class EngineQueries implements EnginePort {
     return this.modules.ask(this.ownerOf(meterId), { kind: 'meter', meterId });
   }
 
+  async meterRegion(meterId: MeterId): Promise<RegionId | null> {
+    return (await this.modules.ask<'meterRegion'>(this.ownerOf(meterId), { kind: 'meterRegion', meterId })) as RegionId | null;
+  }
+
   async meters(query: MeterListQuery): Promise<Page<MeterSummary>> {
     if (query.cursor !== null && !isId(query.cursor)) throw invalidCursor();
     const pages = await this.askAll({ kind: 'meters', query });

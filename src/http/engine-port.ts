@@ -21,6 +21,8 @@ export interface EnginePort {
   /** The same, packed. */
   packedMeterWindows(meterId: MeterId, query: WindowQuery): Promise<PackedWindows | null>;
   meter(meterId: MeterId): Promise<MeterState | null>;
+  /** Where a meter is, by its newest reading; null: no such meter. A hundredth of what `meter` takes. */
+  meterRegion(meterId: MeterId): Promise<RegionId | null>;
   /** In order of meterId. */
   meters(query: MeterListQuery): Promise<Page<MeterSummary>>;
   /** In order of name. */

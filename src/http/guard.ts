@@ -25,12 +25,12 @@ export const NOBODY: Principal = { kind: 'user', id: '', name: '', role: 'consum
 export class Guard {
   private readonly accounts: AccountsPort;
   private readonly limits: RateLimits;
-  private readonly engine: Pick<EnginePort, 'meter'>;
+  private readonly engine: Pick<EnginePort, 'meterRegion'>;
   private readonly clock: Clock;
   /** Oldest first. */
   private readonly regions = new Map<MeterId, { region: RegionId | null; until: number }>();
 
-  constructor({ accounts, limits, engine, clock }: { accounts: AccountsPort; limits: RateLimits; engine: Pick<EnginePort, 'meter'>; clock: Clock }) {
+  constructor({ accounts, limits, engine, clock }: { accounts: AccountsPort; limits: RateLimits; engine: Pick<EnginePort, 'meterRegion'>; clock: Clock }) {
     this.accounts = accounts;
     this.limits = limits;
     this.engine = engine;
@@ -114,7 +114,7 @@ export class Guard {
   private async regionOf(meterId: MeterId): Promise<RegionId | null> {
     const kept = this.regions.get(meterId);
     if (kept !== undefined && kept.until > this.clock.monotonic()) return kept.region;
-    const region = ((await this.engine.meter(meterId))?.region ?? null) as RegionId | null;
+    const region = await this.engine.meterRegion(meterId);
     this.regions.delete(meterId);
     this.regions.set(meterId, { region, until: this.clock.monotonic() + REGION_KEPT_MS });
     if (this.regions.size > REGIONS_KEPT_MAX) this.regions.delete(this.regions.keys().next().value!);

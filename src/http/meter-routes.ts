@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { heldTime } from '../model/access.ts';
-import { isAlways, spanAt } from '../model/held-time.ts';
+import { spanAt } from '../model/held-time.ts';
 import { asMeterId } from '../model/ids.ts';
 import { GRANULARITIES } from '../model/window.ts';
 import type { PackedWindows } from '../model/queries.ts';
 import { unknownThing, type GatewayRoutes, type RenderedPage } from './gateway-routes.ts';
 import { EVERYBODY, OPERATORS } from './operation.ts';
-import { meterWithin, rangeWithin, windowsWithin } from './own-time.ts';
+import { meterWithin, packedWithin, rangeWithin } from './own-time.ts';
 import type { Problem } from './problem-details.ts';
 import { choiceParameter, cursorParameter, idParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
 import { meterSchema, meterSummarySchema, meterWindowSchema, pageOf } from './wire-schemas.ts';
 import { WindowPageRenderer } from './window-rendering.ts';
-import { meterShape, meterSummaryShape, pageShape, windowShape } from './wire-shapes.ts';
+import { meterShape, meterSummaryShape, pageShape } from './wire-shapes.ts';
 
 /** Rows of a list a page: a screenful or two; at most what is answered in one turn without being felt. */
 export const LIST_LIMITS = { default: 100, max: 1_000 };
@@ -71,11 +71,7 @@ export function addMeterRoutes(routes: GatewayRoutes): void {
     const held = heldTime(principal, meterId, nowMs);
     const within = rangeWithin(range, held);
     if (within === null) return { document: { data: [], nextCursor: null } };
-    if (!isAlways(held)) {
-      const page = await engine.meterWindows(meterId, { granularity, ...within, limit, cursor });
-      return page === null ? unknownMeter(path[0]) : { document: pageShape({ ...page, data: windowsWithin(page.data, held) }, windowShape) };
-    }
-    const packed = await engine.packedMeterWindows(meterId, { granularity, ...range, limit, cursor });
-    return packed === null ? unknownMeter(path[0]) : { document: null, page: windowPage(packed) };
+    const packed = await engine.packedMeterWindows(meterId, { granularity, ...within, limit, cursor });
+    return packed === null ? unknownMeter(path[0]) : { document: null, page: windowPage({ ...packed, windows: packedWithin(packed.windows, held) }) };
   });
 }

@@ -3,6 +3,7 @@ import { QUARTER_MS } from '../model/energy.ts';
 import { begin, end, holdsAll, isAlways, partsOf, type HeldSpan, type HeldTime } from '../model/held-time.ts';
 import type { MeterId } from '../model/ids.ts';
 import type { MeterState, QuarterSpan, SpanEnergy } from '../model/queries.ts';
+import { filterWindows } from '../model/window-block.ts';
 import { SPANS_MAX, type EnginePort } from './engine-port.ts';
 
 /** What of a meter lies in the time in which it is somebody's. Of what straddles an edge nothing: a window, a quarter-hour or an episode is whole or it is not there. */
@@ -20,6 +21,11 @@ export function rangeWithin({ from, to }: Range, held: HeldTime): Range | null {
 
 export function windowsWithin<Window extends { windowStart: number; windowEnd: number }>(windows: readonly Window[], held: HeldTime): Window[] {
   return isAlways(held) ? [...windows] : windows.filter(({ windowStart, windowEnd }) => holdsAll(held, windowStart, windowEnd));
+}
+
+/** The same of a block of them. */
+export function packedWithin(windows: ArrayBuffer, held: HeldTime): ArrayBuffer {
+  return isAlways(held) ? windows : filterWindows(windows, (startMs, endMs) => holdsAll(held, startMs, endMs));
 }
 
 /** Of things of a meter that is theirs at some time those that are: a consumer asks for the meter, and an operator or admin for all there is of it. */

@@ -116,12 +116,17 @@ export class WindowBlockBuilder {
       at += 2 + name.length;
     }
     bytes.set(this.ids.subarray(0, this.idsUsed), at);
+    this.clear();
+    return buffer;
+  }
+
+  /** Forgets what was added. */
+  clear(): void {
     this.rows = 0;
     this.idsUsed = 0;
     this.lastId = '';
     this.lastIdLength = 0;
     this.regions.clear();
-    return buffer;
   }
 
   private regionNumber(region: string): number {
@@ -319,6 +324,21 @@ export function openWindowBlock(buffer: ArrayBuffer): WindowBlock {
     at += 2 + length;
   }
   return new WindowBlock(buffer, count, regions, idsStart);
+}
+
+/** The block without the windows that `isKept` does not want; the same one where it wants all. Names that no window has any more stay. */
+export function filterWindows(buffer: ArrayBuffer, isKept: (startMs: number, endMs: number) => boolean): ArrayBuffer {
+  const block = openWindowBlock(buffer);
+  const kept: number[] = [];
+  for (let i = 0; i < block.count; i++) if (isKept(block.windowStart(i), block.windowEnd(i))) kept.push(i);
+  if (kept.length === block.count) return buffer;
+  const rowsEnd = HEADER_BYTES + block.count * ROW_BYTES;
+  const bytes = new Uint8Array(buffer.byteLength - (block.count - kept.length) * ROW_BYTES);
+  bytes.set(block.bytes.subarray(0, HEADER_BYTES));
+  new Uint32Array(bytes.buffer, 0, HEADER_BYTES / 4)[HEADER.count] = kept.length;
+  for (const [to, i] of kept.entries()) bytes.set(block.bytes.subarray(HEADER_BYTES + i * ROW_BYTES, HEADER_BYTES + (i + 1) * ROW_BYTES), HEADER_BYTES + to * ROW_BYTES);
+  bytes.set(block.bytes.subarray(rowsEnd), HEADER_BYTES + kept.length * ROW_BYTES);
+  return bytes.buffer;
 }
 
 function nullOfNan(value: number): number | null {

@@ -295,7 +295,10 @@ class LmdbStore implements LmdbTables {
 
   /** For its tables: one is about to be read. */
   waitForPagesOf(table: string): void {
-    this.pageCheck?.waitForTable(table);
+    if (this.pageCheck === null) return;
+    this.pageCheck.waitForTable(table);
+    // Without commits nobody else would see that it is over.
+    if (this.pageCheck.isWhole) this.waitForCheck();
   }
 
   // Mapped memory ----------------------------------------------------------------------------------------------------------
@@ -396,6 +399,8 @@ class LmdbTable implements Table {
   private readonly store: LmdbStore;
   /** What `get` gave last. */
   private borrowed: Uint8Array = new Uint8Array(0);
+  /** … and in what of lmdb-js' it lies. */
+  private found: Uint8Array | null = null;
 
   constructor(name: string, database: Database<Buffer, Buffer>, store: LmdbStore) {
     this.name = name;
@@ -407,17 +412,21 @@ class LmdbTable implements Table {
   move(database: Database<Buffer, Buffer>): void {
     this.database = database;
     this.borrowed = new Uint8Array(0);
+    this.found = null;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
     const found = this.read(key as Buffer);
     if (found === undefined) return undefined;
     // lmdb-js hands out one 16 MiB buffer whose `length` alone is set to the value's: copying or slicing it would take all of it.
-    const { buffer, byteOffset, length } = found;
+    const { length } = found;
     if (length < CHECKSUM_BYTES) throw this.damaged(key);
-    // Entries of a table are often as long as the one before, and what was handed out before is void: making an object for each costs as much as reading it.
+    // Entries of a table are often as long as the one before, and what was handed out before is void: making an object for each costs as much as reading it, and asking for the memory of one a fifth.
     let value = this.borrowed;
-    if (value.buffer !== buffer || value.byteOffset !== byteOffset || value.length !== length - CHECKSUM_BYTES) this.borrowed = value = new Uint8Array(buffer, byteOffset, length - CHECKSUM_BYTES);
+    if (found !== this.found || value.length !== length - CHECKSUM_BYTES) {
+      this.found = found;
+      this.borrowed = value = new Uint8Array(found.buffer, found.byteOffset, length - CHECKSUM_BYTES);
+    }
     if (checksumAt(found, value.length) !== checksumOf(key, value)) throw this.damaged(key);
     return value;
   }

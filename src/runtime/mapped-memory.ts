@@ -19,7 +19,7 @@ const LOOK_MS = 100;
  * megabytes each: let go as soon as the bound is passed, all would be mapped anew up to ten times a second, and nobody is answered meanwhile.
  */
 const REST_MS = 2_000;
-/** A hundred thousand answers a minute over gigabytes may not wait for the time: this many times the bound is never passed by more than what is mapped between two looks. */
+/** Past this many times the bound no time is waited for: whatever is read, no more is mapped than this and what comes between two looks. */
 const HURRY = 3;
 
 /** Says when one user of mapped files should let go of what it has mapped. */

@@ -1,3 +1,4 @@
+import type { RegionId } from '../../src/model/ids.ts';
 import { readFileSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startGateway, type Gateway } from '../../src/http/gateway.ts';
@@ -285,8 +286,8 @@ describe('assignments of meters', () => {
 describe('where a meter is', () => {
   test('is asked once in a while', async () => {
     for (let i = 0; i < 3; i++) expect((await get('/api/v1/meters/meter:1/aggregates', 'operator')).status).toBe(200);
-    expect(engine.asked.filter(([name]) => name === 'meter')).toHaveLength(1);
-    engine.meter = async () => ({ ...METER, region: 'south' });
+    expect(engine.asked.filter(([name]) => name === 'meterRegion')).toHaveLength(1);
+    engine.meterRegion = async () => 'south' as RegionId;
     monotonicMs += 4_999;
     expect((await get('/api/v1/meters/meter:1/aggregates', 'operator')).status).toBe(200);
     monotonicMs += 1;
@@ -295,7 +296,7 @@ describe('where a meter is', () => {
   });
 
   test('that cannot be found out is an answer of the engine', async () => {
-    engine.meter = () => Promise.reject(new OperationalError('unavailable', 'its shard is away', { retryable: true }));
+    engine.meterRegion = () => Promise.reject(new OperationalError('unavailable', 'its shard is away', { retryable: true }));
     expect((await get('/api/v1/meters/meter:1/aggregates', 'operator')).status).toBe(503);
     alerts.answers.alert = () => {
       throw new OperationalError('alerts_off', 'this engine runs without alerts');

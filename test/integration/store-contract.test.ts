@@ -147,6 +147,19 @@ describe.each([
     expect([entry.value.byteLength, Buffer.compare(entry.value, big)]).toEqual([big.length, 0]);
   });
 
+  it('gives a value as long as the one before, though larger ones of other tables were read meanwhile', async () => {
+    const values = ['first.', 'second'].map((text) => Buffer.from(text));
+    values.forEach((value, n) => table.put(bytes(n + 1), value));
+    const others = store.table('others');
+    for (const length of [20_000, 2_000_000, 34_000_000]) {
+      others.put(bytes(1), Buffer.alloc(length, 'x'));
+      await store.commit();
+      expect(Buffer.from(table.get(bytes(1))!).toString()).toBe('first.');
+      expect(others.get(bytes(1))!.length).toBe(length);
+      expect(Buffer.from(table.get(bytes(2))!).toString()).toBe('second');
+    }
+  });
+
   it('gives the caller of a range entries of its own', async () => {
     await fill(bytes(1), bytes(2), bytes(3));
     const entries = [...table.range(bytes(0), bytes(9))];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openWindowBlock, WindowBlockBuilder } from '../../src/model/window-block.ts';
+import { filterWindows, openWindowBlock, WindowBlockBuilder } from '../../src/model/window-block.ts';
 import { GRANULARITY_MS, type MeterWindow } from '../../src/model/window.ts';
 import { aMeterWindow, meterWindow } from '../support/meter-windows.ts';
 
@@ -27,6 +27,30 @@ describe('a block of windows', () => {
         }
       }),
     );
+  });
+
+  it('is cut to the windows that somebody may see, and is as it was where that is all', () => {
+    fc.assert(
+      fc.property(fc.array(aMeterWindow, { maxLength: 40 }), fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }), (windows, kept) => {
+        const buffer = packed(windows);
+        let at = 0;
+        const cut = filterWindows(buffer, (startMs, endMs) => {
+          expect([startMs, endMs]).toEqual([windows[at].windowStart, windows[at].windowEnd]);
+          return kept[at++];
+        });
+        expect(unpacked(cut)).toEqual(windows.filter((_, i) => kept[i]));
+        expect(unpacked(buffer)).toEqual(windows);
+        expect(filterWindows(buffer, () => true)).toBe(buffer);
+      }),
+    );
+  });
+
+  it('forgets what was added before it is begun anew', () => {
+    const builder = new WindowBlockBuilder();
+    builder.add(meterWindow({ meterId: 'a', region: 'r' }));
+    builder.clear();
+    builder.add(meterWindow({ meterId: 'b', region: 's' }));
+    expect(openWindowBlock(builder.finish()).regions).toEqual(['s']);
   });
 
   it('holds any text as an id or a region, the empty one and two meters side by side included', () => {

@@ -1,3 +1,4 @@
+import type { RegionId } from '../../src/model/ids.ts';
 import { packWindows } from '../../src/model/window-block.ts';
 import type { AlertsPort } from '../../src/http/alerts-port.ts';
 import type { EnginePort } from '../../src/http/engine-port.ts';
@@ -58,6 +59,7 @@ function engineOf(grid: FakeGrid, tariffs: TariffsPort | undefined): EnginePort 
       grid.meterState(meterId) === null ? null : { data: grid.meterWindows(meterId, from, to), nextCursor: null },
     packedMeterWindows: async (meterId, { from, to }) => (grid.meterState(meterId) === null ? null : { windows: packWindows(grid.meterWindows(meterId, from, to)), nextCursor: null }),
     meter: async (meterId) => grid.meterState(meterId),
+    meterRegion: async (meterId) => (grid.meterState(meterId)?.region ?? null) as RegionId | null,
     async meters({ region, limit, cursor }) {
       const all = grid.meterSummaries(region);
       const start = cursor === null ? 0 : Number(cursor);

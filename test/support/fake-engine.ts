@@ -1,3 +1,4 @@
+import type { RegionId } from '../../src/model/ids.ts';
 import { packWindows } from '../../src/model/window-block.ts';
 import type { Anomaly } from '../../src/model/anomaly.ts';
 import type { DeadLetter, MeterState, RegionNow, SpanEnergy } from '../../src/model/queries.ts';
@@ -85,6 +86,10 @@ export function fakeEngine(): FakeEngine {
     async meter(meterId) {
       asked.push(['meter', meterId]);
       return meterId === METER.meterId ? METER : null;
+    },
+    async meterRegion(meterId) {
+      asked.push(['meterRegion', meterId]);
+      return meterId === METER.meterId ? (METER.region as RegionId) : null;
     },
     async meters(query) {
       asked.push(['meters', query]);

@@ -5,9 +5,11 @@ import { Guard } from '../../src/http/guard.ts';
 import { OPERATORS, type AnyOperation, type Scope } from '../../src/http/operation.ts';
 import type { Problem } from '../../src/http/problem-details.ts';
 import { RateLimits } from '../../src/http/rate-limits.ts';
-import type { MeterId } from '../../src/model/ids.ts';
+import type { MeterId, RegionId } from '../../src/model/ids.ts';
 import { fakeAccounts, PEOPLE } from '../support/fake-accounts.ts';
 import { METER } from '../support/fake-engine.ts';
+
+const REGION = METER.region as RegionId;
 
 const clock = { now: () => 0, monotonic: () => 0 };
 const NO_LIMITS = new RateLimits({ perAccount: 0, perAddress: 0 }, { clock });
@@ -28,7 +30,7 @@ const head = (authorization: string) => ({ getHeader: () => authorization }) as 
 
 describe('limits of addresses', () => {
   const PUBLIC: AnyOperation = { id: 'o', summary: 'o', tag: 'Engine', access: 'public' };
-  const guardOf = (perAddress: number) => new Guard({ accounts: fakeAccounts(), limits: new RateLimits({ perAccount: 0, perAddress }, { clock }), engine: { meter: async () => METER }, clock });
+  const guardOf = (perAddress: number) => new Guard({ accounts: fakeAccounts(), limits: new RateLimits({ perAccount: 0, perAddress }, { clock }), engine: { meterRegion: async () => REGION }, clock });
   const admits = (guard: Guard, address: string, operation = PUBLIC) => {
     const { exchange, headers, problems } = exchangeFrom(address);
     return { principal: guard.admit(exchange, head('Bearer admin'), operation), headers, problems };
@@ -59,7 +61,7 @@ describe('limits of addresses', () => {
 
 describe('a guard', () => {
   test('takes a thing that is of nothing for one of everything', async () => {
-    const guard = new Guard({ accounts: fakeAccounts(), limits: NO_LIMITS, engine: { meter: async () => METER }, clock });
+    const guard = new Guard({ accounts: fakeAccounts(), limits: NO_LIMITS, engine: { meterRegion: async () => REGION }, clock });
     const refusal = (subjects: [] | null) => guard.refusal(PEOPLE.operator, operation({ noun: 'thing', words: '', of: () => subjects }), { path: ['t'], query: {}, body: null });
     expect(await refusal([])).toMatchObject({ status: 403, code: 'out_of_reach' });
     expect(await refusal(null)).toMatchObject({ status: 404, code: 'unknown_thing' });
@@ -67,7 +69,7 @@ describe('a guard', () => {
 
   test('remembers where ten thousand meters are, and forgets the one that was asked first', async () => {
     let asked: MeterId[] = [];
-    const guard = new Guard({ accounts: fakeAccounts(), limits: NO_LIMITS, engine: { meter: async (meterId) => (asked.push(meterId), METER) }, clock });
+    const guard = new Guard({ accounts: fakeAccounts(), limits: NO_LIMITS, engine: { meterRegion: async (meterId) => (asked.push(meterId), REGION) }, clock });
     const look = async (at: number) => {
       asked = [];
       await guard.refusal(PEOPLE.operator, operation('meter'), { path: [`m${at}`], query: {}, body: null });
@@ -78,7 +80,7 @@ describe('a guard', () => {
   });
 
   test('asks nobody about a meter or region that has no such name', async () => {
-    const guard = new Guard({ accounts: fakeAccounts(), limits: NO_LIMITS, engine: { meter: () => Promise.reject(new Error('asked')) }, clock });
+    const guard = new Guard({ accounts: fakeAccounts(), limits: NO_LIMITS, engine: { meterRegion: () => Promise.reject(new Error('asked')) }, clock });
     for (const scope of ['meter', 'region'] as const) expect(await guard.refusal(PEOPLE.operator, operation(scope), { path: ['no/name'], query: {}, body: null })).toMatchObject({ status: 404, code: `unknown_${scope}` });
   });
 });

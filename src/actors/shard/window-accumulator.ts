@@ -115,41 +115,64 @@ export function slotContribution(cells: SlotCells, at: number, granularity: numb
   };
 }
 
+/** What a slot's numbers stand for. */
+export interface WindowNames {
+  meterId: string;
+  region(index: number): string;
+}
+
 /** The window a slot stands for; null when no reading counts in it. `revision` is 0 for an open slot. */
-export function slotToWindow(
-  cells: SlotCells,
-  at: number,
-  granularity: number,
-  names: { meterId: string; region: (index: number) => string },
-  final: boolean,
-  revision: number,
-): MeterWindow | null {
+export function slotToWindow(cells: SlotCells, at: number, granularity: number, names: WindowNames, final: boolean, revision: number): MeterWindow | null {
+  const window = emptyWindow();
+  return readWindow(window, cells, at, granularity, names, final, revision) ? window : null;
+}
+
+/** To be filled by `readWindow`, one after the other where each is only looked at. */
+export function emptyWindow(): MeterWindow {
+  return {
+    meterId: '',
+    region: '',
+    granularity: '1m',
+    windowStart: NaN,
+    windowEnd: NaN,
+    avgPowerKw: NaN,
+    minPowerKw: NaN,
+    maxPowerKw: NaN,
+    energyKwhSum: NaN,
+    energySource: 'estimated',
+    voltageAvg: null,
+    voltageMin: null,
+    voltageMax: null,
+    count: 0,
+    revision: 0,
+    final: false,
+  };
+}
+
+/** Makes `window` what `slotToWindow` gives; false, with `window` as it was, where that is null. */
+export function readWindow(window: MeterWindow, cells: SlotCells, at: number, granularity: number, names: WindowNames, final: boolean, revision: number): boolean {
   const d = at >> 3;
   const count = cells.u32[(at + SLOT.count) >> 2];
-  if (count === 0) return null;
+  if (count === 0) return false;
   const name = GRANULARITIES[granularity];
-  const measured = cells.u32[(at + SLOT.energyCount) >> 2] > 0;
-  const energyUnits = slotEnergyUnits(cells, at, granularity);
   const hasVoltage = cells.u32[(at + SLOT.voltageCount) >> 2] > 0;
-  const windowStart = cells.f64[d];
-  return {
-    meterId: names.meterId,
-    region: names.region(cells.u16[(at + SLOT.region) >> 1]),
-    granularity: name,
-    windowStart,
-    windowEnd: windowStart + GRANULARITY_MS[name],
-    avgPowerKw: slotAvgPowerKw(cells, at),
-    minPowerKw: cells.f64[d + (SLOT.powerMin >> 3)],
-    maxPowerKw: cells.f64[d + (SLOT.powerMax >> 3)],
-    energyKwhSum: sumValue(0, energyUnits),
-    energySource: measured ? 'measured' : 'estimated',
-    voltageAvg: hasVoltage ? slotVoltageAvg(cells, at) : null,
-    voltageMin: hasVoltage ? cells.f64[d + (SLOT.voltageMin >> 3)] : null,
-    voltageMax: hasVoltage ? cells.f64[d + (SLOT.voltageMax >> 3)] : null,
-    count,
-    revision,
-    final,
-  };
+  window.meterId = names.meterId;
+  window.region = names.region(cells.u16[(at + SLOT.region) >> 1]);
+  window.granularity = name;
+  window.windowStart = cells.f64[d];
+  window.windowEnd = cells.f64[d] + GRANULARITY_MS[name];
+  window.avgPowerKw = slotAvgPowerKw(cells, at);
+  window.minPowerKw = cells.f64[d + (SLOT.powerMin >> 3)];
+  window.maxPowerKw = cells.f64[d + (SLOT.powerMax >> 3)];
+  window.energyKwhSum = sumValue(0, slotEnergyUnits(cells, at, granularity));
+  window.energySource = cells.u32[(at + SLOT.energyCount) >> 2] > 0 ? 'measured' : 'estimated';
+  window.voltageAvg = hasVoltage ? slotVoltageAvg(cells, at) : null;
+  window.voltageMin = hasVoltage ? cells.f64[d + (SLOT.voltageMin >> 3)] : null;
+  window.voltageMax = hasVoltage ? cells.f64[d + (SLOT.voltageMax >> 3)] : null;
+  window.count = count;
+  window.revision = revision;
+  window.final = final;
+  return true;
 }
 
 /** A stored or pending record, copied where it can be read and amended. Grows; reused. */
