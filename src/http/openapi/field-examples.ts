@@ -1,4 +1,4 @@
-import type { JsonSchema } from './schema-book.ts';
+import type { JsonSchema } from './json-schema.ts';
 
 /** Examples of the API's document: what a field of this name may say, wherever its schema takes that. Ids that the engine gives have none: there is nothing of an example's. */
 

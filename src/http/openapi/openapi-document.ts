@@ -4,8 +4,9 @@ import { TAGS, type Access } from '../operation.ts';
 import { STATUS_PHRASE } from '../problem-details.ts';
 import { NDJSON } from '../row-bodies.ts';
 import { exampleOf } from './field-examples.ts';
+import type { JsonSchema } from './json-schema.ts';
 import { linksOf } from './operation-links.ts';
-import { SchemaBook, type JsonSchema } from './schema-book.ts';
+import { SchemaBook } from './schema-book.ts';
 
 /** The API as an OpenAPI 3.1 document, made of the operations as they are served and the schemas that check them, so that it says nothing else. */
 

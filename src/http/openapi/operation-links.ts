@@ -1,5 +1,5 @@
 import type { ServedOperation } from '../gateway-routes.ts';
-import type { JsonSchema } from './schema-book.ts';
+import type { JsonSchema } from './json-schema.ts';
 
 /** Links of the API's document, made of the paths as they are served: what was made to all that can be done with it, the first row of a list to what shows it, and what is shown to what changes it. */
 

@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import { NOT_BLANK } from '../../model/plain-text.ts';
 import { addExamples } from './field-examples.ts';
+import type { JsonSchema } from './json-schema.ts';
 
 /** Schemas of the API's document, made of those that check what comes and what goes: what has a name is written once, under components. */
-
-/** A JSON Schema of draft 2020-12, as OpenAPI 3.1 has them. */
-export type JsonSchema = Record<string, unknown>;
 
 /** What to write in the place of a schema whose words JSON Schema does not have, as text that becomes a number. */
 export const WRITTEN_AS = z.registry<JsonSchema>();
