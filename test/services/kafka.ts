@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CLASS_ARCHIVE, kafkaClassPath, kafkaJarsPresent, LOG_SETTINGS } from './kafka-jars.ts';
 import { RestartableServer } from './restartable-server.ts';
@@ -17,6 +17,8 @@ const BROKERS_MAX = 5;
 /** As many copies as a topic of Kafka's own has in production, where there are brokers for them. */
 const COPIES_MAX = 3;
 const HEAP_MB = 256;
+/** For a broker that writes its classes as it ends: four seconds of a core, and whatever else runs on it. */
+const ARCHIVE_TIMEOUT_MS = 180_000;
 /** Two cores are shared with other suites: a compiler that optimises for hours of running, or a collector with a thread for each core, does not pay. */
 const JAVA_ARGS = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'];
 
@@ -69,8 +71,10 @@ export async function makeClassArchive(): Promise<void> {
   const made = `${CLASS_ARCHIVE}.${process.pid}`;
   const cluster = await startKafka({ javaArgs: [`-XX:ArchiveClassesAtExit=${made}`] });
   try {
-    await cluster.stop();
-    renameSync(made, CLASS_ARCHIVE);
+    await cluster.stop(ARCHIVE_TIMEOUT_MS);
+    // One that took too long was killed, and may have written half of it.
+    if (cluster.nodes[0].exitCode === null) rmSync(made, { force: true });
+    else renameSync(made, CLASS_ARCHIVE);
   } finally {
     await cluster.dispose();
   }
@@ -136,8 +140,8 @@ export class KafkaCluster {
     await allDone(this.nodes.map((node) => node.start()));
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.stop()));
+  async stop(timeoutMs?: number): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop(timeoutMs)));
   }
 
   async kill9(): Promise<void> {

@@ -13,6 +13,11 @@ export class RestartableServer {
     return this.up().pid;
   }
 
+  /** Of its last run; null while it is up, and when a signal ended it. */
+  get exitCode(): number | null {
+    return this.process?.exitCode ?? null;
+  }
+
   /** Brings it up, the first time or after `stop` or `kill9`. */
   async start(): Promise<void> {
     if (this.process?.isUp === true) throw new Error(`${this.command.name} is up already`);
@@ -20,8 +25,8 @@ export class RestartableServer {
   }
 
   /** Orderly; the data stays for another `start`. */
-  async stop(): Promise<void> {
-    await this.process?.stop();
+  async stop(timeoutMs?: number): Promise<void> {
+    await this.process?.stop(timeoutMs);
   }
 
   /** As a crash would; the data stays for another `start`. */

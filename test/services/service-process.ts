@@ -110,11 +110,11 @@ export class ServiceProcess {
   }
 
   /** Asks for an orderly stop and waits for it; kills it when that takes too long. A paused one is resumed first. */
-  async stop(): Promise<void> {
+  async stop(timeoutMs = STOP_TIMEOUT_MS): Promise<void> {
     if (this.over) return;
     this.resume();
     this.child.kill(this.options.stopSignal);
-    const timer = setTimeout(() => this.signalTree('SIGKILL'), STOP_TIMEOUT_MS);
+    const timer = setTimeout(() => this.signalTree('SIGKILL'), timeoutMs);
     await this.ended;
     clearTimeout(timer);
   }
