@@ -209,7 +209,7 @@ describe('a partition that moves between nodes', () => {
         run.database.catchUp(actor!);
         run.database.expectAll(actor!, METERS, REGIONS);
       }),
-      { numRuns: propertyRuns(25) },
+      { numRuns: propertyRuns(60) },
     );
   });
 
@@ -230,7 +230,7 @@ describe('a partition that moves between nodes', () => {
         run.database.catchUp(run.nodes[run.owner].actor!);
         run.database.expectAll(run.nodes[run.owner].actor!, METERS, REGIONS);
       }),
-      { numRuns: propertyRuns(20) },
+      { numRuns: propertyRuns(40) },
     );
   });
 });

@@ -5,8 +5,8 @@ import { shrinkAlertPlan } from './alert-shrink.ts';
 import { runAlertPlan } from './alert-world.ts';
 import { lookFor } from './planted-bug.ts';
 
-/** `SEG_ALERT_SIM_SEEDS` for more, or `npm run sim -- --alerts`, which runs thousands. Each planted bug is found within fifty. */
-const SEEDS = Number(process.env.SEG_ALERT_SIM_SEEDS) || 50;
+/** `SEG_ALERT_SIM_SEEDS` for more, or `npm run sim -- --alerts`, which runs thousands. Each planted bug is found within sixty. */
+const SEEDS = Number(process.env.SEG_ALERT_SIM_SEEDS) || 60;
 const STEPS = 40;
 /** A planted bug is looked for in so many runs at most. */
 const BUG_SEEDS = 200;
