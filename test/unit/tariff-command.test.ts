@@ -182,6 +182,13 @@ describe('the JSON Schema of tariffs', () => {
     expect(schema.properties.dueDays).toMatchObject({ default: 21 });
     expect(JSON.stringify(schema)).toContain('"const":"demand"');
   });
+
+  it('is the same beside the API, whose document has names for its parts', async () => {
+    const alone = tariffJsonSchema();
+    await import('../../src/http/billing-schemas.ts');
+    expect(tariffJsonSchema()).toEqual(alone);
+    expect(alone.required).toBeDefined();
+  });
 });
 
 function clock(minute: number): string {
