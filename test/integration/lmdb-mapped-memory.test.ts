@@ -62,9 +62,9 @@ describe('memory that LMDB maps', () => {
     // What it is held against: without a bound all of it is mapped, and three times the bound is not passed by much.
     expect(await growthOfReading(Infinity, byKey)).toBeGreaterThan(50 * MIB);
     await store.close();
-    expect(await growthOfReading(8 * MIB, byKey)).toBeLessThan(45 * MIB);
+    expect(await growthOfReading(4 * MIB, byKey)).toBeLessThan(45 * MIB);
     await store.close();
-    expect(await growthOfReading(8 * MIB, inRanges)).toBeLessThan(45 * MIB);
+    expect(await growthOfReading(4 * MIB, inRanges)).toBeLessThan(45 * MIB);
     expect(wrong).toBe(0);
   });
 
