@@ -34,19 +34,21 @@ export const customerClassField = tariffIdField;
 export const dateField = z.iso.date('expected a day such as 2026-07-01');
 export const monthField = z.string().regex(MONTH, 'expected a month from 1970-01 on, such as 2026-07');
 
-/** Digits before the point; no bill and no price has more. */
+/** Digits before the point; no bill has more. */
 const WHOLE_DIGITS_MAX = 12;
+/** As price-overrides.ts and documents of tariffs have them. */
+const PRICE_WHOLE_DIGITS_MAX = 9;
 
 /** Money as decimal text. */
-export function moneyField({ places, isPositive }: { places: number; isPositive: boolean }) {
-  const fault = `expected ${isPositive ? 'an amount above 0' : 'an amount'} as text, such as "12.30", with ${WHOLE_DIGITS_MAX} digits before the point and ${places} after it at most`;
-  return z.string(fault).regex(new RegExp(`^${isPositive ? '(?=.*[1-9])' : '-?'}\\d{1,${WHOLE_DIGITS_MAX}}(\\.\\d{1,${places}})?$`), fault);
+export function moneyField({ places, isPositive, wholeDigits = WHOLE_DIGITS_MAX }: { places: number; isPositive: boolean; wholeDigits?: number }) {
+  const fault = `expected ${isPositive ? 'an amount above 0' : 'an amount'} as text, such as "12.30", with ${wholeDigits} digits before the point and ${places} after it at most`;
+  return z.string(fault).regex(new RegExp(`^${isPositive ? '(?=.*[1-9])' : '-?'}\\d{1,${wholeDigits}}(\\.\\d{1,${places}})?$`), fault);
 }
 
 /** Of payments and credits: no currency has more places than a tariff may round to. */
 export const amountField = moneyField({ places: 6, isPositive: true });
 /** Of a kWh. Below 0 where there is too much of it. */
-export const priceField = moneyField({ places: PRICE_DIGITS, isPositive: false });
+export const priceField = moneyField({ places: PRICE_DIGITS, isPositive: false, wholeDigits: PRICE_WHOLE_DIGITS_MAX });
 
 /** Text of somebody about something, in a body. */
 export const reasonField = z.string('expected why').trim().max(1_000, 'expected 1000 characters at most').regex(NOT_BLANK, 'expected why').regex(LINES, FAULT_LINES);

@@ -10,7 +10,7 @@ import { ADMINS, EVERYBODY, OPERATORS, type Operation } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { choiceParameter, cursorParameter, flagParameter, idParameter, limitParameter } from './query-parameters.ts';
 import { importRowSchema, meterChangeSchema, meterFactsSchema, registeredMeterSchema, registeredMeterShape } from './registry-fields.ts';
-import type { JudgedRow } from './row-bodies.ts';
+import { ROWS_MAX, type JudgedRow } from './row-bodies.ts';
 import { sentence } from './supervisor-refusals.ts';
 import { registeredMeterScope } from './thing-scopes.ts';
 import { count, pageOf } from './wire-schemas.ts';
@@ -85,7 +85,7 @@ export function addRegistryRoutes(routes: GatewayRoutes): void {
 
   routes.serve('/api/v1/registry/imports', {
     POST: routes.writeRows(
-      { id: 'importRegisteredMeters', summary: 'Makes or changes entries, many at once, from an array or NDJSON; each row is answered, and what it does not name stays', tag: 'Registry', access: { roles: ADMINS, scope: 'none' }, response: importSchema },
+      { id: 'importRegisteredMeters', summary: 'Makes or changes entries, many at once, from an array or NDJSON; each row is answered, and what it does not name stays', tag: 'Registry', access: { roles: ADMINS, scope: 'none' }, response: importSchema, request: z.array(z.union([importRowSchema, z.unknown()])).min(1).max(ROWS_MAX) },
       importQuery,
       importRowSchema,
       async ({ query, body, principal }) => {

@@ -147,6 +147,11 @@ describe('a schema of a body', () => {
     const [{ pattern: installed }] = document.paths['/api/v1/registry/meters/{meterId}'].put.requestBody.content['application/json'].schema.properties.installedOn.anyOf;
     expect(['1950-02-28', '2000-02-29', '2099-12-31', '1949-12-31', '2100-01-01', '2001-02-29', '2026-04-31'].map((day) => new RegExp(installed).test(day))).toEqual([true, true, true, false, false, false, false]);
     expect([fieldOf('/api/v1/auth/password', 'password').minLength, fieldOf('/api/v1/auth/password', 'newPassword').minLength]).toEqual([1, 10]);
+    // Rows of an import are judged one by one, each with an answer of its own; a key is of ASCII, as where it is kept.
+    const { requestBody, parameters } = document.paths['/api/v1/registry/imports'].post;
+    expect(requestBody.content['application/json'].schema.items.anyOf).toHaveLength(2);
+    const key = new RegExp(parameters.find(({ name }: { name: string }) => name === 'Idempotency-Key').schema.pattern);
+    expect(['"a b"', 'a', '', '"a\tb"', '"ü"', 'a b'].map((text) => key.test(text))).toEqual([true, true, true, false, false, false]);
     // A name is a line with something in it, in one pattern.
     expect(contact('name')).toMatchObject({ pattern: expect.stringContaining('\\s') });
     expect(contact('name').allOf).toBeUndefined();

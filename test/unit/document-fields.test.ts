@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { z } from 'zod';
 import { metersField } from '../../src/http/account-fields.ts';
+import { priceField } from '../../src/http/billing-fields.ts';
 import { bodyFaults } from '../../src/http/body-fields.ts';
 import { parseTime, TIME_WRITTEN } from '../../src/http/query-parameters.ts';
 import { dayPattern } from '../../src/model/day-pattern.ts';
@@ -44,4 +45,8 @@ test('the fault of one of several shapes is that of the shape it has', () => {
   expect(faults([{ meterId: 'm-1', from: 5, until: 4 }]).map(({ path }) => path)).toEqual(['meters[0].until']);
   expect(faults(['m 1'])).toEqual([{ path: 'meters[0]', message: expect.stringContaining('expected 1–64 characters') }]);
   expect(faults([7])).toEqual([{ path: 'meters[0]', message: expect.stringContaining('expected') }]);
+});
+
+test('a price has nine digits before the point at most, as where it is kept', () => {
+  expect(['999999999', '-1.12345678', '1000000000', '1.123456789'].map((price) => priceField.safeParse(price).success)).toEqual([true, true, false, false]);
 });

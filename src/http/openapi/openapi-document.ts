@@ -152,7 +152,7 @@ function unsigned(schema: JsonSchema, accountsOn: boolean): JsonSchema {
 }
 
 const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'ETag of what is to be changed: with another one it is refused with 409. An empty one is none.', schema: { type: 'string', pattern: '^("[0-9]{1,15}"|\\*)?$' } };
-const IDEMPOTENCY_KEY = { name: 'Idempotency-Key', in: 'header', required: false, description: 'Of this request alone, as a UUID in quotation marks: sent again with it, the request is answered again and not done again. An empty one is none.', schema: { type: 'string', pattern: '^("[^"\\\\]{1,255}"|[A-Za-z0-9._:~+/=-]{1,255})?$' } };
+const IDEMPOTENCY_KEY = { name: 'Idempotency-Key', in: 'header', required: false, description: 'Of this request alone, as a UUID in quotation marks: sent again with it, the request is answered again and not done again. An empty one is none.', schema: { type: 'string', pattern: '^("[ !#-\\[\\]-~]{1,255}"|[A-Za-z0-9._:~+/=-]{1,255})?$' } };
 const IF_NONE_MATCH = { name: 'If-None-Match', in: 'header', required: false, description: 'ETag of an answer that is there already.', schema: { type: 'string' } };
 
 function problemName(status: number): string {
