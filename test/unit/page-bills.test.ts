@@ -170,6 +170,7 @@ describe('bars by day', () => {
   test('say the mean and the most, and what was given goes down from the line', async () => {
     const shown = await page.show(html`<${DayBars} days=${days} caption="Use" />`);
     expect(shown.one('.load-figures').words).toBe('a day 4 kWh on average at most 10 kWh');
+    expect(shown.one('svg').getAttribute('aria-label')).toBe('Use: 4 kWh a day on average, 10 kWh at most');
     const [first, second] = shown.all('rect.use').map((bar: any) => ({ y: Number(bar.getAttribute('y')), height: Number(bar.getAttribute('height')) }));
     expect(first.height).toBeCloseTo(5 * second.height);
     // They stand on one line.

@@ -78,7 +78,7 @@ describe('the registry', () => {
     expect([shown.all('.hint').map((hint) => hint.words), shown.one('.said').words]).toEqual([['expected a country'], 'Not saved: some of it cannot be.']);
     page.answers[`PATCH ${ONE}`] = refusal(409, 'serial_taken', 'LG-1 is the serial number of another.');
     await shown.one('.entry-form').fire('submit');
-    expect(shown.all('label').find((label) => label.words.startsWith('Serial number'))!.one('.hint').words).toBe('LG-1 is the serial number of another.');
+    expect(shown.all('.entry-form div').find((field) => field.words.startsWith('Serial number'))!.one('.hint').words).toBe('LG-1 is the serial number of another.');
     page.answers[`PATCH ${ONE}`] = refusal(503, 'unavailable', 'Later.');
     await shown.one('.entry-form').fire('submit');
     expect([shown.all('.hint').length, shown.one('.said').words]).toEqual([0, 'Later.']);

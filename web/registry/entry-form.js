@@ -90,12 +90,14 @@ function EntryField({ field: { path, label, kind, charsMax, isRequired }, text, 
   const hint = fault ?? (clash === undefined ? '' : `Now ${clash === '' ? 'empty' : clash}.`);
   const common = { name: path, value: text, 'aria-invalid': fault === undefined ? undefined : 'true', 'aria-describedby': hint === '' ? undefined : hintId, onInput: (/** @type {any} */ event) => onText(event.target.value) };
   return html`
-    <label class=${path === 'note' ? 'whole' : ''}>${label}
+    <div class=${path === 'note' ? 'whole' : ''}>
+      <label>${label}
       ${kind === 'choice'
         ? html`<select ...${common}><option value="">–</option>${['1', '2', '3'].map((count) => html`<option key=${count} value=${count}>${count}</option>`)}</select>`
         : html`<input ...${common} type=${kind === 'date' ? 'date' : 'text'} inputmode=${kind === 'number' ? 'decimal' : undefined} maxlength=${charsMax} required=${isRequired} list=${path === 'region' ? 'known-regions' : undefined} autocomplete="off" spellcheck=${false} />`}
-      ${hint !== '' && html`<span class="hint" id=${hintId}>${hint}</span>`}
-    </label>
+      </label>
+      ${/* Beside the label, not in it: it describes the field and does not name it. */ hint !== '' && html`<span class="hint" id=${hintId}>${hint}</span>`}
+    </div>
   `;
 }
 
