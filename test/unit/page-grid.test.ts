@@ -58,12 +58,12 @@ describe('the board of regions', () => {
   });
 
   test('says what a kWh costs and what was set by hand, and what the next hours bring, against the capacity where there is one', async () => {
-    const prices = [{ region: 'a', price: '0.40', currency: 'EUR', multiplier: '1.1', override: 'o1' }];
+    const prices = [{ region: 'a', price: '0.40', currency: 'EUR', multiplier: '1.1', override: 'o1' }, { region: 'b', price: '0.20', currency: 'EUR', multiplier: '1.0', override: null }];
     const forecasts = new Map([['a', forecast([quarter(19, 9.6), quarter(20, 3)])], ['b', forecast([quarter(18, 4.25)])]]);
     const rows = await board(grid([region('a'), region('b', { capacityKw: null }), region('c')], [], prices), forecasts);
     expect(rows.map((row) => row.one('.ahead-cell').words)).toEqual(['96 %at 19:00', expect.stringMatching(/^4[.,][23]at 18:00$/), '–']);
     expect(rows[0].one('.ahead').classes).toContain('level-critical');
-    expect(rows.map((row) => row.one('.price-cell').words)).toEqual([expect.stringMatching(/0[.,]40set by hand$/), '–', '–']);
+    expect(rows.map((row) => row.one('.price-cell').words)).toEqual([expect.stringMatching(/0[.,]40set by hand$/), expect.stringMatching(/0[.,]20$/), '–']);
     expect(rows[0].one('.price-cell').getAttribute('title')).toBe('1.1 times the usual price');
   });
 

@@ -33,6 +33,7 @@ describe('the day of a meter', () => {
     const curve = dayCurve([window(MIDNIGHT + 3 * MINUTE_MS), window(MIDNIGHT), window(MIDNIGHT, { granularity: '15m', avgPowerKw: 9 })], [window(MIDNIGHT + 3 * MINUTE_MS, { avgPowerKw: 5 })], baseline());
     expect(curve.powerKw).toEqual([1, null, 5]);
     expect(curve.seconds).toEqual([30, 90, 210].map((s) => MIDNIGHT / 1000 + s));
+    expect(dayCurve([window(MIDNIGHT), window(MIDNIGHT + 2 * MINUTE_MS), window(MIDNIGHT + 3 * MINUTE_MS)], [], baseline()).powerKw).toEqual([1, null, 1, 1]);
   });
 
   test('lies in a band of two deviations around what is usual at that hour of the week, of UTC', () => {
@@ -85,6 +86,8 @@ describe('a meter', () => {
     expect(valuesOf(drawn[0], '--accent')).toEqual([1, 2, null, 7]);
     expect(drawn[0].options.scales.x.range()).toEqual([MIDNIGHT / 1000, NOW / 1000]);
     expect(drawn[0].options.bands).toEqual([{ series: [3, 2], fill: '--band' }]);
+    // The edges of the band are no curves of their own.
+    expect(drawn[0].options.series.map(({ stroke }) => stroke)).toEqual([undefined, '--accent', 'transparent', 'transparent']);
     expect(shown.one('.corrections').words).toMatch(/^00:01 ?2[.,]00 kW of 60 readings ?corrected 2 times$/);
     expect(shown.words).toContain('3 minutes');
   });
