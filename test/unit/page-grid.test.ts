@@ -121,6 +121,7 @@ describe('the forecast', () => {
   test('says its peak, when, in which band, and of how much', async () => {
     const shown = await page.show(html`<${ForecastCurve} of="region a" forecast=${forecast([quarter(18, 8), quarter(19, 12)], { backtest: { mapePercent: 8.31, persistenceMapePercent: 12.06 } })} capacityKw=${10} height=${100} />`);
     expect(shown.all('.figure').map((one) => one.words)).toEqual([`peak ${formatPower(12)} at 19:00 ${formatPower(11)} to ${formatPower(14)}`, '120 % of the capacity, more than there is']);
+    expect(shown.all('.figure .over')).toHaveLength(1);
     expect(shown.one('.note').words).toMatch(/last four weeks.*Eight of ten.*they were 8[.,]3 % off in the mean.*was 12[.,]1 %\.$/);
     const [chart] = drawn;
     expect(chart.data[0]).toEqual([quarter(18, 0).startMs / 1000 + 450, quarter(19, 0).startMs / 1000 + 450]);
@@ -133,6 +134,7 @@ describe('the forecast', () => {
 
   test('below the capacity says nothing of too little, and without a band nothing of one', async () => {
     const shown = await page.show(html`<${ForecastCurve} of="a" forecast=${forecast([quarter(18, 8, { lowKw: null, highKw: null })], { basis: 'day' })} capacityKw=${10} height=${100} />`);
+    expect(shown.all('.over')).toEqual([]);
     expect([shown.words.includes('more than there is'), shown.words.includes('Eight of ten'), /less than a week of history/.test(shown.words)]).toEqual([false, false, true]);
   });
 

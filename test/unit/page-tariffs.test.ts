@@ -55,5 +55,12 @@ test('a tariff shows its calendar with the dearest the strongest, and the charge
   expect(spans[0]).toEqual([0, 25]);
   for (const [i, [left]] of spans.slice(1).entries()) expect(left).toBeCloseTo(spans[i][0] + spans[i][1]);
   expect(shown.all('.charges tbody tr').map((row: any) => plain(row.words))).toEqual(expect.arrayContaining([expect.stringMatching(/^Arbeitspreis energy Nacht 0[.,]142.* Spitze .*per kWh$/), expect.stringMatching(/^Online-Bonus rebate 1[.,]50 per month, given back$/)]));
+  expect(shown.one('.facts dd').words).toMatch(/1 .*2026 – .*31.* 2027|Jan 1, 2026 – Dec 31, 2027/);
   expect(shown.one('.facts').words).toMatch(/Clock Europe\/Vienna Version 3 by Ada/);
+});
+
+test('a tariff without an end is in force from a day on', async () => {
+  const document = { ...documentOf('time-of-use.json'), effectiveTo: null };
+  page.answers = { '/tariffs': pageOf(), '/tariffs/t': { id: 't', version: 1, document, storedAt: '2026-06-05T12:24:00Z', by: 'Ada' } };
+  expect((await page.show(html`<${TariffsPage} tariffId="t" />`)).one('.facts dd').words).toMatch(/^from .*2026$/);
 });
