@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { invariant, OperationalError } from '../runtime/errors.ts';
 import type { Principal } from '../model/access.ts';
 import type { AlertsPort } from './alerts-port.ts';
-import { BY_CHARS_MAX, bodyFaults, invalidBody } from './body-fields.ts';
+import { BY_CHARS_MAX, bodyFaults, byField, invalidBody } from './body-fields.ts';
 import type { EnginePort } from './engine-port.ts';
 import type { Exchange, HeaderFields } from './exchange.ts';
 import type { Guard } from './guard.ts';
@@ -405,8 +405,11 @@ function nameOf(principal: Principal): { by?: string } {
   return principal.kind === 'user' ? { by: principal.name.slice(0, BY_CHARS_MAX) } : {};
 }
 
+/** A name that could be nobody's stays, and is refused as it is where nobody is logged in. */
 function inTheNameOf(principal: Principal, value: unknown): unknown {
-  return isPlainObject(value) ? { ...value, ...nameOf(principal) } : value;
+  if (!isPlainObject(value)) return value;
+  const { by } = value as { by?: unknown };
+  return by === undefined || byField.safeParse(by).success ? { ...value, ...nameOf(principal) } : value;
 }
 
 function isOfRows({ access }: AnyOperation): boolean {

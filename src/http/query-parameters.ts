@@ -109,7 +109,11 @@ export function parseQuery<Schema extends z.ZodObject>(schema: Schema, rawQuery:
     else if (name in given) faults.push({ parameter: name, message: 'given more than once' });
     else given[name] = value;
   }
-  const parsed = schema.safeParse({ ...given, ...instead });
+  for (const [name, value] of Object.entries(instead)) {
+    // One that would be refused stays, and is.
+    if (name in schema.shape && (given[name] === undefined || (schema.shape[name] as z.ZodType).safeParse(given[name]).success)) given[name] = value;
+  }
+  const parsed = schema.safeParse(given);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) faults.push({ parameter: String(issue.path[0] ?? ''), message: issue.message });
   }

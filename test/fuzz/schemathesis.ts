@@ -24,9 +24,9 @@ function postOfExamples(engine: EngineProcess, headers: Record<string, string> =
   return post(engine, [{ meterId: 'meter-1', region: 'region-01', timestamp: Date.now() - 1_000, powerKw: 1.5 }], headers);
 }
 
-/** `asking`: id of whose token goes along. */
-async function schemathesis(engine: EngineProcess, options: readonly string[], asking = ''): Promise<number> {
-  const env = { ...process.env, SEG_ASKING: asking, SCHEMATHESIS_HOOKS: 'schemathesis_hooks', PYTHONPATH: resolve(import.meta.dirname), PYTHONDONTWRITEBYTECODE: '1' };
+/** `asking`: ids of whose token goes along, and of their log-ins. */
+async function schemathesis(engine: EngineProcess, options: readonly string[], asking: readonly string[] = []): Promise<number> {
+  const env = { ...process.env, SEG_ASKING: asking.join(','), SCHEMATHESIS_HOOKS: 'schemathesis_hooks', PYTHONPATH: resolve(import.meta.dirname), PYTHONDONTWRITEBYTECODE: '1' };
   const directory = temporaryDirectory();
   const configuration = join(directory, 'schemathesis.toml');
   writeFileSync(configuration, schemathesisConfiguration());
@@ -48,13 +48,18 @@ async function withoutAccounts(options: readonly string[]): Promise<number> {
   }
 }
 
+async function sessionsOf(people: SignedInEngine): Promise<string[]> {
+  const { body } = await people.call('GET', '/api/v1/auth/sessions', { token: people.admin.token });
+  return (body.data as { id: string }[]).map(({ id }) => id);
+}
+
 async function withAccounts(options: readonly string[]): Promise<number> {
   const people = await SignedInEngine.start({ ...SEEDED_SETTINGS, RATE_LIMIT_ADDRESS: '10000000' });
   try {
     const { api, ingest }: SeedHeaders = people.headers;
     await seedEngine(people.engine, { api, ingest });
     await postOfExamples(people.engine, ingest);
-    const code = await schemathesis(people.engine, ['--header', `Authorization:${api.authorization}`, ...NOT_AS_ADMIN.flatMap((id) => ['--exclude-operation-id', id]), ...options], people.admin.id);
+    const code = await schemathesis(people.engine, ['--header', `Authorization:${api.authorization}`, ...NOT_AS_ADMIN.flatMap((id) => ['--exclude-operation-id', id]), ...options], [people.admin.id, ...(await sessionsOf(people))]);
     // Whose requests were all refused has found nothing, either.
     const { status } = await people.call('GET', '/api/v1/me', { token: people.admin.token });
     if (status === 200) return code;

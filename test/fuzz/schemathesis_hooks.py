@@ -14,6 +14,7 @@ RULES = [
     # Opaque, and good for its own list alone.
     r"^not a nextCursor of this list",
     # Two moments or days, of which one is before the other and not too far from it, or before or after now; the one that is not named has a default.
+    r'^no quarter-hour begins between "from" and "to"$',
     r'^must be (earlier than|later than|after|a day after|\d+ days after) "(from|to)"',
     r"^expected (a|\d+) (time|day|days|month|months|year) (that is not )?(after|before|from) ",
     r"^expected (now or later|19(70|72) or later)",
@@ -21,7 +22,9 @@ RULES = [
     # A number and its unit in one text.
     r"^expected a year at most$",
     # Of two numbers one is not above the other.
-    r"^expected at most sharePercent, or the alert would open and close at once$",
+    r"^expected at most (sharePercent|abovePercent), or the alert would open and close at once$",
+    # What was never installed was not removed.
+    r"(?i)^a meter that was never installed cannot have been removed\.$",
     # The database of time zones, the registry of languages, and what is a URL by the WHATWG.
     r"^expected a (time zone|language) such as",
     r"^expected an https URL \(http to this machine alone\)",
@@ -93,5 +96,5 @@ def says_that_it_ended(response) -> bool:
 @schemathesis.hook
 def before_call(context, case, kwargs):
     # Who asks may not lock themselves out: all that came after would be refused, and nothing found.
-    if case.method != "GET" and (case.path_parameters or {}).get("id") == os.environ.get("SEG_ASKING"):
+    if case.method != "GET" and (case.path_parameters or {}).get("id") in os.environ.get("SEG_ASKING", "").split(","):
         case.path_parameters["id"] = "somebody-else"

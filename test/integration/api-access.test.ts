@@ -322,9 +322,12 @@ describe('who did it', () => {
   const commands = () => alerts.asked.filter(({ kind }) => kind !== 'alert');
 
   test('is who is logged in, whatever was said', async () => {
-    for (const body of [{ by: 'Mallory' }, {}, { by: 7 }]) expect((await acknowledge('operator', body)).status, JSON.stringify(body)).toBe(200);
-    expect(commands().map((command) => (command as { by?: string }).by)).toEqual(Array(3).fill('operator@example.org'));
+    for (const body of [{ by: 'Mallory' }, {}]) expect((await acknowledge('operator', body)).status, JSON.stringify(body)).toBe(200);
+    // What could be nobody's name is refused, as where nobody is logged in.
+    for (const body of [{ by: 7 }, { by: ' ' }]) expect((await acknowledge('operator', body)).status, JSON.stringify(body)).toBe(422);
+    expect(commands().map((command) => (command as { by?: string }).by)).toEqual(Array(2).fill('operator@example.org'));
     await call('PUT', '/api/v1/tariffs/flat?by=Mallory', { headers: as('admin'), body: REQUEST_EXAMPLES.putTariff.body });
+    expect((await call('PUT', '/api/v1/tariffs/flat?by=', { headers: as('admin'), body: REQUEST_EXAMPLES.putTariff.body })).status).toBe(400);
     await call('PUT', '/api/v1/tariffs/flat', { headers: as('admin'), body: REQUEST_EXAMPLES.putTariff.body });
     expect(tariffs.asked.map((command) => (command as { by?: string }).by)).toEqual(['admin@example.org', 'admin@example.org']);
     expect((await call('POST', '/api/v1/schedules/s-night/overrides', { headers: as('operator'), body: { contactId: 'c-ada', from: '2026-01-15T13:00:00Z', to: '2026-01-16T00:00:00Z' } })).status).toBe(201);

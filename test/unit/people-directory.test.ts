@@ -44,6 +44,8 @@ describe('documents', () => {
   });
 
   test('are refused with each fault at its path', () => {
+    const ofLocalPart = (characters: number) => faultsOf(newContactSchema, { name: 'Ada', addresses: { email: `${'a'.repeat(characters)}@example.org` } });
+    expect([ofLocalPart(64), ofLocalPart(65)]).toEqual([undefined, ['addresses.email']]);
     expect(
       faultsOf(newContactSchema, {
         name: 'Ada\nBcc: all',

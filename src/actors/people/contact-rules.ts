@@ -14,6 +14,8 @@ const PUSH_TOKENS_MAX = 20;
 const PUSH_TOKEN_CHARACTERS_MAX = 1_024;
 /** RFC 5321, 4.5.3.1.3, without the angle brackets. */
 const EMAIL_CHARACTERS_MAX = 254;
+/** Before the @: RFC 5321, 4.5.3.1.1. */
+const EMAIL_LOCAL_CHARACTERS_MAX = 64;
 const URL_CHARACTERS_MAX = 2_048;
 const NAME_CHARACTERS_MAX = 128;
 const WHY_CHARACTERS_MAX = 512;
@@ -77,8 +79,13 @@ const pattern = z.string().regex(/^[A-Za-z0-9._:*-]{1,64}$/, 'expected a name, w
 const span = z.strictObject({ days: z.array(z.enum(WEEKDAYS)).max(WEEKDAYS.length).default([]), from: timeOfDay, to: timeOfDay });
 const spans = z.array(span).max(SPANS_MAX);
 
+const emailSchema = z
+  .email('expected an e-mail address')
+  .max(EMAIL_CHARACTERS_MAX)
+  .refine((text) => text.indexOf('@') <= EMAIL_LOCAL_CHARACTERS_MAX, `expected ${EMAIL_LOCAL_CHARACTERS_MAX} characters at most before the @`);
+
 const addresses = z.strictObject({
-  email: z.email('expected an e-mail address').max(EMAIL_CHARACTERS_MAX).nullable().default(null),
+  email: emailSchema.nullable().default(null),
   sms: z
     .string()
     .regex(/^\+[1-9]\d{6,14}$/, 'expected a number in E.164, such as +41791234567')

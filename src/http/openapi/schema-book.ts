@@ -60,8 +60,8 @@ function plain(zodSchema: z.core.$ZodType, written: JsonSchema, io: 'input' | 'o
   mergePatterns(written);
   // A default is what comes of reading the text, which is what is written here.
   if (zodSchema instanceof z.ZodDefault && WRITTEN_AS.has(zodSchema.def.innerType as z.ZodType)) written.default = zodSchema.def.defaultValue;
-  // What a double counts to one by one goes without saying.
-  if (written.maximum === Number.MAX_SAFE_INTEGER) delete written.maximum;
+  // What a double counts to one by one goes without saying where it comes from here; whoever writes may have larger ones.
+  if (io === 'output' && written.maximum === Number.MAX_SAFE_INTEGER) delete written.maximum;
   if (written.minimum === Number.MIN_SAFE_INTEGER) delete written.minimum;
   if (io === 'output' && written.additionalProperties === false) delete written.additionalProperties;
 }
