@@ -34,7 +34,8 @@ RULES = [
     r"^(expected each tariff once|there is another of the name |there is no escalation of the name )",
 ]
 # A token of a mail that never was, a password that everybody has, and what goes with which role. A key that came with another request before; two days that are too far from each other; what a body names and is not there; and a tariff, which is judged as a whole: that every minute has one price, and what is named is there (docs/TARIFFS.md).
-CODES = {"invalid_link", "bad_password", "bad_access", "idempotency_key_reused", "unknown_alert", "unknown_tariff", "unknown_meter", "unknown_contact", "unknown_region", "period_too_long", "invalid_tariff"}
+# An amount of money has the decimal places of its invoice's currency.
+CODES = {"bad_amount", "invalid_link", "bad_password", "bad_access", "idempotency_key_reused", "unknown_alert", "unknown_tariff", "unknown_meter", "unknown_contact", "unknown_region", "period_too_long", "invalid_tariff"}
 
 
 def is_by_rule(response) -> bool:
