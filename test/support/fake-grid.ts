@@ -38,10 +38,10 @@ function wave(seed: number, timestampMs: number): number {
   return Math.sin(minutes / 23 + 0.4 * seed) * 0.08 + Math.sin(minutes / 6.1 + seed * 2.7) * 0.03 + (noise - Math.floor(noise) - 0.5) * 0.05;
 }
 
-/** Share of its capacity that a region draws; the eighth is nearly full and the fourth nearly idle. */
+/** Share of its capacity that a region draws; the eighth is nearly full and the fourth nearly idle; none draws more than it has, at whatever minute a test runs. */
 function share(regionIndex: number, timestampMs: number): number {
   const level = [0.62, 0.55, 0.79, 0.31, 0.58, 0.66, 0.49, 0.9, 0.6, 0.52][regionIndex];
-  return Math.max(0.02, level + wave(regionIndex + 1, timestampMs));
+  return Math.min(0.99, Math.max(0.02, level + wave(regionIndex + 1, timestampMs)));
 }
 
 export class FakeGrid implements LiveSource {
