@@ -109,6 +109,13 @@ describe('a table that is used before its pages are walked', () => {
     await store.close();
   });
 
+  it('is waited for by nobody', async () => {
+    const { check } = damaged('late', ['late']);
+    check.waitForTable('late');
+    await expect(check.rest()).rejects.toThrow(DAMAGE);
+    check.waitForTable('late');
+  });
+
   it('does not hide damage to others', () => {
     expect(damaged('early', ['late']).open).toThrow(/has node 0 outside it/);
   });

@@ -72,6 +72,8 @@ describe('a shard whose windows are used before they are walked', () => {
     const begun = attempt(start);
     expect(begun instanceof Error ? begun : attempt(() => begun.waitForCheck())).toMatchObject(DAMAGE);
     if (!(begun instanceof Error)) await begun.close();
+    // It was no start that did without.
+    expect(readFileSync(note(), 'utf8')).toBe('2');
   });
 });
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { metersField } from '../../src/http/account-fields.ts';
 import { priceField } from '../../src/http/billing-fields.ts';
 import { bodyFaults } from '../../src/http/body-fields.ts';
+import { SchemaBook } from '../../src/http/openapi/schema-book.ts';
 import { parseTime, TIME_WRITTEN } from '../../src/http/query-parameters.ts';
 import { dayPattern } from '../../src/model/day-pattern.ts';
 
@@ -25,6 +26,11 @@ describe('a time', () => {
   ])('%s is taken where the document says so: %s', (text, isTaken) => {
     expect([parseTime(text) !== null, written.test(text)]).toEqual([isTaken, isTaken]);
   });
+});
+
+test('a whole number that comes in has the bound that doubles count to, one that goes out has none', () => {
+  const book = new SchemaBook();
+  expect([book.request(z.int()).maximum, book.answer(z.int()).maximum]).toEqual([Number.MAX_SAFE_INTEGER, undefined]);
 });
 
 test('days of a range of years are those that there are', () => {

@@ -1,13 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
+import { batchRecord, controlRecord } from '../../src/actors/shard/log-record.ts';
+import type { RegionPicture } from '../../src/actors/shard/protocol.ts';
 import { packRememberedIds, packRememberedIdsBy, restoreReadingIdsByRow } from '../../src/actors/shard/reading-id-record.ts';
+import { recover } from '../../src/actors/shard/recovery.ts';
 import { rememberBatch, rememberWords } from '../../src/actors/shard/replayed-ids.ts';
 import { highOf, lowOf, meterTag, READING_ID_BUCKETS, READING_ID_TTL_MS, ReadingIds } from '../../src/actors/shard/reading-ids.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import { partitionOf } from '../../src/model/ids.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
 import { memoryShardStore } from '../support/memory-shard-store.ts';
-import { batchOf, type TestReading } from '../support/packed-readings.ts';
+import { appendOf, batchOf, type TestReading } from '../support/packed-readings.ts';
 
 const AT = Date.UTC(2026, 2, 1);
 
@@ -116,6 +120,25 @@ describe('the memory of readingIds after a recovery', () => {
     expect(remembered(older)).toEqual(remembered(state).filter((entry) => entry.endsWith(String(AT / 1_000 + 1))));
 
     for (const recovered of [state, restored, older]) expect(apply(recovered, numbered(100, 60), 3)).toEqual(alike(OUTCOME.duplicate));
+  });
+
+  it('comes from records that every page stands for, whose pictures count as well', async () => {
+    const store = memoryShardStore();
+    await store.identify({ partitionCount: PARTITIONS, shardCount: 1, shard: 0 });
+    const regions = [{ region: 'r', meters: 20, powered: 20 }] as unknown as RegionPicture['regions'];
+    store.journal.append(1, controlRecord({ kind: 'picture', nowMs: AT, regions }));
+    store.journal.append(2, batchRecord(appendOf(numbered(100, 10)), AT + 1_000));
+    store.journal.append(3, controlRecord({ kind: 'picture', nowMs: AT + 2_000, regions }));
+    await store.journal.commit();
+    store.putAppliedPosition({ sequence: 3 });
+    store.putReplayFrom(3);
+    await store.commit();
+    const state = shardState();
+    const pictures = vi.spyOn(state, 'applyPicture');
+    const report = recover(state, store, new Checkpoint(state, store, { pagesPerStepMax: 1 }));
+    expect(report).toMatchObject({ records: 3, readings: 20, lastSequence: 3, meters: 0 });
+    expect(remembered(state)).toHaveLength(20);
+    expect(pictures.mock.calls.map(([, nowMs, sequence]) => [nowMs, sequence])).toEqual([[AT, 1], [AT + 2_000, 3]]);
   });
 
   it('is given out by partition, without what is forgotten by then', () => {
