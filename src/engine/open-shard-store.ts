@@ -31,7 +31,7 @@ export interface ShardPlace {
 
 /** Below it a walk is over before a thread has begun. */
 const BESIDE_BYTES_MIN = 64 * 1024 * 1024;
-/** Tables that grow with the history: once all are LATER_BYTES_MIN nobody waits for these. */
+/** Tables that grow with the history: in a file of LATER_BYTES_MIN or more nobody waits for these. */
 const WALKED_LATER = ['samples', 'energy', 'windows'];
 /** Pages are wanted when the log's readingIds are on their way. What a recovery does without, or asks for some entries of, comes last; the largest at the end. */
 const WALKED_LAST = ['pages', 'outbox', 'meters', 'profiles', ...WALKED_LATER];

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FakeSocket } from '../support/fake-socket.ts';
 
 /** The parts of the page that need no browser. They are JavaScript without declarations, hence the dynamic imports. */
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
@@ -175,30 +176,6 @@ test('a moment of another day has its day', () => {
 });
 
 describe('the connection of the page', () => {
-  class FakeSocket {
-    static OPEN = 1;
-    static all: FakeSocket[] = [];
-    readyState = 0;
-    sent: any[] = [];
-    onopen = () => {};
-    onclose: ((event?: { code: number }) => void) | null = () => {};
-    onmessage = (_event: { data: string }) => {};
-    constructor() {
-      FakeSocket.all.push(this);
-    }
-    send(text: string): void {
-      this.sent.push(JSON.parse(text));
-    }
-    close(): void {}
-    open(): void {
-      this.readyState = 1;
-      this.onopen();
-      this.say({ type: 'hello', protocol: 1, heartbeatMs: 15_000 });
-    }
-    say(message: object): void {
-      this.onmessage({ data: JSON.stringify(message) });
-    }
-  }
   let messages: any[];
   let states: string[];
   let client: any;

@@ -1,32 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { FakeSocket } from '../support/fake-socket.ts';
 import { pageOf, settled, SmallPage } from '../support/small-page.ts';
 
 vi.mock('uplot', () => import('../support/small-charts.ts'));
 
 /** The whole page, as it is when somebody is signed in: who is led where, and what of the stream they ask for. JavaScript without declarations, hence the dynamic imports. */
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
-
-class FakeSocket {
-  static OPEN = 1;
-  static all: FakeSocket[] = [];
-  readyState = 0;
-  sent: any[] = [];
-  onopen = () => {};
-  onmessage = (_event: { data: string }) => {};
-  onclose: (() => void) | null = null;
-  constructor() {
-    FakeSocket.all.push(this);
-  }
-  send(text: string): void {
-    this.sent.push(JSON.parse(text));
-  }
-  close(): void {}
-  open(): void {
-    this.readyState = 1;
-    this.onopen();
-    this.onmessage({ data: JSON.stringify({ type: 'hello', protocol: 1, heartbeatMs: 15_000 }) });
-  }
-}
 
 let page: SmallPage;
 let session: any;

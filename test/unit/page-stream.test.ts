@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FakeSocket } from '../support/fake-socket.ts';
 import { settled, SmallPage } from '../support/small-page.ts';
 
 /** What a page asks the live stream for, and how it goes on with it. The page is JavaScript without declarations, hence the dynamic imports. */
@@ -6,35 +7,6 @@ const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.ur
 const { html } = await web('ui.js');
 const { useGrid } = await web('grid-stream.js');
 const { signIn, signOut, startSession } = await web('account/session.js');
-
-class FakeSocket {
-  static OPEN = 1;
-  static all: FakeSocket[] = [];
-  readyState = 0;
-  sent: any[] = [];
-  onopen = () => {};
-  onclose: ((event?: { code: number }) => void) | null = () => {};
-  onmessage = (_event: { data: string }) => {};
-  readonly url: string;
-  constructor(url: string) {
-    this.url = url;
-    FakeSocket.all.push(this);
-  }
-  send(text: string): void {
-    this.sent.push(JSON.parse(text));
-  }
-  close(): void {
-    this.readyState = 3;
-  }
-  open(heartbeatMs = 15_000): void {
-    this.readyState = 1;
-    this.onopen();
-    this.say({ type: 'hello', protocol: 1, heartbeatMs });
-  }
-  say(message: object): void {
-    this.onmessage({ data: JSON.stringify(message) });
-  }
-}
 
 let page: SmallPage;
 const socket = () => FakeSocket.all.at(-1)!;
