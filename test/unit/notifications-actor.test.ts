@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SLOTS } from '../../src/actors/notifications/channel-slots.ts';
 import { CIRCUIT_FAILURES } from '../../src/actors/notifications/circuit.ts';
 import { ATTEMPT_LIMIT_MS } from '../../src/actors/notifications/actor.ts';
-import { ATTEMPTS_LAST_MAX, ATTEMPTS_MAX } from '../../src/actors/notifications/attempt-outcomes.ts';
+import { ATTEMPTS_LAST_MAX, ATTEMPTS_MAX, LOOKUPS_MAX } from '../../src/actors/notifications/attempt-outcomes.ts';
 import type { Delivery, DeliveryListQuery } from '../../src/model/notice.ts';
 import type { Page } from '../../src/model/queries.ts';
 import { accepted, contactOf, hangs, NOON, noticeOf, NotificationsWorld, rejected, retry, unknown } from '../support/notifications-world.ts';
@@ -113,10 +113,15 @@ describe('outcomes', () => {
   test('a provider that does not say whether it went is asked a few times, and then another channel tells it', async () => {
     const world = await worldWith(contactOf('ann', ['sms', 'email']));
     world.scripts.sms = () => unknown(true);
-    world.lookups.sms = () => 'unknown';
+    let asked = 0;
+    world.lookups.sms = () => {
+      asked++;
+      return 'unknown';
+    };
     await world.tell(noticeOf('g', 1, ['ann']));
     await world.run(HOUR);
     expect(world.handed.map(({ channel }) => channel)).toEqual(['sms', 'email']);
+    expect(asked).toBe(LOOKUPS_MAX);
   });
 
   test('a channel that throws, and a message that cannot be made, harm no other', async () => {
