@@ -22,7 +22,7 @@ Of resting alone:
   --live-minutes <n>       then readings of the wall clock's time (3), at
   --cadence-seconds <n>    one reading of each meter in so many seconds (30)
   --settle-seconds <n>     without readings before memory is looked at again (65)
-  --restarts <n>           of each kind, kill -9 and orderly (5)
+  --restarts <n>           of each kind: killed amid live readings, killed after a burst, orderly (5)
 A million meters: npm run bench -- resting --meters 1000000
 `;
 

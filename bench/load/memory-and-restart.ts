@@ -1,7 +1,7 @@
 import { rowOf, type BenchReport, type BenchRow } from '../bench-report.ts';
 import { diskUseOf, EngineProcess, makeDataDirectory, removeDataDirectory } from './engine-process.ts';
 import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
-import { checkCounts } from './grid-check.ts';
+import { checkCounts, metricsOf } from './grid-check.ts';
 import { sendLoad } from './load-process.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { SampleCounts } from './sample-counts.ts';
@@ -17,6 +17,10 @@ const NO_END_MS = 3_600_000;
 const CONNECTIONS = 16;
 /** Before the first reading, in event time: a window that holds it may have begun up to 15 min before. */
 const MARGIN_MS = 3_600_000;
+/** Between looks at how much is written. */
+const WRITTEN_POLL_MS = 250;
+/** Of live readings, before the engine is killed amid them. */
+const LIVE_CADENCES = 1.5;
 const MIB = 1_048_576;
 
 export interface RestingTimes {
@@ -53,8 +57,8 @@ export async function restingReport(meters: number, times: RestingTimes): Promis
       await growOld(fleet, times);
       await live(fleet, times);
       await fleet.noteDisk();
-      for (const how of ['kill -9', 'orderly stop'] as const) {
-        await restarts(fleet, how, times.restarts);
+      for (const how of HOWS) {
+        await restarts(fleet, how, times);
         // The engine's counter began anew, its windows did not.
         await fleet.check(0);
         fleet.noteMemory(`after ${how} and restart`, '; windows verified again');
@@ -93,12 +97,20 @@ async function live(fleet: Fleet, { liveMs, liveCadenceMs, settleMs }: RestingTi
   fleet.noteMemory(`${settleMs / 1_000} s later`, `; counts verified: ${await fleet.check(fleet.accepted)}`);
 }
 
-async function restarts(fleet: Fleet, how: 'orderly stop' | 'kill -9', times: number): Promise<void> {
+/**
+ * Ends of an engine: killed while its meters send as they do on most days; killed after a reading of every meter at once, of which no snapshot has any; stopped after the same. Each finds
+ * snapshots of all that was before, so that no end has to do with the one before it.
+ */
+const HOWS = ['kill -9 amid live readings', 'kill -9 after a burst', 'orderly stop'] as const;
+
+async function restarts(fleet: Fleet, how: (typeof HOWS)[number], { restarts, liveCadenceMs, settleMs }: RestingTimes): Promise<void> {
   const readyMs: number[] = [];
-  for (let k = 0; k < times; k++) {
-    // A reading of every meter that no snapshot has yet: what a crash finds.
-    await fleet.send({ passes: 1 });
-    await (how === 'kill -9' ? fleet.engine.kill() : fleet.engine.stop());
+  for (let k = 0; k < restarts; k++) {
+    await fleet.untilWritten(settleMs);
+    // So long that what is written goes round all meters: readings in front of the snapshot of their meters, and behind.
+    if (how === 'kill -9 amid live readings') await fleet.send({ readingsPerSecond: (fleet.meters * 1_000) / liveCadenceMs, durationMs: LIVE_CADENCES * liveCadenceMs });
+    else await fleet.send({ passes: 1 });
+    await (how === 'orderly stop' ? fleet.engine.stop() : fleet.engine.kill());
     readyMs.push(await fleet.start());
   }
   const note = `from spawn until /ready; an empty engine took ${fleet.emptyReadyMs.toFixed(0)} ms; the files are in the page cache`;
@@ -139,6 +151,12 @@ class Fleet {
     this.accepted += result.total.readingsAccepted;
     this.counts.add(result.sample);
     return result;
+  }
+
+  /** Snapshots have all that was sent, or `withinMs` are over: they come within half a minute. */
+  async untilWritten(withinMs: number): Promise<void> {
+    const endMs = Date.now() + withinMs;
+    while (Date.now() < endMs && (await metricsOf(this.engine.ports)).max('seg_checkpoint_age_seconds') > 0) await new Promise((resolve) => setTimeout(resolve, WRITTEN_POLL_MS));
   }
 
   async grow(span: { spanMs: number; stepMs: number }, fromMs: number): Promise<void> {
