@@ -21,7 +21,8 @@ RULES = [
     r"^lies in the future",
     # A number and its unit in one text.
     r"^expected a year at most$",
-    # Of two numbers one is not above the other.
+    # Of two days or numbers one is not before, or above, the other.
+    r"^It was installed on \d{4}-\d\d-\d\d, and cannot have been removed before\.$",
     r"^expected at most (sharePercent|abovePercent), or the alert would open and close at once$",
     # What was never installed was not removed.
     r"(?i)^a meter that was never installed cannot have been removed\.$",
