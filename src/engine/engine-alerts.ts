@@ -5,11 +5,9 @@ import { ALERTS_ACTIVE_MAX } from '../http/live-protocol.ts';
 import type { EnginePort } from '../http/engine-port.ts';
 import { asMeterId, isId, type RegionId } from '../model/ids.ts';
 import type { SharedClock, TimerHandle, Timers } from '../runtime/clock.ts';
-import { OperationalError } from '../runtime/errors.ts';
 import { freeDiskBytes } from '../runtime/files.ts';
 import type { Log } from '../runtime/log.ts';
-import type { ChildStatus, Supervisor } from '../runtime/supervisor.ts';
-import type { WorkerThread } from '../runtime/worker-thread.ts';
+import type { ChildStatus } from '../runtime/supervisor.ts';
 import type { AlertBoard } from './alert-board.ts';
 import { AlertFeed } from './alert-feed.ts';
 import { AlertLink } from './alert-link.ts';
@@ -20,8 +18,9 @@ import type { AlertThreadOptions } from './alert-thread.ts';
 import { ComponentWatch, type ComponentWatchModules } from './component-watch.ts';
 import type { EngineConfig } from './engine-config.ts';
 import type { RegionsListener } from './engine-regions.ts';
-import { SINK_RESTARTS, type EngineChild, type EngineThreads } from './engine-threads.ts';
+import type { EngineThreads } from './engine-threads.ts';
 import type { OutboxLink } from './outbox-link.ts';
+import { SideThread } from './side-thread.ts';
 import { sinkNames } from './sink-options.ts';
 import type { StopOrder } from './stop-order.ts';
 
@@ -29,9 +28,6 @@ import type { StopOrder } from './stop-order.ts';
 
 /** It opens its store, walks its pages and reads what is active: a gigabyte takes some seconds. */
 const READY_TIMEOUT_MS = 120_000;
-const THREAD = 'alerts';
-/** Codes of a start that will fail again, however often it is tried. */
-const UNREADABLE_CODES: ReadonlySet<string> = new Set(['format', 'corrupt', 'storage_failed', 'invalid_settings']);
 const DISK_MS = 5_000;
 /** Of a curve: six hours of minutes. */
 const CURVE_WINDOWS_MAX = 400;
@@ -60,24 +56,17 @@ export class EngineAlerts implements RegionsListener {
   readonly link: AlertLink;
   private readonly config: EngineConfig;
   private readonly modules: EngineAlertsModules;
-  /** Of the thread. */
-  private readonly supervisor: Supervisor;
+  private readonly thread: SideThread;
   private readonly feed: AlertFeed;
   private readonly components: ComponentWatch;
   private diskFree = NaN;
   private diskTimer: TimerHandle | null = null;
-  private wasUp = false;
-  /** Settles with the thread's first start, however it ended, unless that refuses the engine's. */
-  private readonly attempted: Promise<void>;
-  private settleAttempted!: () => void;
   /** Shards, or partitions, that have to report anew. */
   private readonly partsAway = new Set<number>();
-  private isFeeding = false;
 
   constructor(config: EngineConfig, modules: EngineAlertsModules) {
     this.config = config;
     this.modules = modules;
-    this.attempted = new Promise((resolve) => (this.settleAttempted = resolve));
     this.link = new AlertLink({ deadlineMs: config.queryDeadlineMs }, { ...modules, onAlerts: (event) => this.alertsChanged(event), answer: (question) => this.answer(question) });
     this.components = new ComponentWatch({ ...modules, diskFreeBytes: () => this.diskFree });
     this.feed = new AlertFeed({
@@ -88,23 +77,32 @@ export class EngineAlerts implements RegionsListener {
       components: () => this.components.look(),
       episodes: (query) => modules.queries.anomalies(query),
     });
-    this.supervisor = modules.threads.supervise(THREAD, [this.child()], { endsIn: 'sinks', restarts: SINK_RESTARTS });
+    this.thread = new SideThread(
+      { name: 'alerts', module: new URL('./alert-thread.ts', import.meta.url), readyTimeoutMs: READY_TIMEOUT_MS, stopTimeoutMs: config.shutdownDeadlineMs },
+      {
+        ...modules,
+        link: this.link,
+        feed: this.feed,
+        threadOptions: () => this.threadOptions(),
+        onUp: () => void this.readBoard(),
+        refusal: ({ message }) => `alerts cannot be started: ${message}. Bring ${alertsDirectory(config.dataDir)} back from a backup, move it away to begin without what was known, or start with SEG_ALERTS=off`,
+      },
+    );
     modules.ends.add('ingest', () => this.stopFeed());
   }
 
   /** Resolves when the thread is there, or its first start has failed: alerts that are away do not keep an engine from starting. */
-  async startThread(): Promise<void> {
-    await Promise.race([this.supervisor.start(), this.attempted]);
+  startThread(): Promise<void> {
+    return this.thread.wake();
   }
 
   status(): ChildStatus {
-    return this.supervisor.status()[0];
+    return this.thread.status();
   }
 
   /** The engine is ready: shards have reported, and parts that are away are away. */
   startFeed(): void {
     const { timers, plan, log } = this.modules;
-    this.isFeeding = true;
     const look = (): void => void freeDiskBytes(this.config.dataDir).then((free) => (this.diskFree = free));
     look();
     this.diskTimer = timers.every(DISK_MS, look);
@@ -112,7 +110,7 @@ export class EngineAlerts implements RegionsListener {
       // A thread that is away starts with them.
       if (this.link.isUp) this.link.setRules(plan.rules.inForce).catch((error: unknown) => log.warn({ err: error }, 'the alerts did not take their rules in time'));
     });
-    if (this.link.isUp) this.feed.up();
+    this.thread.startFeed();
   }
 
   reported({ shard, anomalies }: ShardReport): void {
@@ -130,34 +128,11 @@ export class EngineAlerts implements RegionsListener {
     this.partsAway.add(shard);
   }
 
-  private child(): EngineChild {
-    const { threads } = this.modules;
-    const start = async ({ epoch }: { epoch: number }): Promise<WorkerThread<object>> => {
-      const started = threads.start<object>({ name: THREAD, module: new URL('./alert-thread.ts', import.meta.url), epoch, options: this.threadOptions(), readyTimeoutMs: READY_TIMEOUT_MS });
-      const thread = await started.catch((error: unknown) => this.didNotStart(error));
-      this.link.up(thread);
-      this.modules.outboxLink.supervisorUp(thread);
-      this.wasUp = true;
-      this.settleAttempted();
-      if (this.isFeeding) this.feed.up();
-      void this.readBoard();
-      return thread;
-    };
-    return { name: THREAD, stopTimeoutMs: this.config.shutdownDeadlineMs, start, down: () => this.threadDown() };
-  }
-
   /** Nothing more is told; questions are answered until the thread goes. */
   private stopFeed(): void {
-    this.isFeeding = false;
-    this.feed.down();
+    this.thread.stopFeed();
     this.diskTimer?.cancel();
     this.modules.plan.rules.close();
-  }
-
-  private threadDown(): void {
-    this.feed.down();
-    this.link.down();
-    this.modules.outboxLink.supervisorDown();
   }
 
   private threadOptions(): AlertThreadOptions {
@@ -172,19 +147,6 @@ export class EngineAlerts implements RegionsListener {
       askDeadlineMs: config.queryDeadlineMs,
       drainMs: Math.ceil(config.shutdownDeadlineMs / 3),
     };
-  }
-
-  /** At the start of the engine what cannot be read stops it, with a word; later it goes on without alerts, however often their thread fails. Always throws. */
-  private didNotStart(error: unknown): never {
-    const cause = error instanceof OperationalError ? error.cause : undefined;
-    if (!this.wasUp && cause instanceof OperationalError && UNREADABLE_CODES.has(cause.code)) {
-      const directory = alertsDirectory(this.config.dataDir);
-      const reason = new OperationalError(cause.code, `alerts cannot be started: ${cause.message}. Bring ${directory} back from a backup, move it away to begin without what was known, or start with SEG_ALERTS=off`, { cause });
-      this.modules.threads.fail(reason);
-      throw error;
-    }
-    this.settleAttempted();
-    throw new OperationalError('thread_start_failed', (error as Error).message, { retryable: true, cause: error });
   }
 
   private alertsChanged({ alerts, isAll }: AlertsEvent): void {
