@@ -5,10 +5,11 @@ import { dryRunSchema, rulesCheckSchema, rulesInForceSchema } from './alert-sche
 import { dryRunShape, rulesInForceShape } from './alert-shapes.ts';
 import { bodyFaults, invalidBody, timeField } from './body-fields.ts';
 import { DRY_RUN_SPAN_MAX_MS, readDryRunHistory } from './dry-run-history.ts';
-import type { Answer, GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { OPERATORS } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { isProblem } from './query-parameters.ts';
+import type { Answer } from './route-answers.ts';
 import { isoTime } from './wire-shapes.ts';
 
 /** What a dry run is run over unless it is said. */

@@ -4,9 +4,10 @@ import type { AccountDesk } from './account-desk.ts';
 import { changerOf, emailField, nameField, newPasswordField, passwordField, PEER_HEADERS, peerOf, tokenField } from './account-fields.ts';
 import { accountSettingsSchema, logInSchema, sessionsSchema, signingKeysSchema, ticketSchema } from './account-schemas.ts';
 import { logInShape, profileShape, sessionShape } from './account-shapes.ts';
-import type { Answer, GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import type { Operation } from './operation.ts';
 import { noRefreshCookie, refreshCookie, refreshTokenOf } from './refresh-cookie.ts';
+import type { Answer } from './route-answers.ts';
 import { isoTime } from './wire-shapes.ts';
 
 /** /api/v1/auth: logging in and out, passwords, and what else somebody does before, or about, being logged in. */

@@ -3,7 +3,7 @@ import type { NewContact } from '../actors/notifications/protocol.ts';
 import { contactChangeSchema, newContactSchema, newPreferencesSchema } from '../actors/people/contact-rules.ts';
 import { CHANNEL_NAMES, type Contact } from '../model/contact.ts';
 import { anyObject, bodyFaults, invalidBody } from './body-fields.ts';
-import { unknownThing, type Answer, type GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { mergedJson } from './json-merge.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
@@ -11,6 +11,7 @@ import { contactSchema, preferencesSchema } from './people-schemas.ts';
 import { contactShape } from './people-shapes.ts';
 import type { Problem } from './problem-details.ts';
 import { cursorParameter, isProblem, limitParameter } from './query-parameters.ts';
+import { unknownThing, type Answer } from './route-answers.ts';
 import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 

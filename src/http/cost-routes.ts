@@ -5,11 +5,12 @@ import { asMeterId, type MeterId } from '../model/ids.ts';
 import { dateField, tariffIdField } from './billing-fields.ts';
 import { billSchema, comparedTariffSchema, cycleSchema, meterTariffSchema } from './billing-schemas.ts';
 import { billShape, comparedShape, cycleShape, tariffVersionShape } from './billing-shapes.ts';
-import type { GatewayRoutes, RouteAnswer, RouteRequest } from './gateway-routes.ts';
+import type { GatewayRoutes, RouteRequest } from './gateway-routes.ts';
 import { notWithinReach } from './guard.ts';
 import { unknownMeter } from './meter-routes.ts';
 import { EVERYBODY, type Operation } from './operation.ts';
 import { invalidQuery, timeParameter } from './query-parameters.ts';
+import type { RouteAnswer } from './route-answers.ts';
 import { pageOf } from './wire-schemas.ts';
 
 /** Tariffs that are compared at once: each rates all months anew. */

@@ -3,12 +3,13 @@ import { SEVERITIES } from '../model/anomaly.ts';
 import { CHANNEL_NAMES } from '../model/contact.ts';
 import { DELIVERY_STATES } from '../model/notice.ts';
 import { idField } from './body-fields.ts';
-import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
 import { deliverySchema, messageSchema } from './people-schemas.ts';
 import { deliveryShape, messageShape } from './people-shapes.ts';
 import { choiceParameter, cursorParameter, isProblem, limitParameter, openTimeRange, rangeParameters } from './query-parameters.ts';
+import { unknownThing } from './route-answers.ts';
 import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 

@@ -4,8 +4,9 @@ import { isId } from '../model/ids.ts';
 import { explainedAlertSchema, explainedAnomalySchema } from './alert-schemas.ts';
 import { alertShape, decisionShape } from './alert-shapes.ts';
 import type { EnginePort } from './engine-port.ts';
-import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { OPERATORS, type ThingScope } from './operation.ts';
+import { unknownThing } from './route-answers.ts';
 import { alertScope, subjectOf } from './thing-scopes.ts';
 import { anomalyShape } from './wire-shapes.ts';
 

@@ -7,11 +7,12 @@ import { amountField, methodField, monthField, referenceField } from './billing-
 import { explainedInvoiceSchema, invoiceSchema, invoiceSummarySchema, paidSchema, paymentSchema } from './billing-schemas.ts';
 import { explainedShape, invoiceShape, invoiceSummaryShape, paymentShape } from './billing-shapes.ts';
 import { byField, idField, timeField } from './body-fields.ts';
-import type { Answer, AnswerFile, GatewayRoutes, RouteRequest } from './gateway-routes.ts';
+import type { GatewayRoutes, RouteRequest } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { EVERYBODY, OPERATORS, type ThingScope } from './operation.ts';
 import { ownOf } from './own-time.ts';
 import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
+import type { Answer, AnswerFile } from './route-answers.ts';
 import { billSubject, invoiceScope, monthSubject } from './thing-scopes.ts';
 import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';

@@ -3,11 +3,12 @@ import { QUARTER_MS } from '../model/energy.ts';
 import { isId, type RegionId } from '../model/ids.ts';
 import type { RegionForecast } from '../model/region-forecast.ts';
 import { regionForecastSchema } from './energy-schemas.ts';
-import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { zoneParameter } from './local-spans.ts';
 import { OPERATORS } from './operation.ts';
 import { limitParameter } from './query-parameters.ts';
 import { REGION_HINT } from './region-routes.ts';
+import { unknownThing } from './route-answers.ts';
 import { isoTime } from './wire-shapes.ts';
 
 const QUARTERS_AN_HOUR = 4;

@@ -5,11 +5,12 @@ import { OperationalError } from '../runtime/errors.ts';
 import { priceShape } from './billing-shapes.ts';
 import { regionLoadSchema, topConsumersSchema } from './energy-schemas.ts';
 import { energyShape, spanShape } from './energy-shapes.ts';
-import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { quartersOf } from './meter-statistics-routes.ts';
 import { OPERATORS } from './operation.ts';
 import { choiceParameter, isProblem, limitParameter, rangeParameters, timeRange } from './query-parameters.ts';
 import { REGION_HINT } from './region-routes.ts';
+import { unknownThing } from './route-answers.ts';
 import type { TariffsPort } from './tariffs-port.ts';
 import { isoTime } from './wire-shapes.ts';
 

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { isId, type RegionId } from '../model/ids.ts';
-import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { windowQuery } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
 import { isProblem, timeRange } from './query-parameters.ts';
+import { unknownThing } from './route-answers.ts';
 import { pageOf, regionSchema, regionWindowSchema } from './wire-schemas.ts';
 import { pageShape, windowShape } from './wire-shapes.ts';
 

@@ -5,11 +5,12 @@ import { isId } from '../model/ids.ts';
 import { tariffCheckSchema, tariffSummarySchema, tariffVersionSchema } from './billing-schemas.ts';
 import { tariffSummaryShape, tariffVersionShape } from './billing-shapes.ts';
 import { byField, invalidBody } from './body-fields.ts';
-import { unknownThing, type GatewayRoutes } from './gateway-routes.ts';
+import type { GatewayRoutes } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { ADMINS, EVERYBODY, OPERATORS } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { cursorParameter, limitParameter, timeParameter } from './query-parameters.ts';
+import { unknownThing } from './route-answers.ts';
 import { pageOf } from './wire-schemas.ts';
 import { pageShape } from './wire-shapes.ts';
 

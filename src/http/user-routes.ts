@@ -6,11 +6,12 @@ import type { AccountDesk } from './account-desk.ts';
 import { changerOf, emailField, FAULT_UNTIL, heldFields, isHeldSpan, meterField, metersField, nameField, PEER_HEADERS, preferencesField, regionsField, roleField } from './account-fields.ts';
 import { assignmentsSchema, newUserSchema, profileSchema, userSchema, usersSchema } from './account-schemas.ts';
 import { profileShape, userShape } from './account-shapes.ts';
-import { unknownThing, type Answer, type GatewayRoutes, type RouteRequest } from './gateway-routes.ts';
+import type { GatewayRoutes, RouteRequest } from './gateway-routes.ts';
 import { LIST_LIMITS } from './meter-routes.ts';
 import { ADMINS, type Operation } from './operation.ts';
 import type { Problem } from './problem-details.ts';
 import { choiceParameter, cursorParameter, idParameter, limitParameter } from './query-parameters.ts';
+import { unknownThing, type Answer } from './route-answers.ts';
 import { pageShape } from './wire-shapes.ts';
 
 /** /api/v1/me, /api/v1/users and /api/v1/meter-assignments: who has an account, and what of the grid is theirs. */
