@@ -1,9 +1,9 @@
-import { AlertBook } from '../../src/actors/alerts/alert-book.ts';
 import { Episodes } from '../../src/actors/alerts/conditions/episodes.ts';
 import { DarkRegions } from '../../src/actors/alerts/conditions/region-dark.ts';
 import { GroupBook } from '../../src/actors/alerts/groups.ts';
 import { GroupStore } from '../../src/actors/alerts/group-store.ts';
 import { KeptBack } from '../../src/actors/alerts/kept-back.ts';
+import { Occurrences } from '../../src/actors/alerts/occurrences.ts';
 import { NotificationsActor } from '../../src/actors/notifications/actor.ts';
 import { DeliveryStore } from '../../src/actors/notifications/delivery-store.ts';
 import { NotificationsState } from '../../src/actors/notifications/notifications-state.ts';
@@ -56,9 +56,9 @@ export const ALERT_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'undoes what a person resolved when the episode is said again',
-    plant: () => replaced(AlertBook, 'raised', (raised) => function (signal, changes) {
+    plant: () => replaced(Occurrences, 'raised', (raised) => function (signal, changes) {
       const found = [...this.alerts.entries()].find(({ alert }) => alert.rule === signal.rule && alert.meterId === signal.meterId && alert.kind === signal.kind && alert.startedAt === signal.startedAt && alert.region === signal.region);
-      if (found?.alert.state === 'resolved') this.change(found, { state: 'open', resolved: null }, { what: 'recurred', text: 'again', deed: { at: this.nowMs, by: null, why: null } }, changes);
+      if (found?.alert.state === 'resolved') this.edits.change(found, { state: 'open', resolved: null }, { what: 'recurred', text: 'again', deed: { at: this.nowMs, by: null, why: null } }, changes);
       raised.call(this, signal, changes);
     }),
   },

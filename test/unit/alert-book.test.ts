@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { AlertBook, BOOK_RULE } from '../../src/actors/alerts/alert-book.ts';
+import { AlertBook } from '../../src/actors/alerts/alert-book.ts';
 import type { AlertChange } from '../../src/actors/alerts/alert-change.ts';
+import { BOOK_RULE } from '../../src/actors/alerts/occurrences.ts';
 import { REAPPEARED_AFTER_MS } from '../../src/actors/alerts/reappearances.ts';
 import { alertRulesSchema, DEFAULT_RULES, type AlertRules } from '../../src/actors/alerts/rules.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';

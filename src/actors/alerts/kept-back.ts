@@ -1,5 +1,6 @@
-import type { Alert, AlertEvent, AlertEventKind, Decision, Deed, Suppression } from '../../model/alert.ts';
+import type { Decision, Suppression } from '../../model/alert.ts';
 import type { AlertChange } from './alert-change.ts';
+import type { AlertEdits } from './alert-edits.ts';
 import { isActive, type Entry } from './alert-entry.ts';
 import type { AlertStore } from './alert-store.ts';
 import { narrowest, type SilenceTurn } from './silences.ts';
@@ -9,9 +10,7 @@ import { isSame, suppressionOf, type FoundSuppression, type Keepers } from './su
 
 export interface KeptBackModules extends Keepers {
   alerts: AlertStore;
-  /** The book's own ways to change an alert, and to write a line of its history. */
-  replace(entry: Entry, change: Partial<Alert>): void;
-  addEvent(entry: Entry, line: { what: AlertEventKind; text: string; deed: Deed }): AlertEvent;
+  edits: AlertEdits;
 }
 
 export class KeptBack {
@@ -40,7 +39,7 @@ export class KeptBack {
       const found = this.find(entry);
       const { suppression } = entry.alert;
       if (isSame(suppression, found?.suppression ?? null)) continue;
-      this.modules.replace(entry, { suppression: found?.suppression ?? null });
+      this.modules.edits.replace(entry, { suppression: found?.suppression ?? null });
       this.said(entry, suppression, found, nowMs, changes);
     }
     this.touched.clear();
@@ -56,7 +55,7 @@ export class KeptBack {
     alerts.addDecision(entry, { at, step, outcome: found === null ? 'passed' : 'held', reason: found?.reason ?? `nothing keeps it back any more: ${before!.by === 'flapping' ? 'it does not flap' : `${before!.id} does not`}`, contactId: null });
     const what = found === null ? 'unsuppressed' : 'suppressed';
     const text = found === null ? 'Not kept back any more' : `Kept back: ${found.reason}`;
-    const event = before?.by === suppression?.by ? null : this.modules.addEvent(entry, { what, text, deed: { at, by: null, why: null } });
+    const event = before?.by === suppression?.by ? null : this.modules.edits.addEvent(entry, { what, text, deed: { at, by: null, why: null } });
     changes.push({ alert: alerts.find(id)!.alert, event, what });
   }
 
