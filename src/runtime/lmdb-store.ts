@@ -1,17 +1,17 @@
 import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import * as lmdb from 'lmdb';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { CommitMemory } from './commit-memory.ts';
 import { OperationalError } from './errors.ts';
 import { checkDataFile } from './lmdb-data-file.ts';
+import { damageError, LmdbTable, NO_TABLE, type Change, type TableOwner } from './lmdb-table.ts';
 import { MappedMemory } from './mapped-memory.ts';
 import type { PageCheck } from './page-check.ts';
-import type { Entry, Store, Table } from './store.ts';
+import type { Store, Table } from './store.ts';
 
 /**
- * LMDB behind the Store port; the only file that imports lmdb.
+ * LMDB behind the Store port; the only file, with that of its tables, that imports lmdb.
  *
  * LMDB has no checksums. So each value ends with one over its key and itself, little endian, which every read checks and takes away. The table TABLE_NAMES holds
  * the name of every table that ever had an entry, with such a checksum too: LMDB would take a name that a flipped bit changed for another table, and make
@@ -20,7 +20,6 @@ import type { Entry, Store, Table } from './store.ts';
 
 /** Its keys are names of tables. A store without it has values without checksums. */
 const TABLE_NAMES = 'tables';
-const CHECKSUM_BYTES = 4;
 
 /** Named tables in one environment; LMDB fixes this when it opens. A shard has sixteen, the alerts' store twice as many; each costs a transaction some bytes. */
 const TABLES_MAX = 48;
@@ -48,13 +47,6 @@ const FREE_BYTES_MIN = 4 * 1024 * 1024;
 const PAGES_PER_CHANGE = 3;
 /** … which most of them share. */
 const SMALL_CHANGES_MAX = 64;
-
-interface Change {
-  table: LmdbTable;
-  key: Uint8Array;
-  /** null removes. */
-  value: Uint8Array | null;
-}
 
 export interface LmdbTables extends Store {
   /** Of all tables that ever had an entry, as on disk. */
@@ -136,7 +128,7 @@ export async function copyLmdbStore(from: string, to: string): Promise<void> {
   }
 }
 
-class LmdbStore implements LmdbTables {
+class LmdbStore implements LmdbTables, TableOwner {
   private root: RootDatabase<Buffer, Buffer>;
   private readonly options: LmdbStoreOptions;
   private readonly dataFile: string;
@@ -391,154 +383,6 @@ function closeNow(root: RootDatabase<Buffer, Buffer>): void {
     env.close();
   }
   forget(root);
-}
-
-class LmdbTable implements Table {
-  readonly name: string;
-  private database: Database<Buffer, Buffer>;
-  private readonly store: LmdbStore;
-  /** What `get` gave last. */
-  private borrowed: Uint8Array = new Uint8Array(0);
-  /** … and in what of lmdb-js' it lies. */
-  private found: Uint8Array | null = null;
-
-  constructor(name: string, database: Database<Buffer, Buffer>, store: LmdbStore) {
-    this.name = name;
-    this.database = database;
-    this.store = store;
-  }
-
-  /** The environment was opened anew. */
-  move(database: Database<Buffer, Buffer>): void {
-    this.database = database;
-    this.borrowed = new Uint8Array(0);
-    this.found = null;
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    const found = this.read(key as Buffer);
-    if (found === undefined) return undefined;
-    // lmdb-js hands out one 16 MiB buffer whose `length` alone is set to the value's: copying or slicing it would take all of it.
-    const { length } = found;
-    if (length < CHECKSUM_BYTES) throw this.damaged(key);
-    // Entries of a table are often as long as the one before, and what was handed out before is void: making an object for each costs as much as reading it, and asking for the memory of one a fifth.
-    let value = this.borrowed;
-    if (found !== this.found || value.length !== length - CHECKSUM_BYTES) {
-      this.found = found;
-      this.borrowed = value = new Uint8Array(found.buffer, found.byteOffset, length - CHECKSUM_BYTES);
-    }
-    if (checksumAt(found, value.length) !== checksumOf(key, value)) throw this.damaged(key);
-    return value;
-  }
-
-  private read(key: Buffer): Buffer | undefined {
-    this.store.waitForPagesOf(this.name);
-    this.store.wasRead();
-    try {
-      return this.database.getBinaryFast(key);
-    } catch (cause) {
-      throw damageError(cause) ?? cause;
-    }
-  }
-
-  put(key: Uint8Array, value: Uint8Array): void {
-    this.store.queue({ table: this, key: Buffer.from(key), value });
-  }
-
-  remove(key: Uint8Array): void {
-    this.store.queue({ table: this, key: Buffer.from(key), value: null });
-  }
-
-  /** Hands a queued change to LMDB, its value in `memory`; gives the promise of its transaction. */
-  write(key: Uint8Array, value: Uint8Array | null, memory: CommitMemory): Promise<boolean> {
-    return value === null ? this.database.remove(key as Buffer) : this.database.put(key as Buffer, withChecksum(key, value, memory));
-  }
-
-  count(): number {
-    return (this.database.getStats() as { entryCount: number }).entryCount;
-  }
-
-  *keys(from: Uint8Array, to: Uint8Array): Iterable<Uint8Array> {
-    this.store.waitForPagesOf(this.name);
-    this.store.rangeBegins();
-    try {
-      for (const key of this.database.getKeys({ start: from as Buffer, end: to as Buffer })) yield key as Uint8Array;
-    } catch (cause) {
-      throw damageError(cause) ?? cause;
-    } finally {
-      this.store.rangeEnds();
-    }
-  }
-
-  *range(from: Uint8Array, to: Uint8Array, options: { reverse?: boolean; limit?: number } = {}): Iterable<Entry> {
-    this.store.waitForPagesOf(this.name);
-    const reverse = options.reverse ?? false;
-    // In reverse lmdb-js starts at `start` and walks down to `end`; [from, to) keeps its meaning here.
-    const range = reverse
-      ? this.database.getRange({ start: to as Buffer, end: from as Buffer, reverse: true, exclusiveStart: true, inclusiveEnd: true, limit: options.limit })
-      : this.database.getRange({ start: from as Buffer, end: to as Buffer, limit: options.limit });
-    this.store.rangeBegins();
-    try {
-      for (const { key, value } of range) {
-        this.store.wasRead();
-        yield { key, value: this.checked(key, value) };
-      }
-    } catch (cause) {
-      throw damageError(cause) ?? cause;
-    } finally {
-      this.store.rangeEnds();
-    }
-  }
-
-  /** The value without its checksum, in the same memory. Throws OperationalError `corrupt` when that is not the one it should have. */
-  private checked(key: Uint8Array, stored: Uint8Array): Uint8Array {
-    const end = stored.length - CHECKSUM_BYTES;
-    if (end >= 0) {
-      const value = stored.subarray(0, end);
-      if (checksumAt(stored, end) === checksumOf(key, value)) return value;
-    }
-    throw this.damaged(key);
-  }
-
-  private damaged(key: Uint8Array): OperationalError {
-    return new OperationalError('corrupt', `table "${this.name}" has an entry ${Buffer.from(key).toString('hex')} that fails its checksum`);
-  }
-}
-
-/** Of a store that is only read: a table that it never made. */
-const NO_TABLE: Table = {
-  get: () => undefined,
-  put: () => refuseToWrite(),
-  remove: () => refuseToWrite(),
-  count: () => 0,
-  range: () => [],
-  keys: () => [],
-};
-
-function refuseToWrite(): never {
-  throw new OperationalError('storage_failed', 'the store is open to be read alone');
-}
-
-function withChecksum(key: Uint8Array, value: Uint8Array, memory: CommitMemory): Buffer {
-  const stored = memory.take(value.length + CHECKSUM_BYTES);
-  stored.set(value);
-  stored.writeUInt32LE(checksumOf(key, value), value.length);
-  return stored;
-}
-
-function checksumAt(stored: Uint8Array, at: number): number {
-  return (stored[at] | (stored[at + 1] << 8) | (stored[at + 2] << 16) | (stored[at + 3] << 24)) >>> 0;
-}
-
-/** Begins with the key's length: a byte that goes over from the one to the other does not pass. */
-function checksumOf(key: Uint8Array, value: Uint8Array): number {
-  return crc32(value, crc32(key, key.length));
-}
-
-/** LMDB's words for pages that are not what they should be, as an OperationalError `corrupt`; null for any other error. */
-function damageError(cause: unknown): OperationalError | null {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return /MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|PANIC|BAD_TXN|CURSOR_FULL)/.test(message) ? new OperationalError('corrupt', `the store is damaged: ${message}`, { cause }) : null;
 }
 
 function storageFull(cause?: unknown): OperationalError {

@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that do I/O, each behind one adapter or one folder of adapters. */
 const ADAPTERS: Readonly<Record<string, RegExp>> = {
-  lmdb: /^runtime\/lmdb-store\.ts$/,
+  lmdb: /^runtime\/lmdb-(store|table)\.ts$/,
   'uWebSockets.js': /^http\//,
   comlink: /^runtime\/(thread-main|worker-thread)\.ts$/,
   'prom-client': /^runtime\/metrics\.ts$/,
