@@ -2,12 +2,12 @@ import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { invariant } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Span, Tracing } from '../../runtime/tracing.ts';
-import { Backoff, FAILED_RETRY_MS, isRetryable } from './backoff.ts';
-import { describeError, LANE_TOTALS, worstOf, type LaneTotals, type SinkError, type SinkFigures, type SinkState } from './figures.ts';
+import { Backoff, isRetryable } from './backoff.ts';
+import { describeError, LANE_TOTALS, worstOf, type LaneTotals, type SinkFigures, type SinkState } from './figures.ts';
 import { SinkLane, type HeldBatch } from './lane.ts';
 import type { EffectBatch, EffectSource, SentRegionWindow, SinkWriter, WriteReport } from './protocol.ts';
+import { PumpNews } from './pump-news.ts';
 import { RegionTurns } from './region-turns.ts';
-import { LineQuota, SET_ASIDE_SPAN_MS, Trouble } from './trouble.ts';
 import { WriteSlots } from './write-slots.ts';
 
 /**
@@ -22,8 +22,6 @@ const WINDOWS_PER_BATCH = 5_000;
 const IDLE_MS = 200;
 const BACKOFF_MIN_MS = 250;
 const BACKOFF_MAX_MS = 30_000;
-/** A writer that takes batches again is said to be back when all is caught up, or after this time: after a day's outage that may take hours. */
-const BACK_REPORT_MS = 60_000;
 
 export interface SinkPumpOptions {
   /** Those that are there from the start, numbered from 0. */
@@ -72,18 +70,11 @@ export class SinkPump {
   private readonly slots: WriteSlots;
   private readonly turns = new RegionTurns();
   private readonly openBackoff: Backoff;
-  private readonly writerTrouble = new Trouble();
-  private readonly regionTrouble = new Trouble();
-  private readonly setAsideLines = new LineQuota();
+  private readonly news: PumpNews;
   private phase: 'new' | 'running' | 'stopping' | 'stopped' | 'broken' = 'new';
   private connection: Connection = 'closed';
   private connectionTimer: TimerHandle | null = null;
-  private setAsideTimer: TimerHandle | null = null;
   private openFailures = 0;
-  private lastError: SinkError | null = null;
-  /** Since when the writer takes the batches of all shards again after trouble; null while it does not. */
-  private recoveredAtMs: number | null = null;
-  private rowsBeforeTrouble = 0;
   private stopped: Promise<void> | null = null;
   /** Called when nothing is under way any more at the writer. */
   private onQuiet: (() => void) | null = null;
@@ -93,6 +84,7 @@ export class SinkPump {
     invariant(shards >= 0 && windowsPerBatch > 0 && idleMs > 0 && backoffMinMs > 0 && backoffMaxMs >= backoffMinMs, 'a sink needs batches and times above 0');
     this.options = { hasRegionRevisions, windowsPerBatch, idleMs, backoffMinMs, backoffMaxMs };
     this.modules = modules;
+    this.news = new PumpNews(modules);
     this.openBackoff = new Backoff(this.options, modules.random);
     this.slots = new WriteSlots(slots, shards, supervisors);
     for (let shard = 0; shard < shards; shard++) this.lanes.set(shard, this.newLane(shard));
@@ -165,7 +157,7 @@ export class SinkPump {
       state: shards.length === 0 ? (connection ?? 'running') : worstOf(shards.map(({ state }) => state)),
       lagMs: Math.max(0, ...shards.map(({ lagMs }) => lagMs)),
       openFailures: this.openFailures,
-      lastError: this.lastError,
+      lastError: this.news.lastError,
       shards,
       gone: this.gone,
     };
@@ -206,7 +198,7 @@ export class SinkPump {
     this.connection = 'closed';
     this.openFailures++;
     this.openBackoff.failed(isRetryable(error), this.modules.clock.monotonic());
-    this.noteWriterTrouble(error, null);
+    this.news.writerFailed(error, null, this.rows());
     if (this.phase === 'stopping') this.noteQuiet();
     else this.reopen();
   }
@@ -247,7 +239,7 @@ export class SinkPump {
       this.carryOn(() => {
         if (!this.isHere(lane)) return;
         lane.readFails(error, clock.monotonic());
-        this.noteSourceTrouble(lane.readTrouble, error, `${lane.name} does not say what changed`);
+        this.news.sourceFailed(lane.readTrouble, error, `${lane.name} does not say what changed`);
         this.run(lane);
       });
       return;
@@ -255,7 +247,7 @@ export class SinkPump {
     this.carryOn(() => {
       if (!this.isHere(lane)) return;
       lane.readEnds(batch, clock.monotonic());
-      this.noteSourceBack(lane.readTrouble, `${lane.name} says again what changed`);
+      this.news.sourceIsBack(lane.readTrouble, `${lane.name} says again what changed`);
       this.run(lane);
     });
   }
@@ -278,7 +270,7 @@ export class SinkPump {
       this.carryOn(() => {
         if (!this.isHere(lane)) return;
         lane.askFails(error, this.modules.clock.monotonic());
-        this.noteSourceTrouble(this.regionTrouble, error, 'the shards do not give their regional windows');
+        this.news.sourceFailed(this.news.regionTrouble, error, 'the shards do not give their regional windows');
         this.leaveSlot(lane);
         this.leaveTurn(lane);
         this.run(lane);
@@ -287,7 +279,7 @@ export class SinkPump {
     }
     this.carryOn(() => {
       if (!this.isHere(lane)) return;
-      this.noteSourceBack(this.regionTrouble, 'the shards give their regional windows again');
+      this.news.sourceIsBack(this.news.regionTrouble, 'the shards give their regional windows again');
       if (lane.askEnds(held) && this.connection === 'open' && this.phase === 'running') {
         this.begin(this.write(lane, held, regionWindows));
         return;
@@ -313,7 +305,7 @@ export class SinkPump {
     span?.end({ attributes: { 'seg.rows': report.written } });
     this.carryOn(() => {
       lane.writeEnds(report);
-      this.logSetAside(shard, report);
+      this.news.written(shard, report);
       this.leaveTurn(lane);
       this.writeEnded(lane);
     });
@@ -335,7 +327,7 @@ export class SinkPump {
       this.connection = 'closed';
       this.openBackoff.failed(true, nowMs);
     }
-    this.noteWriterTrouble(error, lane.shard);
+    this.news.writerFailed(error, lane.shard, this.rows());
     this.writeEnded(lane);
   }
 
@@ -379,59 +371,11 @@ export class SinkPump {
     return [...this.lanes.values()].reduce((sum, { rows }) => sum + rows, this.gone.rows);
   }
 
-  private noteWriterTrouble(error: unknown, shard: number | null): void {
-    const { clock, writer, log } = this.modules;
-    this.lastError = describeError(error);
-    if (!this.writerTrouble.isOn) this.rowsBeforeTrouble = this.rows();
-    this.recoveredAtMs = null;
-    const level = this.writerTrouble.met(error, clock.monotonic());
-    const fields = { sink: writer.name, shard, code: this.lastError.code, error };
-    if (level === 'warn') log.warn(fields, `${writer.name} is away: ${this.lastError.message}; what changes waits on disk until it is back`);
-    if (level === 'error') log.error(fields, `${writer.name} cannot be written to: ${this.lastError.message}; tried again every ${FAILED_RETRY_MS / 1_000} s`);
-  }
-
-  /** Says that the writer is back: when it takes the batches of all shards and all is caught up, or has taken them for a while. */
   private noteRecovery(nowMs: number): void {
-    if (!this.writerTrouble.isOn || this.connection !== 'open' || [...this.lanes.values()].some(({ isWriterFailing }) => isWriterFailing)) return;
-    this.recoveredAtMs ??= nowMs;
-    const isCaughtUp = [...this.lanes.values()].every((lane) => lane.isCaughtUp);
-    if (!isCaughtUp && nowMs - this.recoveredAtMs < BACK_REPORT_MS) return;
-    const { sinceMs } = this.writerTrouble.end()!;
-    const awayMs = Math.round(this.recoveredAtMs - sinceMs);
-    const rows = this.rows() - this.rowsBeforeTrouble;
-    const { writer, log } = this.modules;
-    log.info({ sink: writer.name, awayMs, rows, isCaughtUp }, `${writer.name} is back after ${Math.round(awayMs / 1_000)} s; ${rows} rows are caught up${isCaughtUp ? '' : ' so far'}`);
-  }
-
-  private noteSourceTrouble(trouble: Trouble, error: unknown, what: string): void {
-    const { clock, writer, log } = this.modules;
-    this.lastError = describeError(error);
-    const level = trouble.met(error, clock.monotonic());
-    if (level !== null) log[level]({ sink: writer.name, code: this.lastError.code, error }, `${what}: ${this.lastError.message}`);
-  }
-
-  private noteSourceBack(trouble: Trouble, what: string): void {
-    const ended = trouble.end();
-    if (ended === null) return;
-    const { clock, writer, log } = this.modules;
-    log.info({ sink: writer.name, awayMs: Math.round(clock.monotonic() - ended.sinceMs) }, what);
-  }
-
-  private logSetAside(shard: number, { setAside }: WriteReport): void {
-    if (setAside.length === 0) return;
-    const { timers, writer, log } = this.modules;
-    for (const { what, reason } of setAside) {
-      if (this.setAsideLines.admits()) log.warn({ sink: writer.name, shard, what, reason }, `${writer.name} does not take a ${what}: ${reason}; it is set aside`);
-    }
-    this.setAsideTimer ??= timers.after(SET_ASIDE_SPAN_MS, () => this.carryOn(() => this.endSetAsideSpan()));
-  }
-
-  private endSetAsideSpan(): void {
-    this.setAsideTimer?.cancel();
-    this.setAsideTimer = null;
-    const rows = this.setAsideLines.renew();
-    const { writer, log } = this.modules;
-    if (rows > 0) log.warn({ sink: writer.name, rows }, `${rows} more rows that ${writer.name} does not take are set aside`);
+    if (!this.news.isWriterAway || this.connection !== 'open') return;
+    const lanes = [...this.lanes.values()];
+    if (lanes.some(({ isWriterFailing }) => isWriterFailing)) return;
+    this.news.writerTakes({ isCaughtUp: lanes.every((lane) => lane.isCaughtUp), rows: this.rows() }, nowMs);
   }
 
   private async endWithin(timeoutMs: number): Promise<void> {
@@ -449,7 +393,7 @@ export class SinkPump {
     if (!isQuiet) log.warn({ sink: writer.name, timeoutMs }, `what ${writer.name} is doing is left behind`);
     this.carryOn(() => {
       for (const lane of this.lanes.values()) this.acknowledge(lane, true);
-      this.endSetAsideSpan();
+      this.news.endSetAsideSpan();
     });
     this.phase = 'stopped';
     try {
@@ -486,9 +430,8 @@ export class SinkPump {
   private fail(error: unknown): void {
     if (this.phase === 'stopped' || this.phase === 'broken') return;
     this.phase = 'broken';
-    this.lastError = describeError(error);
+    this.news.broken(error);
     this.cancelTimers();
-    this.setAsideTimer?.cancel();
     this.noteQuiet();
     this.modules.onFailure(error);
   }
