@@ -1,4 +1,4 @@
-import { mayReach, nextEdgeOf, type Principal } from '../model/access.ts';
+import { mayReach, type Principal } from '../model/access.ts';
 import type { TimerHandle, Timers } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { filterFor } from './live-access.ts';
@@ -13,6 +13,7 @@ import { LiveReader, type Outlet, type Subscription } from './live-reader.ts';
 import type { LiveSource } from './live-source.ts';
 import { LiveTurns, serveInSlices, type SliceTime } from './live-turns.ts';
 import { LiveView } from './live-view.ts';
+import { RightsEdge } from './rights-edge.ts';
 
 /** Who reads what: takes subscriptions, and brings each reader from where it is to where its channels are. Knows nothing of sockets. */
 
@@ -38,8 +39,6 @@ const SECOND_MS = 1_000;
 /** Those who came with a token of another issuer, which this engine does not hear the end of, come again after an hour with a new one. */
 const WITHOUT_SESSION_MS_MAX = 3_600_000;
 const ISSUED_ELSEWHERE_TEXT = 'connect again with a new token';
-/** How soon a clock that was set shows: edges of rights are looked for so often at least. */
-const EDGE_LOOK_MS_MAX = 60_000;
 const FORBIDDEN_TEXT = 'there is no such channel, or it is not yours';
 
 export class LiveHub {
@@ -57,14 +56,13 @@ export class LiveHub {
   /** Have something that has no number. */
   readonly #changed = new Set<LiveChannel>();
   readonly #timers: TimerHandle[];
-  /** When the rights of one of the readers change next by themselves, by the clock; Infinity: of none. */
-  #nextEdgeMs = Infinity;
-  #edgeTimer: TimerHandle | null = null;
+  readonly #rightsEdge: RightsEdge;
 
   constructor(options: HubOptions, modules: HubModules) {
     const { source, clock, timers, nextTurn, log } = modules;
     this.#options = options;
     this.#modules = modules;
+    this.#rightsEdge = new RightsEdge(modules, () => this.#rightsChanged());
     this.#backlog = new LiveBacklog(options, { log, gone: (reader) => this.gone(reader) });
     this.#turns = new LiveTurns({ clock, timers, nextTurn, turnMs: options.turnMs, advance: () => this.#advance(), readers: () => this.#readers, serve: (reader) => this.#serve(reader) });
     for (const [name, feed] of Object.entries(FIXED_FEEDS)) this.#channels.set(name as FixedChannel, this.#makeChannel(feed(source)));
@@ -103,7 +101,7 @@ export class LiveHub {
     let ofAccount = this.#byAccount.get(principal.id);
     if (ofAccount === undefined) this.#byAccount.set(principal.id, (ofAccount = new Set()));
     ofAccount.add(reader);
-    this.#heed(reader.principal);
+    this.#rightsEdge.heed(reader.principal);
     this.#tell(reader, { type: 'hello', protocol: 1, heartbeatMs: this.#options.heartbeatMs });
     return reader;
   }
@@ -186,7 +184,7 @@ export class LiveHub {
   /** Says good-bye to everybody, and lets go of the source. */
   close(): void {
     for (const timer of this.#timers) timer.cancel();
-    this.#edgeTimer?.cancel();
+    this.#rightsEdge.close();
     this.#turns.close();
     for (const reader of [...this.#readers]) this.#end(reader, CLOSE.goingAway, 'the engine is stopping');
     for (const channel of this.#channels.values()) channel.close();
@@ -268,7 +266,7 @@ export class LiveHub {
   /** The reader is somebody with other rights now. */
   #authorise(reader: LiveReader, principal: Principal): void {
     reader.principal = principal;
-    this.#heed(principal);
+    this.#rightsEdge.heed(principal);
     const nowMs = this.#modules.clock.now();
     for (const [name, subscription] of [...reader.subscriptions]) {
       const { address } = subscription;
@@ -289,26 +287,9 @@ export class LiveHub {
     if (refusal !== null) this.#tell(reader, refusal);
   }
 
-  /** Has the rights looked at again when they change by themselves: a meter becomes somebody's, or is theirs no more. */
-  #heed(principal: Principal): void {
-    const edgeMs = nextEdgeOf(principal, this.#modules.clock.now());
-    if (edgeMs >= this.#nextEdgeMs) return;
-    this.#nextEdgeMs = edgeMs;
-    this.#lookAtEdge();
-  }
-
-  #lookAtEdge(): void {
-    const { clock, timers } = this.#modules;
-    this.#edgeTimer?.cancel();
-    this.#edgeTimer = null;
-    const nowMs = clock.now();
-    if (nowMs >= this.#nextEdgeMs) {
-      this.#nextEdgeMs = Infinity;
-      // Of all who have any: those whose rights are as they were hear nothing.
-      for (const reader of [...this.#readers]) if (reader.principal.meters.size > 0) this.#authorise(reader, reader.principal);
-      return;
-    }
-    if (this.#nextEdgeMs < Infinity) this.#edgeTimer = timers.after(Math.min(this.#nextEdgeMs - nowMs, EDGE_LOOK_MS_MAX), () => this.#lookAtEdge());
+  /** Those of one reader or more, by themselves. Whose are as they were hear nothing. */
+  #rightsChanged(): void {
+    for (const reader of [...this.#readers]) if (reader.principal.meters.size > 0) this.#authorise(reader, reader.principal);
   }
 
   /** True where it is not known yet: it is checked again with the answer. */
