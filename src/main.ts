@@ -6,7 +6,7 @@ type Register = (program: Command) => unknown;
 
 /** In the order of the help, each with the words that it begins with. Loaded when one is asked for: the engine takes most of a second of a core to load, a command that asks one over HTTP a tenth. */
 const COMMANDS: readonly { words: readonly string[]; load(): Promise<Register> }[] = [
-  { words: ['start'], load: async () => (await import('./engine/start-command.ts')).registerStart },
+  { words: ['start'], load: startCommand },
   { words: ['demo'], load: async () => (await import('./engine/demo-command.ts')).registerDemo },
   { words: ['simulate'], load: async () => (await import('./cli/simulate/simulate-command.ts')).registerSimulate },
   { words: ['import'], load: async () => (await import('./cli/import/import-command.ts')).registerImport },
@@ -24,6 +24,12 @@ const COMMANDS: readonly { words: readonly string[]; load(): Promise<Register> }
   { words: ['backup'], load: async () => (await import('./engine/backup-command.ts')).registerBackup },
   { words: ['restore'], load: async () => (await import('./engine/backup-command.ts')).registerRestore },
 ];
+
+/** It is given whatever is no command, and says which one may be meant. */
+async function startCommand(): Promise<Register> {
+  const { registerStart } = await import('./engine/start-command.ts');
+  return (program) => registerStart(program, COMMANDS.flatMap(({ words }) => words));
+}
 
 async function tariffCommands(): Promise<Register> {
   const [{ registerTariff }, { registerStoredTariffs }] = [await import('./cli/tariff-command.ts'), await import('./cli/billing/tariff-store-commands.ts')];

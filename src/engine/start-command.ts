@@ -14,15 +14,15 @@ const HELP = `
 Settings come from flags, SEG_ variables and ${CONFIG_FILE} in the working directory, in this order.
 ${EXIT_CODES_HELP}`;
 
-/** Adds `seg start`. */
-export function registerStart(program: Command): void {
+/** Adds `seg start`. `commands`: all that there are, of which the program may have loaded this one alone. */
+export function registerStart(program: Command, commands: readonly string[]): void {
   addSettings(endUsageFaultsWith2(program.command('start', { isDefault: true })).description('run the engine'))
     .addHelpText('after', HELP)
     // As the default command it is given whatever is no command, and its own complaint would be about the number of arguments.
     .allowExcessArguments()
     .action((flags: Record<string, unknown>, command: Command) => {
       const [stray] = command.args;
-      if (stray !== undefined) command.error(unknownCommand(stray, command.parent?.commands.map((known) => known.name()) ?? []));
+      if (stray !== undefined) command.error(unknownCommand(stray, commands));
       return runEngine(() => loadSettings(flags));
     });
 }

@@ -103,6 +103,8 @@ describe('the command line', () => {
 
   it.each([
     ['an unknown command', ['simulat'], 'there is no command "simulat", did you mean simulate?'],
+    ['an unknown word after a command that takes none', ['start', 'smulate'], 'there is no command "smulate", did you mean simulate?'],
+    ['the second word of a command', ['start', 'lgout'], 'did you mean logout?'],
     ['an unknown option', ['simulate', '--metres', '4'], '--metres'],
     ['an unknown mode', ['simulate', '--mode', 'party'], 'party'],
     ['a number that is none', ['simulate', '--meters', 'many'], 'many'],
