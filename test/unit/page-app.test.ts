@@ -25,6 +25,8 @@ beforeAll(async () => {
     '/auth/logout': {}, '/auth/stream-tickets': { ticket: 'x' }, '/invoices': pageOf(), '/me/meters': pageOf(), '/auth/sessions': pageOf(),
   };
   session = await web('account/session.js');
+  // Tests of pages share a process: what an earlier file was told of accounts is not what this page begins with.
+  await session.startSession();
   await web('app.js');
   await settled();
 });
