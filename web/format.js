@@ -1,12 +1,19 @@
 // @ts-check
 /** Numbers with their units, times in the viewer's zone, and the words for what the engine names by codes. */
 
-const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-const decimals = [0, 1, 2].map((digits) => new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
-const clockMinutes = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const dayAndMinutes = new Intl.DateTimeFormat(undefined, { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const zoneName = new Intl.DateTimeFormat(undefined, { timeZoneName: 'short' });
+/**
+ * The page speaks English, so its figures, months and days are English too, whatever the browser's own language is: `0,25` or `Juli` among English words would be read wrongly, by people and by what reads aloud.
+ * British, as `1 Jul 2026` is clear to all.
+ */
+export const LANGUAGE = 'en-GB';
+
+const whole = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
+const decimals = [0, 1, 2].map((digits) => new Intl.NumberFormat(LANGUAGE, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const clockMinutes = new Intl.DateTimeFormat(LANGUAGE, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const dayAndMinutes = new Intl.DateTimeFormat(LANGUAGE, { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const full = new Intl.DateTimeFormat(LANGUAGE, { day: '2-digit', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const zoneName = new Intl.DateTimeFormat(LANGUAGE, { timeZoneName: 'short' });
 
 const DAY_MS = 86_400_000;
 
@@ -49,6 +56,11 @@ export function formatMoment(epochMs, nowMs) {
   return sameDay ? clockMinutes.format(epochMs) : dayAndMinutes.format(epochMs);
 }
 
+/** A moment with its day and year, where nothing beside it says which: `01 Mar 2026, 21:14:05`. @param {number} epochMs */
+export function formatFull(epochMs) {
+  return full.format(epochMs);
+}
+
 /** `CET`, `GMT+2`: what the times on the page mean. @param {number} epochMs */
 export function formatZone(epochMs) {
   return zoneName.formatToParts(epochMs).find((part) => part.type === 'timeZoneName')?.value ?? '';
@@ -56,7 +68,7 @@ export function formatZone(epochMs) {
 
 /** `Europe/Berlin` */
 export function zoneId() {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return new Intl.DateTimeFormat(LANGUAGE).resolvedOptions().timeZone;
 }
 
 /** A length of time by its two largest units: `45 s`, `13 min`, `2 h 5 min`, `3 d 4 h`. @param {number} ms */

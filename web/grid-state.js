@@ -1,5 +1,5 @@
 // @ts-check
-import { ALERTS_IN_SNAPSHOT, withAlerts, withFetchedAlerts } from './alert-state.js';
+import { ALERTS_IN_SNAPSHOT, textOrder, withAlerts, withFetchedAlerts } from './alert-state.js';
 
 /**
  * What the page knows, as a value: each message of the live stream makes the next one. Pure; unchanged parts keep their
@@ -149,7 +149,7 @@ export function withAllAlerts(state, fetched, before) {
 export function sortedAnomalies(anomalies) {
   return [...anomalies].sort((a, b) => {
     if ((a.endedAt === null) !== (b.endedAt === null)) return a.endedAt === null ? -1 : 1;
-    return b.startedAt.localeCompare(a.startedAt) || a.id.localeCompare(b.id);
+    return textOrder(b.startedAt, a.startedAt) || textOrder(a.id, b.id);
   });
 }
 

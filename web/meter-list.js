@@ -1,7 +1,7 @@
 // @ts-check
 import { html, useState } from './ui.js';
 import { getJson } from './api.js';
-import { formatDecimal, formatDuration, formatTime, KIND_WORDS } from './format.js';
+import { formatDecimal, formatDuration, formatFull, formatTime, KIND_WORDS } from './format.js';
 import { useRemote } from './remote-data.js';
 
 /** Meters a page: what fits beside the region board. */
@@ -67,7 +67,7 @@ function MeterRow({ meter, nowMs, onSelect }) {
         ${meter.openAnomalies.map((kind) => html` <span class="badge">${KIND_WORDS[kind] ?? kind}</span>`)}
       </td>
       <td class="number">${formatDecimal(meter.lastPowerKw, 2)}</td>
-      <td class="number" title=${new Date(newest).toLocaleString()}>
+      <td class="number" title=${formatFull(newest)}>
         ${nowMs - newest < 60_000 ? formatTime(newest) : `${formatDuration(nowMs - newest)} ago`}
       </td>
     </tr>

@@ -2,7 +2,7 @@
 import { html, useMemo, useState } from './ui.js';
 import { AnomalyItems } from './anomaly-list.js';
 import { getJson } from './api.js';
-import { formatCount, formatDecimal, formatDuration, formatMinute, formatPower, formatTime } from './format.js';
+import { formatCount, formatDecimal, formatDuration, formatFull, formatMinute, formatPower, formatTime } from './format.js';
 import { sortedAnomalies } from './grid-state.js';
 import { CurveTable } from './curve-table.js';
 import { LoadCurve } from './load-curve.js';
@@ -92,7 +92,7 @@ function DayCurve({ meter, openWindows, nowMs }) {
   if (error !== null && data === null) return html`<p class="note error">${error} <button type="button" onClick=${refresh}>Try again</button></p>`;
   if (data === null) return html`<p class="note">Loading today's windows…</p>`;
   if (curve.windows.length === 0) {
-    return html`<p class="note">No window today. The newest reading is of ${new Date(meter.newestTimestamp).toLocaleString()}.</p>`;
+    return html`<p class="note">No window today. The newest reading is of ${formatFull(Date.parse(meter.newestTimestamp))}.</p>`;
   }
   const at = hovered === null ? null : curve.windows[hovered];
   const startSeconds = Math.max(midnightMs / 1000, curve.seconds[0] - 60);

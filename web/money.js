@@ -1,5 +1,6 @@
 // @ts-check
 /** Money, energy and days of bills. Amounts are decimal text and stay exact: nothing is calculated with them here. */
+import { LANGUAGE } from './format.js';
 
 /** Places of a price of a kWh that people compare. */
 const PRICE_PLACES_MIN = 2;
@@ -18,17 +19,17 @@ export function formatPrice(price, currency) {
 /** @param {string} currency @param {Intl.NumberFormatOptions} options */
 function inCurrency(currency, options) {
   try {
-    return new Intl.NumberFormat(undefined, { style: 'currency', currency, ...options });
+    return new Intl.NumberFormat(LANGUAGE, { style: 'currency', currency, ...options });
   } catch {
     // No currency that browsers know.
-    return new Intl.NumberFormat(undefined, options);
+    return new Intl.NumberFormat(LANGUAGE, options);
   }
 }
 
 /** `412.3 kWh` @param {string | number} kwh */
 export function formatKwh(kwh) {
   const figure = Number(kwh);
-  return `${new Intl.NumberFormat(undefined, { maximumFractionDigits: Math.abs(figure) < 100 ? 2 : 0 }).format(figure)} kWh`;
+  return `${new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: Math.abs(figure) < 100 ? 2 : 0 }).format(figure)} kWh`;
 }
 
 /** `1 Jul 2026`: a day as bills have it, of the tariff's zone. @param {string} date */
@@ -49,5 +50,5 @@ export function formatMonth(month) {
 
 /** @param {Intl.DateTimeFormatOptions} options */
 function dayFormat(options) {
-  return new Intl.DateTimeFormat(undefined, { ...options, timeZone: 'UTC' });
+  return new Intl.DateTimeFormat(LANGUAGE, { ...options, timeZone: 'UTC' });
 }

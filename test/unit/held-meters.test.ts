@@ -35,14 +35,13 @@ describe('meters that are or were somebody’s', () => {
 describe('the times in words', () => {
   test.each([
     [[span(null, null)], ''],
-    [[span('2026-02-28T23:00:00Z', null)], /^since 1 Mar 2026$|^since Mar 1, 2026$/],
+    [[span('2026-02-28T23:00:00Z', null)], 'since 1 Mar 2026'],
     // Until the midnight after the last day.
-    [[span(null, '2026-06-30T22:00:00Z')], /^until (30 Jun|Jun 30,) 2026$/],
-    [[span('2026-02-28T23:00:00Z', '2026-06-30T12:30:00Z')], /^from .*1,? (Mar )?2026 to .*30,? .*2026, 14:30$/],
-    [[span(null, '2025-05-31T22:00:00Z'), span('2026-02-28T23:30:00Z', null)], /^until .*31.*2025 and since .*1.*2026, 00:30$/],
+    [[span(null, '2026-06-30T22:00:00Z')], 'until 30 Jun 2026'],
+    [[span('2026-02-28T23:00:00Z', '2026-06-30T12:30:00Z')], 'from 1 Mar 2026 to 30 Jun 2026, 14:30'],
+    [[span(null, '2025-05-31T22:00:00Z'), span('2026-02-28T23:30:00Z', null)], 'until 31 May 2025 and since 1 Mar 2026, 00:30'],
   ])('%j', (spans, words) => {
-    if (typeof words === 'string') expect(heldText(spans)).toBe(words);
-    else expect(heldText(spans)).toMatch(words);
+    expect(heldText(spans)).toBe(words);
   });
 
   test('are of the clock on the wall', () => {

@@ -29,10 +29,10 @@ describe('a bill', () => {
 
   test('says what it comes to, for which days, what was used and given, and what is still to be paid', async () => {
     const shown = await open(wire({ total: '39.55', outstanding: '19.55', exportKwh: '7.25', quality: { measured: 2_000, estimated: 0, missing: 0 } }));
-    expect(shown.one('.big-amount').words).toMatch(/39[.,]55.*To be paid/);
+    expect(shown.one('.big-amount').words).toMatch(/39\.55.*To be paid/);
     const facts = factsOf(shown);
     expect(facts.For).toMatch(/1\b.*\b31\b/);
-    expect(facts).toMatchObject({ Customer: 'Ada Lovelace', Meter: 'meter-1', Used: expect.stringMatching(/^121 kWh, given 7[.,]25 kWh$/), 'Still open': expect.stringMatching(/19[.,]55/), 'To be paid by': expect.stringMatching(/24/) });
+    expect(facts).toMatchObject({ Customer: 'Ada Lovelace', Meter: 'meter-1', Used: expect.stringMatching(/^121 kWh, given 7\.25 kWh$/), 'Still open': expect.stringMatching(/19\.55/), 'To be paid by': expect.stringMatching(/24/) });
     expect([shown.words.includes('were estimated'), shown.all('.callout').length, shown.one('a.back').getAttribute('href')]).toEqual([false, 0, '#home/meter-1']);
   });
 
@@ -64,7 +64,7 @@ describe('a bill', () => {
     expect(page.asked.some(({ path }) => path.endsWith('/explain'))).toBe(false);
     await shown.one('details.explained').fire('toggle', { currentTarget: { open: true } });
     expect(shown.one('.explained [role=status]').words).toMatch(/not all lines come to the same/);
-    expect(shown.all('.explained li').map((line: any) => line.words)).toEqual([expect.stringMatching(/32[.,]96 billed, .?33[.,]10 now$/), expect.stringMatching(/6[.,]59$/)]);
+    expect(shown.all('.explained li').map((line: any) => line.words)).toEqual([expect.stringMatching(/32\.96 billed, .?33\.10 now$/), expect.stringMatching(/6\.59$/)]);
   });
 
   test('that is a credit note is not computed anew', async () => {
@@ -73,13 +73,13 @@ describe('a bill', () => {
 
   test('has its payments', async () => {
     const shown = await open(wire(), { '/invoices/invoice-1/payments': pageOf({ id: 'p', amount: '20.00', receivedAt: '2026-08-04T06:00:00Z', method: 'transfer', reference: 'A-77' }) });
-    expect(shown.all('.rows li').map((row: any) => row.words)).toEqual([expect.stringMatching(/20[.,]00.*transfer, A-77/)]);
+    expect(shown.all('.rows li').map((row: any) => row.words)).toEqual([expect.stringMatching(/20\.00.*transfer, A-77/)]);
   });
 
   test('has lines that add up to what stands below them', async () => {
     const shown = await page.show(html`<${BillLines} bill=${wire()} />`);
-    expect(shown.all('tbody tr').map((row: any) => row.words)).toEqual([expect.stringMatching(/peak.* 120[.,]5 kWh 0[.,]2735 .*32[.,]96$/), expect.stringMatching(/^VAT, 20 %.*6[.,]59$/)]);
-    expect(shown.all('tfoot tr').map((row: any) => row.words)).toEqual([expect.stringMatching(/^Before tax .*32[.,]96$/), expect.stringMatching(/^Tax .*6[.,]59$/), expect.stringMatching(/^Total .*39[.,]55$/)]);
+    expect(shown.all('tbody tr').map((row: any) => row.words)).toEqual([expect.stringMatching(/peak.* 120\.5 kWh 0\.2735 .*32\.96$/), expect.stringMatching(/^VAT, 20 %.*6\.59$/)]);
+    expect(shown.all('tfoot tr').map((row: any) => row.words)).toEqual([expect.stringMatching(/^Before tax .*32\.96$/), expect.stringMatching(/^Tax .*6\.59$/), expect.stringMatching(/^Total .*39\.55$/)]);
   });
 });
 
@@ -98,7 +98,7 @@ describe('the list of bills', () => {
     const shown = await page.show(html`<${BillList} state="overdue" meterId="meter-1" invoiceId="i-3" hasCustomers />`);
     expect(page.asked[0].query).toEqual({ state: 'overdue', meterId: 'meter-1', limit: '25' });
     const rows = shown.all('tbody tr');
-    expect(rows.map((row: any) => row.words)).toEqual([expect.stringMatching(/^INV-2026-000001 July 2026 Ada Lovelace meter-1 To be paid by .*24.* .?39[.,]55$/), expect.stringMatching(/^Draft of a credit note July 2026 .* Overdue .?39[.,]55$/), expect.stringMatching(/^INV-3 .*Paid .?39[.,]55$/)]);
+    expect(rows.map((row: any) => row.words)).toEqual([expect.stringMatching(/^INV-2026-000001 July 2026 Ada Lovelace meter-1 To be paid by .*24.* .?39\.55$/), expect.stringMatching(/^Draft of a credit note July 2026 .* Overdue .?39\.55$/), expect.stringMatching(/^INV-3 .*Paid .?39\.55$/)]);
     expect(rows.map((row: any) => row.getAttribute('aria-current'))).toEqual([null, null, 'true']);
   });
 

@@ -55,7 +55,7 @@ function endText(untilMs) {
 
 /** A day alone where it is its midnight. @param {number} epochMs */
 export function momentText(epochMs) {
-  return isMidnight(epochMs) ? dayText(epochMs) : `${dayText(epochMs)}, ${new Date(epochMs).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })}`;
+  return isMidnight(epochMs) ? dayText(epochMs) : `${dayText(epochMs)}, ${localMinute(epochMs)}`;
 }
 
 /** @param {number} epochMs */
@@ -71,5 +71,16 @@ function dayText(epochMs) {
 /** `2026-07-01` by the viewer's clock. @param {number} epochMs */
 export function localDate(epochMs) {
   const time = new Date(epochMs);
-  return [String(time.getFullYear()).padStart(4, '0'), ...[time.getMonth() + 1, time.getDate()].map((part) => String(part).padStart(2, '0'))].join('-');
+  return [String(time.getFullYear()).padStart(4, '0'), twoDigits(time.getMonth() + 1), twoDigits(time.getDate())].join('-');
+}
+
+/** `14:30` by the viewer's clock. @param {number} epochMs */
+function localMinute(epochMs) {
+  const time = new Date(epochMs);
+  return `${twoDigits(time.getHours())}:${twoDigits(time.getMinutes())}`;
+}
+
+/** @param {number} part of a date */
+function twoDigits(part) {
+  return String(part).padStart(2, '0');
 }
