@@ -97,4 +97,5 @@ function usePageFocus(key) {
 
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 root.replaceChildren();
-render(/** @type {any} */ (html`<${SessionGate}>${(/** @type {any} */ me) => html`<${Dashboard} key=${me?.id ?? ''} me=${me} />`}<//>`), root);
+// Another role has other pages and other channels.
+render(/** @type {any} */ (html`<${SessionGate}>${(/** @type {any} */ me) => html`<${Dashboard} key=${me === null ? '' : `${me.id} ${me.role}`} me=${me} />`}<//>`), root);

@@ -1,6 +1,6 @@
 // @ts-check
 import { useEffect, useRef, useState } from './ui.js';
-import { sessionEnded, whoIsIn } from './account/session.js';
+import { accessChanged, sessionEnded, whoIsIn } from './account/session.js';
 import { useAllAlerts } from './alert-fill.js';
 import { postJson } from './api.js';
 import { emptyState, withAlert, withAllAlerts, withMessage, withMeter } from './grid-state.js';
@@ -31,6 +31,8 @@ export function useGrid(isConsumer, meterId) {
     const receive = (/** @type {import('./wire-types.js').LiveMessage} */ message) => {
       setLastMessageMs(Date.now());
       setState((before) => withMessage(before, message, Date.now()));
+      // Nobody told of what changed before the connection was there, the first one and each after a loss.
+      if (message.type === 'access' || message.type === 'hello') void accessChanged().catch(() => null);
     };
     client.current = new LiveClient(streamAddress, receive, setConnection);
     client.current.subscribe(...(isConsumer ? CONSUMER_CHANNELS : OPERATOR_CHANNELS));

@@ -142,7 +142,7 @@
  * @property {boolean} final
  *
  * @typedef {object} LiveMessage any message of the live stream, with the fields of all types
- * @property {'hello' | 'snapshot' | 'update' | 'heartbeat' | 'pong' | 'error'} type
+ * @property {'hello' | 'access' | 'snapshot' | 'update' | 'heartbeat' | 'pong' | 'error'} type
  * @property {string} [channel]
  * @property {number} [seq]
  * @property {number} [after] of an update: whoever has this seq, or a later one, has `seq` with it

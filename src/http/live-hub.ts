@@ -176,8 +176,12 @@ export class LiveHub {
   principalChanged(accountId: string, sessionId: string | null, now: Principal | null): void {
     for (const reader of [...(this.#byAccount.get(accountId) ?? [])]) {
       if (sessionId !== null && reader.principal.sessionId !== sessionId) continue;
-      if (now === null) this.#end(reader, CLOSE.sessionEnded, 'the session has ended');
-      else this.#authorise(reader, { ...now, sessionId: reader.principal.sessionId });
+      if (now === null) {
+        this.#end(reader, CLOSE.sessionEnded, 'the session has ended');
+        continue;
+      }
+      this.#authorise(reader, { ...now, sessionId: reader.principal.sessionId });
+      this.#tell(reader, { type: 'access' });
     }
   }
 

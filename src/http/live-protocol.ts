@@ -57,6 +57,8 @@ export type ServerMessage =
   | { type: 'notification'; channel: ChannelName; data: object }
   | { type: 'heartbeat'; at: string }
   | { type: 'pong'; at: string }
+  /** What the account may do is, or may be, another than it was: a client that keeps it asks for it again. */
+  | { type: 'access' }
   | LiveError;
 
 /** Close codes: those of RFC 6455 and its registry, and of the range that is the application's. */

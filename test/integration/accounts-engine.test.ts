@@ -8,6 +8,7 @@ import { RecordTable, sortableNumber } from '../../src/runtime/record-table.ts';
 import { join } from 'node:path';
 import { statSync } from 'node:fs';
 import { EngineProcess, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
+import { openClient } from '../support/live-clients.ts';
 
 /** A real engine that people log in to, over HTTP alone. */
 
@@ -95,6 +96,23 @@ describe('an engine with accounts', () => {
     }
     await call('PATCH', `/api/v1/users/${bob.id}`, { token: admin, body: { disabled: true } });
     expect((await call('GET', '/api/v1/me', { token: bob.accessToken })).body.code).toBe('revoked_token');
+  });
+
+  it('tells the open stream of a consumer that they were given a meter, and that it was taken', async () => {
+    const { accessToken } = await addUser('finn@example.org', { role: 'consumer', meters: [] });
+    const client = await openClient(Number(new URL(engine.apiUrl('/')).port), { headers: { authorization: `Bearer ${accessToken}` } });
+    const assign = async (assigned: boolean) => (await call('POST', '/api/v1/meter-assignments', { token: admin, body: { assignments: [{ user: 'finn@example.org', meters: ['m-0'], assigned }] } })).body.data[0].outcome;
+    const mine = async () => (await call('GET', '/api/v1/me', { token: accessToken })).body.meters;
+    expect(await assign(true)).toBe('assigned');
+    await client.next('access');
+    expect(await mine()).toEqual(['m-0']);
+    client.subscribe('meter:m-0');
+    await client.next('snapshot', 'meter:m-0');
+    expect(await assign(false)).toBe('removed');
+    expect((await client.next('error', 'meter:m-0')).code).toBe('forbidden');
+    await client.next('access');
+    expect(await mine()).toEqual([]);
+    client.socket.close();
   });
 
   it('gives pages the refresh token in a cookie that no script sees, and programs in the answer', async () => {

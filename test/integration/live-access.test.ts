@@ -259,6 +259,24 @@ describe('rights that change', () => {
     await client.next('snapshot', 'regions');
   });
 
+  test('every connection of the account hears that there is something new, after what it has lost, and nobody else does', async () => {
+    const { port, accounts } = await start();
+    const [client, events, other] = [await as(port, ada), await openEvents(port, 'channels=prices', { authorization: 'Bearer ada' }), await as(port, oscar)];
+    client.subscribe('meter:meter-0101');
+    await client.next('snapshot', 'meter:meter-0101');
+    const { id } = await events.next('snapshot', 'prices');
+    accounts.tell('ada', null, consumer('ada', 'meter-0102'));
+    await client.until('access', () => client.messages.some(({ type }) => type === 'access'));
+    expect(client.messages.splice(0)).toEqual([expect.objectContaining({ type: 'error', code: 'forbidden', channel: 'meter:meter-0101' }), { type: 'access' }]);
+    client.subscribe('meter:meter-0102');
+    await client.next('snapshot', 'meter:meter-0102');
+    // It is no place in a channel: whoever comes again goes on from where they were.
+    expect(await events.next('access')).toEqual({ id, event: null, data: { type: 'access' } });
+    other.send({ type: 'ping' });
+    await other.next('pong');
+    expect(other.messages).toEqual([]);
+  });
+
   test('who has the token of another issuer comes again after an hour', async () => {
     const clock = { now: () => NOW_MS, monotonic: () => performance.now() + ahead };
     let ahead = 0;

@@ -22,7 +22,7 @@ beforeAll(async () => {
   page.answers = {
     '/auth/settings': { accounts: 'on', registration: false, mail: false, passwords: true, oidc: null },
     '/auth/login': () => ({ accessToken: 't', accessExpiresAt: new Date(Date.now() + 600_000).toISOString(), user }),
-    '/auth/logout': {}, '/auth/stream-tickets': { ticket: 'x' }, '/invoices': pageOf(), '/me/meters': pageOf(), '/auth/sessions': pageOf(),
+    '/auth/logout': {}, '/auth/stream-tickets': { ticket: 'x' }, '/me': user, '/invoices': pageOf(), '/me/meters': pageOf(), '/auth/sessions': pageOf(),
   };
   session = await web('account/session.js');
   // Tests of pages share a process: what an earlier file was told of accounts is not what this page begins with.
@@ -83,6 +83,25 @@ test('of a meter that was left nothing of now is asked for, by the stream neithe
 test('whoever has left all their meters is shown the one that they left last', async () => {
   await enter({ assignments: assignments.slice(0, 1) }, '');
   expect([page.root.one('h2').words, page.root.one('.reporting').words]).toEqual(['Your home before', 'm-left']);
+});
+
+test('what somebody is given or loses while the page is open is there, or gone, at once', async () => {
+  await enter({ assignments: [] }, '');
+  expect(page.root.words).toContain('No meter belongs to your account yet.');
+  const become = async (over: object): Promise<string[]> => {
+    Object.assign(user, over);
+    FakeSocket.all.at(-1)!.say({ type: 'access' });
+    await settled();
+    return page.root.all('h2').slice(0, 1).map(({ words }) => words);
+  };
+  expect([await become({ assignments: assignments.slice(1) }), page.root.one('.reporting').words, subscribed().at(-1)]).toEqual([['Your home'], 'm-now', 'meter:m-now']);
+  expect(await become({ assignments: [{ ...assignments[1], until: '2021-01-01T00:00:00Z' }] })).toEqual(['Your home before']);
+  expect(FakeSocket.all.at(-1)!.sent.at(-1)).toEqual({ type: 'unsubscribe', channels: ['meter:m-now'] });
+  // Another role has other channels, on a connection of its own.
+  await become({ role: 'operator', regions: 'all', assignments: [] });
+  FakeSocket.all.at(-1)!.open();
+  expect([page.root.all('.page-nav a').length, FakeSocket.all.length, subscribed()]).toEqual([9, 2, ['regions', 'anomalies', 'alerts', 'prices', 'engine']]);
+  expect(page.asked.some(({ path }) => path === '/auth/refresh')).toBe(false);
 });
 
 test('an operator has the grid, and what stands in the address', async () => {

@@ -5,7 +5,7 @@ import { refusal, settled, SmallPage, type Asked } from '../support/small-page.t
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
 const { html } = await web('ui.js');
 const { SessionGate } = await web('account/session-gate.js');
-const { authorOf, sessionEnded, signIn, signOut, startSession, whoIsIn } = await web('account/session.js');
+const { accessChanged, authorOf, sessionEnded, signIn, signOut, startSession, updateMe, whoIsIn } = await web('account/session.js');
 const { credentials, getJson, sendJson } = await web('api.js');
 const { useRemote } = await web('remote-data.js');
 
@@ -123,6 +123,24 @@ describe('a token', () => {
     page.answers = { ...page.answers, '/things': (asked: Asked) => ((credentials.token = token = 't2'), withToken({ fine: true })(asked)) };
     expect(await getJson('/things', {})).toEqual({ fine: true });
     expect(refreshes()).toBe(0);
+  });
+
+  test('is not renewed when somebody may do other things: who they are now is asked for once for all changes under way, and once after the last', async () => {
+    let asked = 0;
+    page.answers['/me'] = () => ({ id: 'u1', role: ['consumer', 'operator'][asked++] });
+    await Promise.all([accessChanged(), accessChanged(), accessChanged()]);
+    expect([asked, whoIsIn().role, refreshes()]).toEqual([2, 'operator', 0]);
+  });
+
+  test('of somebody who changes something of themselves meanwhile shows that, and not what was asked for before', async () => {
+    let name = 'Ada';
+    page.answers['/me'] = () => {
+      const answer = { id: 'u1', role: 'admin', name };
+      if (name === 'Ada') updateMe({ id: 'u1', role: 'admin', name: (name = 'Ada Lovelace') });
+      return answer;
+    };
+    await accessChanged();
+    expect(whoIsIn().name).toBe('Ada Lovelace');
   });
 
   test.each([401, 403])('that cannot be renewed (%i) ends the session, and says so', async (status) => {

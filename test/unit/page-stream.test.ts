@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FakeSocket } from '../support/fake-socket.ts';
-import { settled, SmallPage } from '../support/small-page.ts';
+import { refusal, settled, SmallPage } from '../support/small-page.ts';
 
 /** What a page asks the live stream for, and how it goes on with it. The page is JavaScript without declarations, hence the dynamic imports. */
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
 const { html } = await web('ui.js');
 const { useGrid } = await web('grid-stream.js');
-const { signIn, signOut, startSession } = await web('account/session.js');
+const { signIn, signOut, startSession, whoIsIn } = await web('account/session.js');
 
 let page: SmallPage;
 const socket = () => FakeSocket.all.at(-1)!;
@@ -43,6 +43,41 @@ describe('the stream of a page', () => {
     await signIn('a@b.c', 'x');
     await page.show(html`<${Page} isConsumer=${false} meterId=${null} />`);
     expect(socket().url).toBe('wss://grid.example/live?ticket=segt_1%2Fx');
+  });
+
+  test('asks who is there when the stream says that they may do other things, and at each connection, as nobody told before', async () => {
+    const asked = () => page.asked.filter(({ path }) => path === '/me').length;
+    page.answers = { '/auth/settings': { accounts: 'on' }, '/auth/login': { accessToken: 't', accessExpiresAt: new Date(Date.now() + 600_000).toISOString(), user: { id: 'u', role: 'admin' } }, '/auth/stream-tickets': { ticket: 'x' }, '/me': { id: 'u', role: 'admin', name: 'Ada' } };
+    await startSession();
+    await signIn('a@b.c', 'x');
+    await page.show(html`<${Page} isConsumer=${false} meterId=${null} />`);
+    expect(asked()).toBe(0);
+    socket().open();
+    await settled();
+    expect([asked(), whoIsIn().name]).toEqual([1, 'Ada']);
+    socket().say({ type: 'access' });
+    await settled();
+    expect(asked()).toBe(2);
+    // Not to be had: that ends nothing, and the next time it is.
+    page.answers['/me'] = refusal(503, 'unavailable', 'Later.');
+    socket().say({ type: 'access' });
+    await settled();
+    expect([asked(), whoIsIn().name]).toEqual([3, 'Ada']);
+    page.answers['/me'] = { id: 'u', role: 'operator', name: 'Ada' };
+    socket().onclose!({ code: 1006 });
+    await vi.advanceTimersByTimeAsync(700);
+    await settled();
+    socket().open();
+    await settled();
+    expect([asked(), whoIsIn().role]).toEqual([4, 'operator']);
+  });
+
+  test('asks nobody who is there where there are no accounts', async () => {
+    await page.show(html`<${Page} isConsumer=${false} meterId=${null} />`);
+    socket().open();
+    socket().say({ type: 'access' });
+    await settled();
+    expect(page.asked).toEqual([]);
   });
 
   test('follows another meter, and forgets where it was with the one before', async () => {

@@ -26,6 +26,9 @@ const listeners = new Set();
 let renewing = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let renewTimer;
+/** @type {Promise<void> | null} */
+let looking = null;
+let mustLook = false;
 
 /** @param {Session} next */
 function become(next) {
@@ -82,6 +85,32 @@ export async function sessionEnded() {
   return (await renewed().catch(() => '')) === null;
 }
 
+/**
+ * What somebody may do is, or may be, another than it was: asks who they are now. Several changes at once share a question, and each is followed by one that was asked after it. Rejects as getJson does; the next
+ * token says it then.
+ */
+export async function accessChanged() {
+  if (whoIsIn() === null) return;
+  mustLook = true;
+  looking ??= lookAgain();
+  await looking;
+}
+
+async function lookAgain() {
+  try {
+    while (mustLook && whoIsIn() !== null) {
+      mustLook = false;
+      const before = session;
+      const me = /** @type {import('./account-types.js').Me} */ (await getJson('/me', {}));
+      // What came in between may be newer, or of somebody else.
+      if (session === before) meet(me);
+      else mustLook = true;
+    }
+  } finally {
+    looking = null;
+  }
+}
+
 /** What was changed of who is signed in. @param {import('./account-types.js').Me} me */
 export function updateMe(me) {
   become({ phase: 'signedIn', me });
@@ -122,7 +151,12 @@ function keep({ accessToken, accessExpiresAt, user }) {
   clearTimeout(renewTimer);
   const leftMs = Date.parse(accessExpiresAt) - Date.now() - RENEW_BEFORE_MS;
   renewTimer = setTimeout(() => void renewed().catch(() => null), Math.min(RENEW_AFTER_MS.max, Math.max(RENEW_AFTER_MS.min, leftMs)));
-  if (session.phase !== 'signedIn' || JSON.stringify(session.me) !== JSON.stringify(user)) become({ phase: 'signedIn', me: user });
+  meet(user);
+}
+
+/** Nothing is drawn anew where they are as they were. @param {import('./account-types.js').Me} me */
+function meet(me) {
+  if (session.phase !== 'signedIn' || JSON.stringify(session.me) !== JSON.stringify(me)) become({ phase: 'signedIn', me });
 }
 
 function wasSignedIn() {
