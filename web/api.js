@@ -55,12 +55,12 @@ export async function postJson(path, body, version) {
  * @param {'POST' | 'PUT' | 'PATCH'} method
  * @param {string} path
  * @param {object} body
- * @param {number | null} [version] as of postJson
+ * @param {number | null} [version] as of postJson; 0: there must be none yet
  * @param {Record<string, string | null>} [query] as of getJson
  * @returns {Promise<T>}
  */
 export async function sendJson(method, path, body, version = null, query = {}) {
-  const headers = { 'content-type': 'application/json', ...(version === null ? {} : { 'if-match': `"${version}"` }) };
+  const headers = { 'content-type': 'application/json', ...seen(version) };
   return answerOf(addressOf(path, query), { method, headers, body: JSON.stringify(body) });
 }
 
@@ -68,10 +68,17 @@ export async function sendJson(method, path, body, version = null, query = {}) {
  * @template T
  * @param {string} path
  * @param {Record<string, string | null>} query
+ * @param {number | null} [version] as of postJson
  * @returns {Promise<T>}
  */
-export async function deleteJson(path, query) {
-  return answerOf(addressOf(path, query), { method: 'DELETE' });
+export async function deleteJson(path, query, version = null) {
+  return answerOf(addressOf(path, query), { method: 'DELETE', headers: seen(version) });
+}
+
+/** @param {number | null} version @returns {Record<string, string>} */
+function seen(version) {
+  if (version === null) return {};
+  return version === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${version}"` };
 }
 
 /**

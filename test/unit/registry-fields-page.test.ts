@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { meterChangeSchema } from '../../src/http/registry-fields.ts';
+import { meterChangeSchema, meterFactsSchema } from '../../src/http/registry-fields.ts';
+import { ID_PATTERN } from '../../src/model/ids.ts';
+import { DEFAULT_CUSTOMER_CLASS } from '../../src/model/registered-meter.ts';
 import { REGISTERED } from '../support/fake-registry.ts';
 
 /** An entry of the registry as a page lets somebody change it. The page is JavaScript without declarations, hence the dynamic imports. */
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
-const { changeOf, FIELDS, overNewer, textsOf } = await web('registry/entry-fields.js');
+const { changeOf, FIELDS, METER_ID, newEntryOf, newTexts, overNewer, textsOf } = await web('registry/entry-fields.js');
 const { OUTCOMES, timesOf } = await web('registry/entry-people.js');
 const { addressText } = await web('registry/registry-words.js');
 
@@ -49,6 +51,19 @@ describe('an entry as fields', () => {
     expect([texts.ratedPowerKw, texts.serial, texts.model, texts.note, texts['address.city']]).toEqual(['17,3', 'LG-1', 'E350', 'moved', 'Köln']);
     expect(clashes).toEqual({ ratedPowerKw: '20' });
     expect(changeOf(now, texts).change).toEqual({ ratedPowerKw: 17.3, serial: 'LG-1' });
+  });
+});
+
+describe('an entry that is made', () => {
+  test('has an id as the gateway takes them, and what is known of it as the gateway takes that', () => {
+    expect([METER_ID.source, newTexts('m').customerClass]).toEqual([ID_PATTERN.source, DEFAULT_CUSTOMER_CLASS]);
+    const { id, facts, faults } = newEntryOf({ ...newTexts(' m:9'), region: 'north', 'address.city': 'Bonn', 'location.latitude': '50,7', 'location.longitude': '7.1', phases: '3' });
+    expect([id, facts, faults]).toEqual(['m:9', { customerClass: 'residential', region: 'north', address: { city: 'Bonn' }, location: { latitude: 50.7, longitude: 7.1 }, phases: 3 }, []]);
+    expect(meterFactsSchema.parse(facts)).toMatchObject({ serial: null, address: { street: null, city: 'Bonn' }, installedOn: null });
+  });
+
+  test('has its faults at their fields, those of its name first', () => {
+    expect(newEntryOf({ ...newTexts('a b'), ratedPowerKw: 'much' }).faults.map(({ path }: { path: string }) => path)).toEqual(['meterId', 'region', 'ratedPowerKw']);
   });
 });
 

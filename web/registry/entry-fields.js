@@ -35,6 +35,33 @@ export const FIELDS = [
   { path: 'note', label: 'Note', kind: 'text', charsMax: 500 },
 ];
 
+/** Of an entry that is made: its id is chosen once. @type {readonly Field[]} */
+export const NEW_FIELDS = [{ path: 'meterId', label: 'Meter', kind: 'text', charsMax: 64, isRequired: true }, ...FIELDS];
+/** What the gateway takes as an id of a meter. */
+export const METER_ID = /^[A-Za-z0-9._:-]{1,64}$/;
+/** Of most. */
+const USUAL_CLASS = 'residential';
+/** One of which nothing is known, as what is typed of another is different from it. */
+const NOTHING = /** @type {RegisteredMeter} */ ({});
+
+/** @param {string} meterId @returns {Texts} */
+export function newTexts(meterId) {
+  return { ...textsOf(NOTHING), meterId, customerClass: USUAL_CLASS };
+}
+
+/**
+ * An entry as it is made. Faults are of what no body can say, and of what has no name without them.
+ * @param {Texts} texts
+ * @returns {{ id: string, facts: Record<string, unknown>, faults: Fault[] }}
+ */
+export function newEntryOf(texts) {
+  const { change: facts, faults } = changeOf(NOTHING, texts);
+  const id = texts.meterId.trim();
+  if (facts.region === undefined) faults.unshift({ path: 'region', message: 'a new meter needs a region' });
+  if (!METER_ID.test(id)) faults.unshift({ path: 'meterId', message: 'expected 1–64 characters of A–Z a–z 0–9 . _ : -' });
+  return { id, facts, faults };
+}
+
 /** @param {RegisteredMeter} meter @returns {Texts} */
 export function textsOf(meter) {
   return Object.fromEntries(FIELDS.map(({ path }) => [path, String(valueAt(meter, path) ?? '')]));

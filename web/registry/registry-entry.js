@@ -1,5 +1,5 @@
 // @ts-check
-import { html, useState } from '../ui.js';
+import { html, useRef, useState } from '../ui.js';
 import { whoIsIn } from '../account/session.js';
 import { getJson } from '../api.js';
 import { formatDecimal, formatDuration, formatMoment } from '../format.js';
@@ -9,6 +9,8 @@ import { useRemote } from '../remote-data.js';
 import { pageHash, routeHash } from '../route.js';
 import { EntryForm } from './entry-form.js';
 import { EntryPeople } from './entry-people.js';
+import { EntryRemoval } from './entry-removal.js';
+import { mayMakeEntries, NEW_ENTRY } from './new-entry.js';
 import { addressText, STATUSES } from './registry-words.js';
 
 /** Own meters that are looked through for one: the most that an answer has. */
@@ -26,16 +28,29 @@ async function entryOf(meterId, signal) {
 
 /**
  * What the registry has of a meter, to be read and changed.
- * @param {{ meterId: string, regions: string[], nowMs: number, onChanged: () => void }} props
+ * @param {object} props
+ * @param {string} props.meterId
+ * @param {string[]} props.regions
+ * @param {number} props.nowMs
+ * @param {string} props.news what was done on the way here
+ * @param {() => void} props.onChanged
+ * @param {() => void} props.onRemoved
  */
-export function RegistryEntry({ meterId, regions, nowMs, onChanged }) {
+export function RegistryEntry({ meterId, regions, nowMs, news, onChanged, onRemoved }) {
   const { data, error, refresh } = useRemote(meterId, (signal) => entryOf(meterId, signal), null);
-  const [saved, setSaved] = useState(/** @type {import('./registry-types.js').RegisteredMeter | null} */ (null));
+  const [newer, setNewer] = useState(/** @type {import('./registry-types.js').RegisteredMeter | null} */ (null));
+  const [said, setSaid] = useState(news);
   const [isEditing, setEditing] = useState(false);
-  const meter = saved ?? data?.entry ?? null;
+  const meter = newer ?? data?.entry ?? null;
   const keep = (/** @type {import('./registry-types.js').RegisteredMeter} */ changed) => {
-    setSaved(changed);
+    setNewer(changed);
+    setSaid(`Saved as version ${changed.version}.`);
     setEditing(false);
+    onChanged();
+  };
+  const show = (/** @type {import('./registry-types.js').RegisteredMeter} */ changed) => {
+    setNewer(changed);
+    setSaid('');
     onChanged();
   };
   return html`
@@ -46,17 +61,30 @@ export function RegistryEntry({ meterId, regions, nowMs, onChanged }) {
       </div>
       ${error !== null && html`<${ErrorNote} error=${error} onRetry=${refresh} />`}
       ${data === null && error === null && html`<${LoadingNote} what="the entry" />`}
-      ${data !== null && meter === null && html`<${EmptyNote}>The registry has no meter of this id.<//>`}
-      ${meter !== null && !isEditing && html`<${Entry} meter=${meter} wasSaved=${saved !== null} onEdit=${() => setEditing(true)} />`}
+      ${data !== null && meter === null && html`<${EmptyNote}>The registry has no meter of this id.${mayMakeEntries() && html` <a href=${pageHash('registry', `${NEW_ENTRY}${meterId}`)}>Make its entry</a>`}<//>`}
+      ${meter !== null && !isEditing && html`<${Entry} meter=${meter} said=${said} onEdit=${() => setEditing(true)} onNewer=${show} onRemoved=${onRemoved} />`}
       ${meter !== null && isEditing && html`<${EntryForm} meter=${meter} regions=${regions} onSaved=${keep} onCancel=${() => setEditing(false)} />`}
       ${whoIsIn()?.role === 'admin' && html`<${EntryPeople} meterId=${meterId} nowMs=${nowMs} />`}
     </section>
   `;
 }
 
-/** @param {{ meter: import('./registry-types.js').RegisteredMeter, wasSaved: boolean, onEdit: () => void }} props */
-function Entry({ meter, wasSaved, onEdit }) {
+/**
+ * @param {object} props
+ * @param {import('./registry-types.js').RegisteredMeter} props.meter
+ * @param {string} props.said what was done to it last
+ * @param {() => void} props.onEdit
+ * @param {(meter: import('./registry-types.js').RegisteredMeter) => void} props.onNewer
+ * @param {() => void} props.onRemoved
+ */
+function Entry({ meter, said, onEdit, onNewer, onRemoved }) {
   const { location, cadenceSeconds, ratedPowerKw } = meter;
+  const [isRemoving, setRemoving] = useState(false);
+  const removal = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  const keep = () => {
+    setRemoving(false);
+    removal.current?.focus();
+  };
   /** @type {[string, string | number | null][]} */
   const facts = [
     ['Serial number', meter.serial],
@@ -73,7 +101,8 @@ function Entry({ meter, wasSaved, onEdit }) {
     ['Note', meter.note],
   ];
   return html`
-    <p class="buttons"><${StatusTag} status=${meter.status} /> <button type="button" onClick=${onEdit}>Edit</button><span class="said" role="status">${wasSaved ? `Saved as version ${meter.version}.` : ''}</span></p>
+    <p class="buttons"><${StatusTag} status=${meter.status} /> <button type="button" onClick=${onEdit}>Edit</button>${mayMakeEntries() && html` <button type="button" ref=${removal} aria-expanded=${isRemoving ? 'true' : 'false'} onClick=${() => setRemoving(true)}>Remove…</button>`}<span class="said" role="status">${said}</span></p>
+    ${isRemoving && html`<${EntryRemoval} meter=${meter} onNewer=${onNewer} onRemoved=${onRemoved} onCancel=${keep} />`}
     <dl class="facts bill-facts">
       ${facts.map(([name, value]) => value !== null && value !== '' && html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
       <div><dt>Version</dt><dd>${meter.version}<span class="of"> by ${meter.updatedBy}, ${formatMoment(Date.parse(meter.updatedAt), Date.now())}</span></dd></div>

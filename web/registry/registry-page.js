@@ -5,20 +5,32 @@ import { useListKeys } from '../list-keys.js';
 import { EmptyNote, ErrorNote, LoadingNote } from '../notes.js';
 import { useRemote } from '../remote-data.js';
 import { goToPage, pageHash } from '../route.js';
+import { mayMakeEntries, NEW_ENTRY, NewEntry } from './new-entry.js';
 import { RegistryEntry, StatusTag } from './registry-entry.js';
 import { STATUSES } from './registry-words.js';
 
 const PAGE_ROWS = 50;
+/** What was done, said where somebody is led from there: at an entry, or at the list (null). @typedef {{ meterId: string | null, words: string }} News */
+/** @type {News} */
+const NO_NEWS = { meterId: null, words: '' };
 
 /** @typedef {{ region: string | null, status: string | null, q: string | null }} Filter */
 
 /**
  * The registry of meters, filtered and page by page, and the entry that was opened.
- * @param {{ state: import('../grid-state.js').GridState, meterId: string | null, nowMs: number }} props
+ * @param {{ state: import('../grid-state.js').GridState, meterId: string | null, nowMs: number }} props `meterId`: as it stands in the address, with NEW_ENTRY before it one that is to be made
  */
 export function RegistryPage({ state, meterId, nowMs }) {
   const regions = [...(state.regions?.keys() ?? [])];
   const [changes, setChanges] = useState(0);
+  const [news, setNews] = useState(NO_NEWS);
+  useEffect(() => setNews((before) => (before.meterId === meterId ? before : NO_NEWS)), [meterId]);
+  const changed = () => setChanges((before) => before + 1);
+  const lead = (/** @type {News} */ next) => {
+    setNews(next);
+    changed();
+    goToPage('registry', next.meterId);
+  };
   const [filter, setFilter] = useState(/** @type {Filter} */ ({ region: null, status: null, q: null }));
   const search = (/** @type {any} */ event) => {
     event.preventDefault();
@@ -43,11 +55,14 @@ export function RegistryPage({ state, meterId, nowMs }) {
             <option value="">Any status</option>
             ${Object.entries(STATUSES).map(([status, { word }]) => html`<option key=${status} value=${status}>${word}</option>`)}
           </select>
+          ${mayMakeEntries() && html`<a href=${pageHash('registry', NEW_ENTRY)}>New entry</a>`}
         </div>
       </div>
+      <p class="said" role="status">${news.meterId === null ? news.words : ''}</p>
       <${RegistryList} key=${JSON.stringify(filter)} filter=${filter} openedId=${meterId} changes=${changes} />
     </section>
-    ${meterId !== null && html`<${RegistryEntry} key=${meterId} meterId=${meterId} regions=${regions} nowMs=${nowMs} onChanged=${() => setChanges(changes + 1)} />`}
+    ${meterId?.startsWith(NEW_ENTRY) && html`<${NewEntry} key=${meterId} meterId=${meterId.slice(NEW_ENTRY.length)} regions=${regions} onMade=${(/** @type {import('./registry-types.js').RegisteredMeter} */ made) => lead({ meterId: made.meterId, words: 'Made.' })} />`}
+    ${meterId !== null && !meterId.startsWith(NEW_ENTRY) && html`<${RegistryEntry} key=${meterId} meterId=${meterId} regions=${regions} nowMs=${nowMs} news=${news.meterId === meterId ? news.words : ''} onChanged=${changed} onRemoved=${() => lead({ meterId: null, words: `The entry of ${meterId} is removed.` })} />`}
   `;
 }
 
