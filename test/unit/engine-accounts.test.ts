@@ -6,18 +6,37 @@ import { EngineAccounts } from '../../src/engine/engine-accounts.ts';
 import type { Principal } from '../../src/model/access.ts';
 import { STATUS_UNKNOWN } from '../../src/actors/accounts/write-book.ts';
 import { RecordTable } from '../../src/runtime/record-table.ts';
-import { nullLog } from '../../src/runtime/log.ts';
+import { nullLog, type Log } from '../../src/runtime/log.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { held, meters, PASSWORD, PEER, refusal, regions, ROOT, START_MS } from '../support/accounts-world.ts';
 
-async function started(store = new MemoryStore()): Promise<{ accounts: EngineAccounts; store: MemoryStore; time: VirtualTime }> {
+interface Started {
+  accounts: EngineAccounts;
+  store: MemoryStore;
+  time: VirtualTime;
+  /** Resolves when a turn fails that was not finished when it was asked for. */
+  failed(): Promise<void>;
+  /** Brings the moment at which they begin again after that, and waits until they have: their keys are read off the thread, which takes what it takes. */
+  goOn(): Promise<void>;
+}
+
+async function started(store = new MemoryStore()): Promise<Started> {
   const time = new VirtualTime(START_MS);
+  const heard = new Map<string, () => void>();
+  const said = (line: string) => new Promise<void>((resolve) => heard.set(line, resolve));
+  const hear = (_fields: object, line: string): void => heard.get(line)?.();
+  const log: Log = { ...nullLog, info: hear, error: hear };
   const options = { issuer: 'urn:seg:test', codeKey: new Uint8Array(32), registration: false, keyLifeMs: 86_400_000, passwordLogIn: 'all' } as const;
   const settings = { accounts: 'on', registration: false, mail: false, passwords: true, oidc: null } as const;
-  const accounts = new EngineAccounts(store, options, { settings, cookie: { isSecure: false } }, { clock: time, timers: time, log: nullLog, mails: null, foreign: null, onFirstAdmin: () => {}, hashing: new PasswordHashing({ logN: 1, r: 1, p: 1 }) });
+  const accounts = new EngineAccounts(store, options, { settings, cookie: { isSecure: false } }, { clock: time, timers: time, log, mails: null, foreign: null, onFirstAdmin: () => {}, hashing: new PasswordHashing({ logN: 1, r: 1, p: 1 }) });
   await accounts.start();
-  return { accounts, store, time };
+  const goOn = async (): Promise<void> => {
+    const again = said('accounts can be changed again');
+    await time.advanceSettled(1_000);
+    await again;
+  };
+  return { accounts, store, time, failed: () => said('The accounts could not finish a turn; the next starts from disk.'), goOn };
 }
 
 async function addUser(accounts: EngineAccounts, email: string) {
@@ -79,7 +98,7 @@ describe('accounts of an engine', () => {
   });
 
   it('go on by themselves after a full disk, and write down what was done meanwhile', async () => {
-    const { accounts, store, time } = await started();
+    const { accounts, store, time, failed, goOn } = await started();
     const { accessToken, id } = await addUser(accounts, 'ada@example.org');
     for (let n = 1; n <= 300; n++) accounts.endWrite({ id: null, entry: entry(n), answer: null });
     store.failNext('storage_full', 2);
@@ -87,10 +106,13 @@ describe('accounts of an engine', () => {
     accounts.endWrite({ id: null, entry: entry(301), answer: null });
     expect(await refusal(accounts.ask({ kind: 'users', query: { role: null, emailPrefix: null, meterId: null, limit: 1, cursor: null } }))).toBe('unavailable');
     expect(await accounts.authenticate(accessToken)).toMatchObject({ id });
-    for (let tries = 0; tries < 100 && (await audited(accounts).catch(() => [])).length < 301; tries++) {
-      await time.advanceSettled(1_000);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    // They begin again, and the disk is full once more.
+    const again = failed();
+    await time.advanceSettled(1_000);
+    await again;
+    await goOn();
+    // More than one turn takes.
+    while ((await audited(accounts)).length < 301) await time.advanceSettled(0);
     expect(await audited(accounts)).toEqual(Array.from({ length: 301 }, (_, i) => `/x/${301 - i}`));
     expect(await accounts.authenticate(accessToken)).toMatchObject({ id });
   });
@@ -135,15 +157,13 @@ describe('accounts of an engine', () => {
     });
 
     it('that were not put on disk are none, and those of which the commit failed come to nothing', async () => {
-      const { accounts, store, time } = await started();
+      const { accounts, store, time, goOn } = await started();
       store.failNext('storage_full', 1);
       const refused = refusal(accounts.beginWrite('w-1', write(1)));
       await time.advanceSettled(0);
       expect(await refused).toBe('unavailable');
       accounts.endWrite({ id: 'w-1', entry: { ...entry(1), status: 503 }, answer: null });
-      await time.advanceSettled(1_000);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      await time.advanceSettled(1_000);
+      await goOn();
       expect(await noted(accounts)).toEqual([['/x/1', 503]]);
       const begun = accounts.beginWrite('w-2', write(2));
       begun.catch(() => {});
