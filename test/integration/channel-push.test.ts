@@ -1,10 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Channel, OutgoingMessage } from '../../src/actors/notifications/channels/channel.ts';
+import type { Channel, OutgoingMessage, SendOutcome } from '../../src/actors/notifications/channels/channel.ts';
 import { FCM_PAYLOAD_BYTES_MAX } from '../../src/actors/notifications/channels/fcm-message.ts';
 import { fcmChannel, fcmFaults, type FcmOptions } from '../../src/actors/notifications/channels/push-fcm.ts';
-import { OffsetClock, systemTimers } from '../../src/runtime/clock.ts';
+import { OffsetClock } from '../../src/runtime/clock.ts';
 import { LOCAL_CERTIFICATE } from '../support/contract-server.ts';
+import { Deadlines } from '../support/deadlines.ts';
 import { FcmServer } from '../support/fcm-server.ts';
 import { outgoingMessage } from '../support/outgoing-message.ts';
 import { SilentServer, closedPort } from '../support/silent-server.ts';
@@ -16,9 +17,16 @@ const QUOTA = FcmServer.error(429, 'RESOURCE_EXHAUSTED', 'Quota exceeded', { fcm
 let fcm: FcmServer;
 let channel: Channel;
 let clock: OffsetClock;
+let deadlines: Deadlines;
 
 function open(options: Partial<FcmOptions> = {}): Channel {
-  return fcmChannel({ serviceAccount: fcm.serviceAccount(), baseUrl: fcm.url, connectTimeoutMs: 400, answerTimeoutMs: 400, ...options }, { clock, timers: systemTimers });
+  return fcmChannel({ serviceAccount: fcm.serviceAccount(), baseUrl: fcm.url, ...options }, { clock, timers: deadlines });
+}
+
+/** What becomes of it when deadlines pass at a server that answers no more. */
+function late(sending: Promise<SendOutcome>): Promise<SendOutcome> {
+  const before = fcm.silences;
+  return deadlines.passOnce(() => fcm.silences > before, sending);
 }
 
 function to(push: string[], change: Partial<OutgoingMessage> = {}): OutgoingMessage {
@@ -29,6 +37,7 @@ beforeEach(async () => {
   fcm = await FcmServer.start();
   fcm.devices.set(PHONE, 'registered').set(TABLET, 'registered');
   clock = new OffsetClock();
+  deadlines = new Deadlines();
   channel = open();
 });
 afterEach(async () => {
@@ -118,11 +127,11 @@ describe('push by FCM', () => {
   it('before the message is written it did not go, after it may have', async () => {
     await channel.send(to([PHONE]));
     fcm.failSend({ kind: 'hang' });
-    expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'unknown', code: 'timeout' });
+    expect(await late(channel.send(to([PHONE])))).toMatchObject({ kind: 'unknown', code: 'timeout' });
     fcm.failSend({ kind: 'reset' });
     expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'unknown', code: 'ECONNRESET' });
     fcm.failSend({ kind: 'half', status: 200, body: '{"name"', afterwards: true });
-    expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'accepted', providerId: null });
+    expect(await late(channel.send(to([PHONE])))).toMatchObject({ kind: 'accepted', providerId: null });
     fcm.failSend({ kind: 'reply', status: 200, body: '<html>' });
     expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'unknown', code: 'bad_reply' });
     const away = open({ baseUrl: `http://127.0.0.1:${await closedPort()}` });
@@ -151,7 +160,7 @@ describe("a person's devices", () => {
     fcm.devices.set(TABLET, 'unregistered');
     fcm.failSend({ kind: 'hang' });
     fcm.failSend(QUOTA);
-    expect(await channel.send(to([PHONE, PHONE]))).toMatchObject({ kind: 'unknown', code: 'timeout', text: expect.stringContaining('Others: QUOTA_EXCEEDED') });
+    expect(await deadlines.passOnce(() => fcm.sendRequests.length === 2, channel.send(to([PHONE, PHONE])))).toMatchObject({ kind: 'unknown', code: 'timeout', text: expect.stringContaining('Others: QUOTA_EXCEEDED') });
     fcm.failSend(QUOTA);
     fcm.failSend({ ...QUOTA, headers: { 'retry-after': '90' } });
     expect(await channel.send(to([PHONE, PHONE]))).toMatchObject({ kind: 'retry', code: 'QUOTA_EXCEEDED', retryAfterMs: 90_000 });
@@ -190,7 +199,7 @@ describe('the access token', () => {
     expect(fcm.tokenRequests).toHaveLength(1);
     fcm.isAccountRevoked = false;
     fcm.failToken({ kind: 'hang' });
-    expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'retry', code: 'timeout' });
+    expect(await late(channel.send(to([PHONE])))).toMatchObject({ kind: 'retry', code: 'timeout' });
     fcm.failToken({ kind: 'reset' });
     expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'retry', code: 'ECONNRESET' });
     fcm.failToken({ kind: 'reply', status: 503, headers: { 'retry-after': '3' }, body: { error: 'temporarily_unavailable' } });
@@ -200,7 +209,7 @@ describe('the access token', () => {
     fcm.failToken({ kind: 'endless', status: 200 });
     expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'retry' });
     const silent = await SilentServer.start();
-    expect(await open({ tokenUrl: `https://127.0.0.1:${silent.port}/token` }).send(to([PHONE]))).toMatchObject({ kind: 'retry', code: 'timeout' });
+    expect(await deadlines.passOnce(() => silent.connections === 1, open({ tokenUrl: `https://127.0.0.1:${silent.port}/token` }).send(to([PHONE])))).toMatchObject({ kind: 'retry', code: 'timeout' });
     await silent.close();
     expect(fcm.sendRequests).toEqual([]);
     expect(await channel.send(to([PHONE]))).toMatchObject({ kind: 'accepted' });

@@ -4,25 +4,35 @@ import { smsReference } from '../../src/actors/notifications/channels/delivery-r
 import { twilioChannel, twilioFaults, type TwilioOptions } from '../../src/actors/notifications/channels/sms-twilio.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { LOCAL_CERTIFICATE } from '../support/contract-server.ts';
+import { Deadlines } from '../support/deadlines.ts';
 import { outgoingMessage } from '../support/outgoing-message.ts';
 import { closedPort } from '../support/silent-server.ts';
 import { TWILIO_ACCOUNT, TWILIO_NUMBER, TWILIO_SERVICE, TWILIO_TOKEN, TwilioServer } from '../support/twilio-server.ts';
 
-const modules = { clock: systemClock, timers: systemTimers };
+/** An answer is waited for so long where no deadline is let pass. */
+const ANSWER_MS = 20_000;
 const message = outgoingMessage();
 const NUMBER = message.addresses.sms as string;
 const REFERENCE = smsReference(message.deliveryId);
 const DAY_MS = 86_400_000;
 let twilio: TwilioServer;
+let deadlines: Deadlines;
 let channel: Channel & Required<Pick<Channel, 'lookup'>>;
 
 function open(options: Partial<TwilioOptions> = {}): typeof channel {
-  const settings = { accountSid: TWILIO_ACCOUNT, authToken: TWILIO_TOKEN, from: TWILIO_NUMBER, messagingServiceSid: null, baseUrl: twilio.url, connectTimeoutMs: 400, answerTimeoutMs: 400, settleMs: 1, ...options };
-  return twilioChannel(settings, modules) as typeof channel;
+  const settings = { accountSid: TWILIO_ACCOUNT, authToken: TWILIO_TOKEN, from: TWILIO_NUMBER, messagingServiceSid: null, baseUrl: twilio.url, settleMs: 1, ...options };
+  return twilioChannel(settings, { clock: systemClock, timers: deadlines }) as typeof channel;
+}
+
+/** What becomes of it when deadlines pass at a server that answers no more. */
+function late<T>(waiting: Promise<T>): Promise<T> {
+  const before = twilio.silences;
+  return deadlines.passOnce(() => twilio.silences > before, waiting);
 }
 
 beforeEach(async () => {
   twilio = await TwilioServer.start();
+  deadlines = new Deadlines();
   channel = open();
 });
 afterEach(async () => {
@@ -102,14 +112,14 @@ describe('SMS by Twilio', () => {
   it('before the request is written it did not go, after it may have', async () => {
     expect(await open({ baseUrl: `http://127.0.0.1:${await closedPort()}` }).send(message)).toMatchObject({ kind: 'retry', code: 'ECONNREFUSED', isProvider: true });
     twilio.fail({ kind: 'hang' });
-    expect(await channel.send(message)).toMatchObject({ kind: 'unknown', code: 'timeout' });
+    expect(await late(channel.send(message))).toMatchObject({ kind: 'unknown', code: 'timeout' });
     twilio.fail({ kind: 'reset' });
     expect(await channel.send(message)).toMatchObject({ kind: 'unknown', code: 'ECONNRESET' });
   });
 
   it('an answer of which only the status came is a success', async () => {
     twilio.fail({ kind: 'half', status: 201, body: '{"sid":', afterwards: true });
-    expect(await channel.send(message)).toMatchObject({ kind: 'accepted', providerId: null });
+    expect(await late(channel.send(message))).toMatchObject({ kind: 'accepted', providerId: null });
   });
 
   it('a certificate that nobody vouches for gets nothing', async () => {
@@ -125,7 +135,7 @@ describe("looking up whether an SMS went", () => {
   it.each(['hang', 'reset'] as const)('finds one whose answer was lost (%s), while it waits in the queue and after it went', async (kind) => {
     const sinceMs = Date.now();
     twilio.fail({ kind, afterwards: true });
-    expect(await channel.send(message)).toMatchObject({ kind: 'unknown' });
+    expect(await late(channel.send(message))).toMatchObject({ kind: 'unknown' });
     expect(await channel.lookup(message, sinceMs)).toEqual({ kind: 'sent', providerId: twilio.messages[0].sid });
     Object.assign(twilio.messages[0], { sentAt: Date.now(), status: 'sent' });
     expect(await channel.lookup(message, sinceMs)).toEqual({ kind: 'sent', providerId: twilio.messages[0].sid });
@@ -134,7 +144,7 @@ describe("looking up whether an SMS went", () => {
   it('does not find one whose request never arrived, nor another delivery to the same number', async () => {
     const sinceMs = Date.now();
     twilio.fail({ kind: 'hang' });
-    expect(await channel.send(message)).toMatchObject({ kind: 'unknown' });
+    expect(await late(channel.send(message))).toMatchObject({ kind: 'unknown' });
     await channel.send(outgoingMessage({ deliveryId: 'another/1/anna' }));
     twilio.put('+41790000000', `of somebody else${REFERENCE}`, Date.now());
     expect(await channel.lookup(message, sinceMs)).toEqual({ kind: 'not_sent' });
@@ -165,7 +175,7 @@ describe("looking up whether an SMS went", () => {
   it('does not know when the list cannot be read, or is longer than anybody reads', async () => {
     for (const failure of [{ kind: 'hang' } as const, { kind: 'reset' } as const, TwilioServer.error(500, 20500, 'Internal Server Error'), TwilioServer.error(401, 20003, 'Authenticate'), { kind: 'reply', status: 200, body: 'no JSON' } as const, { kind: 'half', status: 200, body: '{"messages":[]}' } as const]) {
       twilio.fail(failure);
-      expect(await channel.lookup(message, Date.now())).toMatchObject({ kind: 'unknown' });
+      expect(await late(channel.lookup(message, Date.now()))).toMatchObject({ kind: 'unknown' });
     }
     for (let n = 0; n < 1_001; n++) twilio.put(NUMBER, `Other ${n}`, Date.now());
     expect(await channel.lookup(message, Date.now())).toMatchObject({ kind: 'unknown', text: expect.stringContaining('1000') });
@@ -182,9 +192,9 @@ describe("looking up whether an SMS went", () => {
 
   it('waits until a request under way has arrived or never will', async () => {
     const waits: number[] = [];
-    const timers = { ...systemTimers, after: (ms: number, fn: () => void) => systemTimers.after(ms === 400 ? ms : (waits.push(ms), 0), fn) };
+    const timers = { ...systemTimers, after: (ms: number, fn: () => void) => systemTimers.after(ms === ANSWER_MS ? ms : (waits.push(ms), 0), fn) };
     const clock = { ...systemClock, now: () => 1_000_000 };
-    const patient = twilioChannel({ accountSid: TWILIO_ACCOUNT, authToken: TWILIO_TOKEN, from: TWILIO_NUMBER, messagingServiceSid: null, baseUrl: twilio.url, connectTimeoutMs: 400, answerTimeoutMs: 400 }, { clock, timers }) as typeof channel;
+    const patient = twilioChannel({ accountSid: TWILIO_ACCOUNT, authToken: TWILIO_TOKEN, from: TWILIO_NUMBER, messagingServiceSid: null, baseUrl: twilio.url, connectTimeoutMs: ANSWER_MS, answerTimeoutMs: ANSWER_MS }, { clock, timers }) as typeof channel;
     await patient.lookup(message, 997_000);
     await patient.lookup(message, 900_000);
     // The wall clock went back: no longer than that all the same.
@@ -207,7 +217,7 @@ describe("Twilio's settings", () => {
     [{ from: null, messagingServiceSid: 'MG1' }, 'messagingServiceSid'], [{ baseUrl: 'ftp://x' }, 'baseUrl'], [{ baseUrl: 'https://u:p@x' }, 'baseUrl'], [{ validityPeriodS: 0 }, 'validityPeriodS'], [{ answerTimeoutMs: 0 }, 'answerTimeoutMs'],
   ])('%j is a fault of %s', (change, setting) => {
     expect(twilioFaults({ ...good, ...change })).toEqual([{ setting, problem: expect.stringContaining('expected') }]);
-    expect(() => twilioChannel({ ...good, ...change }, modules)).toThrow(expect.objectContaining({ code: 'invalid_settings' }));
+    expect(() => twilioChannel({ ...good, ...change }, { clock: systemClock, timers: systemTimers })).toThrow(expect.objectContaining({ code: 'invalid_settings' }));
   });
 });
 

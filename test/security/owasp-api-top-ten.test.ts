@@ -289,7 +289,7 @@ describe('API7 server side request forgery', () => {
 
   test.each([301, 302, 303, 307, 308])('and where it is sent on to (%i), nobody goes', async (status) => {
     const [inside, outside] = [await WebhookServer.start(), await WebhookServer.start()];
-    const channel = webhookChannel({ connectTimeoutMs: 400, answerTimeoutMs: 400 }, { clock: systemClock, timers: systemTimers });
+    const channel = webhookChannel({}, { clock: systemClock, timers: systemTimers });
     try {
       outside.fail({ kind: 'reply', status, headers: { location: `${inside.url}/metadata` } });
       expect(await channel.send(outgoingMessage({ addresses: { webhook: { url: outside.url, secret: WEBHOOK_SECRET } } }))).toMatchObject({ kind: 'rejected', code: 'redirect' });
@@ -338,7 +338,7 @@ describe('API10 unsafe consumption of APIs', () => {
     for (const [status, body] of answers) {
       const server = createServer((request, response) => void request.resume().on('end', () => response.writeHead(status, { 'retry-after': '-1e99', date: 'yesterday', 'content-type': 'text/html' }).end(body)));
       await once(server.listen(0, '127.0.0.1'), 'listening');
-      const channel = webhookChannel({ connectTimeoutMs: 400, answerTimeoutMs: 2_000 }, { clock: systemClock, timers: systemTimers });
+      const channel = webhookChannel({}, { clock: systemClock, timers: systemTimers });
       try {
         const outcome = await channel.send(outgoingMessage({ addresses: { webhook: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, secret: WEBHOOK_SECRET } } }));
         expect(outcome.kind).not.toBe('accepted');

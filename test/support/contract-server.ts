@@ -38,6 +38,8 @@ export type Failure =
 export class ContractServer {
   readonly url: string;
   readonly requests: ContractRequest[] = [];
+  /** Requests whose answer never came to its end. */
+  silences = 0;
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
   private readonly failures: { path: string; failure: Failure }[] = [];
@@ -100,12 +102,15 @@ export class ContractServer {
       case 'reply':
         return send(response, failure);
       case 'hang':
+        this.silences++;
         return;
       case 'reset':
         return void (response.socket as Socket).resetAndDestroy();
       case 'half':
         response.writeHead(failure.status, { 'content-type': 'application/json', 'content-length': String(failure.body.length + 1_000) });
-        return void response.write(failure.body);
+        response.write(failure.body);
+        this.silences++;
+        return;
       case 'endless': {
         response.writeHead(failure.status, { 'content-type': 'application/json' });
         const more = (): void => {

@@ -46,6 +46,11 @@ export class FcmServer {
     return this.server.requests.filter(({ path }) => path === '/token');
   }
 
+  /** Requests whose answer never came to its end. */
+  get silences(): number {
+    return this.server.silences;
+  }
+
   get sendRequests(): ContractRequest[] {
     return this.server.requests.filter(({ path }) => path !== '/token');
   }

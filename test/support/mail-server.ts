@@ -31,6 +31,8 @@ export class MailServer {
   /** The next one to come by meets them, each once. */
   readonly failures: { connect: MailFailure[]; auth: MailFailure[]; from: MailFailure[]; to: MailFailure[]; /** While the message comes in. */ during: MailFailure[]; /** When all of it is there. */ end: MailFailure[]; /** All of it is kept, and then this. */ kept: MailFailure[] } = { connect: [], auth: [], from: [], to: [], during: [], end: [], kept: [] };
   connectionsEver = 0;
+  /** Connections on which it says nothing any more. */
+  silences = 0;
   private readonly server: SMTPServer;
   private readonly sockets = new Set<Socket>();
 
@@ -59,7 +61,8 @@ export class MailServer {
       onRcptTo: (_address, _session, done) => this.step('to', done),
       onData: (stream, session, done) => {
         const during = this.failures.during.shift();
-        if (during !== undefined) return during === 'hang' ? stream.pause() : this.cut();
+        if (during === 'hang') stream.pause();
+        if (during !== undefined) return this.fail(during);
         void simpleParser(stream).then(
           (parsed) => {
             const { envelope, secure, user } = session;
@@ -106,8 +109,13 @@ export class MailServer {
   private step(name: keyof MailServer['failures'], done: (error?: Error | null) => void): void {
     const failure = this.failures[name].shift();
     if (failure === undefined) return done();
-    if (failure === 'drop') return this.cut();
-    if (failure !== 'hang') done(refusal(failure.code, failure.text));
+    if (failure === 'drop' || failure === 'hang') return this.fail(failure);
+    done(refusal(failure.code, failure.text));
+  }
+
+  private fail(failure: MailFailure): void {
+    if (failure === 'hang') this.silences++;
+    else this.cut();
   }
 }
 

@@ -16,6 +16,10 @@ export class SilentServer {
     });
   }
 
+  get connections(): number {
+    return this.sockets.size;
+  }
+
   static async start(): Promise<SilentServer> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -44,6 +44,11 @@ export class TwilioServer {
     return this.server.url;
   }
 
+  /** Requests whose answer never came to its end. */
+  get silences(): number {
+    return this.server.silences;
+  }
+
   get requests(): ContractRequest[] {
     return this.server.requests;
   }

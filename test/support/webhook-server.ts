@@ -37,6 +37,11 @@ export class WebhookServer {
     this.server.fail(failure);
   }
 
+  /** Requests whose answer never came to its end. */
+  get silences(): number {
+    return this.server.silences;
+  }
+
   get connections(): number {
     return this.server.connections;
   }
