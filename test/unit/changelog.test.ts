@@ -73,10 +73,12 @@ describe('a changelog', () => {
 
   it.each([1, 2, 3])('the store of a process that dies in its commit %i is where it says, and reading on makes it whole', async (deathAt) => {
     let commits = 0;
-    const disk = new MemoryStore({ takeCommit: () => (++commits === deathAt ? new Promise(() => {}) : Promise.resolve()) });
+    let die!: () => void;
+    const death = new Promise<void>((resolve) => (die = resolve));
+    const disk = new MemoryStore({ takeCommit: () => (++commits === deathAt ? (die(), new Promise(() => {})) : Promise.resolve()) });
     store = new ChangelogStore(disk, topic, () => NOW_MS);
     const writing = write({ a: '1', b: '2' }).then(() => write({ a: null, c: '3' }));
-    await Promise.race([writing, new Promise((resolve) => setTimeout(resolve, 20))]);
+    await Promise.race([writing, death]);
     const found = disk.crash('lost', {});
     await restoreState(found, topic, statePlace(found)?.offset ?? 0, () => NOW_MS);
     const whole = new MemoryStore();

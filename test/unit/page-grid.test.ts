@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { drawn, valuesOf } from '../support/small-charts.ts';
 import { SmallPage } from '../support/small-page.ts';
 
@@ -190,8 +190,10 @@ describe('the header', () => {
   });
 
   test('says how old the picture is once the stream is away, and when the next try comes', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: NOW });
+    onTestFinished(() => void vi.useRealTimers());
     const banner = (connection: object, pictureMs: number | null) => page.show(html`<${StaleBanner} connection=${connection} pictureMs=${pictureMs} onRetry=${() => undefined} />`);
-    expect((await banner({ status: 'waiting', retryAtMs: Date.now() + 4_500 }, NOW)).words).toMatch(/picture of 12:07:30\. Next try in 5 s\./);
+    expect((await banner({ status: 'waiting', retryAtMs: NOW + 4_500 }, NOW)).words).toMatch(/picture of 12:07:30\. Next try in 5 s\./);
     expect((await banner({ status: 'connecting' }, NOW)).words).toMatch(/Trying…/);
     expect((await banner({ status: 'waiting', retryAtMs: 0 }, null)).words).toMatch(/does not answer.*Next try in 0 s/);
     expect([(await banner({ status: 'live' }, NOW)).words, (await banner({ status: 'connecting' }, null)).words]).toEqual(['', '']);
