@@ -38,7 +38,7 @@ describe('the ingest client', () => {
 
   it('gives up when the time for retries is over', async () => {
     engine.refusals = Array.from({ length: 100 }, () => ({ status: 503 }));
-    const client = new IngestClient({ url, retryTotalMs: 300 });
+    const client = new IngestClient({ url, retryTotalMs: 1_000 });
     await expect(client.post([reading(1)])).rejects.toMatchObject({ code: 'engine_overloaded', retryable: true });
     client.close();
     expect(engine.requests).toBeGreaterThan(1);

@@ -217,7 +217,7 @@ export class EngineProcess {
 }
 
 /** Asks until the answer satisfies; fails with the last answer after `timeoutMs`. */
-export async function eventually<T>(ask: () => Promise<T>, satisfied: (answer: T) => boolean, timeoutMs = 5_000): Promise<T> {
+export async function eventually<T>(ask: () => Promise<T>, satisfied: (answer: T) => boolean, timeoutMs = 20_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const answer = await ask();
