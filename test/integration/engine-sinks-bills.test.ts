@@ -7,6 +7,7 @@ import { EngineProcess, eventually, removeDirectory, temporaryDirectory, type Se
 import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
 import { deleteTopics, kcatPrint } from '../support/kafka-records.ts';
 import { openClient } from '../support/live-clients.ts';
+import { monthStart } from '../support/month-start.ts';
 
 /** Bills and prices of a running engine, looked at where they flow to. */
 
@@ -16,9 +17,7 @@ const HOUR_MS = 3_600_000;
 const WAIT_MS = 30_000;
 const METERS = Array.from({ length: 40 }, (_, i) => `flat-${String(i).padStart(2, '0')}`);
 /** The last month that is over. */
-const now = new Date();
-const MONTH_MS = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1);
-const MONTH_END_MS = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1);
+const [MONTH_MS, MONTH_END_MS] = [monthStart(1), monthStart(0)];
 const MONTH = new Date(MONTH_MS).toISOString().slice(0, 7);
 const SETTINGS: Settings = { SHARDS: '2', LATENESS: '1s', REGION_CAPACITIES: 'sydney=100', BILLING_CORRECTION_INTERVAL: '1s', ALERTS: 'off' };
 

@@ -2,6 +2,7 @@ import { postQuarters } from './billing-engine.ts';
 import { overloadOf } from './alert-engine-api.ts';
 import { post } from './engine-api.ts';
 import { eventually } from './engine-process.ts';
+import { monthStart } from './month-start.ts';
 import type { RequestExample } from './request-examples.ts';
 import { bearer, type SignedInEngine } from './signed-in-engine.ts';
 
@@ -21,9 +22,8 @@ const WAIT_MS = 30_000;
 export async function addCanaries(people: SignedInEngine): Promise<Record<string, RequestExample>> {
   const { engine } = people;
   const { ingest } = people.headers;
-  const now = new Date();
-  const today = Math.floor(now.getTime() / DAY_MS) * DAY_MS;
-  const [thisMonth, lastMonth] = [0, -1].map((months) => Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, 1));
+  const today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+  const [thisMonth, lastMonth] = [monthStart(0), monthStart(1)];
   await postQuarters(engine, CANARY_METER, CANARY_REGION, { fromMs: thisMonth - DAY_MS, toMs: thisMonth + QUARTER_MS }, () => KW * 250, ingest);
   await post(engine, [...overloadOf(CANARY_REGION, 4 * KW), { meterId: CANARY_METER, region: CANARY_REGION, timestamp: Date.now() - 1_000, powerKw: KW, voltage: 230 }], ingest);
   const owner = await people.addUser('kestrel@example.org', { role: 'consumer', name: 'Kestrel', meters: [CANARY_METER] });

@@ -2,6 +2,7 @@ import { overloadOf } from './alert-engine-api.ts';
 import { exampleTariff, postQuarters } from './billing-engine.ts';
 import { post, postBody } from './engine-api.ts';
 import { eventually, type Settings } from './engine-process.ts';
+import { monthStart } from './month-start.ts';
 import { bearer, SignedInEngine, type SignedIn } from './signed-in-engine.ts';
 
 /** A real engine with accounts in which every text that somebody may choose is markup and a script, or a formula, and says where it was put: for who looks at what shows it. */
@@ -54,8 +55,8 @@ async function furnish(people: SignedInEngine, addresses: object): Promise<Hosti
   const { ingest } = people.headers;
   const today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
   const until = new Date(Date.now() + DAY_MS).toISOString();
-  const [thisMonth, lastMonth] = [0, -1].map((months) => Date.UTC(new Date(today).getUTCFullYear(), new Date(today).getUTCMonth() + months, 1));
-  const month = new Date(lastMonth).toISOString().slice(0, 7);
+  const thisMonth = monthStart(0);
+  const month = new Date(monthStart(1)).toISOString().slice(0, 7);
   const [meterId, region, tariffId] = ['house-1', 'north', 'hostile'];
 
   await people.made('PATCH', '/api/v1/me', { name: hostile('admin') });

@@ -3,6 +3,7 @@ import { overloadOf } from './alert-engine-api.ts';
 import { post } from './engine-api.ts';
 import { eventually, type EngineProcess, type Settings } from './engine-process.ts';
 import { ALERT } from './fake-alerts.ts';
+import { monthStart } from './month-start.ts';
 import { REQUEST_EXAMPLES, type RequestExample } from './request-examples.ts';
 
 /** A real engine in which there is one of what the API knows, so that a request about it gets somewhere. */
@@ -22,7 +23,7 @@ export interface SeedHeaders {
 /** Makes the things of the examples there, and gives the examples with the ids that they got. Of `meter:1` in `north` there are two days of readings, the last two of the month before, a bill of that month with a dispute, and an alert of the region `hot`. */
 export async function seedEngine(engine: EngineProcess, { api, ingest }: SeedHeaders = { api: {}, ingest: {} }): Promise<Record<string, RequestExample>> {
   const today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
-  const [thisMonth, lastMonth] = [0, -1].map((months) => Date.UTC(new Date(today).getUTCFullYear(), new Date(today).getUTCMonth() + months, 1));
+  const [thisMonth, lastMonth] = [monthStart(0), monthStart(1)];
   await postQuarters(engine, 'meter:1', 'north', { fromMs: thisMonth - 2 * DAY_MS, toMs: thisMonth + QUARTER_MS }, () => 250, ingest);
   await postQuarters(engine, 'meter:1', 'north', { fromMs: today - 2 * DAY_MS, toMs: today - QUARTER_MS }, () => 250, ingest);
   await post(engine, [{ meterId: 'meter:1', region: 'north', timestamp: Date.now() - 1_000, powerKw: 1, voltage: 230 }], ingest);
