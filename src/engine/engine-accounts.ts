@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { AccountsNews } from '../actors/accounts/accounts-state.ts';
 import { AccountsActor, type AccountsOptions } from '../actors/accounts/actor.ts';
 import type { AccountMails } from '../actors/accounts/mailed-links.ts';
+import { IssuerGrants } from '../actors/accounts/issuer-grants.ts';
 import { OidcIssuer } from '../actors/accounts/oidc-issuer.ts';
+import { OidcSignIn } from '../actors/accounts/oidc-sign-in.ts';
 import { PasswordHashing } from '../actors/accounts/password-hashing.ts';
 import type { AccountQuestion, BegunWrite, DeviceKeyChange, DeviceKeyRow, EndedWrite, KeptWrite, TokenFault } from '../actors/accounts/protocol.ts';
 import { StreamTickets } from '../actors/accounts/stream-tickets.ts';
@@ -31,6 +33,8 @@ export interface EngineAccountsModules {
   log: Log;
   mails: AccountMails | null;
   foreign: ForeignTokens | null;
+  /** Absent or null: nobody signs in with another issuer. */
+  signIn?: IssuerGrants | null;
   /** Tells whoever starts the engine the password of the first admin; it is nowhere else. */
   onFirstAdmin(email: string, oneTimePassword: string): void;
   hashing?: PasswordHashing;
@@ -47,10 +51,10 @@ export async function startAccounts(config: EngineConfig, modules: Pick<EngineAc
     registration: config.registration,
     mail: config.smtpUrl !== null,
     passwords: passwordLogIn !== 'none',
-    oidc: oidcIssuer === null ? null : { issuer: oidcIssuer, audience: oidcAudience ?? '' },
+    oidc: oidcIssuer === null ? null : { issuer: oidcIssuer, audience: oidcAudience ?? '', signIn: config.oidcClientId !== null },
   };
   const cookie = { isSecure: publicUrl?.startsWith('https:') === true };
-  const accounts = new EngineAccounts(store, options, { settings, cookie }, { ...modules, mails: await accountMails(config, modules), foreign: foreignTokens(config, modules) });
+  const accounts = new EngineAccounts(store, options, { settings, cookie, publicUrl }, { ...modules, mails: await accountMails(config, modules), ...anotherIssuer(config, modules) });
   try {
     await accounts.start();
   } catch (error) {
@@ -60,9 +64,13 @@ export async function startAccounts(config: EngineConfig, modules: Pick<EngineAc
   return accounts;
 }
 
-function foreignTokens({ oidcIssuer, oidcAudience, oidcRolesClaim, oidcRegionsClaim }: EngineConfig, modules: { clock: Clock; log: Log }): ForeignTokens | null {
-  if (oidcIssuer === null || oidcAudience === null) return null;
-  return new OidcIssuer({ issuer: oidcIssuer, audience: oidcAudience, rolesClaim: oidcRolesClaim, regionsClaim: oidcRegionsClaim }, modules);
+/** Whose tokens count, and with whom people sign in. */
+function anotherIssuer({ oidcIssuer, oidcAudience, oidcRolesClaim, oidcRegionsClaim, oidcClientId, oidcClientSecret, oidcScopes }: EngineConfig, modules: { clock: Clock; log: Log }): Pick<EngineAccountsModules, 'foreign' | 'signIn'> {
+  if (oidcIssuer === null || oidcAudience === null) return { foreign: null };
+  const issuer = new OidcIssuer({ issuer: oidcIssuer, audience: oidcAudience, rolesClaim: oidcRolesClaim, regionsClaim: oidcRegionsClaim }, modules);
+  if (oidcClientId === null) return { foreign: issuer };
+  const signIn = new OidcSignIn({ clientId: oidcClientId, clientSecret: oidcClientSecret, scopes: oidcScopes }, { ...modules, issuer, random: randomBytes });
+  return { foreign: issuer, signIn: new IssuerGrants(signIn, modules) };
 }
 
 type ChangeListener = Parameters<AccountDesk['onChange']>[0];
@@ -81,6 +89,7 @@ export class EngineAccounts implements AccountDesk {
   readonly isOn = true;
   readonly settings: AccountSettingsShape;
   readonly cookie: CookieSettings;
+  readonly publicUrl: string | null;
   // TypeScript does not see that a method of the port's own type is one.
   readonly ask = ((question: AccountQuestion) => this.answer(question)) as unknown as AccountDesk['ask'];
   private readonly store: Store;
@@ -103,11 +112,12 @@ export class EngineAccounts implements AccountDesk {
   private isStopped = false;
 
   /** `store` is the accounts' from now on, and closed by `stop`. */
-  constructor(store: Store, options: AccountsOptions, pages: { settings: AccountSettingsShape; cookie: CookieSettings }, modules: EngineAccountsModules) {
+  constructor(store: Store, options: AccountsOptions, pages: { settings: AccountSettingsShape; cookie: CookieSettings; publicUrl?: string | null }, modules: EngineAccountsModules) {
     this.store = store;
     this.options = options;
     this.settings = pages.settings;
     this.cookie = pages.cookie;
+    this.publicUrl = pages.publicUrl ?? null;
     this.modules = modules;
     this.hashing = modules.hashing ?? new PasswordHashing();
     this.actor = this.makeActor();
@@ -201,7 +211,7 @@ export class EngineAccounts implements AccountDesk {
   }
 
   private makeActor(): AccountsActor {
-    const { clock, timers, log, mails, foreign, onFirstAdmin } = this.modules;
+    const { clock, timers, log, mails, foreign, signIn = null, onFirstAdmin } = this.modules;
     return new AccountsActor(this.options, {
       store: this.store,
       clock,
@@ -211,6 +221,7 @@ export class EngineAccounts implements AccountDesk {
       hashing: this.hashing,
       mails,
       foreign,
+      signIn,
       onNews: (news) => this.tell(news),
       onFirstAdmin,
       onFailure: () => this.restartSoon(),

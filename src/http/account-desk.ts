@@ -14,6 +14,8 @@ export interface AccountDesk extends AccountsPort {
   readonly settings: AccountSettingsShape;
   /** Of pages' refresh tokens. */
   readonly cookie: CookieSettings;
+  /** Address at which browsers reach the engine; null: no setting says so. */
+  readonly publicUrl: string | null;
 }
 
 export interface AccountSettingsShape {
@@ -24,8 +26,8 @@ export interface AccountSettingsShape {
   mail: boolean;
   /** Whether people log in with a password here. */
   passwords: boolean;
-  /** Another issuer of tokens that is trusted. */
-  oidc: { issuer: string; audience: string } | null;
+  /** Another issuer of tokens that is trusted; `signIn`: people sign in with it by a browser. */
+  oidc: { issuer: string; audience: string; signIn: boolean } | null;
 }
 
 const refused = (): OperationalError => new OperationalError('accounts_off', 'this engine runs without accounts');
@@ -40,4 +42,5 @@ export const NO_ACCOUNTS: AccountDesk = {
   jwks: () => ({ keys: [] }),
   settings: { accounts: 'off', registration: false, mail: false, passwords: false, oidc: null },
   cookie: { isSecure: false },
+  publicUrl: null,
 };

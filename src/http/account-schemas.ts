@@ -20,7 +20,7 @@ export const newUserSchema = z.object({ user: userSchema, oneTimePassword: z.str
 export const logInSchema = z.object({ accessToken: z.string(), tokenType: z.literal('Bearer'), accessExpiresAt: time, refreshToken: z.string().nullable(), refreshExpiresAt: time, user: profileSchema });
 export const sessionsSchema = page(z.object({ id: z.string(), createdAt: time, lastUsedAt: time, expiresAt: time, address: z.string(), userAgent: z.string(), current: z.boolean() }));
 export const ticketSchema = z.object({ ticket: z.string(), expiresAt: time });
-export const accountSettingsSchema = z.object({ accounts: z.enum(['on', 'off']), registration: z.boolean(), mail: z.boolean(), passwords: z.boolean(), oidc: z.object({ issuer: z.string(), audience: z.string() }).nullable() });
+export const accountSettingsSchema = z.object({ accounts: z.enum(['on', 'off']), registration: z.boolean(), mail: z.boolean(), passwords: z.boolean(), oidc: z.object({ issuer: z.string(), audience: z.string(), signIn: z.boolean().describe('Whether a browser that is sent to /api/v1/auth/oidc/start comes back signed in.') }).nullable() });
 /** A JSON Web Key Set of Ed25519 keys (RFC 7517, RFC 8037). */
 export const signingKeysSchema = z.object({ keys: z.array(z.looseObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() })) });
 

@@ -14,7 +14,7 @@ import { isPlainObject } from './json-merge.ts';
 import type { AnyOperation, Operation, ScopedRequest } from './operation.ts';
 import { mayWrite } from './own-pages.ts';
 import type { Problem } from './problem-details.ts';
-import { isProblem, parseQuery } from './query-parameters.ts';
+import { isProblem, parseForeignQuery, parseQuery } from './query-parameters.ts';
 import type { RegistryPort } from './registry-port.ts';
 import { problemOfQuery, renderedAnswer, renderedProblem, send, type RouteAnswer } from './route-answers.ts';
 import { judgedRows, rowFormatOf, ROWS_MAX, type JudgedRow } from './row-bodies.ts';
@@ -151,7 +151,7 @@ export class GatewayRoutes {
       const seenTags = head.getHeader('if-none-match');
       const caller = callerOf(exchange, head, operation);
       const go = (principal: Principal): void | Promise<void> => {
-        const query = parseQuery(schema, rawQuery);
+        const query = operation.foreignQuery === true ? parseForeignQuery(schema, rawQuery) : parseQuery(schema, rawQuery);
         if (isProblem(query)) return exchange.problem(query);
         const request = { ...caller, principal, path, query, nowMs: this.options.now() };
         return this.answer(exchange, operation, { ...request, seenTags, body: null }, () => answer(request));

@@ -35,6 +35,7 @@ import { addMeterRoutes } from './meter-routes.ts';
 import { addMeterStatisticsRoutes } from './meter-statistics-routes.ts';
 import type { NodePort } from './node-port.ts';
 import { addNodeRoutes } from './node-routes.ts';
+import { addOidcRoutes } from './oidc-routes.ts';
 import { addOpenApiRoutes } from './openapi-routes.ts';
 import { addOwnMeterRoutes } from './own-meter-routes.ts';
 import { addPriceRoutes } from './price-routes.ts';
@@ -198,6 +199,7 @@ function addApi(routes: GatewayRoutes): void {
 
 function addAccountApi(routes: GatewayRoutes, accounts: AccountDesk): void {
   addAuthRoutes(routes, accounts);
+  addOidcRoutes(routes, accounts);
   addUserRoutes(routes, accounts);
   addDeviceKeyRoutes(routes, accounts);
   addAuditRoutes(routes, accounts);

@@ -38,6 +38,10 @@ export interface Operation<Query = never, Body = never> {
   creates?: true;
   /** What a write begins and goes on by itself: 202 with Location. */
   begins?: true;
+  /** Its answer sends a browser elsewhere: 303 with Location. */
+  redirects?: true;
+  /** Somebody else makes its query: what of it is not known is left out, blanks are written as forms have them, and it may be as long as a head. */
+  foreignQuery?: true;
   /** Media types that an answer may have instead of JSON. */
   files?: readonly string[];
   /** Header fields of the request that the route looks at, in small letters. */

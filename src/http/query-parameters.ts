@@ -114,10 +114,21 @@ export function parseQuery<Schema extends z.ZodObject>(schema: Schema, rawQuery:
     if (name in schema.shape && (given[name] === undefined || (schema.shape[name] as z.ZodType).safeParse(given[name]).success)) given[name] = value;
   }
   const parsed = schema.safeParse(given);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) faults.push({ parameter: String(issue.path[0] ?? ''), message: issue.message });
-  }
+  if (!parsed.success) faults.push(...faultsOf(parsed.error));
   return faults.length === 0 && parsed.success ? parsed.data : invalidQuery(faults);
+}
+
+/** The same of a query that somebody else makes (`foreignQuery` of an operation). */
+export function parseForeignQuery<Schema extends z.ZodObject>(schema: Schema, rawQuery: string): z.output<Schema> | Problem {
+  const known = new URLSearchParams([...new URLSearchParams(rawQuery)].filter(([name]) => Object.hasOwn(schema.shape, name)));
+  const faults = Object.keys(schema.shape).filter((name) => known.getAll(name).length > 1).map((parameter) => ({ parameter, message: 'given more than once' }));
+  if (faults.length > 0) return invalidQuery(faults);
+  const parsed = schema.safeParse(Object.fromEntries(known));
+  return parsed.success ? parsed.data : invalidQuery(faultsOf(parsed.error));
+}
+
+function faultsOf(error: z.ZodError): QueryFault[] {
+  return error.issues.map(({ path, message }) => ({ parameter: String(path[0] ?? ''), message }));
 }
 
 function unknownParameter(name: string, known: readonly string[]): string {

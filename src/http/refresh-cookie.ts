@@ -1,4 +1,5 @@
 import type { HeaderFields } from './exchange.ts';
+import { cookieOf } from './request-cookies.ts';
 
 /** The refresh token of a page: in a cookie that no script reads, no page of another site makes a browser send, and that goes nowhere but to log-ins. */
 
@@ -22,9 +23,5 @@ export function noRefreshCookie(settings: CookieSettings): HeaderFields {
 
 /** null: the request has none. */
 export function refreshTokenOf(cookies: string): string | null {
-  for (const part of cookies.split(';')) {
-    const [name, value] = part.trim().split('=', 2);
-    if (name === NAME && value !== undefined && value !== '') return value;
-  }
-  return null;
+  return cookieOf(cookies, NAME);
 }

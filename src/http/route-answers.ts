@@ -28,6 +28,8 @@ export interface Answer {
   location?: string;
   /** It was begun and goes on by itself: 202. */
   isBegun?: boolean;
+  /** In the place of a document: where a browser goes next, 303. */
+  redirect?: string;
   /** In the place of a document. */
   file?: AnswerFile;
   /** In the place of a document whose JSON is made when it is sent. Of nobody's rows: they cannot be left out of it. */
@@ -56,6 +58,7 @@ export interface RenderedPage {
 
 function statusOf(answered: RouteAnswer): number {
   if (isProblem(answered)) return answered.status;
+  if (answered.redirect !== undefined) return 303;
   if (answered.file === undefined && answered.page === undefined && answered.document === null) return 204;
   if (answered.isBegun === true) return 202;
   return answered.location === undefined ? 200 : 201;
@@ -63,7 +66,8 @@ function statusOf(answered: RouteAnswer): number {
 
 /** An answer as it goes out; a question whose client has it already (`seenTags`) gets 304. */
 export function renderedAnswer(answered: Answer, seenTags: string | undefined): KeptAnswer {
-  const { document, version, location, file, page } = answered;
+  const { document, version, redirect, file, page } = answered;
+  const location = answered.location ?? redirect;
   const headers = [...ANSWER_HEADERS, ...(answered.headers ?? [])];
   if (location !== undefined) headers.push(['location', location]);
   if (file !== undefined) {

@@ -59,6 +59,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   invalid_refresh_token: { status: 401, advice: 'Log in again.' },
   password_change_required: { status: 403, advice: 'POST /api/v1/auth/password with another one.' },
   password_login_off: { status: 403, advice: 'Send a token of the issuer that GET /api/v1/auth/settings names.' },
+  sign_in_off: { status: 404, advice: 'GET /api/v1/auth/settings says how to log in.' },
   registration_off: { status: 403, advice: 'Ask an admin for an account.' },
   mail_off: { status: 403, advice: 'Ask an admin for another password.' },
   too_many_attempts: { status: 429, advice: 'Wait, and try again.' },

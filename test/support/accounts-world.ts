@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AccountsNews } from '../../src/actors/accounts/accounts-state.ts';
 import { AccountsActor, type AccountsOptions } from '../../src/actors/accounts/actor.ts';
 import type { AccountMails } from '../../src/actors/accounts/mailed-links.ts';
+import type { IssuerGrants } from '../../src/actors/accounts/issuer-grants.ts';
 import type { ForeignTokens } from '../../src/actors/accounts/token-check.ts';
 import { PasswordHashing } from '../../src/actors/accounts/password-hashing.ts';
 import type { Changer, HeldMeter, LogIn, NewUser, Peer, User } from '../../src/actors/accounts/protocol.ts';
@@ -34,16 +35,18 @@ export class AccountsWorld {
   actor!: AccountsActor;
   private readonly options: AccountsOptions;
   private readonly foreign: ForeignTokens | null;
+  private readonly signIn: IssuerGrants | null;
 
-  private constructor(options: Partial<AccountsOptions>, store: MemoryStore, time: VirtualTime, foreign: ForeignTokens | null) {
+  private constructor(options: Partial<AccountsOptions>, { store, time, foreign, signIn }: { store: MemoryStore; time: VirtualTime; foreign: ForeignTokens | null; signIn: IssuerGrants | null }) {
     this.options = { issuer: 'urn:seg:test', codeKey: new Uint8Array(32).fill(7), registration: true, keyLifeMs: 30 * 86_400_000, passwordLogIn: 'all', ...options };
     this.store = store;
     this.time = time;
     this.foreign = foreign;
+    this.signIn = signIn;
   }
 
-  static async start(options: Partial<AccountsOptions> = {}, { store = new MemoryStore(), time = new VirtualTime(START_MS), foreign = null }: { store?: MemoryStore; time?: VirtualTime; foreign?: ForeignTokens | null } = {}): Promise<AccountsWorld> {
-    const world = new AccountsWorld(options, store, time, foreign);
+  static async start(options: Partial<AccountsOptions> = {}, { store = new MemoryStore(), time = new VirtualTime(START_MS), foreign = null, signIn = null }: { store?: MemoryStore; time?: VirtualTime; foreign?: ForeignTokens | null; signIn?: IssuerGrants | null } = {}): Promise<AccountsWorld> {
+    const world = new AccountsWorld(options, { store, time, foreign, signIn });
     await world.startActor();
     return world;
   }
@@ -97,6 +100,7 @@ export class AccountsWorld {
       hashing: new PasswordHashing({ logN: 1, r: 1, p: 1 }),
       mails,
       foreign: this.foreign,
+      signIn: this.signIn,
       onNews: (news) => this.news.push(news),
       onFirstAdmin: (_email, password) => this.firstPasswords.push(password),
       onFailure: (error) => this.failures.push(error),

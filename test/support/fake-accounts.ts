@@ -33,6 +33,8 @@ const DEVICE_KEY: DeviceKey = { id: 'key_1', name: 'collector', scope: { regions
 const ANSWERS: AccountAnswers = {
   logIn: LOG_IN,
   refresh: LOG_IN,
+  beginSignIn: { location: 'https://id.example.org/authorize?state=s', flow: 'sealed', lifeMs: 600_000 },
+  finishSignIn: { from: '#bills', logIn: LOG_IN },
   logOut: null,
   endSessions: 2,
   endSession: null,

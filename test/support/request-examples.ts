@@ -139,6 +139,8 @@ export const REQUEST_EXAMPLES: Readonly<Record<string, RequestExample>> = {
   endPriceOverride: { path: ['o1'], query: { by: 'Ada', reason: 'over' } },
   getAccountSettings: {},
   getSigningKeys: {},
+  startSignIn: { query: { from: '#bills' } },
+  finishSignIn: { query: { state: 's', code: 'c' } },
   logIn: { body: CREDENTIALS },
   refresh: { body: { refreshToken: 'segr_x' } },
   logOut: { body: { refreshToken: 'segr_x' } },

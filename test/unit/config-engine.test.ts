@@ -41,6 +41,12 @@ describe('the engine settings', () => {
     expect(() => load({ SEG_OIDC_ISSUER: 'https://id.example.org' })).toThrow('needs oidcAudience too');
     expect(() => load({ SEG_OIDC_ISSUER: 'http://id.example.org', SEG_OIDC_AUDIENCE: 'seg' })).toThrow('an issuer is reached by https');
     expect(load({ SEG_OIDC_ISSUER: 'https://id.example.org/', SEG_OIDC_AUDIENCE: 'seg' }).oidcIssuer).toBe('https://id.example.org/');
+    const issuer = { SEG_OIDC_ISSUER: 'https://id.example.org', SEG_OIDC_AUDIENCE: 'seg' };
+    expect(load({ ...issuer, SEG_OIDC_CLIENT_ID: 'grid' })).toMatchObject({ oidcClientId: 'grid', oidcClientSecret: null, oidcScopes: 'openid profile email' });
+    expect(() => load({ SEG_OIDC_CLIENT_ID: 'grid' })).toThrow('needs oidcIssuer too');
+    expect(() => load({ ...issuer, SEG_OIDC_CLIENT_SECRET: 'geheim' })).toThrow(/needs oidcClientId too(?!.*geheim)/);
+    expect(() => load({ ...issuer, SEG_OIDC_CLIENT_ID: 'grid', SEG_OIDC_SCOPES: 'profile email' })).toThrow('openid among them');
+    expect(() => load({ ...issuer, SEG_OIDC_CLIENT_ID: 'grid', SEG_OIDC_SCOPES: 'openid  profile' })).toThrow('expected scopes');
     expect(load({ SEG_OIDC_ISSUER: 'http://127.0.0.1:9000/realm', SEG_OIDC_AUDIENCE: 'seg' }).oidcIssuer).toBe('http://127.0.0.1:9000/realm');
   });
 

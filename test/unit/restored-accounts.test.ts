@@ -49,7 +49,7 @@ describe('accounts that come back with a backup', () => {
     const report = (await settleRestoredAccounts(dataDir, { backupOf: BACKUP_OF, revokeKeys, nowMs: NOW_MS }))!;
     expect({ ...report, keys: report.keys.map(({ name }) => name) }).toEqual({ sessions: SESSIONS, links: 1, keysRevoked: revokeKeys ? 1 : 0, keys: revokeKeys ? [] : ['a'] });
     await opened((state) => {
-      expect(state.refresh(refreshToken, PEER, NOW_MS + 1)).toBeNull();
+      expect(state.refresh(refreshToken, null, PEER, NOW_MS + 1)).toBeNull();
       expect(() => state.links.require(link, 'reset', NOW_MS + 1)).toThrow(expect.objectContaining({ code: 'invalid_link' }));
       expect([...state.deviceKeys.rows()].map(({ id }) => id).sort()).toEqual((revokeKeys ? [keys[2]] : [keys[0], keys[2]]).sort());
       const [entry] = state.audit.page({ by: null, action: 'restored', from: 0, to: Infinity, limit: 1, cursor: null }).data;

@@ -9,7 +9,7 @@ import { LinkBook } from './link-book.ts';
 import { PasswordBook, type PasswordRecord } from './password-book.ts';
 import type { AssignmentOutcome, Changer, DeviceKey, DeviceKeyChange, DeviceScope, EndedWrite, HeldMeter, KeptWrite, MeterAssignment, NewUser, Peer, Session, User, UserChange } from './protocol.ts';
 import type { RandomBytes } from './secrets.ts';
-import { SessionBook } from './session-book.ts';
+import { IDLE_MS, SessionBook } from './session-book.ts';
 import { SigningKeyBook } from './signing-key-book.ts';
 import { formalName, UserBook } from './user-book.ts';
 import { STATUS_UNKNOWN, WriteBook } from './write-book.ts';
@@ -20,6 +20,8 @@ import { STATUS_UNKNOWN, WriteBook } from './write-book.ts';
 const ONE_TIME_PASSWORD_MS = 7 * 86_400_000;
 /** How exactly it is known when the newest token of another issuer was made that somebody came with: each step is a write. */
 const SEEN_STEP_MS = 5 * 60_000;
+/** How long a log-in goes on after another issuer vouched for it: while it cannot be asked, has given nothing to ask it with, or the engine has forgotten that at a restart. */
+export const VOUCHED_MS = 3_600_000;
 /** What no request of its own brought about. */
 const FROM_ENGINE: Peer = { address: '', requestId: '', userAgent: '' };
 
@@ -54,6 +56,9 @@ export interface ExternalPerson {
   /** Of the token, epoch ms. */
   issuedAt: number;
 }
+
+/** What another issuer said when it was asked again about a log-in; null: it was not, or did not answer. `person` null: nothing new. */
+export type Word = { kind: 'vouched'; person: ExternalPerson | null } | { kind: 'ended' } | null;
 
 export class AccountsState {
   readonly users: UserBook;
@@ -122,8 +127,27 @@ export class AccountsState {
     return this.open(user, 'logged_in', peer, nowMs);
   }
 
-  refresh(token: string, peer: Peer, nowMs: number): SignedIn | null {
-    const rotation = this.sessions.rotate(token, peer, nowMs);
+  /** Of somebody another issuer vouches for, who came from there. null: their account is disabled. */
+  logInExternal(person: ExternalPerson, peer: Peer, nowMs: number): SignedIn | null {
+    const user = this.meet(person, nowMs);
+    return user.isDisabled ? null : this.open(user, 'logged_in', peer, nowMs);
+  }
+
+  /** Whose log-in a token is of, where another issuer has to be asked about it; null: nobody's. */
+  vouchedSession(token: string, nowMs: number): { sessionId: string; subject: string } | null {
+    const session = this.sessions.ofToken(token);
+    const external = session === null || session.expiresAt <= nowMs ? null : (this.users.get(session.userId)?.external ?? null);
+    return external === null ? null : { sessionId: session!.id, subject: external.subject };
+  }
+
+  /** `word`: of who vouches for the person, as it was asked just now. */
+  refresh(token: string, word: Word, peer: Peer, nowMs: number): SignedIn | null {
+    if (word?.kind === 'ended') {
+      this.endUnvouched(token, peer, nowMs);
+      return null;
+    }
+    if (word !== null && word.person !== null) this.meet(word.person, nowMs);
+    const rotation = this.sessions.rotate(token, peer, nowMs, (userId) => (this.users.get(userId)?.external === null ? IDLE_MS : word === null ? null : VOUCHED_MS));
     if (rotation.kind === 'invalid') return null;
     const { session } = rotation;
     const user = this.users.get(session.userId);
@@ -324,11 +348,19 @@ export class AccountsState {
   // Parts ------------------------------------------------------------------------------------------------------------------
 
   private open(user: User, action: string, peer: Peer, nowMs: number): SignedIn {
-    const { session, refreshToken, ended } = this.sessions.open(user.id, peer, nowMs);
+    const { session, refreshToken, ended } = this.sessions.open(user.id, peer, nowMs, user.external === null ? IDLE_MS : VOUCHED_MS);
     for (const one of ended) this.sessionEnded(one);
     const after = this.users.noteLogIn(user, nowMs);
     this.note(action, user, `session ${session.id}`, 200, peer, nowMs);
     return { user: after, session, refreshToken };
+  }
+
+  private endUnvouched(token: string, peer: Peer, nowMs: number): void {
+    const session = this.sessions.ofToken(token);
+    if (session === null) return;
+    this.sessions.end(session.id);
+    this.sessionEnded(session);
+    this.note('issuer_ended_session', this.users.get(session.userId), `session ${session.id}`, 401, peer, nowMs);
   }
 
   private setPassword(user: User, password: PasswordRecord): void {

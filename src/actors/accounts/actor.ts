@@ -6,6 +6,7 @@ import { ACCESS_TOKEN_MS, AccessTokens, newSigningKey } from './access-tokens.ts
 import { AccountsState, FIRST_ADMIN_EMAIL, type AccountsNews } from './accounts-state.ts';
 import { LogIns, type PasswordLogIn } from './log-ins.ts';
 import { MailedLinks, type AccountMails } from './mailed-links.ts';
+import type { IssuerGrants } from './issuer-grants.ts';
 import type { PasswordHashing } from './password-hashing.ts';
 import { PrincipalCache } from './principal-cache.ts';
 import type { AccountAnswers, AccountQuestion, Asked, AssignmentOutcome, BegunWrite, Changer, DeviceKeyRow, EndedWrite, KeptWrite, MeterAssignment } from './protocol.ts';
@@ -47,6 +48,8 @@ export interface AccountsModules {
   mails: AccountMails | null;
   /** null: there is no other issuer. */
   foreign: ForeignTokens | null;
+  /** null: its tokens count, and nobody signs in with it. */
+  signIn: IssuerGrants | null;
   /** On disk now. */
   onNews(news: AccountsNews): void;
   /** Somebody has to be told the password of the first admin; it is nowhere else. */
@@ -120,6 +123,10 @@ export class AccountsActor {
         return this.logIns.logIn(question);
       case 'refresh':
         return this.logIns.refresh(question);
+      case 'beginSignIn':
+        return this.logIns.beginSignIn(question);
+      case 'finishSignIn':
+        return this.logIns.finishSignIn(question);
       case 'logOut':
         return this.logIns.logOut(question);
       case 'changePassword':
@@ -210,7 +217,7 @@ export class AccountsActor {
     return outcomes;
   }
 
-  private answer(question: Exclude<AccountQuestion, { kind: 'logIn' | 'refresh' | 'logOut' | 'changePassword' | 'register' | 'verify' | 'requestReset' | 'confirmReset' | 'makeUser' | 'resetPassword' | 'assignMeters' }>, nowMs: number): unknown {
+  private answer(question: Exclude<AccountQuestion, { kind: 'logIn' | 'refresh' | 'beginSignIn' | 'finishSignIn' | 'logOut' | 'changePassword' | 'register' | 'verify' | 'requestReset' | 'confirmReset' | 'makeUser' | 'resetPassword' | 'assignMeters' }>, nowMs: number): unknown {
     const { state } = this;
     switch (question.kind) {
       case 'endSession':

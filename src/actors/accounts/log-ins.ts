@@ -1,14 +1,15 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { AccessTokens } from './access-tokens.ts';
-import { FIRST_ADMIN_EMAIL, type AccountsState, type SignedIn } from './accounts-state.ts';
+import { FIRST_ADMIN_EMAIL, type AccountsState, type SignedIn, type Word } from './accounts-state.ts';
+import type { IssuerGrants } from './issuer-grants.ts';
 import { LogInThrottle } from './log-in-throttle.ts';
 import type { PasswordHashing } from './password-hashing.ts';
 import { checkPassword } from './password-rules.ts';
-import type { Asked, LogIn, Peer, User } from './protocol.ts';
+import type { AccountAnswers, Asked, LogIn, Peer, User } from './protocol.ts';
 import { emailKey } from './user-book.ts';
 
-/** Coming in with a password, staying in with a refresh token, and going. Hashes are compared between turns. */
+/** Coming in with a password or from another issuer, staying in with a refresh token, and going. Hashes are compared, and issuers asked, between turns. */
 
 /** Who logs in with a password: everybody, only the first admin, or nobody, where another issuer vouches for people. */
 export type PasswordLogIn = 'all' | 'first_admin' | 'none';
@@ -18,6 +19,8 @@ export interface LogInsModules {
   clock: Clock;
   hashing: PasswordHashing;
   tokens: AccessTokens;
+  /** null: nobody signs in with another issuer. */
+  signIn: IssuerGrants | null;
   /** Does it in a turn of the accounts, and resolves when what it changed is on disk. */
   turn<T>(apply: (nowMs: number) => T): Promise<T>;
 }
@@ -53,16 +56,33 @@ export class LogIns {
   }
 
   async refresh({ refreshToken, peer }: Asked<'refresh'>): Promise<LogIn> {
-    const signedIn = await this.modules.turn((nowMs) => this.modules.state.refresh(refreshToken, peer, nowMs));
+    const word = await this.wordOf(refreshToken);
+    const signedIn = await this.modules.turn((nowMs) => this.modules.state.refresh(refreshToken, word, peer, nowMs));
     if (signedIn === null) throw new OperationalError('invalid_refresh_token', 'the refresh token is none, is spent, or is too old');
     return this.signed(signedIn);
   }
 
+  async beginSignIn({ redirectUri, from }: Asked<'beginSignIn'>): Promise<AccountAnswers['beginSignIn']> {
+    return this.requireSignIn().begin(redirectUri, from);
+  }
+
+  async finishSignIn({ flow, answer, peer }: Asked<'finishSignIn'>): Promise<AccountAnswers['finishSignIn']> {
+    const signIn = this.requireSignIn();
+    const ended = await signIn.finish(flow, answer);
+    if ('fault' in ended) return ended;
+    const { from, voucher } = ended;
+    const signedIn = await this.modules.turn((nowMs) => this.modules.state.logInExternal(voucher.person, peer, nowMs));
+    if (signedIn === null) return { from, fault: 'account_disabled' };
+    signIn.keep(signedIn.session.id, voucher.refreshToken);
+    return { from, logIn: await this.signed(signedIn) };
+  }
+
   logOut({ refreshToken, sessionId, peer }: Asked<'logOut'>): Promise<null> {
-    const { state } = this.modules;
+    const { state, signIn } = this.modules;
     return this.modules.turn((nowMs) => {
       const session = sessionId !== null ? state.sessions.get(sessionId) : refreshToken !== null ? state.sessions.ofToken(refreshToken) : null;
       state.logOut(session, peer, nowMs);
+      if (session !== null) signIn?.drop(session.id);
       return null;
     });
   }
@@ -88,6 +108,18 @@ export class LogIns {
     }
     const rehashed = hashing.isOutdated(found.password.hash) ? await hashing.hash(password) : null;
     return { user: found.user, kept: found.password, rehashed, right };
+  }
+
+  /** What another issuer says now of whose a token is. */
+  private async wordOf(refreshToken: string): Promise<Word> {
+    const { signIn, state, turn } = this.modules;
+    const vouched = signIn === null ? null : await turn((nowMs) => state.vouchedSession(refreshToken, nowMs));
+    return vouched === null ? null : signIn!.ask(vouched.sessionId, vouched.subject);
+  }
+
+  private requireSignIn(): IssuerGrants {
+    if (this.modules.signIn === null) throw new OperationalError('sign_in_off', 'nobody signs in with another issuer here');
+    return this.modules.signIn;
   }
 
   private async signed({ user, session, refreshToken }: SignedIn): Promise<LogIn> {

@@ -6,6 +6,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { EXPIRED_TOKEN, isJwt, NO_TOKEN } from './access-tokens.ts';
 import type { ExternalPerson } from './accounts-state.ts';
+import { boundedFetch } from './bounded-fetch.ts';
 import type { TokenFault } from './protocol.ts';
 import type { ForeignTokens } from './token-check.ts';
 import { REGIONS_PER_USER_MAX } from './user-book.ts';
@@ -15,14 +16,12 @@ import { REGIONS_PER_USER_MAX } from './user-book.ts';
 /** Of public keys alone. A secret that is shared with the issuer would have to lie here too, and `none` is no signature. */
 const ALGORITHMS = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];
 /** Between clocks of two machines. */
-const SKEW_S = 30;
-const ASK_TIMEOUT_MS = 5_000;
+export const SKEW_S = 30;
+export const ASK_TIMEOUT_MS = 5_000;
 /** Keys are believed for so long: what an issuer withdraws goes on so long here. */
 const KEYS_KEPT_MS = 10 * 60_000;
 /** Tokens with unknown keys, which anybody can make, have the issuer asked no more often than this. */
 const COOL_DOWN_MS = 30_000;
-/** A document of discovery has some kilobytes. */
-const DOCUMENT_BYTES_MAX = 256 * 1024;
 const TEXT_CHARS_MAX = 254;
 
 export interface OidcOptions {
@@ -33,13 +32,24 @@ export interface OidcOptions {
   regionsClaim: string;
 }
 
-type Keys = ReturnType<typeof createRemoteJWKSet>;
+/** What it says of itself: members of OpenID Connect Discovery 1.0 as they came, but for its name, which is right. */
+export interface IssuerDocument {
+  issuer: string;
+  authorization_endpoint?: unknown;
+  token_endpoint?: unknown;
+  [member: string]: unknown;
+}
+
+interface Found {
+  document: IssuerDocument;
+  keys: ReturnType<typeof createRemoteJWKSet>;
+}
 
 export class OidcIssuer implements ForeignTokens {
   private readonly options: OidcOptions;
   private readonly clock: Clock;
   private readonly log: Log;
-  private keys: Promise<Keys> | null = null;
+  private configuration: Promise<Found> | null = null;
   /** Of the clock that never jumps. */
   private notBeforeMs = -Infinity;
 
@@ -58,14 +68,29 @@ export class OidcIssuer implements ForeignTokens {
     }
   }
 
-  async verify(token: string): Promise<{ person: ExternalPerson; expiresAt: number } | TokenFault> {
-    const { issuer, audience } = this.options;
-    let keys: Keys;
+  verify(token: string): Promise<{ person: ExternalPerson; expiresAt: number } | TokenFault> {
+    return this.verifyFor(this.options.audience, token);
+  }
+
+  /** Whether it is reached without TLS: on this machine. */
+  get isInsecure(): boolean {
+    return this.options.issuer.startsWith('http:');
+  }
+
+  /** What it says of itself. Rejects while it cannot be asked. */
+  async document(): Promise<IssuerDocument> {
+    return (await this.found()).document;
+  }
+
+  /** As `verify`, of a token for another program than those of the API. */
+  async verifyFor(audience: string, token: string): Promise<{ person: ExternalPerson; expiresAt: number } | TokenFault> {
+    const { issuer } = this.options;
+    let keys: Found['keys'];
     try {
-      keys = await this.found();
+      ({ keys } = await this.found());
     } catch (error) {
       this.log.warn({ err: error, issuer }, 'the issuer of tokens cannot be asked for its keys');
-      return AWAY;
+      return ISSUER_AWAY;
     }
     try {
       const { payload } = await jwtVerify(token, keys, { algorithms: ALGORITHMS, issuer, audience, requiredClaims: ['exp', 'sub', 'iat'], clockTolerance: SKEW_S, currentDate: new Date(this.clock.now()) });
@@ -74,33 +99,34 @@ export class OidcIssuer implements ForeignTokens {
       if (error instanceof errors.JWTExpired) return EXPIRED_TOKEN;
       if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout)) return NO_TOKEN;
       this.log.warn({ err: error, issuer }, 'the issuer of tokens cannot be asked for its keys');
-      return AWAY;
+      return ISSUER_AWAY;
     }
   }
 
-  /** Where its keys are, looked up once. One that was not found is looked for again after a while. */
-  private found(): Promise<Keys> {
-    if (this.keys !== null) return this.keys;
+  /** Its configuration, looked up once. One that was not found is looked for again after a while. */
+  private found(): Promise<Found> {
+    if (this.configuration !== null) return this.configuration;
     if (this.clock.monotonic() < this.notBeforeMs) return Promise.reject(new Error('it could not be asked a moment ago'));
-    const keys = this.discover();
-    this.keys = keys;
-    keys.catch(() => {
-      this.keys = null;
+    const found = this.discover();
+    this.configuration = found;
+    found.catch(() => {
+      this.configuration = null;
       this.notBeforeMs = this.clock.monotonic() + COOL_DOWN_MS;
     });
-    return keys;
+    return found;
   }
 
-  private async discover(): Promise<Keys> {
+  private async discover(): Promise<Found> {
     const { issuer } = this.options;
-    const answer = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { redirect: 'error', signal: AbortSignal.timeout(ASK_TIMEOUT_MS), headers: { accept: 'application/json' } });
+    const answer = await boundedFetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { redirect: 'error', signal: AbortSignal.timeout(ASK_TIMEOUT_MS), headers: { accept: 'application/json' } });
     if (!answer.ok) throw new Error(`its configuration was answered with ${answer.status}`);
-    const document = JSON.parse(await boundedText(answer)) as { issuer?: unknown; jwks_uri?: unknown } | null;
+    const document = (await answer.json()) as IssuerDocument | null;
     // Who can answer for an address is not always who it says it is.
     if (document?.issuer !== issuer) throw new Error(`its configuration is of ${JSON.stringify(document?.issuer)}`);
     const url = typeof document.jwks_uri === 'string' && URL.canParse(document.jwks_uri) ? new URL(document.jwks_uri) : null;
     if (url === null || (url.protocol !== 'https:' && new URL(issuer).protocol === 'https:')) throw new Error('its configuration names no keys that are reached by https');
-    return createRemoteJWKSet(url, { timeoutDuration: ASK_TIMEOUT_MS, cooldownDuration: COOL_DOWN_MS, cacheMaxAge: KEYS_KEPT_MS, [customFetch]: boundedFetch });
+    // jose asks `boundedFetch` to follow nobody elsewhere.
+    return { document, keys: createRemoteJWKSet(url, { timeoutDuration: ASK_TIMEOUT_MS, cooldownDuration: COOL_DOWN_MS, cacheMaxAge: KEYS_KEPT_MS, [customFetch]: boundedFetch }) };
   }
 
   private personOf(payload: JWTPayload): { person: ExternalPerson; expiresAt: number } | null {
@@ -122,7 +148,7 @@ export class OidcIssuer implements ForeignTokens {
   }
 }
 
-const AWAY: TokenFault = { code: 'invalid_token', detail: 'The issuer of the token cannot be asked at the moment. Try again.' };
+export const ISSUER_AWAY: TokenFault = { code: 'invalid_token', detail: 'The issuer of the token cannot be asked at the moment. Try again.' };
 
 /** A claim by its name, or inside objects by names with dots between, as `realm_access.roles`. */
 function claimAt(payload: JWTPayload, name: string): unknown {
@@ -149,21 +175,4 @@ function roleOf(words: readonly string[]): Role {
 /** One line; what an issuer lets people call themselves stands on pages, in lines of the audit log and beside what they do. */
 function shortText(claim: unknown): string | null {
   return typeof claim === 'string' && claim !== '' && claim.length <= TEXT_CHARS_MAX && ONE_LINE.test(claim) ? claim : null;
-}
-
-/** As fetch, but for answers without an end, which are not read to it. jose asks it to follow nobody elsewhere. */
-async function boundedFetch(url: string, options: RequestInit): Promise<Response> {
-  const answer = await fetch(url, options);
-  return answer.ok ? new Response(await boundedText(answer), { status: answer.status, headers: answer.headers }) : answer;
-}
-
-async function boundedText(answer: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of answer.body ?? []) {
-    bytes += (chunk as Uint8Array).length;
-    if (bytes > DOCUMENT_BYTES_MAX) throw new Error(`its answer has more than ${DOCUMENT_BYTES_MAX} bytes`);
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks).toString();
 }

@@ -173,6 +173,25 @@ export interface LogIn {
   refreshExpiresAt: number;
 }
 
+/** Why nobody is signed in who was sent to another issuer: it cannot be asked; it or the person did not want to; it does not take this engine for a client; what it says proves nobody; nobody began here what came back; the account of here is disabled. */
+export type SignInFault = 'issuer_away' | 'refused' | 'client_refused' | 'not_proven' | 'state_lost' | 'account_disabled';
+
+/** A browser goes to `location` and keeps `flow`, for `lifeMs`. */
+export interface BegunSignIn {
+  location: string;
+  flow: string;
+  lifeMs: number;
+}
+
+/** Parameters that somebody comes back with (RFC 6749, RFC 9207). */
+export interface SignInAnswer {
+  state?: string;
+  code?: string;
+  iss?: string;
+  error?: string;
+  error_description?: string;
+}
+
 /** What a device key may send readings of. */
 export type DeviceScope = 'all' | { meters: MeterId[] } | { regions: RegionId[] };
 
@@ -243,6 +262,10 @@ export type AccountQuestion =
   | { kind: 'logIn'; email: string; password: string; peer: Peer }
   /** `invalid_refresh_token` */
   | { kind: 'refresh'; refreshToken: string; peer: Peer }
+  /** `sign_in_off`. `redirectUri` is where people come back to, and `from` comes back with them. */
+  | { kind: 'beginSignIn'; redirectUri: string; from: string }
+  /** `sign_in_off`. `flow` as it was given to the browser; null: it has none. */
+  | { kind: 'finishSignIn'; flow: string | null; answer: SignInAnswer; peer: Peer }
   /** Of any token: one that is none has nothing to end. */
   | { kind: 'logOut'; refreshToken: string | null; sessionId: string | null; peer: Peer }
   | { kind: 'endSessions'; userId: string; by: Changer }
@@ -284,6 +307,8 @@ export type Asked<Kind extends AccountQuestion['kind']> = AccountQuestion & { ki
 export interface AccountAnswers {
   logIn: LogIn;
   refresh: LogIn;
+  beginSignIn: BegunSignIn | { fault: SignInFault };
+  finishSignIn: { from: string } & ({ logIn: LogIn } | { fault: SignInFault });
   logOut: null;
   endSessions: number;
   endSession: null;

@@ -14,7 +14,7 @@ import { isSameHash, newId, sha256, type RandomBytes } from './secrets.ts';
  */
 
 /** Without being used. */
-const IDLE_MS = 14 * 86_400_000;
+export const IDLE_MS = 14 * 86_400_000;
 /** Whatever it is used for. */
 const LIFE_MS = 90 * 86_400_000;
 /** For a second tab, or an answer that was lost. */
@@ -58,7 +58,8 @@ export class SessionBook {
     this.codeKey = codeKey;
   }
 
-  open(userId: string, peer: Peer, nowMs: number): { session: Session; refreshToken: string; ended: Session[] } {
+  /** `idleMs`: how long it goes on without being used. */
+  open(userId: string, peer: Peer, nowMs: number, idleMs: number): { session: Session; refreshToken: string; ended: Session[] } {
     const ended = this.makeRoom(userId);
     const secret = this.random(SECRET_BYTES);
     const record: SessionRecord = {
@@ -66,7 +67,7 @@ export class SessionBook {
       userId,
       createdAt: nowMs,
       lastUsedAt: nowMs,
-      expiresAt: nowMs + IDLE_MS,
+      expiresAt: nowMs + idleMs,
       address: peer.address,
       userAgent: peer.userAgent.slice(0, USER_AGENT_CHARS_MAX),
       generation: 1,
@@ -79,15 +80,15 @@ export class SessionBook {
     return { session: sessionOf(record), refreshToken: this.tokenOf(record.id, 1, secret), ended };
   }
 
-  /** Spends a refresh token. Where it was spent before, the session has ended. */
-  rotate(token: string, peer: Peer, nowMs: number): Rotation {
+  /** Spends a refresh token. Where it was spent before, the session has ended. `idleMs` as of `open`; null: it goes on no longer than it would have. */
+  rotate(token: string, peer: Peer, nowMs: number, idleMs: (userId: string) => number | null): Rotation {
     const read = this.read(token);
     const record = read === null ? null : this.sessions.get(read.sessionId);
     if (read === null || record === null || record.expiresAt <= nowMs) return { kind: 'invalid' };
     // From a time that a backup does not know of.
     if (read.generation > record.generation) return { kind: 'invalid' };
     const hash = sha256(read.secret);
-    if (read.generation === record.generation && isSameHash(hash, record.secretHash)) return this.next(record, read.secret, peer, nowMs);
+    if (read.generation === record.generation && isSameHash(hash, record.secretHash)) return this.next(record, read.secret, peer, nowMs, idleMs(record.userId));
     const { spent } = record;
     if (read.generation === record.generation - 1 && spent !== null && isSameHash(hash, spent.secretHash) && nowMs - spent.at <= DOUBLED_MS) {
       const secret = follower(read.secret, Buffer.from(spent.salt, 'base64url'));
@@ -152,7 +153,7 @@ export class SessionBook {
     }
   }
 
-  private next(record: SessionRecord, secret: Buffer, peer: Peer, nowMs: number): Rotation {
+  private next(record: SessionRecord, secret: Buffer, peer: Peer, nowMs: number, idleMs: number | null): Rotation {
     const salt = this.random(SECRET_BYTES);
     const nextSecret = follower(secret, salt);
     const after: SessionRecord = {
@@ -161,7 +162,7 @@ export class SessionBook {
       secretHash: sha256(nextSecret),
       spent: { secretHash: record.secretHash, at: nowMs, salt: salt.toString('base64url') },
       lastUsedAt: nowMs,
-      expiresAt: Math.min(nowMs + IDLE_MS, record.createdAt + LIFE_MS),
+      expiresAt: idleMs === null ? record.expiresAt : Math.min(nowMs + idleMs, record.createdAt + LIFE_MS),
       address: peer.address,
       userAgent: peer.userAgent.slice(0, USER_AGENT_CHARS_MAX),
     };

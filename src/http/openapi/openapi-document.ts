@@ -119,6 +119,7 @@ function operationPart(served: ServedOperation, operations: readonly ServedOpera
 function success(served: ServedOperation, operations: readonly ServedOperation[], book: SchemaBook): Part {
   const { response, files = [], creates, begins } = served.route.operation;
   const isWrite = served.method !== 'GET';
+  if (served.route.operation.redirects === true) return { 303: { description: 'Elsewhere: for a browser to go to.', headers: { Location: { description: 'Address to go to.', schema: { type: 'string' } } } } };
   if (response === undefined && files.length === 0) return { 204: { description: 'Done.' } };
   const answer = response === undefined ? null : book.answer(response);
   const found = answer === null ? {} : linksOf(served, operations, answer, (schema) => book.resolved(schema));
