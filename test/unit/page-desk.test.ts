@@ -251,6 +251,16 @@ describe('the account', () => {
     expect((await page.show(html`<${AccountPage} me=${{ id: 'u', email: 'a@b.c', name: 'Ada', preferences: {}, ...me }} />`)).one('.note').words).toBe(words);
   });
 
+  test('has a password here, unless another issuer vouches for who it is, which is named', async () => {
+    page.answers = { '/auth/sessions': pageOf() };
+    const shown = async (issuer: string | null) => {
+      const root = await page.show(html`<${AccountPage} me=${{ id: 'u', email: 'a@b.c', name: 'Ada', role: 'admin', meters: [], regions: 'all', preferences: {}, issuer }} />`);
+      return [root.one('.note').words, root.all('h2').map(({ words }) => words)];
+    };
+    expect(await shown(null)).toEqual(['Administrator: everything.', ['Ada', 'Password', 'Where you are signed in']]);
+    expect(await shown('https://id.example.org/realms/grid')).toEqual(['Administrator: everything. So says id.example.org, where you sign in.', ['Ada', 'Where you are signed in']]);
+  });
+
   test('has no password, language or session where there are no accounts', async () => {
     const shown = await page.show(html`<${AccountPage} me=${null} />`);
     expect([shown.all('section').length, shown.all('select').length, shown.one('h2').words]).toEqual([1, 1, 'Settings']);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { SignInFault } from '../../src/actors/accounts/protocol.ts';
 import { refusal, settled, SmallPage, type Asked } from '../support/small-page.ts';
 
 /** Who sits in front of the page, and how it asks the gateway. The page is JavaScript without declarations, hence the dynamic imports. */
@@ -6,9 +7,12 @@ const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.ur
 const { html } = await web('ui.js');
 const { SessionGate } = await web('account/session-gate.js');
 const { accessChanged, authorOf, sessionEnded, signIn, signOut, startSession, updateMe, whoIsIn } = await web('account/session.js');
+const { takeFault } = await web('account/other-issuer.js');
 const { credentials, getJson, sendJson } = await web('api.js');
 const { useRemote } = await web('remote-data.js');
 
+/** All that the engine may say; the compiler sees that none is left out. */
+const FAULT_CODES: Record<SignInFault | 'engine_away', true> = { issuer_away: true, refused: true, client_refused: true, not_proven: true, state_lost: true, account_disabled: true, engine_away: true };
 const NOW = Date.UTC(2026, 6, 15, 12);
 let page: SmallPage;
 let token: string;
@@ -84,6 +88,81 @@ describe('the way in', () => {
     await signIn('ada@example.org', 'once');
     await settled();
     expect(page.root.words).toContain('A password of your own');
+  });
+});
+
+describe('the way in by another issuer', () => {
+  const assigned: string[] = [];
+  const shownAt: string[] = [];
+  const at = (search: string, hash = '') => vi.stubGlobal('location', { search, hash, pathname: '/', host: 'grid.example', protocol: 'https:', assign: (address: string) => assigned.push(address) });
+  const settings = (more: object) => {
+    page.answers['/auth/settings'] = { accounts: 'on', registration: false, mail: false, passwords: false, oidc: { issuer: 'https://id.example.org:8443/realms/grid', signIn: true }, ...more };
+  };
+  beforeEach(() => {
+    assigned.length = shownAt.length = 0;
+    vi.stubGlobal('history', { replaceState: (_state: null, _title: string, address: string) => shownAt.push(address) });
+    at('', '#bills/INV%2F1');
+    settings({});
+  });
+
+  test('is a button with its name, which has the focus and leads back to where one is', async () => {
+    const shown = await gate();
+    const button = shown.button('Sign in with id.example.org:8443');
+    expect([focused() === button, button.getAttribute('type'), shown.all('input').length]).toEqual([true, 'button', 0]);
+    expect(shown.words).not.toMatch(/Password|password|administrator/);
+    await button.press();
+    expect([assigned, localStorage().getItem('seg.signed-in')]).toEqual([['/api/v1/auth/oidc/start?from=%23bills%2FINV%252F1'], 'yes']);
+    // A place that the engine would not take leads to the beginning.
+    at('', '#a|b');
+    await button.press();
+    at('', `#${'x'.repeat(256)}`);
+    await button.press();
+    expect(assigned.slice(1)).toEqual(['/api/v1/auth/oidc/start?from=', '/api/v1/auth/oidc/start?from=']);
+  });
+
+  test('stands before the password of the one who may have one, and is not there where programs alone have tokens of it', async () => {
+    settings({ passwords: true });
+    const shown = await gate();
+    expect(shown.all('button').map(({ words, classes }) => [words, classes.includes('main')])).toEqual([['Sign in with id.example.org:8443', true], ['Sign in', false]]);
+    settings({ oidc: { issuer: 'https://id.example.org', signIn: false } });
+    await startSession();
+    await settled();
+    expect([page.root.all('button').length, page.root.words]).toEqual([0, expect.stringContaining('Accounts of this engine are those of https://id.example.org')]);
+  });
+
+  test('leads in who comes back with the cookie', async () => {
+    localStorage().setItem('seg.signed-in', 'yes');
+    expect((await gate()).words).toBe('u1');
+  });
+
+  test.each([
+    ['state_lost', 'Signing in took too long, or was begun in another tab or browser. Start again.'],
+    ['issuer_away', 'id.example.org:8443 does not answer at the moment. Try again in a minute.'],
+    ['refused', 'id.example.org:8443 did not let you in, or you did not go on there. Start again.'],
+    ['account_disabled', 'Your account is disabled here. Ask an administrator.'],
+    ['constructor', 'What id.example.org:8443 said does not prove who you are. Start again, and tell an administrator if it happens again.'],
+  ])('says once why somebody comes back without it: %s', async (code, words) => {
+    localStorage().setItem('seg.signed-in', 'yes');
+    hasCookie = false;
+    at(`?sign-in=${code}`, '#bills');
+    const shown = await gate();
+    expect(shown.one('[role=status]').words).toBe(words);
+    expect(shown.button('Sign in with id.example.org:8443').getAttribute('aria-describedby')).toBe(shown.one('[role=status]').getAttribute('id'));
+    expect([shownAt, localStorage().getItem('seg.signed-in')]).toEqual([['/#bills'], null]);
+  });
+
+  test('says nothing to who is in, whatever a link says', async () => {
+    localStorage().setItem('seg.signed-in', 'yes');
+    at('?sign-in=refused');
+    expect([(await gate()).words, shownAt]).toEqual(['u1', ['/']]);
+  });
+
+  test.each(Object.keys(FAULT_CODES))('has words for %s', async (code) => {
+    at(`?sign-in=${code}`);
+    const words = takeFault({ issuer: 'https://id.example.org' });
+    at('?sign-in=not_proven');
+    const other = takeFault({ issuer: 'https://id.example.org' });
+    expect(words === other).toBe(code === 'not_proven');
   });
 });
 
@@ -231,6 +310,10 @@ describe('what a part of the page loads', () => {
     expect(page.root.one('p').words).toBe('{"two":2}');
   });
 });
+
+function focused(): unknown {
+  return (globalThis as unknown as { document: { activeElement: unknown } }).document.activeElement;
+}
 
 function localStorage(): { getItem(name: string): string | null; setItem(name: string, value: string): void } {
   return (globalThis as unknown as { localStorage: ReturnType<typeof localStorage> }).localStorage;

@@ -4,6 +4,7 @@ import { sendJson } from '../api.js';
 import { formatCount } from '../format.js';
 import { chooseTheme, chosenTheme } from '../theme-choice.js';
 import { NewPassword } from './new-password.js';
+import { issuerHost } from './other-issuer.js';
 import { signOut, updateMe } from './session.js';
 import { SessionList } from './session-list.js';
 
@@ -19,14 +20,14 @@ export function AccountPage({ me }) {
   return html`
     <section class="panel" aria-labelledby="account-title">
       <h2 id="account-title">${me === null ? 'Settings' : (me.name || me.email)}</h2>
-      ${me !== null && html`<p class="note">${roleText(me)}</p>`}
+      ${me !== null && html`<p class="note">${roleText(me)}${me.issuer ? ` So says ${issuerHost(me.issuer)}, where you sign in.` : ''}</p>`}
       <${Look} me=${me} />
       <p class="note"><a href="/docs">The API, to browse</a></p>
       ${me !== null && html`<p class="buttons"><button type="button" onClick=${() => signOut()}>Sign out</button> <button type="button" onClick=${() => signOut(true)}>Sign out everywhere</button></p>`}
     </section>
     ${me !== null &&
     html`
-      ${me.email !== null && html`<section class="panel" aria-labelledby="password-title"><h2 id="password-title">Password</h2><${NewPassword} email=${me.email} /></section>`}
+      ${me.email !== null && !me.issuer && html`<section class="panel" aria-labelledby="password-title"><h2 id="password-title">Password</h2><${NewPassword} email=${me.email} /></section>`}
       <section class="panel" aria-labelledby="sessions-title"><h2 id="sessions-title">Where you are signed in</h2><${SessionList} /></section>
     `}
   `;

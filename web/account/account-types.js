@@ -14,10 +14,11 @@
  * @property {string[]} meters of a consumer, those of now
  * @property {Assignment[]} assignments of a consumer, also those that are over or to come
  * @property {string[] | 'all'} regions of an operator
+ * @property {string | null} issuer who vouches for them in the place of a password here
  * @property {{ locale: 'de' | 'en' | null, zone: string | null, theme: 'light' | 'dark' | null }} preferences
  *
- * @typedef {{ accounts: 'on' | 'off', registration: boolean, mail: boolean, passwords: boolean, oidc: { issuer: string } | null }} AuthSettings
- *   `mail`: links can be sent; `passwords`: somebody can sign in with one
+ * @typedef {{ accounts: 'on' | 'off', registration: boolean, mail: boolean, passwords: boolean, oidc: { issuer: string, signIn: boolean } | null }} AuthSettings
+ *   `mail`: links can be sent; `passwords`: somebody can sign in with one; `signIn`: and with another issuer, by a browser
  * @typedef {{ accessToken: string, accessExpiresAt: string, user: Me }} LogIn
  *
  * @typedef {{ phase: 'starting' }

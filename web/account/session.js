@@ -1,6 +1,7 @@
 // @ts-check
 import { useEffect, useState } from '../ui.js';
 import { credentials, getJson, postJson, Refusal } from '../api.js';
+import { startAddress, takeFault } from './other-issuer.js';
 
 /**
  * Who sits in front of the page. The access token is in memory alone, where no other page and no later visitor finds it; the refresh token is in a cookie that scripts do not see.
@@ -43,7 +44,8 @@ export async function startSession() {
     const settings = await authSettings();
     if (settings.accounts !== 'on') return become({ phase: 'open' });
     credentials.renew = renewed;
-    if (!wasSignedIn() || (await renewed()) === null) become({ phase: 'signedOut', settings, why: null });
+    const why = takeFault(settings.oidc);
+    if (!wasSignedIn() || (await renewed()) === null) become({ phase: 'signedOut', settings, why });
   } catch (error) {
     become({ phase: 'unreachable', problem: /** @type {Error} */ (error).message });
   }
@@ -67,6 +69,12 @@ export async function signIn(email, password) {
     if (error instanceof Refusal && error.code === 'password_change_required') return become({ phase: 'mustChange', email });
     throw error;
   }
+}
+
+/** Leaves the page, for the other issuer. Whoever comes back has the cookie, or is told why not. */
+export function signInElsewhere() {
+  setSignedIn(true);
+  location.assign(startAddress());
 }
 
 /** Replaces a password; every other log-in of the account ends, and this one goes on. @param {string} email @param {string} password until now @param {string} newPassword */

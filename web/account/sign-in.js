@@ -2,16 +2,20 @@
 import { html, useEffect, useRef, useState } from '../ui.js';
 import { postJson } from '../api.js';
 import { Doorway } from './doorway.js';
-import { signIn } from './session.js';
+import { issuerHost } from './other-issuer.js';
+import { signIn, signInElsewhere } from './session.js';
 
 /** @param {{ settings: import('./account-types.js').AuthSettings, why: string | null }} props */
 export function SignIn({ settings, why }) {
   const [isBusy, setBusy] = useState(false);
   const [fault, setFault] = useState(/** @type {string | null} */ (null));
   const email = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const elsewhere = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  const { passwords, oidc } = settings;
+  const isElsewhere = oidc !== null && oidc.signIn;
   useEffect(() => {
     document.title = 'Sign in – Smart Energy Grid';
-    email.current?.focus();
+    (elsewhere.current ?? email.current)?.focus();
   }, []);
 
   const submit = async (/** @type {any} */ event) => {
@@ -30,20 +34,22 @@ export function SignIn({ settings, why }) {
   return html`
     <${Doorway}>
       <h1>Sign in</h1>
-      ${why !== null && html`<p class="note" role="status">${why}</p>`}
-      ${settings.passwords || settings.oidc === null
+      ${why !== null && html`<p class="note" id="sign-in-why" role="status">${why}</p>`}
+      ${isElsewhere && html`<p class="buttons"><button ref=${elsewhere} type="button" class="main" aria-describedby=${why === null ? null : 'sign-in-why'} onClick=${signInElsewhere}>Sign in with ${issuerHost(oidc.issuer)}</button></p>`}
+      ${isElsewhere && passwords && html`<p class="note">Or with a password of this engine:</p>`}
+      ${passwords || oidc === null
         ? html`
             <form class="fields" onSubmit=${submit}>
               <label>E-mail <input ref=${email} name="email" type="email" required autocomplete="username" /></label>
               <label>Password <input name="password" type="password" required autocomplete="current-password" /></label>
               <p class="said error" role="alert">${fault}</p>
-              <button type="submit" class="main" disabled=${isBusy}>${isBusy ? 'Signing in…' : 'Sign in'}</button>
+              <button type="submit" class=${isElsewhere ? '' : 'main'} disabled=${isBusy}>${isBusy ? 'Signing in…' : 'Sign in'}</button>
             </form>
           `
-        : html`<p class="note">Accounts of this engine are those of <strong>${settings.oidc.issuer}</strong>; programs come with a token of it.</p>`}
-      ${settings.mail && html`<${ByMail} kind="reset" />`}
+        : !isElsewhere && html`<p class="note">Accounts of this engine are those of <strong>${oidc.issuer}</strong>; programs come with a token of it.</p>`}
+      ${settings.mail && (passwords || oidc === null) && html`<${ByMail} kind="reset" />`}
       ${settings.registration && html`<${ByMail} kind="register" />`}
-      ${!settings.mail && html`<p class="note">Accounts are made by an administrator, who can reset a password, too.</p>`}
+      ${!settings.mail && oidc === null && html`<p class="note">Accounts are made by an administrator, who can reset a password, too.</p>`}
     <//>
   `;
 }
