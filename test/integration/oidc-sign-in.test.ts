@@ -300,7 +300,10 @@ describe('a log-in that another issuer vouches for', () => {
       ({ refreshToken } = renewed);
     }
     time.advance(RENEWAL_MS);
+    const { length } = issuer.asked;
     expect(await refusal(accounts.refresh(refreshToken))).toBe('invalid_refresh_token');
+    // Of what is over nobody is asked.
+    expect(issuer.asked).toHaveLength(length);
   });
 
   it('goes on for an hour where the issuer gives nothing to ask it with, or the engine has begun anew', async () => {
@@ -337,11 +340,14 @@ describe('a log-in that another issuer vouches for', () => {
   });
 
   it('ends here with a log-out, and the issuer is asked no more', async () => {
-    const accounts = await world();
-    const { refreshToken, accessToken } = await signedIn(accounts);
+    const parts = signInOf({});
+    const accounts = await AccountsWorld.start({ passwordLogIn: 'none', registration: false }, { time, ...parts });
+    const { refreshToken, accessToken, sessionId } = await signedIn(accounts);
     await accounts.actor.ask({ kind: 'logOut', refreshToken, sessionId: null, peer: PEER });
     time.advance(RENEWAL_MS);
-    expect([await refusal(accounts.refresh(refreshToken)), await accounts.whose(accessToken), issuer.forms.length]).toEqual(['invalid_refresh_token', 'revoked_token', 1]);
+    expect([await refusal(accounts.refresh(refreshToken)), await accounts.whose(accessToken)]).toEqual(['invalid_refresh_token', 'revoked_token']);
+    // There is nothing left to ask with.
+    expect([await parts.signIn.ask(sessionId, 'ada'), issuer.forms.length]).toEqual([null, 1]);
   });
 
   it('is no other than before for who has a password here', async () => {

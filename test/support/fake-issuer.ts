@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 
-/** An OpenID Connect issuer of the tests' own, over HTTP on this machine: discovery, keys, a page to sign in at that asks nobody anything, and tokens. What it says, and where it fails, a test puts in. */
+/** An OpenID Connect issuer of the tests' own, over HTTP on this machine: discovery, keys, a page to sign in at that asks for one click, and tokens. What it says, and where it fails, a test puts in. */
 
 export const CLIENT = { id: 'grid', secret: 'a secret: of ours' };
 export const AUDIENCE = 'seg';
@@ -104,6 +104,11 @@ export class FakeIssuer {
       return json(200, { issuer: this.url, authorization_endpoint: `${this.url}/authorize?tenant=1`, token_endpoint: `${this.url}/token`, jwks_uri: `${this.url}/keys`, id_token_signing_alg_values_supported: ['ES256'], authorization_response_iss_parameter_supported: true, ...this.configuration });
     }
     if (pathname === '/realm/keys') return json(200, { keys: [this.jwk] });
+    if (pathname === '/realm/authorize') {
+      const here = `${new URL(this.url).origin}${request.url!}`;
+      const link = (address: string, words: string) => `<p><a href="${address.replaceAll('&', '&amp;')}">${words}</a></p>`;
+      return void response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><link rel="icon" href="data:,"><title>Issuer</title>${link(this.signIn(here), 'I am Ada')}${link(this.back(here, { error: 'access_denied' }), 'Nobody')}`);
+    }
     if (pathname !== '/realm/token') return void response.writeHead(404).end();
     if (this.instead !== null) return this.instead(response);
     let text = '';
