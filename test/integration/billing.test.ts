@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Temporal } from 'temporal-polyfill';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { post, scrape } from '../support/engine-api.ts';
 import { allOf, exampleTariff, postQuarters, send, sent } from '../support/billing-engine.ts';
@@ -109,7 +110,9 @@ describe('an engine with tariffs and bills', () => {
     expect([ended.agreements, ended.done, ended.issued, ended.failed, ended.faults]).toEqual([CROWD + 1, CROWD + 1, CROWD + 1, 0, []]);
     const invoices = await allOf(engine, '/api/v1/invoices');
     expect(new Set(invoices.map((invoice) => invoice.agreementId)).size).toBe(CROWD + 1);
-    const year = new Date().getUTCFullYear();
+    // Numbers have the year of the tariff's zone.
+    const [{ issuedAt }] = invoices;
+    const year = Temporal.Instant.from(issuedAt).toZonedDateTimeISO('Australia/Sydney').year;
     expect(invoices.map(({ number }) => number).sort()).toEqual(Array.from({ length: CROWD + 1 }, (_, i) => `INV-${year}-${String(i + 1).padStart(6, '0')}`));
     // Asked for again it is the run that was.
     expect((await sent(engine, 'POST', '/api/v1/billing-runs', { month: '2026-10', by: 'bob' })).id).toBe(id);
