@@ -6,9 +6,9 @@ import { PEER_HEADERS, peerOf } from './account-fields.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import type { Operation } from './operation.ts';
 import { isNobodysName } from './own-pages.ts';
-import type { Answer } from './route-answers.ts';
 import type { Problem } from './problem-details.ts';
 import { refreshCookie } from './refresh-cookie.ts';
+import type { Answer } from './route-answers.ts';
 import { noSignInCookie, SIGN_IN_PATH, signInCookie, signInFlowOf } from './sign-in-cookie.ts';
 
 /**

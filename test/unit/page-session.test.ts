@@ -130,6 +130,15 @@ describe('the way in by another issuer', () => {
     expect([page.root.all('button').length, page.root.words]).toEqual([0, expect.stringContaining('Accounts of this engine are those of https://id.example.org')]);
   });
 
+  test('offers no link for a password that nobody has here', async () => {
+    settings({ mail: true });
+    expect((await gate()).words).not.toContain('Forgotten');
+    settings({ mail: true, passwords: true });
+    await startSession();
+    await settled();
+    expect(page.root.words).toContain('Forgotten');
+  });
+
   test('leads in who comes back with the cookie', async () => {
     localStorage().setItem('seg.signed-in', 'yes');
     expect((await gate()).words).toBe('u1');
