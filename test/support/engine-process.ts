@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
 const MAIN = join(REPOSITORY, 'src/seg.mjs');
-const QUICK_PASSWORD_HASHES = pathToFileURL(join(REPOSITORY, 'test/support/quick-password-hashes.mjs')).href;
+const QUICK_PASSWORD_HASHES = 'quick-password-hashes.mjs';
 
 /** Two cores shared with other suites: a start takes one second on them alone, ten of those when they are busy. */
 const READY_TIMEOUT_MS = 60_000;
@@ -47,6 +47,8 @@ export interface EngineOptions {
   settings?: Settings;
   /** Passwords are hashed at a fraction of the cost: where a test is of something else, and no `seg` command and no other engine has to do with these passwords. */
   quickPasswordHashes?: boolean;
+  /** Modules of this directory that each of its threads loads first. */
+  preloads?: readonly string[];
 }
 
 export function temporaryDirectory(): string {
@@ -90,11 +92,12 @@ export class EngineProcess {
   private readonly waiters = new Set<() => void>();
   private over = false;
 
-  private constructor({ dataDir = temporaryDirectory(), settings = {}, quickPasswordHashes = false }: EngineOptions) {
+  private constructor({ dataDir = temporaryDirectory(), settings = {}, quickPasswordHashes = false, preloads = [] }: EngineOptions) {
     this.dataDir = dataDir;
     const env: Record<string, string> = { SEG_AUTH: 'off', SEG_INGEST_PORT: '0', SEG_HTTP_PORT: '0', SEG_OPS_PORT: '0', SEG_LOG_PRETTY: 'off', SEG_DATA_DIR: dataDir };
     for (const [name, value] of Object.entries(settings)) env[`SEG_${name}`] = value;
-    if (quickPasswordHashes) env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${QUICK_PASSWORD_HASHES}`;
+    const loadedFirst = quickPasswordHashes ? [QUICK_PASSWORD_HASHES, ...preloads] : preloads;
+    if (loadedFirst.length > 0) env.NODE_OPTIONS = [process.env.NODE_OPTIONS ?? '', ...loadedFirst.map((name) => `--import=${pathToFileURL(join(import.meta.dirname, name)).href}`)].join(' ');
     this.child = spawnSeg(['start'], { env, cwd: tmpdir() });
     this.stderrChunks = collect(this.child.stderr!);
     let partial = '';
