@@ -9,7 +9,7 @@ import { regionWindowsOf, type OracleRegionWindow } from '../oracle/region-oracl
 import { windowsOf, type OracleWindow } from '../oracle/window-oracle.ts';
 import type { ClientRequest } from './client.ts';
 import { foldOfLog } from './reference-fold.ts';
-import type { World } from './world.ts';
+import type { Watch, WatchedWorld } from './watched-world.ts';
 
 /** What must be true of a run: at every step, and at its end. */
 
@@ -21,7 +21,7 @@ const ROUNDING = 1.01e-9;
 const CONTROL_RECORDS_MAX = 8;
 
 /** Bounds and things that only grow. */
-export function checkStep(world: World): void {
+export function checkStep(world: WatchedWorld): void {
   const { engine, options } = world;
   if (engine === null || !engine.alive) return;
   for (const [index, { actor, requesters }] of engine.ingests) {
@@ -38,17 +38,13 @@ export function checkStep(world: World): void {
     const bound = options.creditsMax * options.ingestThreads * 3 + CONTROL_RECORDS_MAX;
     if (unappliedRecords > bound) world.fail(`shard ${shard} holds ${unappliedRecords} records that wait, its bound is ${bound}`);
   }
-  world.unwritten.look(world);
-  world.revisions.look(world);
-  world.energy.look(world);
-  world.effects?.look(world);
 }
 
 /** A shard appends nothing while what it counted and did not write is past its bound. */
-export class UnwrittenWatch {
+export class UnwrittenWatch implements Watch {
   private readonly appended = new WeakMap<ShardActor, number>();
 
-  look(world: World): void {
+  look(world: WatchedWorld): void {
     const { journalBytesMax } = world.options;
     for (const [shard, { actor }] of world.engine!.shards) {
       const { unwrittenShare, journalBytesAppended } = actor.figures();
@@ -62,12 +58,12 @@ export class UnwrittenWatch {
 }
 
 /** A window that was shown as final changes only with a higher revision, whatever dies in between. */
-export class RevisionWatch {
+export class RevisionWatch implements Watch {
   private readonly seen = new Map<string, { revision: number; said: string }>();
   private turn = 0;
 
   /** Looks at one meter's windows. */
-  look(world: World): void {
+  look(world: WatchedWorld): void {
     const meters = world.oracle.accepted.meters();
     if (meters.length === 0) return;
     const meterId = meters[this.turn++ % meters.length];
@@ -86,11 +82,11 @@ export class RevisionWatch {
 }
 
 /** A meter's energy is at any time that of its windows that are final, be they on disk, on their way there or in memory. Windows that are gone are missed at the end. */
-export class EnergyWatch {
+export class EnergyWatch implements Watch {
   private turn = 0;
 
   /** Looks at one meter now and then. */
-  look(world: World): void {
+  look(world: WatchedWorld): void {
     if (this.turn++ % 7 !== 0) return;
     const meters = world.oracle.accepted.meters();
     if (meters.length === 0) return;
@@ -108,7 +104,7 @@ export class EnergyWatch {
 }
 
 /** Faults have stopped, everything is answered and all windows are due. */
-export async function checkEnd(world: World): Promise<void> {
+export async function checkEnd(world: WatchedWorld): Promise<void> {
   checkLinks(world);
   for (const request of world.clients.requests) checkAnswer(world, request);
   checkWindows(world);
@@ -117,11 +113,10 @@ export async function checkEnd(world: World): Promise<void> {
   checkMeters(world);
   checkDeadLetters(world);
   checkAnomalies(world);
-  world.effects?.end(world);
 }
 
 /** Credits are back, queues are empty, nothing is left over in the shards. */
-function checkLinks(world: World): void {
+function checkLinks(world: WatchedWorld): void {
   const engine = world.engine!;
   for (const [index, { actor, requesters }] of engine.ingests) {
     const stats = actor.stats();
@@ -151,7 +146,7 @@ const JOURNAL_RECORDS_MAX = 120;
 const RECORD_BYTES_MIN = 70;
 
 /** What a client was told is so. */
-function checkAnswer(world: World, { id, plan, final }: ClientRequest): void {
+function checkAnswer(world: WatchedWorld, { id, plan, final }: ClientRequest): void {
   if (final === null) return world.fail(`request ${id} was never answered`);
   if ('status' in final) {
     if (final.status !== 400 || !plan.isTorn) world.fail(`request ${id} was refused for good with ${final.status} ${final.code}`);
@@ -182,7 +177,7 @@ function checkAnswer(world: World, { id, plan, final }: ClientRequest): void {
   });
 }
 
-function checkWindows(world: World): void {
+function checkWindows(world: WatchedWorld): void {
   const readings = world.oracle.accepted.all();
   for (const granularity of GRANULARITIES) {
     const expected = windowsOf(readings, granularity);
@@ -198,7 +193,7 @@ function checkWindows(world: World): void {
 }
 
 /** Of all windows that ever were. */
-function checkEnergy(world: World): void {
+function checkEnergy(world: WatchedWorld): void {
   const windows = windowsOf(world.oracle.accepted.all(), '15m');
   for (const meterId of world.oracle.accepted.meters()) {
     const problem = energyProblem(windows.filter((window) => window.meterId === meterId), (from, to) => energyAt(world, meterId, from, to));
@@ -207,7 +202,7 @@ function checkEnergy(world: World): void {
 }
 
 /** Old enough to be removed, and where there is a system beside the engine, with it as it should be. */
-function mayBeGone(world: World, window: OracleWindow): boolean {
+function mayBeGone(world: WatchedWorld, window: OracleWindow): boolean {
   const keepMs = world.retention.keepMs[GRANULARITIES.indexOf(window.granularity)];
   if (window.windowEnd > world.oracle.accepted.newestOf(window.meterId) - keepMs) return false;
   const given = world.effects?.windowLike(window);
@@ -242,7 +237,7 @@ function isSameWindow(got: MeterWindow, want: OracleWindow): boolean {
 }
 
 /** Regional sums over all shards, as stored, and as the region actor shows them. */
-function checkRegions(world: World): void {
+function checkRegions(world: WatchedWorld): void {
   const readings = world.oracle.accepted.all();
   const engine = world.engine!;
   for (const granularity of GRANULARITIES) {
@@ -261,7 +256,7 @@ function checkRegions(world: World): void {
   }
 }
 
-function checkRecent(world: World, expected: ReadonlyMap<string, OracleRegionWindow>): void {
+function checkRecent(world: WatchedWorld, expected: ReadonlyMap<string, OracleRegionWindow>): void {
   for (const region of world.options.regions) {
     for (const got of world.engine!.region.state.recentWindows(region, FOREVER_MS, world.options.latenessMs)) {
       const want = expected.get(`${region}/${got.windowStart}`);
@@ -306,7 +301,7 @@ function describePart(part: OracleRegionWindow | undefined): string {
 }
 
 /** Each meter's counts and last values, and the live picture that follows from them. */
-function checkMeters(world: World): void {
+function checkMeters(world: WatchedWorld): void {
   const { accepted } = world.oracle;
   const loads = new Map<string, { meters: number; reporting: number; silent: number; units: number }>();
   for (const meterId of accepted.meters()) {
@@ -332,7 +327,7 @@ function checkMeters(world: World): void {
 }
 
 /** A rejected reading is kept with its reason, at least once for each answer that told so. */
-function checkDeadLetters(world: World): void {
+function checkDeadLetters(world: WatchedWorld): void {
   const ids = new Set<string>();
   const seqs = new Set<number>();
   let letters = 0;
@@ -357,7 +352,7 @@ function checkDeadLetters(world: World): void {
 }
 
 /** Episodes have one id each, one open per meter and kind; and are what the log folds to when nothing ever goes wrong. */
-function checkAnomalies(world: World): void {
+function checkAnomalies(world: WatchedWorld): void {
   const engine = world.engine!;
   const found: Anomaly[] = [];
   for (const { actor } of engine.shards.values()) {
@@ -382,7 +377,7 @@ function checkAnomalies(world: World): void {
 }
 
 /** Recovery is replay: the state after any deaths equals that of a shard that applied the same log and never died. */
-function compareWithFold(world: World, found: readonly Anomaly[]): void {
+function compareWithFold(world: WatchedWorld, found: readonly Anomaly[]): void {
   const anomalies: Anomaly[] = [];
   for (const shard of world.engine!.shards.keys()) {
     const fold = foldOfLog(world.state, world.oracle.log.filter((entry) => entry.shard === shard));
@@ -414,20 +409,20 @@ function windowQuery(meterId: string, granularity: Granularity): Extract<ShardQu
   return { kind: 'meterWindows', meterId, query: { granularity, from: 0, to: FOREVER_MS, limit: MANY, cursor: null } };
 }
 
-function windowsAt(world: World, meterId: string, granularity: Granularity): MeterWindow[] | undefined {
+function windowsAt(world: WatchedWorld, meterId: string, granularity: Granularity): MeterWindow[] | undefined {
   return askOwner<'meterWindows'>(world, meterId, windowQuery(meterId, granularity))?.data;
 }
 
-function energyAt(world: World, meterId: string, from: number, to: number): EnergyQuarter[] {
+function energyAt(world: WatchedWorld, meterId: string, from: number, to: number): EnergyQuarter[] {
   return askOwner<'energyQuarters'>(world, meterId, { kind: 'energyQuarters', meterId, from, to }) ?? [];
 }
 
-function ownerOf(world: World, meterId: string): number {
+function ownerOf(world: WatchedWorld, meterId: string): number {
   return shardOfPartition(partitionOf(meterId, world.options.partitionCount), world.engine!.options.shards);
 }
 
 /** The owner's answer; undefined while its thread is away. */
-function askOwner<K extends ShardQuery['kind']>(world: World, meterId: string, query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K] | undefined {
+function askOwner<K extends ShardQuery['kind']>(world: WatchedWorld, meterId: string, query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K] | undefined {
   const unit = world.engine!.shards.get(ownerOf(world, meterId));
   return unit?.thread.alive ? unit.actor.ask<K>(query) : undefined;
 }

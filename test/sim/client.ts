@@ -1,7 +1,7 @@
 import { Packr } from 'msgpackr';
 import type { IngestRefusal, IngestSummary } from '../../src/actors/ingest/protocol.ts';
 import type { EngineProcess } from './engine-process.ts';
-import type { PlannedElement, PlannedRequest } from './plan.ts';
+import type { PlannedElement, PlannedRequest } from './planned-readings.ts';
 import type { SimTime } from './sim-thread.ts';
 
 /** Clients: each sends one body until it has a final answer, as DESIGN asks of senders. */

@@ -4,7 +4,7 @@ import type { EffectBatch } from '../../src/actors/sinks/protocol.ts';
 import { GRANULARITIES, type MeterWindow } from '../../src/model/window.ts';
 import { openWindowBlock } from '../../src/model/window-block.ts';
 import type { Random } from './random.ts';
-import type { World } from './world.ts';
+import type { Watch, WatchedWorld } from './watched-world.ts';
 
 /** A system beside the engine that outlives every process: reads the shards' outboxes now and then, forgets to say so, loses what it read. */
 
@@ -19,7 +19,7 @@ export function outboxOf(seed: number): OutboxOptions | undefined {
   return seed % 3 === 0 ? { consumers: [CONSUMER], bytesMax: seed % 2 === 0 ? 2_000 : 1e9 } : undefined;
 }
 
-export class EffectWatch {
+export class EffectWatch implements Watch {
   private readonly random: Random;
   private readonly windows = new Map<string, MeterWindow>();
   private readonly anomalies = new Map<string, string>();
@@ -32,7 +32,7 @@ export class EffectWatch {
   }
 
   /** Between two steps of a plan. */
-  look(world: World): void {
+  look(world: WatchedWorld): void {
     for (const [shard, { actor, thread }] of world.engine!.shards) {
       if (!thread.alive || !this.random.chance(0.3)) continue;
       const batch = this.read(actor, shard, this.random.pick([1, 5, 100]));
@@ -48,7 +48,7 @@ export class EffectWatch {
   }
 
   /** At rest: nothing of what the shards have may be missing. */
-  end(world: World): void {
+  end(world: WatchedWorld): void {
     for (const [shard, { actor }] of world.engine!.shards) {
       let pieces = 0;
       for (let isLast = false; !isLast; pieces++) {
@@ -70,7 +70,7 @@ export class EffectWatch {
     actor.ask<'acknowledgeEffects'>({ kind: 'acknowledgeEffects', consumer: CONSUMER, position: this.cursors.get(shard)! });
   }
 
-  private write(world: World, batch: EffectBatch): void {
+  private write(world: WatchedWorld, batch: EffectBatch): void {
     const block = openWindowBlock(batch.windows);
     for (let i = 0; i < block.count; i++) {
       const window = block.windowAt(i);
@@ -84,7 +84,7 @@ export class EffectWatch {
     this.cursors.set(batch.shard, batch.position);
   }
 
-  private compare(world: World, actor: ShardActor): void {
+  private compare(world: WatchedWorld, actor: ShardActor): void {
     const { data } = actor.ask<'meters'>({ kind: 'meters', query: { region: null, limit: MANY, cursor: null } });
     for (const { meterId } of data) {
       for (const granularity of GRANULARITIES) {

@@ -6,7 +6,7 @@ import { OUTCOME } from '../../src/model/reading.ts';
 import type { ReadingBatch } from '../../src/model/reading-batch.ts';
 import { AcceptedReadings } from '../oracle/accepted-readings.ts';
 import type { LogEntry } from './disk.ts';
-import type { PlannedReading } from './plan.ts';
+import type { PlannedReading } from './planned-readings.ts';
 
 /** One record of one shard's log, as it became durable. */
 export interface LoggedRecord {

@@ -1,4 +1,4 @@
-import type { PlannedReading } from './plan.ts';
+import type { PlannedReading } from './planned-readings.ts';
 import type { Random } from './random.ts';
 
 /**

@@ -1,33 +1,10 @@
-import type { BodyFormat } from '../../src/actors/ingest/protocol.ts';
-import type { OracleReading } from '../oracle/window-oracle.ts';
 import { FaultMaker, type FaultStep } from './faults.ts';
 import { Parting } from './parting.ts';
+import { SIM_START_MS, type PlannedRequest } from './planned-readings.ts';
 import { Random } from './random.ts';
 import { Workload } from './workload.ts';
 
 /** What a run does, as plain data made from a seed beforehand: steps can be left out of it and the rest stays what it was. */
-
-/** A reading as a client sends it. `seq` is unique in the plan, so that the reading can be told in the log; a repeat has its own. */
-export interface PlannedReading extends OracleReading {
-  seq: number;
-  readingId?: string;
-}
-
-/** An element that is wrong on purpose, as JSON text. */
-export interface SpoiledElement {
-  spoiled: string;
-}
-
-export type PlannedElement = PlannedReading | SpoiledElement;
-
-export interface PlannedRequest {
-  format: Extract<BodyFormat, 'json' | 'ndjson' | 'msgpack'>;
-  elements: PlannedElement[];
-  /** The whole body is cut off: unreadable. */
-  isTorn: boolean;
-  /** The network delivers it twice. */
-  isDoubled: boolean;
-}
 
 export type Step =
   | { kind: 'send'; requests: PlannedRequest[] }
@@ -62,9 +39,6 @@ export interface Plan {
   options: WorldOptions;
   steps: Step[];
 }
-
-/** Every run begins here. */
-export const SIM_START_MS = Date.UTC(2026, 2, 1, 10, 0, 7);
 
 /** A log that is trimmed often, while pages wait for long: what one trim too far takes is missed soon. */
 const SHORT_LOG: Partial<WorldOptions> = { segmentBytesMax: 1_000, journalKeepBytesMax: 0, intervalMs: 5_000 };

@@ -1,4 +1,4 @@
-import { SIM_START_MS, type PlannedElement, type PlannedReading, type PlannedRequest } from './plan.ts';
+import { SIM_START_MS, type PlannedElement, type PlannedReading, type PlannedRequest } from './planned-readings.ts';
 import type { Random } from './random.ts';
 
 /** What clients send: live readings, backfills, late ones, repeats, contradictions, nonsense. */

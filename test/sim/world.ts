@@ -12,9 +12,11 @@ import { openJournal, SimDisk } from './disk.ts';
 import { EffectWatch, outboxOf } from './effect-watch.ts';
 import { EngineProcess } from './engine-process.ts';
 import { LogOracle } from './log-oracle.ts';
-import { describeStep, SIM_START_MS, type Plan, type PlannedReading, type Step, type WorldOptions } from './plan.ts';
+import { describeStep, type Plan, type Step, type WorldOptions } from './plan.ts';
+import { SIM_START_MS, type PlannedReading } from './planned-readings.ts';
 import { Random } from './random.ts';
 import { SimTime } from './sim-thread.ts';
+import type { Watch, WatchedWorld } from './watched-world.ts';
 
 /** A machine, its disks, its clients and one engine after the other on it: runs a plan and says what went wrong. */
 
@@ -78,7 +80,7 @@ export async function runPlan(plan: Plan, traced = false): Promise<RunResult> {
   return { seed: plan.seed, problem, trace: world.lines, events: world.time.events, readings: world.planned.size, counts: world.counts };
 }
 
-export class World {
+export class World implements WatchedWorld {
   readonly plan: Plan;
   readonly options: WorldOptions;
   readonly time: SimTime;
@@ -88,9 +90,6 @@ export class World {
   readonly lines: string[] = [];
   readonly state: ShardStateConfig;
   readonly retention: RetentionOptions;
-  readonly revisions = new RevisionWatch();
-  readonly energy = new EnergyWatch();
-  readonly unwritten = new UnwrittenWatch();
   /** null in a run without an outbox. */
   readonly effects: EffectWatch | null;
   readonly counts: Record<string, number> = {};
@@ -100,6 +99,7 @@ export class World {
   problem: string | null = null;
   /** Shards were spread anew at least once: the logs of before do not fold into the shards of now. */
   hasResized = false;
+  private readonly watches: readonly Watch[];
   private readonly random: Random;
   private readonly traced: boolean;
   private slow: { commits: number; ms: number }[] = [];
@@ -111,6 +111,7 @@ export class World {
     this.traced = traced;
     this.random = new Random(plan.seed + 0x5eed);
     this.effects = outboxOf(plan.seed) === undefined ? null : new EffectWatch(new Random(plan.seed + 0xeffec7));
+    this.watches = [new UnwrittenWatch(), new RevisionWatch(), new EnergyWatch(), ...(this.effects === null ? [] : [this.effects])];
     this.time = new SimTime(new VirtualTime(SIM_START_MS), this.random.fork());
     for (const step of plan.steps) if (step.kind === 'send') for (const { elements } of step.requests) for (const element of elements) if (!('spoiled' in element)) this.planned.set(element.seq, element);
     const { partitionCount, latenessMs, correctionHorizonMs } = plan.options;
@@ -139,10 +140,12 @@ export class World {
       this.trace(describeStep(step));
       await this.take(step);
       checkStep(this);
+      if (this.engine?.alive) for (const watch of this.watches) watch.look(this);
       this.throwProblem();
     }
     await this.heal();
     await checkEnd(this);
+    this.effects?.end(this);
     this.throwProblem();
   }
 

@@ -1,4 +1,4 @@
-/** In the place of uPlot, which needs a canvas: what it was given to draw. `vi.mock('uplot', () => import('../support/small-charts.ts'))` */
+/** In the place of uPlot, which needs a canvas: what it was given to draw. Given to `vi.mock('uplot', …)`. */
 
 export interface Drawn {
   options: {
