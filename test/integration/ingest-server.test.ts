@@ -396,7 +396,7 @@ describe('slow and broken senders', () => {
   });
 
   it('answers 408 to a sender that drips, and lets one that is merely long go on', async () => {
-    const { server } = await start({ windowMs: 300, windowBytesMin: 1_000 });
+    const { server } = await start({ windowMs: 1_000, windowBytesMin: 1_000 });
     const [drip, steady] = await Promise.all([RawConnection.open(server.port), RawConnection.open(server.port)]);
     const steadyBytes = 20 * 2_000;
     drip.write(head(10_000));
