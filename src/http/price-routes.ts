@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { TariffAnswers } from '../actors/tariffs/protocol.ts';
 import type { Subject } from '../model/access.ts';
+import { isId } from '../model/ids.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { priceField, reasonField } from './billing-fields.ts';
 import { priceOverrideSchema, priceSchema } from './billing-schemas.ts';
@@ -46,6 +47,8 @@ export function addPriceRoutes(routes: GatewayRoutes): void {
   });
 
   routes.get('/api/v1/prices/:region/history', { id: 'listPriceHistory', summary: 'Prices of a region in a time, newest first', tag: 'Prices', access: { roles: EVERYBODY, scope: 'none' }, response: pageOf(priceSchema) }, historyQuery, async ({ path: [region], query: { limit, cursor = null, ...given }, nowMs }) => {
+    // A region may have had prices and none now.
+    if (!isId(region)) return unknownThing('region', region, 'No region is called that.');
     const range = openTimeRange(given, nowMs);
     if (isProblem(range)) return range;
     return { document: pageShape(await tariffs.ask({ kind: 'priceHistory', region, ...range, limit, cursor }), priceShape) };
@@ -59,6 +62,7 @@ export function addPriceRoutes(routes: GatewayRoutes): void {
       const from = givenFrom ?? nowMs;
       if (from < nowMs - CLOCKS_APART_MS) return invalidBody([{ path: 'from', message: 'expected now or later: what was published stays as it was' }]);
       if (until <= from) return invalidBody([{ path: 'until', message: 'expected a time after "from", which is now unless given' }]);
+      if (until <= nowMs) return invalidBody([{ path: 'until', message: 'expected a time after now' }]);
       if (until - from > OVERRIDE_MAX_MS) return invalidBody([{ path: 'until', message: 'expected a year after "from" at most' }]);
       const override = await tariffs.ask({ kind: 'makeOverride', from, until, ...rest });
       return { document: priceOverrideShape(override), location: `${OVERRIDES}/${encodeURIComponent(override.id)}` };

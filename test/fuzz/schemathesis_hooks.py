@@ -8,7 +8,16 @@ import os
 import re
 
 import schemathesis
-from schemathesis.specs.openapi.checks import AcceptedNegativeData, RejectedPositiveData, UseAfterFree, negative_data_rejection, positive_data_acceptance, use_after_free
+from schemathesis.specs.openapi.checks import (
+    AcceptedNegativeData,
+    RejectedPositiveData,
+    UnsupportedMethodResponse,
+    UseAfterFree,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+    use_after_free,
+)
 
 RULES = [
     # Opaque, and good for its own list alone.
@@ -53,9 +62,24 @@ def accepted_or_refused_by_a_rule(ctx, response, case):
     try:
         return positive_data_acceptance(ctx, response, case)
     except RejectedPositiveData:
-        if is_by_rule(response):
+        if is_by_rule(response) or is_too_long(response):
             return None
         raise
+
+
+@schemathesis.check
+def only_the_methods_there_are(ctx, response, case):
+    try:
+        return unsupported_method(ctx, response, case)
+    except UnsupportedMethodResponse:
+        if is_too_long(response):
+            return None
+        raise
+
+
+def is_too_long(response) -> bool:
+    # Parameters that are each as long as they may be are together longer than any head.
+    return response.status_code == 431
 
 
 @schemathesis.check
@@ -63,8 +87,8 @@ def refused_where_it_can_be_seen(ctx, response, case):
     try:
         return negative_data_rejection(ctx, response, case)
     except AcceptedNegativeData as found:
-        # A refusal that Schemathesis does not count as one: the head of the request is longer than any.
-        if response.status_code == 431:
+        # A refusal that Schemathesis does not count as one.
+        if is_too_long(response):
             return None
         # uWebSockets takes bytes of more than seven bits at the ends of a field for space: what is made of those alone comes as an empty one, which is none.
         if any(f"`{name.lower()}` in header" in found.message.lower() and is_empty_there(value) for name, value in (case.headers or {}).items() if name.lower() in {"if-match", "idempotency-key"}):

@@ -310,6 +310,7 @@ describe('prices by load', () => {
     expect((await get('/api/v1/prices/north')).body.price).toBe('0.25');
     expect((await get('/api/v1/prices/south')).status).toBe(404);
     await get('/api/v1/prices/north/history?limit=2');
+    expect((await get('/api/v1/prices/no%20region/history')).status).toBe(404);
     expect(tariffs.asked.at(-1)).toEqual({ kind: 'priceHistory', region: 'north', from: NOW - DAY_MS, to: 253_402_300_799_999, limit: 2, cursor: null });
   });
 
@@ -323,6 +324,8 @@ describe('prices by load', () => {
     expect(tariffs.asked.slice(1)).toEqual([{ kind: 'endOverride', id: 'o1', by: 'Ada', reason: 'over' }, { kind: 'overrides', region: 'north', withEnded: true, limit: 100, cursor: null }]);
     expect(faultPaths(await post('/api/v1/price-overrides', { ...override, region: 'a b', price: 0.4, by: '', reason: '' }))).toEqual(['by', 'price', 'reason', 'region']);
     for (const [field, value] of [['until', NOW], ['until', NOW + 400 * DAY_MS], ['from', NOW - DAY_MS]] as const) expect(faultPaths(await post('/api/v1/price-overrides', { ...override, [field]: value })), field).toEqual([field]);
+    // One that began a moment ago, as clocks are apart, and is over already.
+    expect(faultPaths(await post('/api/v1/price-overrides', { ...override, from: NOW - 2_000, until: NOW - 1_000 }))).toEqual(['until']);
     expect((await call('DELETE', '/api/v1/price-overrides/o1?by=Ada')).status).toBe(400);
     refuse('endOverride', 'unknown_override');
     expect((await call('DELETE', '/api/v1/price-overrides/o9?by=Ada&reason=over')).body.detail).toContain('price-overrides');
