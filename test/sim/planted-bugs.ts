@@ -3,6 +3,7 @@ import { BatchQueue } from '../../src/actors/ingest/batch-queue.ts';
 import { RequestRouter } from '../../src/actors/ingest/state.ts';
 import { ShardActor } from '../../src/actors/shard/actor.ts';
 import { Checkpoint } from '../../src/actors/shard/checkpoint.ts';
+import { CheckpointSteps } from '../../src/actors/shard/checkpoint-steps.ts';
 import { EnergyBlockEditor } from '../../src/actors/shard/energy-block.ts';
 import { EnergyReader } from '../../src/actors/shard/energy-reader.ts';
 import { JournalRetention } from '../../src/actors/shard/journal-retention.ts';
@@ -87,9 +88,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'removes log segments before the checkpoint that makes up for them is on disk',
     plant: () =>
-      replaced(ShardActor, 'beginStep', (beginStep) => function (pace) {
-        beginStep.call(this, pace);
-        this.modules.store.journal.release(this.nextLogFrom);
+      replaced(CheckpointSteps, 'begin', (begin) => function (place, extent) {
+        begin.call(this, place, extent);
+        this.store.journal.release(this.nextLogFrom);
       }),
   },
   {

@@ -1,23 +1,20 @@
-import type { Anomaly } from '../../model/anomaly.ts';
 import { openReadingBatch } from '../../model/reading-batch.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { Checkpoint, type CheckpointOptions } from '../shard/checkpoint.ts';
-import { CheckpointPace, fillOf, type PaceOptions } from '../shard/checkpoint-pace.ts';
+import type { Checkpoint } from '../shard/checkpoint.ts';
+import { CheckpointSteps, type CheckpointStepsOptions, type LogPlace } from '../shard/checkpoint-steps.ts';
 import { EarlyWindows } from '../shard/early-windows.ts';
 import { EffectReader } from '../shard/effect-reader.ts';
-import { JournalRetention } from '../shard/journal-retention.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from '../shard/outbox.ts';
 import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
 import { ShardQueries } from '../shard/queries.ts';
-import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_MS_MAX, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TRIM_STEP_MAX } from '../shard/actor-bounds.ts';
-import { READING_ID_TTL_MS } from '../shard/reading-ids.ts';
+import { PARTS_PER_REPORT_MAX, REPORT_MS, TICK_METERS_MAX, TICK_MS } from '../shard/actor-bounds.ts';
 import { Replay, restoreTables } from '../shard/recovery.ts';
 import type { ShardStore } from '../shard/shard-store.ts';
 import { ShardState, type ShardStateConfig } from '../shard/state.ts';
 import { TickSchedule } from '../shard/tick-schedule.ts';
-import { WindowRetention, type RetentionOptions } from '../shard/window-retention.ts';
+import type { RetentionOptions } from '../shard/window-retention.ts';
 import type { LogPiece } from './kafka/log-reader.ts';
 import { LogClock } from './log-clock.ts';
 import type { LogBounds, PartitionLog } from './partition-log.ts';
@@ -33,22 +30,14 @@ import type { LogMessage } from './protocol.ts';
  * Checkpoints are those of a shard on its own disk, but rarer; they reach the disk through the changelog (changelog.ts).
  */
 
-export interface PartitionOptions {
+export interface PartitionOptions extends Pick<CheckpointStepsOptions, 'checkpoint' | 'deadLettersMax' | 'anomaliesMax'> {
   partition: number;
   partitionCount: number;
   state: ShardStateConfig;
-  checkpoint: CheckpointOptions & {
-    /** Time between steps, ms. */
-    stepMs: number;
-    /** Every dirty page is written about once in this time, ms. */
-    intervalMs: number;
-  };
   /** Log that a takeover would read again because it is not written, bytes; past it nothing is folded. */
   replayBytesMax: number;
   /** Log bytes read again for readingIds after everything in them is written. */
   replayKeepBytesMax: number;
-  deadLettersMax: number;
-  anomaliesMax: number;
   /** Absent, or without consumers: no outbox is kept. It is part of the tables, so it moves with them. */
   outbox?: OutboxOptions;
   /** Absent: all windows are kept. */
@@ -81,14 +70,12 @@ export class PartitionActor {
   readonly counts = { records: 0, readings: 0, deadLetters: 0 };
   private readonly options: PartitionOptions;
   private readonly modules: PartitionModules;
+  private readonly steps: CheckpointSteps;
   private readonly checkpoint: Checkpoint;
   private readonly early: EarlyWindows | undefined;
-  private readonly paceOptions: PaceOptions;
-  private readonly pace: CheckpointPace;
   private readonly ticks: TickSchedule;
   private readonly logClock: LogClock;
   private replay!: Replay;
-  private retention!: JournalRetention;
   /** The record that the tables stood for at the start. */
   private restoredSequence = 0;
   private appliedSequence = 0;
@@ -103,11 +90,7 @@ export class PartitionActor {
   /** A step failed: nobody knows what of it is in the changelog. */
   private isUnwritten = false;
   private stepping: Promise<void> | null = null;
-  private nextStepAtMs = 0;
-  private lastCheckpointMs = 0;
-  private nextLogFrom = 0;
   private timerHandles: TimerHandle[] = [];
-  private unreportedAnomalies: Anomaly[] = [];
 
   constructor(options: PartitionOptions, modules: PartitionModules) {
     this.options = options;
@@ -115,9 +98,9 @@ export class PartitionActor {
     const { store } = modules;
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
     this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
-    this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
-    this.paceOptions = { intervalMs: options.checkpoint.intervalMs, journalBytesMax: options.replayBytesMax };
-    this.pace = new CheckpointPace(this.paceOptions, modules.clock.monotonic());
+    const { replayBytesMax, replayKeepBytesMax } = options;
+    this.steps = new CheckpointSteps({ ...options, journalBytesMax: replayBytesMax, journalKeepBytesMax: replayKeepBytesMax }, { state: this.state, store, clock: modules.clock });
+    this.checkpoint = this.steps.checkpoint;
     this.ticks = new TickSchedule([options.partition], TICK_METERS_MAX, (partition) => this.state.directory.pagesOf(partition));
     this.queries = new ShardQueries(this.state, store, options.state.detection);
     this.logClock = new LogClock(modules.clock);
@@ -128,7 +111,7 @@ export class PartitionActor {
    * this is not the log it was made from, and those of ShardStore.identify, of reads and of commits.
    */
   async start(bounds: LogBounds): Promise<void> {
-    const { store, clock, timers, log } = this.modules;
+    const { store, timers, log } = this.modules;
     const { partition, partitionCount } = this.options;
     const upgrade = await store.identify({ partitionCount, shardCount: partitionCount, shard: partition });
     if (upgrade !== null) log.info(upgrade, `the state of partition ${partition} was brought up to date; the energy of windows that were removed before is not in it`);
@@ -149,10 +132,7 @@ export class PartitionActor {
       this.counts.deadLetters++;
       this.checkpoint.addDeadLetter(letter);
     });
-    const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
-    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.replayKeepBytesMax, markBytes: this.options.replayBytesMax / JOURNAL_MARKS }, this.offset + 1, -Infinity, 0);
-    this.nextLogFrom = this.retention.first;
-    this.lastCheckpointMs = clock.now();
+    this.steps.open(this.offset + 1, -Infinity);
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
     this.follow().catch((error: unknown) => this.fail(error));
   }
@@ -187,9 +167,11 @@ export class PartitionActor {
     await this.stepping;
     try {
       while (this.checkpoint.isDue && !this.isUnwritten && !this.isClosed) {
-        this.beginStep('all');
+        this.putLogMark();
+        // Nothing waits for the turn, and each step is a transaction at the broker.
+        this.steps.begin(this.logPlace(), { pages: 'all', isTimed: false, isLogNew: store.logFrom() === 0 });
         await store.commit();
-        this.stepDone();
+        this.steps.done();
         // What else is due, such as to forget what consumers have taken, is the next owner's.
         if (this.state.turn.dirtyPages.size === 0) break;
       }
@@ -204,12 +186,12 @@ export class PartitionActor {
       meters: this.state.directory.meterCount,
       storeBytes: this.modules.store.sizeBytes(),
       /** Of log that a takeover would read again. */
-      replayBytes: this.retention?.bytes ?? 0,
-      replayRecords: this.appliedSequence - (this.retention?.first ?? 0) + 1,
+      replayBytes: this.steps.log?.bytes ?? 0,
+      replayRecords: this.appliedSequence - (this.steps.log?.first ?? 0) + 1,
       lagRecords: Math.max(0, this.logEnd - this.offset),
       /** Null: no outbox is kept. */
       outboxBytes: this.checkpoint.outbox?.bytes ?? null,
-      checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
+      checkpointAgeMs: this.steps.ageMs,
     };
   }
 
@@ -226,13 +208,6 @@ export class PartitionActor {
     this.checkpoint.outbox = outbox;
     const reader = new EffectReader({ shard: partition, process: life, hasSuccessors: true }, { state: this.state, store, outbox, early: this.early!, log });
     this.queries.effects = { reader, outbox };
-  }
-
-  private openRetention(): void {
-    const { retention } = this.options;
-    if (retention === undefined || retention.keepMs.every((keepMs) => keepMs === Infinity)) return;
-    this.checkpoint.retention = new WindowRetention(retention, this.modules.store, this.checkpoint.outbox);
-    this.checkpoint.retention.recovered(this.state.directory);
   }
 
   // The log ----------------------------------------------------------------------------------------------------------------
@@ -283,7 +258,7 @@ export class PartitionActor {
       this.stepIfDue();
       await turnEnd();
       // What is to be written would only grow.
-      if (this.stepping !== null && this.fill >= 1) await this.stepping;
+      if (this.stepping !== null && this.steps.fill(this.appliedSequence) >= 1) await this.stepping;
       if (this.isStopping) return;
       sliceStartedMs = clock.monotonic();
     }
@@ -306,8 +281,7 @@ export class PartitionActor {
     this.counts.records++;
     this.logClock.saw(timestampMs);
     const bytes = message.value?.length ?? 0;
-    this.retention.appended(sequence, bytes, timestampMs);
-    this.pace.took(bytes);
+    this.steps.appended(sequence, bytes, timestampMs);
     if (sequence <= this.appliedSequence) return;
     this.appliedSequence = sequence;
     this.appliedAtMs = timestampMs;
@@ -322,7 +296,7 @@ export class PartitionActor {
   private lookWhetherReady(): void {
     if (this.isReady || this.offset < this.readyAtOffset) return;
     this.state.endReplay();
-    this.openRetention();
+    this.steps.openRetention(this.options.retention);
     this.isReady = true;
     this.modules.onReady();
   }
@@ -342,12 +316,12 @@ export class PartitionActor {
   }
 
   private stepIfDue(): void {
-    if (this.stepping !== null || this.isStopping || !this.mayStep || this.modules.clock.monotonic() < this.nextStepAtMs || !this.checkpoint.isDue) return;
-    const fill = this.fill;
-    this.beginStep(this.pace.pagesDue(this.state.turn.dirtyPages.size, fill, this.modules.clock.monotonic()), fill >= 1);
+    if (this.stepping !== null || this.isStopping || !this.mayStep || !this.steps.isDue) return;
+    this.putLogMark();
+    this.steps.beginDue(this.logPlace(), { isLogNew: this.modules.store.logFrom() === 0 });
     this.stepping = this.modules.store
       .commit()
-      .then(() => this.stepDone())
+      .then(() => this.steps.done())
       .catch((error: unknown) => {
         this.isUnwritten = true;
         this.fail(error);
@@ -355,36 +329,13 @@ export class PartitionActor {
       .finally(() => (this.stepping = null));
   }
 
-  /** How much of its bound is used by what was counted and is not written. */
-  private get fill(): number {
-    const { turn, book, directory } = this.state;
-    const logBytes = this.retention.bytesFrom(this.checkpoint.neededFrom(this.appliedSequence));
-    return fillOf({ logBytes, memoryBytes: turn.pendingBytes + book.samples.bytes, meters: directory.meterCount }, this.paceOptions);
+  /** Goes into the step that begins: who takes the partition next sees by it whether the log is still this one. */
+  private putLogMark(): void {
+    this.modules.store.putLogMark({ sequence: this.appliedSequence, timestampMs: this.appliedAtMs });
   }
 
-  private beginStep(pages: number | 'all', isFull = false): void {
-    const { clock, store } = this.modules;
-    const endsMs = clock.monotonic() + STEP_MS_MAX;
-    // At the end nothing waits for the turn, and each step is a transaction at the broker.
-    this.checkpoint.begin(this.appliedSequence, pages, isFull, () => pages !== 'all' && clock.monotonic() > endsMs);
-    store.putLogMark({ sequence: this.appliedSequence, timestampMs: this.appliedAtMs });
-    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
-    const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), this.logClock.now());
-    this.nextLogFrom = Math.max(this.retention.first, removable);
-    if (this.nextLogFrom > this.retention.first || store.logFrom() === 0) {
-      store.putLogFrom(this.nextLogFrom);
-      const picture = this.state.pictures.inForceAt(this.nextLogFrom);
-      if (picture !== null) store.putPicture(picture);
-    }
-    store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
-    store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
-  }
-
-  private stepDone(): void {
-    this.unreportedAnomalies.push(...this.checkpoint.done());
-    this.retention.first = this.nextLogFrom;
-    this.state.pictures.trimmed(this.nextLogFrom);
-    this.lastCheckpointMs = this.modules.clock.now();
+  private logPlace(): LogPlace {
+    return { appliedSequence: this.appliedSequence, nowMs: this.logClock.now() };
   }
 
   // Clock and reports ------------------------------------------------------------------------------------------------------
@@ -406,7 +357,7 @@ export class PartitionActor {
       shard: this.options.partition,
       live: this.state.ledger.liveParts(),
       parts: this.state.ledger.takeUnreported(PARTS_PER_REPORT_MAX),
-      anomalies: this.unreportedAnomalies.splice(0, ANOMALIES_PER_REPORT_MAX),
+      anomalies: this.steps.takeAnomalies(),
     });
   }
 }

@@ -1,4 +1,3 @@
-import type { Anomaly } from '../../model/anomaly.ts';
 import { partitionsOfShard } from '../../model/ids.ts';
 import { OUTCOME } from '../../model/reading.ts';
 import { openReadingBatch, type PackedBatch, type ReadingBatch } from '../../model/reading-batch.ts';
@@ -8,19 +7,17 @@ import type { Log } from '../../runtime/log.ts';
 import { DurationHistogram, type DurationSnapshot } from '../../runtime/mailbox-metrics.ts';
 import type { Reply } from '../../runtime/request-channel.ts';
 import type { Tracing } from '../../runtime/tracing.ts';
-import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
-import { CheckpointPace, fillOf, type PaceOptions } from './checkpoint-pace.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { CheckpointSteps, type CheckpointStepsOptions, type LogPlace } from './checkpoint-steps.ts';
 import { collectDeadLetters } from './dead-letters.ts';
 import { EarlyWindows } from './early-windows.ts';
 import { EffectReader } from './effect-reader.ts';
-import { JournalRetention } from './journal-retention.ts';
 import { batchRecord, controlRecord, type ControlRecord } from './log-record.ts';
 import { packRememberedIds } from './reading-id-record.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from './outbox.ts';
 import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
 import { ShardQueries } from './queries.ts';
-import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, PARTS_PER_REPORT_MAX, REPORT_MS, STEP_MS_MAX, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS, TRIM_STEP_MAX } from './actor-bounds.ts';
-import { READING_ID_TTL_MS } from './reading-ids.ts';
+import { PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS } from './actor-bounds.ts';
 import { recover, type RecoveryReport } from './recovery.ts';
 import { settleSettings } from './settled-settings.ts';
 import type { ShardStore } from './shard-store.ts';
@@ -29,24 +26,12 @@ import { ShardState, type ShardStateConfig } from './state.ts';
 import { StorageTrouble, type WrittenPart } from './storage-trouble.ts';
 import { TickSchedule } from './tick-schedule.ts';
 import { BatchTraces, type TracedBatch } from './batch-traces.ts';
-import { WindowRetention, type RetentionOptions } from './window-retention.ts';
+import type { RetentionOptions } from './window-retention.ts';
 
-export interface ShardOptions {
+export interface ShardOptions extends CheckpointStepsOptions {
   shard: number;
   shardCount: number;
   state: ShardStateConfig;
-  checkpoint: CheckpointOptions & {
-    /** Time between steps, ms. */
-    stepMs: number;
-    /** Every dirty page is written about once in this time, ms: bounds how much log a restart replays. */
-    intervalMs: number;
-  };
-  /** Log that is not covered by snapshots, bytes; past it nothing is taken. */
-  journalBytesMax: number;
-  /** Log bytes kept for readingIds after everything in them is written. */
-  journalKeepBytesMax: number;
-  deadLettersMax: number;
-  anomaliesMax: number;
   /** Absent, or without consumers: no outbox is kept. */
   outbox?: OutboxOptions;
   /** Absent: all windows are kept. */
@@ -88,15 +73,13 @@ export class ShardActor {
   private readonly early: EarlyWindows | undefined;
   private readonly options: ShardOptions;
   private readonly modules: ShardModules;
+  private readonly steps: CheckpointSteps;
   private readonly checkpoint: Checkpoint;
-  private readonly paceOptions: PaceOptions;
-  private readonly pace: CheckpointPace;
   private readonly stepTimes = new DurationHistogram();
   private readonly ticks: TickSchedule;
   private readonly storage: StorageTrouble;
   /** Null: nothing is traced. */
   private readonly traces: BatchTraces | null;
-  private retention!: JournalRetention;
   private sequence = 0;
   private appliedSequence = 0;
   private queue: Entry[] = [];
@@ -109,13 +92,7 @@ export class ShardActor {
   private nextStep: TimerHandle | null = null;
   /** Goes on where a tick stopped. */
   private nextTick: TimerHandle | null = null;
-  /** On the monotonic clock, as is the next. */
-  private nextStepAtMs = 0;
-  private lastCheckpointMs = 0;
-  /** First log record that counts once the step under way is on disk. */
-  private nextLogFrom = 0;
   private deadLetters = 0;
-  private unreportedAnomalies: Anomaly[] = [];
   private outcomes = new Uint8Array(4_096);
   /** Duration of commits, ms: sum, count and worst since the last look. For metrics. */
   readonly commits = { count: 0, sumMs: 0, failures: 0 };
@@ -128,9 +105,8 @@ export class ShardActor {
     this.traces = modules.tracing == null ? null : new BatchTraces(modules.tracing);
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
     this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
-    this.checkpoint = new Checkpoint(this.state, store, options.checkpoint);
-    this.paceOptions = { intervalMs: options.checkpoint.intervalMs, journalBytesMax: options.journalBytesMax };
-    this.pace = new CheckpointPace(this.paceOptions, modules.clock.monotonic());
+    this.steps = new CheckpointSteps(options, { state: this.state, store, clock: modules.clock });
+    this.checkpoint = this.steps.checkpoint;
     const { shard, shardCount, state } = options;
     const partitions = partitionsOfShard(shard, shardCount, state.partitionCount);
     this.ticks = new TickSchedule(partitions, TICK_METERS_MAX, (partition) => this.state.directory.pagesOf(partition));
@@ -148,14 +124,11 @@ export class ShardActor {
     this.openEffects();
     const report = recover(this.state, store, this.checkpoint, this.modules.replayedIds?.());
     store.waitForCheck();
-    this.openRetention();
+    this.steps.openRetention(this.options.retention);
     this.sequence = this.appliedSequence = report.lastSequence;
     const first = Math.max(store.logFrom(), store.journal.first ?? 0);
     store.journal.release(first);
-    // A record that repeats a readingId is replayed until its page is written, twice an interval later at most: the id must be there.
-    const keepMs = READING_ID_TTL_MS + 2 * this.options.checkpoint.intervalMs;
-    this.retention = new JournalRetention({ keepMs, keepBytesMax: this.options.journalKeepBytesMax, markBytes: this.options.journalBytesMax / JOURNAL_MARKS }, first, clock.now(), 0);
-    this.lastCheckpointMs = clock.now();
+    this.steps.open(first, clock.now());
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];
     return report;
   }
@@ -173,13 +146,6 @@ export class ShardActor {
     this.checkpoint.outbox = outbox;
     const reader = new EffectReader({ shard: this.options.shard, process: clock.now().toString(36) }, { state: this.state, store, outbox, early: this.early!, log, traces: this.traces?.windows });
     this.queries.effects = { reader, outbox };
-  }
-
-  private openRetention(): void {
-    const { retention } = this.options;
-    if (retention === undefined || retention.keepMs.every((keepMs) => keepMs === Infinity)) return;
-    this.checkpoint.retention = new WindowRetention(retention, this.modules.store, this.checkpoint.outbox);
-    this.checkpoint.retention.recovered(this.state.directory);
   }
 
   /** A batch from an ingest thread. `request.buffer` is owned from here on. */
@@ -245,13 +211,13 @@ export class ShardActor {
     return {
       meters: this.state.directory.meterCount,
       storeBytes: this.modules.store.sizeBytes(),
-      journalBytes: this.retention.bytes,
-      journalRecords: this.sequence - this.retention.first + 1,
-      journalBytesAppended: this.retention.appendedBytes,
+      journalBytes: this.steps.log.bytes,
+      journalRecords: this.sequence - this.steps.log.first + 1,
+      journalBytesAppended: this.steps.log.appendedBytes,
       unappliedRecords: this.sequence - this.appliedSequence + this.queue.length,
-      checkpointAgeMs: this.state.turn.dirtyPages.size === 0 ? 0 : this.modules.clock.now() - this.lastCheckpointMs,
+      checkpointAgeMs: this.steps.ageMs,
       dirtyPages: this.state.turn.dirtyPages.size,
-      unwrittenShare: this.fill,
+      unwrittenShare: this.steps.fill(this.appliedSequence),
       checkpointSteps: this.stepTimes.snapshot(),
       deadLetters: this.deadLetters,
       outboxBytes: this.checkpoint.outbox?.bytes ?? null,
@@ -364,8 +330,7 @@ export class ShardActor {
       bytes = batchRecord(entry.packed, nowMs);
     } else bytes = controlRecord(entry.record);
     this.modules.store.journal.append(entry.sequence, bytes);
-    this.retention.appended(entry.sequence, bytes.length, nowMs);
-    this.pace.took(bytes.length);
+    this.steps.appended(entry.sequence, bytes.length, nowMs);
   }
 
   private commitFailed(error: unknown, group: Entry[]): void {
@@ -433,29 +398,20 @@ export class ShardActor {
     return this.storage.isBlocked;
   }
 
-  /** How much of its bound is used by what was counted and is not written. */
-  private get fill(): number {
-    const { turn, book, directory } = this.state;
-    const logBytes = this.retention.bytesFrom(this.checkpoint.neededFrom(this.appliedSequence));
-    return fillOf({ logBytes, memoryBytes: turn.pendingBytes + book.samples.bytes, meters: directory.meterCount }, this.paceOptions);
-  }
-
-  /** … all of it, and writing pages makes room. What was taken before a stop is still appended. */
+  /** The bound on what was counted and is not written is reached, and writing pages makes room. What was taken before a stop is still appended. */
   private get isFull(): boolean {
-    return !this.stopping && (this.state.turn.dirtyPages.size > 0 || this.checkpoint.isUnderWay || this.appliedSequence < this.sequence) && this.fill >= 1;
+    return !this.stopping && (this.state.turn.dirtyPages.size > 0 || this.checkpoint.isUnderWay || this.appliedSequence < this.sequence) && this.steps.fill(this.appliedSequence) >= 1;
   }
 
   private isStepDue(): boolean {
-    const { clock } = this.modules;
-    return !this.checkpoint.isUnderWay && clock.monotonic() >= this.nextStepAtMs && !this.isBlocked && this.checkpoint.isDue;
+    return this.steps.isDue && !this.isBlocked;
   }
 
   /** One step, beside the log: nobody waits for it. */
   private step(): void {
     const startedMs = this.modules.clock.monotonic();
     const span = this.traces === null ? null : this.traces.checkpointing(this.options.shard);
-    const fill = this.fill;
-    this.beginStep(this.pace.pagesDue(this.state.turn.dirtyPages.size, fill, startedMs), fill >= 1);
+    this.steps.beginDue(this.logPlace());
     this.stepping = this.modules.store
       .commit()
       .then(
@@ -481,35 +437,18 @@ export class ShardActor {
     this.stepTimes.add(this.modules.clock.monotonic() - startedMs);
   }
 
-  private beginStep(pages: number | 'all', isFull = false): void {
-    const { clock, store } = this.modules;
-    const nowMs = clock.now();
-    const endsMs = clock.monotonic() + STEP_MS_MAX;
-    this.checkpoint.begin(this.appliedSequence, pages, isFull, () => clock.monotonic() > endsMs);
-    this.nextStepAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
-    const removable = this.retention.removableBefore(this.checkpoint.neededFrom(this.appliedSequence), nowMs);
-    this.nextLogFrom = Math.max(this.retention.first, store.journal.keptFrom(removable) ?? 0);
-    if (this.nextLogFrom > this.retention.first) {
-      store.putLogFrom(this.nextLogFrom);
-      const picture = this.state.pictures.inForceAt(this.nextLogFrom);
-      if (picture !== null) store.putPicture(picture);
-    }
-    store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
-    store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
+  private logPlace(): LogPlace {
+    return { appliedSequence: this.appliedSequence, nowMs: this.modules.clock.now() };
   }
 
   private stepDone(): void {
     this.storage.wrote('tables');
-    this.unreportedAnomalies.push(...this.checkpoint.done());
-    this.retention.first = this.nextLogFrom;
-    this.state.pictures.trimmed(this.nextLogFrom);
-    this.modules.store.journal.release(this.nextLogFrom);
-    this.lastCheckpointMs = this.modules.clock.now();
+    this.steps.done();
   }
 
   private async writeEverything(): Promise<void> {
     while (this.checkpoint.isDue) {
-      this.beginStep('all');
+      this.steps.begin(this.logPlace(), { pages: 'all' });
       try {
         await this.modules.store.commit();
         this.stepDone();
@@ -556,13 +495,12 @@ export class ShardActor {
 
   /** Tells the main thread what changed since the last time; by itself every REPORT_MS, and when somebody new listens. */
   report(): void {
-    const anomalies = this.unreportedAnomalies.splice(0, ANOMALIES_PER_REPORT_MAX);
     this.modules.onReport({
       kind: 'report',
       shard: this.options.shard,
       live: this.state.ledger.liveParts(),
       parts: this.state.ledger.takeUnreported(PARTS_PER_REPORT_MAX),
-      anomalies,
+      anomalies: this.steps.takeAnomalies(),
     });
   }
 }
