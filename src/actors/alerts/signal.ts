@@ -1,7 +1,7 @@
 import type { AlertKind, AlertSubject, AlertType } from '../../model/alert.ts';
 import type { Severity } from '../../model/anomaly.ts';
 
-/** What a rule has found of one thing. Conditions (conditions/) make signals of what the engine reports; the alert book (alert-book.ts) makes alerts of signals. */
+/** What a rule has found of one thing. Conditions (conditions/) make signals of what the engine reports; the alert book (occurrences.ts) makes alerts of signals. */
 
 export type Signal = RaisedSignal | ClearedSignal;
 
