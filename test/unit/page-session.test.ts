@@ -82,6 +82,23 @@ describe('the way in', () => {
     expect([localStorage().getItem('seg.signed-in'), whoIsIn(), authorOf('Bob'), credentials.token]).toEqual([null, null, { by: 'Bob' }, null]);
   });
 
+  test('whoever signs out is not told that their session has ended, though the stream and a question under way hear so first', async () => {
+    await gate();
+    await signIn('ada@example.org', 'three green kettles');
+    hasCookie = false;
+    let isOver: Promise<boolean>;
+    page.answers['/auth/logout'] = () => {
+      [token, isOver] = ['t2', sessionEnded()];
+      getJson('/things', {}).catch(() => null);
+      return {};
+    };
+    await signOut();
+    await settled();
+    expect([await isOver!, refreshes()]).toEqual([true, 0]);
+    expect(page.root.words).toContain('Sign in');
+    expect(page.root.words).not.toContain('Your session has ended');
+  });
+
   test('a one-time password leads to one of their own', async () => {
     await gate();
     page.answers = { ...page.answers, '/auth/login': refusal(403, 'password_change_required', 'Replace it.') };

@@ -30,6 +30,7 @@ let renewTimer;
 /** @type {Promise<void> | null} */
 let looking = null;
 let mustLook = false;
+let isLeaving = false;
 
 /** @param {Session} next */
 function become(next) {
@@ -84,8 +85,13 @@ export async function changePassword(email, password, newPassword) {
 
 /** @param {boolean} [everywhere] also on the other browsers and phones */
 export async function signOut(everywhere = false) {
-  await postJson(everywhere ? '/auth/logout-everywhere' : '/auth/logout', {}, null).catch(() => null);
-  await leave(null);
+  isLeaving = true;
+  try {
+    await postJson(everywhere ? '/auth/logout-everywhere' : '/auth/logout', {}, null).catch(() => null);
+    await leave(null);
+  } finally {
+    isLeaving = false;
+  }
 }
 
 /** The stream says that the session has ended: whether that is so. */
@@ -134,6 +140,8 @@ async function leave(why) {
 
 /** A new token, or null when the session is over. Several questions at once share one. */
 function renewed() {
+  // The stream is closed, and questions under way are refused, before the page has heard that it is signed out.
+  if (isLeaving) return Promise.resolve(null);
   renewing ??= (async () => {
     try {
       keep(await postJson('/auth/refresh', {}, null));
