@@ -38,7 +38,7 @@ export class Client {
     for (;;) {
       const found = find();
       if (found) return found;
-      if (deadline.aborted) throw new Error(`no ${what} within 5 s; got ${JSON.stringify(this.messages).slice(0, 2000)}`);
+      if (deadline.aborted || this.closed !== null) throw new Error(`no ${what} ${this.closed === null ? 'within 5 s' : `before it was closed (${this.closed.code} ${this.closed.reason})`}; got ${JSON.stringify(this.messages).slice(0, 2000)}`);
       await Promise.race([new Promise<void>((resolve) => this.#wake.push(resolve)), new Promise((resolve) => setTimeout(resolve, 50))]);
     }
   }
