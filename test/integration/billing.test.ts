@@ -93,7 +93,9 @@ describe('an engine with tariffs and bills', () => {
 
   test('bills a month once for everybody, whatever is killed in the middle of the run', { timeout: 60_000 }, async () => {
     const names = Array.from({ length: CROWD }, (_, i) => `flat-${String(i).padStart(4, '0')}`);
-    await post(engine, names.flatMap((meterId, i) => [1, 2].map((hour) => ({ meterId, region: 'sydney', timestamp: OCTOBER.fromMs + hour * HOUR_MS, powerKw: 1, energyKwh: 1 + i / 1_000 }))));
+    const times = [OCTOBER.fromMs + HOUR_MS, OCTOBER.fromMs + 2 * HOUR_MS];
+    // The last one, in November, has the quarter-hours before it over, however soon the run comes.
+    await post(engine, names.flatMap((meterId, i) => [...times, OCTOBER.toMs + HOUR_MS].map((timestamp) => ({ meterId, region: 'sydney', timestamp, powerKw: 1, energyKwh: 1 + i / 1_000 }))));
     const left = [...names];
     await Promise.all(
       Array.from({ length: 16 }, async () => {
