@@ -34,6 +34,8 @@ suite('three engines that share a log (Kafka)', kafkaAvailable(), KAFKA_HOW_TO, 
     await proof.underLoad(async () => {
       await proof.startNode(2);
       await proof.settled();
+      // Some meters send every ten seconds only, and are awaited below.
+      await eventually(() => proof.metersSeenAt(0), (meters) => meters === METERS, 30_000);
     });
     for (const place of [0, 1, 2]) expect((await proof.partitionsOf(place)).length).toBe(2);
     await expectRight(2, 0);
