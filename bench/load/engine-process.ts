@@ -58,6 +58,8 @@ export async function diskUseOf(directory: string): Promise<DiskUse> {
   return use;
 }
 
+/** V8's, as `npm start` gives them (bench/RESULTS.md says why). */
+export const V8_ARGUMENTS = ['--single-threaded-gc', '--max-semi-space-size=4'];
 /** Of `blocks` in stat(2), whatever the file system's own are. */
 const STAT_BLOCK_BYTES = 512;
 /** Directory of a segment (lmdb-segments.ts). */
@@ -84,7 +86,7 @@ export class EngineProcess {
     const startedMs = performance.now();
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SEG_')));
     // As npm start does.
-    const args = ['--single-threaded-gc', MAIN, 'start', '--data-dir', join(directory, 'data'), '--ingest-port', '0', '--http-port', '0', '--ops-port', '0', '--log-pretty', 'off', '--auth', 'off', ...flags];
+    const args = [...V8_ARGUMENTS, MAIN, 'start', '--data-dir', join(directory, 'data'), '--ingest-port', '0', '--http-port', '0', '--ops-port', '0', '--log-pretty', 'off', '--auth', 'off', ...flags];
     // In its own directory, so that no seg.config.json of the user's changes what is measured.
     const child = spawn(process.execPath, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));

@@ -39,3 +39,19 @@ export class MetricsPage {
     return samples.length === 0 ? NaN : Math.max(...samples.map(({ value }) => value));
   }
 }
+
+/** Steps of checkpoints since an engine started: how many, how many held a shard for more than 10 ms by the clock, and the longest, ms. */
+export interface CheckpointSteps {
+  count: number;
+  over10Ms: number;
+  maxMs: number;
+}
+
+export function checkpointStepsOf(page: MetricsPage): CheckpointSteps {
+  const count = page.sum('seg_checkpoint_step_seconds_count');
+  return { count, over10Ms: count - page.sum('seg_checkpoint_step_seconds_bucket', { le: '0.01' }), maxMs: page.max('seg_checkpoint_step_max_seconds') * 1_000 };
+}
+
+export function checkpointStepsText({ count, over10Ms, maxMs }: CheckpointSteps): string {
+  return `checkpoints: ${count.toLocaleString('en-US')} steps, ${over10Ms.toLocaleString('en-US')} of them held the shard for more than 10 ms, the longest ${maxMs.toFixed(1)} ms`;
+}

@@ -2,6 +2,7 @@ import type { BystanderCounts } from './bystanders.ts';
 import type { ResidentMemory } from './engine-process.ts';
 import type { FloodResult } from './flood.ts';
 import type { LoadInterval } from './load-events.ts';
+import { checkpointStepsText, type CheckpointSteps } from './metrics-page.ts';
 
 /** What an overload must not do, held against what it did. */
 
@@ -25,8 +26,7 @@ export interface OverloadReport {
   };
   /** At the end of the flood; `idleLowest` is the fewest idle ones at any of its seconds. */
   bystanders: BystanderCounts & { idleLowest: number };
-  /** Steps of checkpoints since the engine started: how many, how many held a shard for more than 10 ms, and the longest, ms. */
-  checkpointSteps: { count: number; over10Ms: number; maxMs: number };
+  checkpointSteps: CheckpointSteps;
   /** What was compared and equal; null when something differs, which is in `failures`. */
   verified: string | null;
   /** What did not hold; empty when all did. */
@@ -98,7 +98,7 @@ export function statementsOf(report: OverloadReport): string[] {
     `idle connections at the end ${count(bystanders.idle)} (fewest ${count(bystanders.idleLowest)}), slow senders ${bystanders.slow}; ${count(bystanders.closedByEngine)} closed by the engine and opened again`,
     `p99 at half of the capacity: ${p99Ms.normal.toFixed(1)} ms alone, ${p99Ms.bystanders.toFixed(1)} ms beside idle and slow connections`,
     `p99 below ${recovery.p99MaxMs.toFixed(1)} ms again: ${recovery.backAfterSeconds === null ? `not in ${recovery.lookedSeconds} s` : `${recovery.backAfterSeconds.toFixed(1)} s after the flood's end`}; p99 in ms and readings/s by the second: ${recovery.seconds.map(({ p99Ms: ms, readingsPerSecond }) => `${ms?.toFixed(1) ?? '–'} at ${count(readingsPerSecond)}`).join('; ')}`,
-    `checkpoints: ${count(checkpointSteps.count)} steps, ${count(checkpointSteps.over10Ms)} of them held the shard for more than 10 ms, the longest ${checkpointSteps.maxMs.toFixed(1)} ms`,
+    checkpointStepsText(checkpointSteps),
     failures.length === 0 ? 'all held' : `did NOT hold: ${failures.join('; ')}`,
   ];
 }

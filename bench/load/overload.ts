@@ -10,6 +10,7 @@ import { checkCounts, metricsOf } from './grid-check.ts';
 import type { LoadInterval, SendingEnded } from './load-events.ts';
 import { runLoadProcess, sendLoad, startLoad, type LoadProcess } from './load-process.ts';
 import { MemoryWatch } from './memory-watch.ts';
+import { checkpointStepsOf } from './metrics-page.ts';
 import { openFilesMax } from '../../src/runtime/open-files.ts';
 import { judgeOverload, normalP99MaxMs, secondsUntilNormal, statementsOf, type OverloadReport } from './overload-verdict.ts';
 import { METERS_MAX } from './reading-source.ts';
@@ -112,7 +113,7 @@ class Overload {
         p99Ms: { normal: before.p99Ms, bystanders: beside.latencyMs.p99 },
         recovery: { ...recovery, refused: after.errors },
         bystanders: { ...bystanders.counts(), idleLowest },
-        checkpointSteps: await this.checkpointSteps(),
+        checkpointSteps: checkpointStepsOf(await metricsOf(this.engine.ports)),
         verified: null,
         failures: [],
       };
@@ -199,12 +200,6 @@ class Overload {
     this.uncertain += result.uncertain;
     this.counts.add(result.sample);
     return result;
-  }
-
-  private async checkpointSteps(): Promise<OverloadReport['checkpointSteps']> {
-    const page = await metricsOf(this.engine.ports);
-    const count = page.sum('seg_checkpoint_step_seconds_count');
-    return { count, over10Ms: count - page.sum('seg_checkpoint_step_seconds_bucket', { le: '0.01' }), maxMs: page.max('seg_checkpoint_step_max_seconds') * 1_000 };
   }
 
   private check(): Promise<string> {

@@ -2,6 +2,7 @@ import { quantileOf } from '../bench-report.ts';
 import type { DiskUse } from './engine-process.ts';
 import { DIFFERENCES_SHOWN_MAX } from './grid-check.ts';
 import type { LoadInterval } from './load-events.ts';
+import { checkpointStepsText, type CheckpointSteps } from './metrics-page.ts';
 import type { SoakSample } from './soak-watch.ts';
 
 /** Whether an engine is after hours as it was at first. */
@@ -27,6 +28,7 @@ export interface SoakRun {
   metersCompared: number;
   windowDifferences: readonly string[];
   disk: { atStart: DiskUse; atEnd: DiskUse };
+  checkpointSteps: CheckpointSteps;
 }
 
 export interface Finding {
@@ -51,7 +53,7 @@ interface Point {
 }
 
 export function judgeSoak(run: SoakRun): Finding[] {
-  return [rateOf(run), memoryOf(run), lagOf(run), latencyOf(run), countsOf(run), windowsOf(run), diskOf(run)];
+  return [rateOf(run), memoryOf(run), lagOf(run), latencyOf(run), countsOf(run), windowsOf(run), diskOf(run), { holds: null, text: checkpointStepsText(run.checkpointSteps) }];
 }
 
 /** Least squares, in units an hour. NaN for less than two points. */

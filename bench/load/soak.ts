@@ -6,9 +6,10 @@ import { environmentLine } from '../bench-report.ts';
 import { numberOption } from '../number-option.ts';
 import { diskUseOf, EngineProcess, makeDataDirectory, removeDataDirectory, type DiskUse } from './engine-process.ts';
 import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
-import { acceptedByEngine, windowDifferences } from './grid-check.ts';
+import { acceptedByEngine, metricsOf, windowDifferences } from './grid-check.ts';
 import type { LoadInterval } from './load-events.ts';
 import { sendLoad } from './load-process.ts';
+import { checkpointStepsOf } from './metrics-page.ts';
 import { METERS_MAX, METERS_MIN } from './reading-source.ts';
 import { SampleCounts } from './sample-counts.ts';
 import { soakHeader, soakRow } from './soak-table.ts';
@@ -111,6 +112,7 @@ class Soak {
       metersCompared: sample.length,
       windowDifferences: await windowDifferences(this.engine.ports, this.engineStartedMs - HOUR_MS, sample),
       disk: { atStart, atEnd: await diskUseOf(this.directory) },
+      checkpointSteps: checkpointStepsOf(await metricsOf(this.engine.ports)),
     });
     const passed = findings.every(({ holds }) => holds !== false);
     this.print('');

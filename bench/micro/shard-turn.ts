@@ -1,7 +1,7 @@
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import type { MeterPage } from '../../src/actors/shard/meter-pages.ts';
 import type { ProfileStore } from '../../src/actors/shard/meter-profile.ts';
-import { pendingKeyParts, PendingWindows } from '../../src/actors/shard/pending-windows.ts';
+import { pendingKeyParts } from '../../src/actors/shard/pending-windows.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
 import type { WindowSource } from '../../src/actors/shard/window-book.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
@@ -65,7 +65,7 @@ class WindowsInMemory implements WindowSource, ProfileStore {
       if (windows === undefined) this.byWindow.set(name, (windows = new Map()));
       windows.set(page.index * 64 + place, pending.recordAt(i).slice());
     }
-    if (pending.count > 0) page.pending = new PendingWindows();
+    pending.release();
   }
 
   dropBefore(timeMs: number): void {

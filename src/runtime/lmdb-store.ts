@@ -32,7 +32,7 @@ const PAGE_BYTES = 32_768;
  * Past this much growth of mapped memory the environment is closed and opened again, which unmaps all of it: LMDB itself lets go of pieces only past 8,192 of
  * them, 4 GiB. What is read again is mapped again, from the page cache. It takes 2 ms and 4 more for each 100 MB (measured).
  */
-const MAPPED_BYTES_MAX = 64 * 1024 * 1024;
+const MAPPED_BYTES_MAX = 32 * 1024 * 1024;
 /** LMDB's writer has said that a commit is on disk and still has some steps to do, microseconds of them: the environment must not go yet, ms. */
 const WRITER_END_MS = 2;
 /** After so many reads somebody looks whether mapped memory has grown: each may map another piece. */

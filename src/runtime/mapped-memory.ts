@@ -20,7 +20,7 @@ const LOOK_MS = 100;
  */
 const REST_MS = 2_000;
 /** Past this many times the bound no time is waited for: whatever is read, no more is mapped than this and what comes between two looks. */
-const HURRY = 3;
+const HURRY = 6;
 
 /** Says when one user of mapped files should let go of what it has mapped. */
 export class MappedMemory {

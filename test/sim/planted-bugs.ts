@@ -9,7 +9,6 @@ import { EnergyReader } from '../../src/actors/shard/energy-reader.ts';
 import { JournalRetention } from '../../src/actors/shard/journal-retention.ts';
 import { MeterDirectory, rowOffset } from '../../src/actors/shard/meter-pages.ts';
 import { ROW } from '../../src/actors/shard/page-layout.ts';
-import { PendingWindows } from '../../src/actors/shard/pending-windows.ts';
 import { SampleIndex } from '../../src/actors/shard/sample-index.ts';
 import { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
@@ -49,7 +48,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'leaves a page\'s closed windows out of its checkpoint',
     plant: () =>
       replaced(Checkpoint, 'writePage', (writePage) => function (page, sequence, step) {
-        page.pending = new PendingWindows();
+        page.pending = page.pending.successor();
         writePage.call(this, page, sequence, step);
       }),
   },

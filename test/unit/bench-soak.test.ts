@@ -50,6 +50,7 @@ function soakRun(changes: Partial<SoakRun> = {}): SoakRun {
     metersCompared: 50,
     windowDifferences: [],
     disk: { atStart: { storeBytes: 0, logBytes: 0 }, atEnd: { storeBytes: 59_000_000, logBytes: 0 } },
+    checkpointSteps: { count: 1_000, over10Ms: 2, maxMs: 12.3 },
     ...changes,
   };
 }
@@ -57,9 +58,11 @@ function soakRun(changes: Partial<SoakRun> = {}): SoakRun {
 const failuresOf = (changes: Partial<SoakRun>): string[] => judgeSoak(soakRun(changes)).filter(({ holds }) => holds === false).map(({ text }) => text);
 
 describe('the verdict of a soak', () => {
-  it('passes a run that stays as it was, and states what the disk took', () => {
+  it('passes a run that stays as it was, and states what the disk took and how long checkpoints held the shard', () => {
     expect(failuresOf({})).toEqual([]);
-    expect(judgeSoak(soakRun()).at(-1)!.text).toContain('59,000 windows closed, 1,000 bytes each');
+    const said = judgeSoak(soakRun()).map(({ text }) => text);
+    expect(said).toContainEqual(expect.stringContaining('59,000 windows closed, 1,000 bytes each'));
+    expect(said).toContain('checkpoints: 1,000 steps, 2 of them held the shard for more than 10 ms, the longest 12.3 ms');
   });
 
   it.each([

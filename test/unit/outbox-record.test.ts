@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parsePlace, placeText, SCAN_TABLES, type EffectPlace } from '../../src/actors/shard/effect-place.ts';
 import { openOutboxRecord, OutboxRecordBuilder, type OutboxItem } from '../../src/actors/shard/outbox-record.ts';
 import { pendingKey, PendingWindows } from '../../src/actors/shard/pending-windows.ts';
+import { ChunkMemory } from '../../src/runtime/chunk-memory.ts';
 
 /** Years 1970 to 2100, in minutes. */
 const windowNumber = fc.nat(68_000_000);
@@ -30,7 +31,7 @@ function recordOf({ parts, anomalies, deadLetters, pages, link }: typeof content
   for (const name of anomalies) builder.addKey('anomaly', name);
   for (const name of deadLetters) builder.addKey('deadLetter', name);
   for (const { partition, page, windows } of pages) {
-    const pending = new PendingWindows();
+    const pending = new PendingWindows(new ChunkMemory());
     for (const window of windows) pending.put(pendingKey(window.granularity, window.windowNumber, window.row), new Uint8Array(8));
     builder.addPage(partition, page, pending);
   }
@@ -64,7 +65,7 @@ describe('a record of the outbox', () => {
   });
 
   it('names the windows of one page and time in one item', () => {
-    const pending = new PendingWindows();
+    const pending = new PendingWindows(new ChunkMemory());
     for (let row = 63; row >= 0; row--) pending.put(pendingKey(0, 29_000_000, row), new Uint8Array(8));
     const builder = new OutboxRecordBuilder();
     builder.addPage(7, 3, pending);

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CHUNK_BYTES, ChunkMemory } from '../../src/runtime/chunk-memory.ts';
 import { pendingKey, pendingKeyParts, PendingWindows } from '../../src/actors/shard/pending-windows.ts';
 
-const put = fc.record({ key: fc.nat(8), record: fc.uint8Array({ minLength: 1, maxLength: 400, size: 'max' }) });
+/** Most are records as they are, some no chunk can hold. */
+const lengths = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 1, max: 400 }) }, { weight: 1, arbitrary: fc.integer({ min: CHUNK_BYTES - 8, max: CHUNK_BYTES + 8 }) });
+const put = fc.record({ key: fc.nat(8), record: fc.tuple(lengths, fc.nat(255)).map(([length, first]) => Uint8Array.from({ length }, (_, i) => first + i)) });
 
-function filled(puts: readonly { key: number; record: Uint8Array }[]): PendingWindows {
-  const windows = new PendingWindows();
+function filled(puts: readonly { key: number; record: Uint8Array }[], memory = new ChunkMemory()): PendingWindows {
+  const windows = new PendingWindows(memory);
   for (const { key, record } of puts) windows.put(key, record);
   return windows;
 }
@@ -42,7 +45,8 @@ describe('pending windows', () => {
     const step = fc.record({ page: fc.nat(3), puts: fc.array(put, { maxLength: 30 }), released: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
-        const pages = Array.from({ length: 4 }, () => new PendingWindows());
+        const memory = new ChunkMemory();
+        const pages = Array.from({ length: 4 }, () => new PendingWindows(memory));
         const models = pages.map(() => new Map<number, number[]>());
         for (const { page, puts, released } of steps) {
           if (released) {
@@ -55,8 +59,18 @@ describe('pending windows', () => {
           }
           pages.forEach((windows, i) => expect(contents(windows)).toEqual(models[i]));
         }
+        for (const windows of pages) windows.release();
+        expect(memory.bytesInUse).toBe(0);
       }),
     );
+  });
+
+  it('hold more than a chunk has entries', () => {
+    const windows = filled(Array.from({ length: 700 }, (_, key) => ({ key: key * 3, record: Uint8Array.of(key, key >> 8) })));
+    expect(windows.count).toBe(700);
+    for (let key = 0; key < 700; key++) expect([windows.keyAt(windows.find(key * 3)), ...windows.recordAt(windows.find(key * 3))]).toEqual([key * 3, key & 255, key >> 8]);
+    expect(windows.find(1)).toBe(-1);
+    expect([...windows.sortedKeys()]).toEqual(Array.from({ length: 700 }, (_, key) => key * 3));
   });
 
   it('keep a copy of the record', () => {

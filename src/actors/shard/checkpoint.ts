@@ -9,7 +9,7 @@ import { OutboxRecordBuilder } from './outbox-record.ts';
 import { writeEnergy } from './energy-pages.ts';
 import { encodePage } from './page-codec.ts';
 import { encodeProfiles } from './page-profiles.ts';
-import { PendingWindows, pendingKeyParts } from './pending-windows.ts';
+import { pendingKeyParts } from './pending-windows.ts';
 import type { LedgerPart } from './region-ledger.ts';
 import { BLOCK_SAMPLES_MIN, takeSampleBlocks } from './sample-blocks.ts';
 import type { ShardStore } from './shard-store.ts';
@@ -179,6 +179,7 @@ export class Checkpoint {
       const bytesBefore = page.pending.bytesUsed + page.flushing!.bytesUsed;
       page.pending.absorb(page.flushing!);
       state.turn.pendingBytes += page.pending.bytesUsed - bytesBefore;
+      page.flushing!.release();
       page.flushing = null;
       page.dirty = true;
       page.dirtySequence = dirtySequence;
@@ -262,7 +263,7 @@ export class Checkpoint {
     step.pages.push({ page, dirtySequence: page.dirtySequence, profileHours: profiles.map(({ hourOfDay }) => hourOfDay) });
     page.dirty = false;
     page.flushing = page.pending;
-    page.pending = new PendingWindows();
+    page.pending = page.flushing.successor();
     const allocate = (length: number): Uint8Array => this.memory.take(length);
     // Those of a step that failed are still there.
     page.unwrittenSamples.push(...takeSampleBlocks(page, state.book.samples, appliedSequence, this.samplesMin, allocate));

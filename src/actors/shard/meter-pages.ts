@@ -1,4 +1,5 @@
 import { murmur2 } from '../../model/ids.ts';
+import { ChunkMemory } from '../../runtime/chunk-memory.ts';
 import { TouchedMemory } from '../../runtime/touched-memory.ts';
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
@@ -59,8 +60,8 @@ export class MeterPage {
   dirtySequence = 0;
   /** No row needs a look by the clock before this. A lower bound: may be early, never late. */
   nextTickMs = Infinity;
-  /** Closed or corrected windows that are not on disk yet. */
-  pending = new PendingWindows();
+  /** Closed or corrected windows that are not on disk yet, in memory of the shard's. */
+  pending: PendingWindows;
   /** Those of them that a commit under way is writing: older than `pending`, newer than the store. */
   flushing: PendingWindows | null = null;
   /** What retention has taken of its windows; null: nothing. */
@@ -68,7 +69,8 @@ export class MeterPage {
   /** Samples that have left the open windows and are not on disk yet. */
   unwrittenSamples: SampleBlock[] = [];
 
-  constructor(index: number, partition: number, number: number, slab: RowSlab) {
+  constructor(index: number, partition: number, number: number, slab: RowSlab, pendingMemory: ChunkMemory) {
+    this.pending = new PendingWindows(pendingMemory);
     this.index = index;
     this.partition = partition;
     this.number = number;
@@ -117,6 +119,8 @@ export const NO_ROW = -1;
 export class MeterDirectory {
   readonly pages: MeterPage[] = [];
   private readonly slabs: RowSlab[] = [];
+  /** Of windows that are not on disk yet. */
+  readonly pendingMemory = new ChunkMemory();
   meterCount = 0;
   private readonly pagesOfPartition = new Map<number, PartitionPages>();
   /** row + 1; 0 = empty. */
@@ -239,7 +243,7 @@ export class MeterDirectory {
   private appendPage(partition: number, siblings: PartitionPages): MeterPage {
     const index = this.pages.length;
     if (index === this.slabs.length * PAGES_PER_SLAB) this.slabs.push(new RowSlab(this.memory?.take()));
-    const page = new MeterPage(index, partition, siblings.pages.length, this.slabs[Math.floor(index / PAGES_PER_SLAB)]);
+    const page = new MeterPage(index, partition, siblings.pages.length, this.slabs[Math.floor(index / PAGES_PER_SLAB)], this.pendingMemory);
     this.pages.push(page);
     siblings.pages.push(page);
     return page;

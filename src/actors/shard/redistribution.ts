@@ -1,5 +1,6 @@
 import { partitionOf, shardOfPartition, type Partition } from '../../model/ids.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
+import { ChunkMemory } from '../../runtime/chunk-memory.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Entry, Table } from '../../runtime/store.ts';
 import { controlRecord } from './log-record.ts';
@@ -164,6 +165,8 @@ class OldShard {
   /** By new shard: the number there of each region, −1 while it has not been met. */
   private readonly regions: Int32Array[];
   private readonly slab = new RowSlab();
+  /** Of pages that are looked at one by one: none has windows that are not on disk. */
+  private readonly noWindows = new ChunkMemory();
   private readonly samples = new SampleIndex();
   private readonly record = new WindowRecord();
   private copied = 0;
@@ -249,7 +252,7 @@ class OldShard {
   private page(key: Uint8Array, value: Uint8Array): void {
     const target = this.byPartition(key);
     const name = Buffer.from(key);
-    const page = new MeterPage(0, name.readUInt16BE(0), name.readUInt32BE(2), this.slab);
+    const page = new MeterPage(0, name.readUInt16BE(0), name.readUInt32BE(2), this.slab, this.noWindows);
     decodePage(value, page, this.samples);
     for (let r = 0; r < page.rowCount; r++) this.renumberRow(page, rowOffset(page.rowAt(r)), target);
     target.store.pages.put(key, encodePage(page, this.samples, page.snapshotSequence));

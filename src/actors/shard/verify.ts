@@ -1,3 +1,4 @@
+import { ChunkMemory } from '../../runtime/chunk-memory.ts';
 import { partitionOf, isId, shardOfPartition, type Partition } from '../../model/ids.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
@@ -59,6 +60,8 @@ class Verification {
   private readonly onProgress: (done: number, total: number) => void;
   private readonly findings = new Findings();
   private readonly slab = new RowSlab();
+  /** Of pages that are looked at one by one: none has windows that are not on disk. */
+  private readonly noWindows = new ChunkMemory();
   private readonly samples = new SampleIndex();
   private readonly record = new WindowRecord();
   private readonly shape: StoreShape;
@@ -176,7 +179,7 @@ class Verification {
     for (const entries of steps(this.store.pages, PAGES_PER_STEP)) {
       for (const { key, value } of entries) {
         const name = Buffer.from(key);
-        const page = new MeterPage(0, name.readUInt16BE(0), name.readUInt32BE(2), this.slab);
+        const page = new MeterPage(0, name.readUInt16BE(0), name.readUInt32BE(2), this.slab, this.noWindows);
         const where = `page ${page.number} of partition ${page.partition}`;
         if (!this.isOwn(page.partition)) this.findings.add(where, 'belongs to another shard');
         this.findings.try(where, () => this.page(page, value, where));
