@@ -51,11 +51,13 @@ function openEvents(res: HttpResponse, req: HttpRequest, door: LiveDoor): void {
       door.refuse(res, { status: 403, code: 'forbidden', detail: `there is no such channel, or it is not yours: ${stranger.name}` });
       return;
     }
-    const outlet = new EventOutlet(res, addresses);
-    res.onAborted(() => outlet.aborted());
-    const reader = door.hub.open(outlet, principal);
-    outlet.serve(reader, () => door.hub.drained(reader), () => door.hub.gone(reader));
-    door.hub.subscribe(reader, wishesAfter(addresses, lastEventId));
+    res.cork(() => {
+      const outlet = new EventOutlet(res, addresses);
+      res.onAborted(() => outlet.aborted());
+      const reader = door.hub.open(outlet, principal);
+      outlet.serve(reader, () => door.hub.drained(reader), () => door.hub.gone(reader));
+      door.hub.subscribe(reader, wishesAfter(addresses, lastEventId));
+    });
   });
 }
 

@@ -63,6 +63,10 @@ const FIRST_SEQ_MAX = 2 ** 47;
 const WEBSOCKET_VERSION = '13';
 const OTHER_VERSION: Refusal = { status: 426, code: 'websocket_version', detail: 'the live stream speaks version 13 of WebSocket' };
 
+/** uWebSockets.js takes a header of as many letters for it. */
+const CONNECTION_CLOSE = 'close';
+const NO_UPGRADE: Refusal = { status: 400, code: 'bad_handshake', detail: 'the header "Connection" of a WebSocket handshake says Upgrade' };
+
 /** A socket's own; it is there before its reader. */
 interface SocketData {
   principal: Principal;
@@ -145,6 +149,11 @@ class LiveServer implements LiveStream, LiveDoor {
     const key = req.getHeader('sec-websocket-key');
     const protocol = req.getHeader('sec-websocket-protocol');
     const extensions = req.getHeader('sec-websocket-extensions');
+    // It ends the connection after the answer, and goes on with what is left of it where that is an upgrade.
+    if (req.getHeader('connection').length === CONNECTION_CLOSE.length) {
+      this.refuse(res, NO_UPGRADE);
+      return;
+    }
     if (req.getHeader('sec-websocket-version') !== WEBSOCKET_VERSION) {
       this.refuse(res, OTHER_VERSION);
       return;
@@ -195,7 +204,8 @@ class LiveServer implements LiveStream, LiveDoor {
     this.#entering++;
     void found.then((principal) => {
       this.#entering--;
-      if (!isAborted) res.cork(() => this.#enter(res, principal, enter));
+      // Not in a cork: after one in which a request became a WebSocket, uWebSockets looks at the request's flags in memory that is free by then, and may close the connection (its #1929, before 20.79).
+      if (!isAborted) this.#enter(res, principal, enter);
     });
   }
 

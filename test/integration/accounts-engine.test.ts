@@ -8,7 +8,7 @@ import { RecordTable, sortableNumber } from '../../src/runtime/record-table.ts';
 import { join } from 'node:path';
 import { statSync } from 'node:fs';
 import { EngineProcess, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
-import { openSteadyClient } from '../support/live-clients.ts';
+import { openClient } from '../support/live-clients.ts';
 
 /** A real engine that people log in to, over HTTP alone. */
 
@@ -100,7 +100,7 @@ describe('an engine with accounts', () => {
 
   it('tells the open stream of a consumer that they were given a meter, and that it was taken', async () => {
     const { accessToken } = await addUser('finn@example.org', { role: 'consumer', meters: [] });
-    const client = await openSteadyClient(Number(new URL(engine.apiUrl('/')).port), { headers: { authorization: `Bearer ${accessToken}` } });
+    const client = await openClient(Number(new URL(engine.apiUrl('/')).port), { headers: { authorization: `Bearer ${accessToken}` } });
     const assign = async (assigned: boolean) => (await call('POST', '/api/v1/meter-assignments', { token: admin, body: { assignments: [{ user: 'finn@example.org', meters: ['m-0'], assigned }] } })).body.data[0].outcome;
     const mine = async () => (await call('GET', '/api/v1/me', { token: accessToken })).body.meters;
     expect(await assign(true)).toBe('assigned');

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { get, post, type Answer, type WireReading } from '../support/engine-api.ts';
 import { EngineProcess, eventually, removeDirectory, seg, temporaryDirectory } from '../support/engine-process.ts';
-import { openSteadyClient } from '../support/live-clients.ts';
+import { openClient } from '../support/live-clients.ts';
 import { WEBHOOK_SECRET, WebhookServer } from '../support/webhook-server.ts';
 
 /** Alerts and notifications of a real engine, over its ports and at the receiver's end. */
@@ -78,7 +78,7 @@ describe('an engine with alerts', () => {
   });
 
   test('raises an alert for a region over its capacity, on the API, on the live stream and to people', async () => {
-    const client = await openSteadyClient(engine.ports.http);
+    const client = await openClient(engine.ports.http);
     client.subscribe('alerts');
     await client.next('snapshot', 'alerts');
     await post(engine, northOf(12, 6));

@@ -6,7 +6,7 @@ import { post, scrape } from '../support/engine-api.ts';
 import { EngineProcess, eventually, removeDirectory, temporaryDirectory, type Settings } from '../support/engine-process.ts';
 import { freshDatabase, type FreshDatabase } from '../support/fresh-database.ts';
 import { deleteTopics, kcatPrint } from '../support/kafka-records.ts';
-import { openSteadyClient } from '../support/live-clients.ts';
+import { openClient } from '../support/live-clients.ts';
 import { monthStart } from '../support/month-start.ts';
 
 /** Bills and prices of a running engine, looked at where they flow to. */
@@ -198,7 +198,7 @@ describe('prices and bills of an engine', () => {
     let engine = await EngineProcess.start({ dataDir: directory, settings: SETTINGS });
     try {
       await furnish(engine);
-      const client = await openSteadyClient(engine.ports.http);
+      const client = await openClient(engine.ports.http);
       client.subscribe('prices', 'bills');
       expect((await client.next('snapshot', 'prices')).data).toEqual({ prices: [] });
       expect((await client.next('snapshot', 'bills')).data).toEqual({ invoices: [], payments: [], disputes: [] });
@@ -212,7 +212,7 @@ describe('prices and bills of an engine', () => {
       client.socket.close();
       await engine.kill9();
       engine = await EngineProcess.start({ dataDir: directory, settings: SETTINGS });
-      const other = await openSteadyClient(engine.ports.http);
+      const other = await openClient(engine.ports.http);
       other.subscribe('prices', 'bills');
       await other.until('the price that holds', () => other.messages.some(({ channel, data }) => channel === 'prices' && data.prices.some(({ price }: Row) => price === '0.99')));
       await other.until('the invoice as it is', () => other.messages.some(({ channel, data }) => channel === 'bills' && data.invoices.some(({ id, paid }: Row) => id === first.id && paid === '1.00')));

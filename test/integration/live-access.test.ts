@@ -46,6 +46,31 @@ describe('who may open a connection', () => {
     expect(live.stats()).toMatchObject({ connections: 1, refused: 0 });
   });
 
+  test('somebody whose token was looked up first keeps the connection', async () => {
+    const { port, accounts, live } = await start();
+    accounts.isSlow = true;
+    // What uWebSockets.js writes here lies where a cork about the upgrade would look for flags of the request that was (its #1929): with these bytes it closed every other connection.
+    const server = live as unknown as { open(socket: { send(text: string): void }): void };
+    const { open } = server;
+    server.open = (socket) => {
+      socket.send('p'.repeat(62));
+      open.call(server, socket);
+    };
+    const upgraded = await Promise.all(Array.from({ length: CONNECTIONS_PER_ACCOUNT_MAX }, () => rawUpgrade(port, { Authorization: 'Bearer root' })));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(upgraded.filter(({ socket }) => socket.readableEnded || socket.destroyed)).toEqual([]);
+    expect(live.stats().connections).toBe(CONNECTIONS_PER_ACCOUNT_MAX);
+  });
+
+  test.each([false, true])('nobody whose connection is to end with the answer, token seen before or not (%s)', async (isSlow) => {
+    const { port, accounts, live } = await start();
+    accounts.isSlow = isSlow;
+    const { head } = await rawUpgrade(port, { Authorization: 'Bearer root', Connection: 'close' });
+    expect(head).toMatch(/^HTTP\/1.1 400/);
+    expect(head).toContain('"code":"bad_handshake"');
+    expect(live.stats()).toMatchObject({ connections: 0, refused: 1 });
+  });
+
   test('somebody with a ticket, once', async () => {
     const { port, accounts } = await start();
     accounts.tickets.set('t-1', root);

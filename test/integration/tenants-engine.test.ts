@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exampleTariff } from '../support/billing-engine.ts';
 import { EngineProcess, eventually, removeDirectory, temporaryDirectory } from '../support/engine-process.ts';
-import { openSteadyClient } from '../support/live-clients.ts';
+import { openClient } from '../support/live-clients.ts';
 import { monthStart } from '../support/month-start.ts';
 import { exampleTarget, type RequestExample } from '../support/request-examples.ts';
 
@@ -257,7 +257,7 @@ describe('one meter of two tenants', () => {
     const edge = Date.now() + 8_000;
     const assignments = [{ user: 'cy@example.org', meters: [METER], from: iso(EDGE_MS), until: iso(edge) }, { user: 'dan@example.org', meters: [METER], from: iso(edge) }];
     expect((await done('POST', '/api/v1/meter-assignments', { assignments })).data.map(({ outcome }: { outcome: string }) => outcome)).toEqual(['assigned', 'assigned']);
-    const [cy, dan] = await Promise.all(['cy', 'dan'].map((who) => openSteadyClient(Number(new URL(engine.apiUrl()).port), { headers: { authorization: `Bearer ${tokens[who]}` } })));
+    const [cy, dan] = await Promise.all(['cy', 'dan'].map((who) => openClient(Number(new URL(engine.apiUrl()).port), { headers: { authorization: `Bearer ${tokens[who]}` } })));
     cy.subscribe(`meter:${METER}`, `bills:${METER}`);
     const now = await cy.next('snapshot', `meter:${METER}`);
     expect([now.data.meter.readings, now.data.meter.baseline.warm]).toEqual([null, false]);

@@ -70,27 +70,6 @@ export async function openClient(port: number, options: ClientOptions = {}): Pro
   return client;
 }
 
-/** Time in which a connection that will be lost is. */
-const LOST_MS = 150;
-const TRIES_MAX = 5;
-
-/**
- * The same, that is still there a moment later. Beside other engines that start, Node's client has lost its first connection to an engine within some 30 ms of its hello, with 1006 and without a word at either end, in one run of ten;
- * which end it was is not known. As a page does it opens another.
- */
-export async function openSteadyClient(port: number, options: ClientOptions = {}): Promise<Client> {
-  for (let tries = 1; ; tries++) {
-    const client = new Client(port, options);
-    try {
-      await client.next('hello');
-      await new Promise((resolve) => setTimeout(resolve, LOST_MS));
-    } catch (error) {
-      if (client.closed?.code !== 1006 || tries === TRIES_MAX) throw error;
-    }
-    if (client.closed === null || tries === TRIES_MAX) return client;
-  }
-}
-
 /** A WebSocket by hand, for what a proper client would never send. Resolves with the head of the answer. */
 export async function rawUpgrade(port: number, headers: Record<string, string> = {}, path = '/live'): Promise<{ socket: TcpSocket; head: string }> {
   const socket = connect(port, '127.0.0.1');

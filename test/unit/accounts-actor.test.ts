@@ -14,11 +14,11 @@ describe('logging in', () => {
     const ada = await world.addUser('Ada@Example.org', { meters: held('m-1', 'm-2') });
     const { accessToken, refreshToken, user } = await world.logIn('ADA@example.org ');
     expect(user.email).toBe('ada@example.org');
-    const principal = (await world.actor.tokenCheck.authenticate(accessToken)) as Principal;
+    // Known without a promise: it was signed here.
+    const principal = world.actor.tokenCheck.authenticate(accessToken) as Principal;
     expect(principal).toMatchObject({ kind: 'user', id: ada.id, name: 'ada@example.org', role: 'consumer' });
     expect([...principal.meters]).toEqual([['m-1', ALWAYS], ['m-2', ALWAYS]]);
     expect([...(principal.regions as ReadonlySet<string>)]).toEqual([]);
-    // The second time it is known without a promise.
     expect(world.actor.tokenCheck.authenticate(accessToken)).toBe(principal);
     await world.actor.ask({ kind: 'logOut', refreshToken, sessionId: null, peer: PEER });
     expect(world.actor.tokenCheck.authenticate(accessToken)).toMatchObject({ code: 'revoked_token' });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { V8_ARGUMENTS } from '../../bench/load/engine-process.ts';
 import { ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engine/engine-config.ts';
 import { METRIC } from '../../src/engine/engine-metrics.ts';
 import { describeConfig } from '../../src/runtime/config.ts';
@@ -174,6 +175,12 @@ describe('the Dockerfile', () => {
     expect(all('VOLUME')).toEqual(['/data']);
     expect(all('STOPSIGNAL')).toEqual(['SIGTERM']);
     expect(dockerfileEnvironment().SEG_DATA_DIR).toBe('/data');
+  });
+
+  test('gives V8 the settings that npm start gives it, and with which all is measured', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    for (const command of ['start', 'demo']) expect(scripts[command].split(' ')).toEqual(['node', ...V8_ARGUMENTS, 'src/seg.mjs', command]);
+    expect(all('ENTRYPOINT')).toEqual([JSON.stringify(['node_modules/.bin/node', ...V8_ARGUMENTS, 'src/seg.mjs']).replaceAll(',', ', ')]);
   });
 
   test('gives settings that the engine takes', () => {

@@ -99,7 +99,7 @@ export class AccountsActor {
     const { state, tokens, principals } = this;
     const turn = <T>(apply: (nowMs: number) => T): Promise<T> => this.turn(apply);
     this.tokenCheck = new TokenCheck({ ...modules, tokens, principals, meet: (person) => this.turns.take('own', (nowMs) => state.meet(person, nowMs)) });
-    this.logIns = new LogIns(options.passwordLogIn, { ...modules, state, tokens, turn });
+    this.logIns = new LogIns(options.passwordLogIn, { ...modules, state, tokens, turn, issued: (token, claims) => this.tokenCheck.remember(token, claims) });
     this.links = new MailedLinks(options.registration && options.passwordLogIn === 'all', { ...modules, state, logIns: this.logIns, turn });
   }
 

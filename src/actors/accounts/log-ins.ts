@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import type { AccessTokens } from './access-tokens.ts';
+import type { AccessClaims, AccessTokens } from './access-tokens.ts';
 import { FIRST_ADMIN_EMAIL, type AccountsState, type SignedIn, type Word } from './accounts-state.ts';
 import type { IssuerGrants } from './issuer-grants.ts';
 import { LogInThrottle } from './log-in-throttle.ts';
@@ -19,6 +19,8 @@ export interface LogInsModules {
   clock: Clock;
   hashing: PasswordHashing;
   tokens: AccessTokens;
+  /** Hears of each token that was signed. */
+  issued(token: string, claims: AccessClaims): void;
   /** null: nobody signs in with another issuer. */
   signIn: IssuerGrants | null;
   /** Does it in a turn of the accounts, and resolves when what it changed is on disk. */
@@ -123,7 +125,9 @@ export class LogIns {
   }
 
   private async signed({ user, session, refreshToken }: SignedIn): Promise<LogIn> {
-    const { token, expiresAt } = await this.modules.tokens.sign({ userId: user.id, sessionId: session.id });
+    const holder = { userId: user.id, sessionId: session.id };
+    const { token, expiresAt } = await this.modules.tokens.sign(holder);
+    this.modules.issued(token, { ...holder, expiresAt });
     return { user, sessionId: session.id, accessToken: token, accessExpiresAt: expiresAt, refreshToken, refreshExpiresAt: session.expiresAt };
   }
 }

@@ -49,6 +49,11 @@ export class TokenCheck {
     return this.authenticateAnew(token, hash);
   }
 
+  /** A token that was signed here a moment ago: its signature needs no look. */
+  remember(token: string, claims: AccessClaims): void {
+    this.rememberToken(sha256(token), claims);
+  }
+
   /** What somebody may do now; a fault: nothing. */
   principalOf(userId: string, sessionId: string | null): Principal | TokenFault {
     return this.looked(() => this.modules.principals.of(userId, sessionId));
