@@ -38,9 +38,11 @@ describe('memory in chunks', () => {
     const memory = new ChunkMemory();
     const chunks = Array.from({ length: (70 * MIB) / CHUNK_BYTES }, () => memory.take());
     expect(memory.bytes).toBe(96 * MIB + 64 * 1_024);
+    const last = memory.blockOf(chunks.at(-1)!);
     // The last block is empty, the one before it a quarter full.
     for (const chunk of chunks.splice((40 * MIB) / CHUNK_BYTES)) memory.give(chunk);
     expect(memory.bytes).toBe(64 * MIB + 64 * 1_024);
+    expect(last.buffer.byteLength).toBe(0);
     // The last block is empty, and the others have 1 MiB to spare.
     for (const chunk of chunks.splice((31 * MIB) / CHUNK_BYTES)) memory.give(chunk);
     expect(memory.bytes).toBe(64 * MIB + 64 * 1_024);

@@ -109,7 +109,6 @@ export class PendingWindows {
       this.large.set(position, record.slice());
       return;
     }
-    this.large?.delete(position);
     this.setCellAt(position, ENTRY_ADDRESSES, this.placeFor(length));
     this.recordAt(position).set(record);
   }
