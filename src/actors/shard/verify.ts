@@ -1,5 +1,5 @@
-import { ChunkMemory } from '../../runtime/chunk-memory.ts';
 import { partitionOf, isId, shardOfPartition, type Partition } from '../../model/ids.ts';
+import { ChunkMemory } from '../../runtime/chunk-memory.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
 import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
