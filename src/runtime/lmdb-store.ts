@@ -268,7 +268,8 @@ class LmdbStore implements LmdbTables, TableOwner {
 
   /** A walk that goes on beside commits must find its pages as they were: what reads one state of the environment keeps them from being used again. */
   keepWalkedPages(): void {
-    if (this.pageCheck?.goesOn !== true) return;
+    const { pageCheck } = this.options;
+    if (pageCheck?.goesOn !== true) return;
     const state = this.root.useReadTransaction();
     this.rangesOpen++;
     this.letWalkedPagesGo = () => {
@@ -277,12 +278,25 @@ class LmdbStore implements LmdbTables, TableOwner {
       state.done();
     };
     const release = (): void => this.letWalkedPagesGo();
-    this.pageCheck.rest().then(release, release);
+    pageCheck.rest().then(release, release);
   }
 
   waitForCheck(): void {
-    this.pageCheck?.waitForAll();
+    const { pageCheck } = this;
+    if (pageCheck === null) return;
+    pageCheck.waitForAll();
     this.pageCheck = null;
+    if (!pageCheck.goesOn) return;
+    this.letReadPagesGo();
+    pageCheck.goOn();
+  }
+
+  /** A recovery reads in one turn, of a large fleet two gigabytes of mapped files, which none could let go while the walk goes on. Nothing was committed yet, so the state that the walk follows is still the newest. */
+  private letReadPagesGo(): void {
+    if (this.mapped === null) return;
+    this.letWalkedPagesGo();
+    this.openAnew();
+    this.keepWalkedPages();
   }
 
   /** For its tables: one is about to be read. */
@@ -356,6 +370,7 @@ class LmdbStore implements LmdbTables, TableOwner {
     await this.commit();
     this.isClosed = true;
     this.letWalkedPagesGo();
+    this.options.pageCheck?.goOn();
     await this.root.close();
     forget(this.root);
   }

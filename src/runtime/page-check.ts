@@ -13,10 +13,15 @@ import { THREAD_ARGUMENTS } from './thread-arguments.ts';
 export interface PageCheckTask {
   path: string;
   last: readonly string[];
-  /** One Int32: UNWALKED, tables of `last` that are walked, WHOLE, or DAMAGED, after what was found is in the port. */
+  /** Of `last`, so many at its end are walked once GATE is 1. */
+  early: number;
+  /** Two Int32: UNWALKED, tables of `last` that are walked, WHOLE, or DAMAGED, after what was found is in the port; and whether the walk may go on to the early ones. */
   progress: SharedArrayBuffer;
   findings: MessagePort;
 }
+
+export const WALKED = 0;
+export const GATE = 1;
 
 export const UNWALKED = -1;
 export const WHOLE = 0x7fffffff;
@@ -30,19 +35,20 @@ export class PageCheck {
   private readonly last: readonly string[];
   private readonly early: readonly string[];
   private readonly exited: Promise<void>;
-  private readonly progress = new Int32Array(new SharedArrayBuffer(4)).fill(UNWALKED);
+  private readonly progress = new Int32Array(new SharedArrayBuffer(8));
   private readonly findings: MessagePort;
   private found: OperationalError | null = null;
 
-  /** `last`: tables that are walked after all others, in this order; those at its end that are in `early`, too, are used without waiting for them. */
+  /** `last`: tables that are walked after all others, in this order; those at its end that are in `early`, too, are used without waiting for them, and walked after `goOn`. */
   constructor(path: string, last: readonly string[], early: readonly string[] = []) {
     this.path = path;
     this.last = last;
     this.early = early;
+    this.progress[WALKED] = UNWALKED;
     const { port1, port2 } = new MessageChannel();
     this.findings = port1;
     port1.unref();
-    const task: PageCheckTask = { path, last, progress: this.progress.buffer as SharedArrayBuffer, findings: port2 };
+    const task: PageCheckTask = { path, last, early: early.length, progress: this.progress.buffer as SharedArrayBuffer, findings: port2 };
     const thread = new Worker(new URL('./page-check-thread.ts', import.meta.url), { workerData: task, transferList: [port2], execArgv: THREAD_ARGUMENTS });
     // It says itself what it finds; one that cannot even start is missed by whoever waits.
     thread.on('error', () => {});
@@ -56,7 +62,13 @@ export class PageCheck {
   }
 
   get isWhole(): boolean {
-    return Atomics.load(this.progress, 0) === WHOLE;
+    return Atomics.load(this.progress, WALKED) === WHOLE;
+  }
+
+  /** The reader has what it waited for: tables that are used early are walked from here on. */
+  goOn(): void {
+    Atomics.store(this.progress, GATE, 1);
+    Atomics.notify(this.progress, GATE);
   }
 
   /** Blocks this thread until the pages of a table are walked, and LMDB's own. Throws OperationalError `corrupt` when anything was found. */
@@ -70,10 +82,10 @@ export class PageCheck {
     if (!this.goesOn) this.findings.close();
   }
 
-  /** Resolves when every page is walked. Rejects with OperationalError `corrupt` when anything was found, or `storage_failed` when the walk came to no end. */
+  /** Resolves when every page is walked, some time after `goOn` where tables are used early. Rejects with OperationalError `corrupt` when anything was found, or `storage_failed` when the walk came to no end. */
   async rest(): Promise<void> {
     await this.exited;
-    const walked = Atomics.load(this.progress, 0);
+    const walked = Atomics.load(this.progress, WALKED);
     if (walked === DAMAGED) throw this.damage();
     if (walked !== WHOLE) throw this.unfinished();
     this.findings.close();
@@ -81,10 +93,10 @@ export class PageCheck {
 
   private waitFor(wanted: number): void {
     for (;;) {
-      const walked = Atomics.load(this.progress, 0);
+      const walked = Atomics.load(this.progress, WALKED);
       if (walked === DAMAGED) throw this.damage();
       if (walked >= wanted) return;
-      if (Atomics.wait(this.progress, 0, walked, TABLE_WALK_MS_MAX) === 'timed-out') throw this.unfinished();
+      if (Atomics.wait(this.progress, WALKED, walked, TABLE_WALK_MS_MAX) === 'timed-out') throw this.unfinished();
     }
   }
 

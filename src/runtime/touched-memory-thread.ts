@@ -9,9 +9,9 @@ const PAGE_BYTES = 4_096;
 const { bufferBytes, buffers, counts: shared, port } = workerData as TouchedMemoryTask;
 const counts = new Int32Array(shared);
 while (Atomics.add(counts, BEGUN, 1) < buffers) {
-  const bytes = new Uint8Array(bufferBytes);
+  const bytes = new Uint8Array(new SharedArrayBuffer(bufferBytes));
   for (let at = 0; at < bufferBytes; at += PAGE_BYTES) bytes[at] = 0;
-  port.postMessage(bytes.buffer, [bytes.buffer]);
+  port.postMessage(bytes.buffer);
   Atomics.add(counts, HANDED_OVER, 1);
   Atomics.notify(counts, HANDED_OVER);
 }

@@ -4,6 +4,8 @@ import { THREAD_ARGUMENTS } from './thread-arguments.ts';
 /**
  * Buffers that a thread of its own makes and writes to once, while another fills those that are ready. The kernel gives memory when it is first written to, a page of 4 KiB
  * at a time: a gigabyte takes half a second of a thread, and three on a virtual machine whose host has to find it first (measured).
+ *
+ * They are shared memory, which V8 does not count as its heap's: a gigabyte of other buffers has it look through the whole heap for each 64 MB that come.
  */
 
 /** What the thread is told. */
@@ -50,7 +52,7 @@ export class TouchedMemory {
   }
 
   /** A buffer of zeros: one that is ready, else a new one. */
-  take(): ArrayBuffer {
+  take(): SharedArrayBuffer {
     const ready = this.receive();
     if (ready !== null) return ready;
     const isUnderWay = Atomics.add(this.counts, BEGUN, 1) >= this.buffers && this.received + this.made < this.buffers;
@@ -60,7 +62,7 @@ export class TouchedMemory {
       if (last !== null) return last;
     }
     this.made++;
-    return new ArrayBuffer(this.bufferBytes);
+    return new SharedArrayBuffer(this.bufferBytes);
   }
 
   /** No more are wanted. */
@@ -69,8 +71,8 @@ export class TouchedMemory {
     this.port.close();
   }
 
-  private receive(): ArrayBuffer | null {
-    const message = receiveMessageOnPort(this.port) as { message: ArrayBuffer } | undefined;
+  private receive(): SharedArrayBuffer | null {
+    const message = receiveMessageOnPort(this.port) as { message: SharedArrayBuffer } | undefined;
     if (message === undefined) return null;
     this.received++;
     return message.message;

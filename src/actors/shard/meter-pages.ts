@@ -16,9 +16,9 @@ const SLAB_BYTES = ROWS_PER_SLAB * ROW_BYTES;
 const TOUCHED_SLABS_MIN = 64;
 const SLAB_SHIFT = Math.log2(ROWS_PER_SLAB);
 
-/** Rows of 64 pages. */
+/** Rows of 64 pages. Shared memory as TouchedMemory's; one thread has it. */
 export class RowSlab {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
   readonly f64: Float64Array;
   readonly f32: Float32Array;
   readonly u32: Uint32Array;
@@ -26,7 +26,7 @@ export class RowSlab {
   readonly u8: Uint8Array;
 
   /** `buffer`: SLAB_BYTES of zeros. */
-  constructor(buffer = new ArrayBuffer(SLAB_BYTES)) {
+  constructor(buffer = new SharedArrayBuffer(SLAB_BYTES)) {
     this.buffer = buffer;
     this.f64 = new Float64Array(buffer);
     this.f32 = new Float32Array(buffer);
@@ -43,7 +43,7 @@ export class MeterPage {
   readonly partition: number;
   /** Number within the partition: with the partition, the page's name on disk. */
   readonly number: number;
-  readonly buffer: ArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
   readonly f64: Float64Array;
   readonly f32: Float32Array;
   readonly u32: Uint32Array;
