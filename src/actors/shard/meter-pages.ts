@@ -201,11 +201,11 @@ export class MeterDirectory {
     return this.pagesOfPartition.get(partition)?.pages ?? [];
   }
 
-  /** So many pages are about to be restored. The index has their room at once: it would double on the way there, and place all again each time. */
+  /** So many pages are to be restored, sooner or later. The index has their room at once: it would double on the way there, and place all again each time. */
   beginRestore(pages: number): void {
     while (pages * ROWS_PER_PAGE * 2 > this.slots.length) this.growIndex();
     const slabs = Math.ceil(pages / PAGES_PER_SLAB);
-    if (slabs >= TOUCHED_SLABS_MIN) this.memory = new TouchedMemory(SLAB_BYTES, slabs);
+    if (slabs >= TOUCHED_SLABS_MIN) this.memory ??= new TouchedMemory(SLAB_BYTES, slabs);
   }
 
   endRestore(): void {

@@ -38,6 +38,8 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
     report.records++;
     report.lastSequence = Math.max(report.lastSequence, sequence);
   };
+  // Memory for them is made ready while the log is read.
+  state.directory.beginRestore(store.pages.count());
   const { pictures, next } = replayIds(store, Math.min(store.replayFrom(), applied + 1), replayedIds, count);
   report.pages = restoreTables(state, store);
   report.readings += replayedIds.finish(state.readingIds);
@@ -76,6 +78,7 @@ function replayIds(store: ShardStore, end: number, ids: ReplayedIds, count: (seq
 
 /** Regions, the picture in force and pages, as the tables have them. Returns how many pages. */
 export function restoreTables(state: ShardState, store: ShardStore): number {
+  state.directory.beginRestore(store.pages.count());
   for (const name of store.regionNames()) state.ledger.restore(name);
   const picture = store.picture();
   if (picture !== null) state.applyPicture(picture.regions, picture.nowMs, picture.sequence);
@@ -138,7 +141,6 @@ const NONE: ReadonlySet<number> = new Set();
 
 function restorePages(state: ShardState, store: ShardStore): number {
   let count = 0;
-  state.directory.beginRestore(store.pages.count());
   const mayBeRemoved = store.removed.count() > 0;
   // Borrowed one by one: a large fleet's are a gigabyte, which a copy of each would double.
   for (const key of store.pages.keys(Buffer.alloc(1), Buffer.alloc(8, 255))) {
