@@ -281,6 +281,16 @@ describe('the dashboards and alerts', () => {
     expect(JSON.parse(lines[0])).toMatchObject({ level: 'info', name: 'shard-0' });
   });
 
+  test('lead from a span to what its thread logged, once Grafana has read the variables out of its provisioning', () => {
+    const { datasources } = parse(read('docker/grafana/provisioning/datasources/logs-and-traces.yaml')) as { datasources: { uid: string; jsonData?: { tracesToLogsV2?: { datasourceUid: string; customQuery: boolean; query: string } } }[] };
+    const [{ datasourceUid, customQuery, query }] = datasources.flatMap(({ jsonData }) => jsonData?.tracesToLogsV2 ?? []);
+    expect(datasources.map(({ uid }) => uid)).toContain(datasourceUid);
+    expect(customQuery).toBe(true);
+    expect(provisioned(query)).toBe('{thread="${__span.tags["thread.name"]}"}');
+    expect(read('docker/alloy/config.alloy')).toContain('thread = "name"');
+    expect(provisioned('$$a ${B["c.d"]}$E. $$${F}')).toBe('$a . $');
+  });
+
   test('get traces from engines when the shell names the collector, which Jaeger is', () => {
     for (const [name, { environment }] of engines) expect(environment, name).toHaveProperty('SEG_OTLP_URL', null);
     const url = /SEG_OTLP_URL=(http:\/\/jaeger:\d+) docker compose/.exec(read('docker/README.md'))![1];
@@ -302,6 +312,11 @@ describe('the dashboards and alerts', () => {
     expect(metricsOf('sum(seg_a) without (le) / on (shard) group_left seg_b offset 5m and up{job="x"} == bool 1e9')).toEqual(['seg_a', 'seg_b', 'up']);
   });
 });
+
+/** A value of a provisioning file as Grafana takes it, with no variable set in its environment: `$$` is the sign itself. */
+function provisioned(value: string): string {
+  return value.split('$$').map((part) => part.replace(/\$(\{[^}]*\}|\w+)/g, '')).join('$');
+}
 
 function engineSettings() {
   return loadEngineConfig({ cores: 2 }, { args: {}, env: {}, file: null });
