@@ -63,7 +63,8 @@ export async function runEngine(settings: () => EngineConfig, onReady?: (engine:
     const config = settings();
     // Half a second of a core: faults of the settings are said before it.
     const { startEngine } = await import('./engine.ts');
-    const log = createLog({ level: config.logLevel, name: 'seg', pretty: config.logPretty ?? undefined });
+    // As spans and metrics name this thread.
+    const log = createLog({ level: config.logLevel, name: 'main', pretty: config.logPretty ?? undefined });
     engine = await startEngine(config, { log, version: VERSION, onFirstAdmin: showFirstAdmin });
     // Before it says that it is ready: whoever waited for that may stop it at once.
     installSignalHandlers(engine.shutdown);

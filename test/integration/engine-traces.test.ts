@@ -106,6 +106,8 @@ describe('an engine with a collector', () => {
     expect(root.traceId).toMatch(/^[0-9a-f]{32}$/);
     const query = (await spansOf(TRACE, ['GET /api/v1/meters/:meterId'])).get('GET /api/v1/meters/:meterId')!;
     expect(query).toMatchObject({ kind: SERVER, parentSpanId: CALLER, attributes: { 'http.request.method': 'GET', 'thread.name': 'main' } });
+    // Grafana finds the lines of a span by its thread.
+    expect(engine.lines.find(({ msg }) => msg.startsWith('ready'))!.name).toBe(query.attributes['thread.name']);
     const refused = (await spansOf(OTHER_TRACE, ['POST /ingest', 'decode'])).get('POST /ingest')!;
     expect(refused.attributes['http.response.status_code']).toBe(400);
     expect(collector.ofTrace(OTHER_TRACE).some(({ name }) => name === 'append')).toBe(false);
