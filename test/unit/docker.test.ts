@@ -112,6 +112,14 @@ describe('compose.yaml', () => {
     expect(services.filter(([, { healthcheck, build }]) => healthcheck === undefined && build === undefined)).toEqual([]);
   });
 
+  test('asks for health with what the images have: Loki\'s have no wget from 3.6 on, and what waits for it would never start', () => {
+    const [, major, minor] = /^grafana\/loki:(\d+)\.(\d+)\./.exec(compose.services.loki.image)!.map(Number);
+    expect(compose.services.loki.healthcheck!.test[1]).toBe('wget');
+    expect(major * 1_000 + minor).toBeLessThan(3_006);
+    expect(compose.services.alloy.depends_on).toEqual({ loki: { condition: 'service_healthy' } });
+    expect(compose.services.alloy.healthcheck!.test[1]).toBe('bash');
+  });
+
   test('starts each after what it needs, in the same profiles', () => {
     const needs = services.flatMap(([name, { depends_on = {}, network_mode }]) => {
       return [...Object.keys(depends_on), ...(network_mode === undefined ? [] : [network_mode.replace('service:', '')])].map((needed) => ({ name, needed }));
@@ -261,14 +269,18 @@ describe('the dashboards and alerts', () => {
     expect(new Set(uids)).toEqual(new Set([source.uid]));
   });
 
-  test('get the lines of every engine by Docker\'s files, rotated and tagged with its container, and into the Loki of the same file', () => {
+  test('get the lines of every service by Docker\'s files, rotated and tagged with its container, and into the Loki of the same file', () => {
     const shipper = read('docker/alloy/config.alloy');
     const loki = parse(read('docker/loki/loki.yaml')) as { server: { http_listen_port: number } };
-    for (const [name, { logging }] of engines) expect(logging, name).toEqual({ driver: 'json-file', options: { tag: '{{.Name}}', 'max-size': '50m', 'max-file': '5' } });
+    for (const [name, { logging }] of services) expect(logging, name).toEqual({ driver: 'json-file', options: { tag: '{{.Name}}', 'max-size': '50m', 'max-file': '5' } });
     expect(shipper).toContain(`"${CONTAINER_FILES}/*/*-json.log"`);
     expect(shipper).toContain('container = "attrs.tag"');
     expect(shipper).toContain(`container!~\\"${(parse(composeText) as { name: string }).name}-.+\\"`);
     expect(shipper).toContain(`http://loki:${loki.server.http_listen_port}/loki/api/v1/push`);
+    // What is dropped is chosen by labels: the container's is set by then, and the file's not yet gone.
+    const stages = [...shipper.matchAll(/^  stage\.(\w+) \{/gm)].map(([, stage]) => stage);
+    expect(stages.indexOf('labels')).toBeLessThan(stages.indexOf('match'));
+    expect(stages.indexOf('match')).toBeLessThan(stages.indexOf('label_drop'));
     // Compose gives a configuration of one's own by these paths.
     for (const [service, file] of [['loki', '/etc/loki/loki.yaml'], ['alloy', '/etc/alloy/config.alloy']] as const) {
       const { command, volumes } = compose.services[service];
