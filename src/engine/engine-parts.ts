@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { startGateway, type Gateway } from '../http/gateway.ts';
-import { registerLive, type LiveStream } from '../http/live-stream.ts';
+import type { Gateway } from '../http/gateway.ts';
+import type { LiveStream } from '../http/live-stream.ts';
 import { startOpsServer } from '../http/ops-server.ts';
 import { loadStaticFiles } from '../http/static-files.ts';
 import { systemClock, systemTimers, type SharedClock, type Timers } from '../runtime/clock.ts';
@@ -108,6 +108,7 @@ export class EngineParts {
   private accounts: EngineAccounts | null = null;
   private deviceKeys: DeviceKeyLinks | null = null;
   private registry: EngineRegistry | null = null;
+  private gatewayModules: ReturnType<typeof loadGatewayModules> | null = null;
   private gateway: Gateway | null = null;
   private live: LiveStream | null = null;
 
@@ -179,8 +180,16 @@ export class EngineParts {
     this.registry = registry;
   }
 
+  /** What the gateway is made of, without waiting for it. */
+  loadGateway(): void {
+    this.gatewayModules = loadGatewayModules();
+    // Whoever opens the gateway hears of it.
+    this.gatewayModules.catch(() => undefined);
+  }
+
   async openGateway(): Promise<void> {
     const { config, modules } = this;
+    const [{ startGateway }, { registerLive }] = await (this.gatewayModules ?? loadGatewayModules());
     const access = gatewayAccess(config);
     const accounts = this.accounts ?? undefined;
     const gateway = await startGateway(
@@ -343,4 +352,9 @@ export class EngineParts {
   private get drainMs(): number {
     return Math.ceil(this.config.shutdownDeadlineMs / 3);
   }
+}
+
+/** Nearly half of all that this thread loads, and nothing needs it before shards have recovered. */
+function loadGatewayModules() {
+  return Promise.all([import('../http/gateway.ts'), import('../http/live-stream.ts')]);
 }

@@ -66,13 +66,16 @@ async function start(parts: EngineParts): Promise<void> {
   health.state = 'ready';
 }
 
-async function startShards({ config, modules, directory, partitionCount, threads, ingests, shards, regions, board }: EngineParts): Promise<void> {
+async function startShards(parts: EngineParts): Promise<void> {
+  const { config, modules, directory, partitionCount, threads, ingests, shards, regions, board } = parts;
   const stateOf = (shardCount: number) => shardStateConfig(config, partitionCount, shardCount);
   await redistributeDirectory(directory!, config.shards, stateOf, { clock: systemClock, log: modules.log });
   // Beside the recovery, which may take seconds of one core: until a shard is up its senders get 503.
   const ingestsStarted = threads.orFailure(ingests.start());
   ingestsStarted.catch(() => undefined);
-  await threads.orFailure(shards.start());
+  const shardsStarted = threads.orFailure(shards.start());
+  parts.loadGateway();
+  await shardsStarted;
   await regions.firstReports(config.shards);
   await board.seed();
   await ingestsStarted;
