@@ -4,6 +4,7 @@ import type { DeviceKeyLinks } from './device-key-link.ts';
 import type { EngineConfig } from './engine-config.ts';
 import { CONTROL_DEADLINE_MS, type EngineChild, type EngineThreads } from './engine-threads.ts';
 import type { IngestThreadControl, IngestThreadOptions } from './ingest-thread.ts';
+import { logTopicName } from './kafka-log-wiring.ts';
 import type { ShardLinks } from './shard-links.ts';
 
 /** The threads that take readings, for their supervisor. */
@@ -52,6 +53,7 @@ function ingestThreadOptions(config: EngineConfig, port: number, partitionCount:
     port,
     exclusivePort: config.ingestThreads === 1,
     log: config.log === 'kafka' ? 'kafka' : 'shards',
+    topic: logTopicName(config),
     needsKeys: config.auth,
     shardCount: config.shards,
     partitionCount,

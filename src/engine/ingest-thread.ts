@@ -16,6 +16,8 @@ import type { ShardPortMeta } from './shard-links.ts';
 export interface IngestThreadOptions {
   /** Where readings are appended: to each shard's own log, or to Kafka's by the thread that speaks with it. */
   log: 'shards' | 'kafka';
+  /** Of Kafka's log. */
+  topic: string;
   /** Whether senders need a device key. Nobody is let in then before all keys have come over the port DEVICE_KEYS_PORT. */
   needsKeys: boolean;
   host: string;
@@ -130,9 +132,9 @@ function intoShards({ options: all, clock, timers }: ThreadContext): Ingest<Inge
 
 function intoKafka({ options: all, clock, timers }: ThreadContext): Ingest<LogIngestActor> {
   const options = all as IngestThreadOptions;
-  const { partitionCount, queuedReadingsMax, queuedBytesMax, appendDeadlineMs } = options;
+  const { topic, partitionCount, queuedReadingsMax, queuedBytesMax, appendDeadlineMs } = options;
   const actor = new LogIngestActor(
-    { ...INGEST_DEFAULTS, partitionCount, queuedReadingsMax, queuedBytesMax, appendDeadlineMs },
+    { ...INGEST_DEFAULTS, topic, partitionCount, queuedReadingsMax, queuedBytesMax, appendDeadlineMs },
     { clock, decode: createBodyDecoder(), atTurnEnd: (fn) => setImmediate(fn) },
   );
   let current: Requester<AppendLogRequest, AppendLogReply> | null = null;

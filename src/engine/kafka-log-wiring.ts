@@ -38,11 +38,16 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Each partition has a question for its log, one for its state, and its ticks; each ingest thread its credits. */
 const QUESTIONS_PER_PARTITION = 8;
 
+/** Of the topic that readings are in. */
+export function logTopicName({ kafkaTopicPrefix }: Pick<EngineConfig, 'kafkaTopicPrefix'>): string {
+  return `${kafkaTopicPrefix}raw_readings`;
+}
+
 /** Asks Kafka what is there, makes what is not, and opens the data directory. Rejects with OperationalError that says what to do. */
 export async function planKafkaLog(config: EngineConfig, log: Log): Promise<KafkaLogPlan> {
   // A client of Kafka is not loaded where none is used.
   const { checkLogTopics } = await import('../actors/kafka-log/kafka/log-topics.ts');
-  const names = { log: `${config.kafkaTopicPrefix}raw_readings`, state: `${config.kafkaTopicPrefix}seg_state` };
+  const names = { log: logTopicName(config), state: `${config.kafkaTopicPrefix}seg_state` };
   const settings = kafkaSettings({ brokers: config.kafkaBrokers, engineId: 'log', tls: config.kafkaTls, login: kafkaLogin(config), requestTimeoutMs: REQUEST_TIMEOUT_MS });
   const access = (engineId: string): KafkaAccess => ({ brokers: settings.brokers, engineId, tls: settings.tls, login: settings.login, requestTimeoutMs: settings.requestTimeoutMs });
   const topics = await checkLogTopics(access('log'), names, config.partitions, log);

@@ -8,9 +8,11 @@ import type { AppendLogReply, AppendLogRequest, LogAppend } from '../../src/acto
 import { DecodedReading } from '../../src/model/decoded-reading.ts';
 import { partitionOf } from '../../src/model/ids.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
+import { LINKS_MAX } from '../../src/runtime/tracing.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { decodeWords, PARTITIONS, wordsBody } from '../fixtures/ingest/fake-shard.ts';
 import { meters } from '../support/accounts-world.ts';
+import { RecordedTracing, traceparentOf } from '../support/recorded-tracing.ts';
 
 type Result = IngestSummary | IngestRefusal;
 
@@ -64,7 +66,7 @@ const summary = (accepted: number): IngestSummary => ({ accepted, duplicates: 0,
 function setUp(options: Partial<LogIngestOptions> = {}, up = true) {
   const time = new VirtualTime(1_700_000_000_000);
   const turnEnds: (() => void)[] = [];
-  const actor = new LogIngestActor({ ...INGEST_DEFAULTS, partitionCount: PARTITIONS, ...options }, { clock: time, decode: decodeWords, atTurnEnd: (fn) => turnEnds.push(fn) });
+  const actor = new LogIngestActor({ ...INGEST_DEFAULTS, topic: 'raw_readings', partitionCount: PARTITIONS, ...options }, { clock: time, decode: decodeWords, atTurnEnd: (fn) => turnEnds.push(fn) });
   const log = new FakeLog();
   if (up) actor.logUp(log);
   const sendWithin = (scope: ReadingScope | null, words: string[]): Result[] => {
@@ -186,11 +188,89 @@ describe('requests', () => {
       sink.accept(0, new DecodedReading(), body, 0, body.length);
       return null;
     };
-    const actor = new LogIngestActor({ ...INGEST_DEFAULTS, partitionCount: PARTITIONS }, { clock: new VirtualTime(), decode: decodeLarge, atTurnEnd: () => {} });
+    const actor = new LogIngestActor({ ...INGEST_DEFAULTS, topic: 'raw_readings', partitionCount: PARTITIONS }, { clock: new VirtualTime(), decode: decodeLarge, atTurnEnd: () => {} });
     actor.logUp(new FakeLog());
     const results: Result[] = [];
     actor.ingest(new Uint8Array(1_000_000), 'json', (result) => results.push(result));
     expect(results).toMatchObject([{ accepted: 0, rejected: 1, errors: [{ index: 0, code: 'reading_too_large' }] }]);
+  });
+});
+
+describe('requests that are traced', () => {
+  const at3 = neighbours(6);
+  const elsewhere = 'm5';
+
+  function setUpTraced() {
+    const set = setUp();
+    const tracing = new RecordedTracing();
+    /** Posts under a trace of its own. */
+    const sendTraced = (n: number, ...words: string[]): Result[] => {
+      const results: Result[] = [];
+      const trace = tracing.continue('POST /ingest', traceparentOf(n, n.toString(16).padStart(32, '0')));
+      set.actor.ingest(wordsBody(words), 'json', (result) => results.push(result), trace);
+      return results;
+    };
+    const sends = () => tracing.named('send raw_readings');
+    const headersOf = (partition: number) => set.log.received[0].find((message) => message.partition === partition)!.traceHeaders;
+    return { ...set, tracing, sendTraced, sends, headersOf };
+  }
+
+  it('have a span of a producer until the log has their readings, whose context goes along with these', async () => {
+    expect(partitionOf(elsewhere, PARTITIONS)).not.toBe(3);
+    const { log, sendTraced, endTurn, sends, headersOf, tracing } = setUpTraced();
+    const results = sendTraced(1, at3[0], elsewhere);
+    endTurn();
+    expect(sends()).toMatchObject([{ kind: 'producer', parent: tracing.named('POST /ingest')[0].traceparent, isEnded: false, attributes: { 'messaging.system': 'kafka', 'messaging.destination.name': 'raw_readings', 'messaging.operation.type': 'send', 'seg.readings': 2 } }]);
+    const headers = { traceparent: sends()[0].traceparent };
+    expect([headersOf(3), headersOf(partitionOf(elsewhere, PARTITIONS))]).toEqual([headers, headers]);
+    await log.answer();
+    expect(sends()[0].isEnded).toBe(true);
+    expect(results).toEqual([summary(2)]);
+  });
+
+  it('are told apart in the messages that they share, among all their elements', () => {
+    const { send, sendTraced, endTurn, sends, headersOf } = setUpTraced();
+    send(at3[0]);
+    sendTraced(1, at3[1], elsewhere, at3[2]);
+    send(at3[3]);
+    sendTraced(2, at3[4]);
+    endTurn();
+    const [one, two] = sends().map(({ traceparent }) => traceparent);
+    expect(headersOf(3)).toEqual({ traceparent: one, 'seg-traces': `1 2,${two} 4 1` });
+    expect(headersOf(partitionOf(elsewhere, PARTITIONS))).toEqual({ traceparent: one });
+  });
+
+  it('each have a span of its own trace, and a message names the first of them', () => {
+    const { sendTraced, endTurn, sends, headersOf, tracing } = setUpTraced();
+    for (let n = 1; n <= LINKS_MAX + 3; n++) sendTraced(n, at3[0]);
+    endTurn();
+    expect(sends().map(({ parent }) => parent)).toEqual(tracing.named('POST /ingest').map(({ traceparent }) => traceparent));
+    expect(headersOf(3)!['seg-traces'].split(',')).toHaveLength(LINKS_MAX);
+  });
+
+  it('leave the messages of others as they are', () => {
+    const { send, sendTraced, endTurn, headersOf, log } = setUpTraced();
+    sendTraced(1, '?');
+    send(at3[0]);
+    sendTraced(2, elsewhere);
+    endTurn();
+    expect(headersOf(3)).toBeUndefined();
+    expect(log.received[0].find(({ partition }) => partition === 3)).not.toHaveProperty('traceHeaders');
+  });
+
+  it('end their span with why the log did not take them, once', async () => {
+    const { actor, log, sendTraced, endTurn, sends } = setUpTraced();
+    sendTraced(1, at3[0]);
+    endTurn();
+    await log.fail('deadline');
+    expect(sends()).toMatchObject([{ isEnded: true, error: 'deadline' }]);
+    log.hasBytes = false;
+    sendTraced(2, at3[1]);
+    endTurn();
+    log.grantCredit();
+    expect(sends()).toMatchObject([{}, { isEnded: false }]);
+    actor.logDown();
+    expect(sends()).toMatchObject([{}, { isEnded: true, error: 'unavailable' }]);
   });
 });
 

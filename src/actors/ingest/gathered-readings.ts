@@ -1,9 +1,11 @@
 import type { DecodedReading, ReadingSink } from '../../model/decoded-reading.ts';
 import { murmur2, partitionOfHash } from '../../model/ids.ts';
 import { READINGS_PER_REQUEST_MAX, type RejectCode } from '../../model/reading.ts';
+import { LINKS_MAX, type Span } from '../../runtime/tracing.ts';
+import { traceHeaders } from '../kafka-log/message-trace.ts';
 import type { LogAppend } from '../kafka-log/protocol.ts';
+import type { TracedPart } from '../shard/protocol.ts';
 import type { BodyFormat } from './protocol.ts';
-import type { Span } from '../../runtime/tracing.ts';
 import type { RequestTally } from './request-tally.ts';
 
 /**
@@ -50,6 +52,13 @@ export class PartitionKeys {
   }
 }
 
+/** A request that is traced, and which elements of the gathering are its. */
+export interface TracedRequest {
+  trace: Span;
+  from: number;
+  count: number;
+}
+
 /** One request after the other: `begin`, the decoder's calls, then `commit` or `rollback`. Synchronous and pure. */
 export class GatheredReadings implements ReadingSink {
   /** Readings and rejected elements; committed ones. */
@@ -61,7 +70,7 @@ export class GatheredReadings implements ReadingSink {
   /** Whose elements these are, and how many of each were accepted. A request has its elements in one gathering alone. */
   readonly tallies: RequestTally[] = [];
   /** Of its requests that are traced, in order. */
-  readonly traces: Span[] = [];
+  readonly traces: TracedRequest[] = [];
   readonly acceptedOf: number[] = [];
   private readonly partitionCount: number;
   private readonly keys: PartitionKeys;
@@ -114,9 +123,10 @@ export class GatheredReadings implements ReadingSink {
         this.ends[i] += this.bytes;
       }
       this.bytes += body.length;
+      const { trace } = this.tally!;
+      if (trace !== null) this.traces.push({ trace, from: this.elements, count: this.count - this.elements });
       this.elements = this.count;
       this.tallies.push(this.tally!);
-      if (this.tally!.trace !== null) this.traces.push(this.tally!.trace);
       this.acceptedOf.push(this.accepted);
       this.tally!.partsPending++;
     }
@@ -128,34 +138,41 @@ export class GatheredReadings implements ReadingSink {
     this.tally = null;
   }
 
-  /** Their values are views over `buffer`, which is free to be transferred. The gathering stays as it is. */
-  messages(): { messages: LogAppend[]; buffer: ArrayBuffer } {
-    const plans = this.plan();
+  /** Their values are views over `buffer`, which is free to be transferred. The gathering stays as it is. `traceparents`: under which each of `traces` goes on. */
+  messages(traceparents: readonly string[] = []): { messages: LogAppend[]; buffer: ArrayBuffer } {
+    const plans = this.plan(traceparents);
     const buffer = new ArrayBuffer(plans.reduce((sum, { bytes }) => sum + bytes, 0));
     const all = new Uint8Array(buffer);
     let at = 0;
-    const messages = plans.map(({ lane, bytes, elements }) => {
+    const messages = plans.map(({ lane, bytes, elements, parts }) => {
       const value = all.subarray(at, at + bytes);
       this.write(value, FORMATS[lane % FORMATS.length], elements);
       at += bytes;
       const partition = Math.floor(lane / FORMATS.length);
-      return { partition, key: this.keys.of(partition), value, kind: 'reading', contentType: FORMATS[lane % FORMATS.length], judgedAtMs: this.judgedAtMs } satisfies LogAppend;
+      const message: LogAppend = { partition, key: this.keys.of(partition), value, kind: 'reading', contentType: FORMATS[lane % FORMATS.length], judgedAtMs: this.judgedAtMs };
+      if (parts !== null) message.traceHeaders = traceHeaders(parts, elements.length);
+      return message;
     });
     return { messages, buffer };
   }
 
   /** Which elements make which message: in order, as many to each as go in. */
-  private plan(): MessagePlan[] {
+  private plan(traceparents: readonly string[]): MessagePlan[] {
     const plans: MessagePlan[] = [];
     const openOf = new Map<number, MessagePlan>();
+    let traced = 0;
     for (let i = 0; i < this.elements; i++) {
       const lane = this.lanes[i];
       const needed = this.ends[i] - this.starts[i] + 1;
       let plan = openOf.get(lane);
       if (plan === undefined || plan.bytes + needed > MESSAGE_BYTES_MAX || plan.elements.length === READINGS_PER_REQUEST_MAX) {
-        plan = { lane, bytes: frameBytes(FORMATS[lane % FORMATS.length]), elements: [] };
+        plan = { lane, bytes: frameBytes(FORMATS[lane % FORMATS.length]), elements: [], parts: null };
         openOf.set(lane, plan);
         plans.push(plan);
+      }
+      if (traced < traceparents.length && i >= this.traces[traced].from) {
+        noteTraced(plan, traceparents[traced]);
+        if (i === this.traces[traced].from + this.traces[traced].count - 1) traced++;
       }
       plan.elements.push(i);
       plan.bytes += FORMATS[lane % FORMATS.length] === 'msgpack' ? needed - 1 : needed;
@@ -216,6 +233,16 @@ interface MessagePlan {
   /** Of the value. */
   bytes: number;
   elements: number[];
+  /** Null: none of them is traced. */
+  parts: TracedPart[] | null;
+}
+
+/** The next element of the message is of the request that goes on under this traceparent. */
+function noteTraced(plan: MessagePlan, traceparent: string): void {
+  plan.parts ??= [];
+  const last = plan.parts.at(-1);
+  if (last?.traceparent === traceparent) last.count++;
+  else if (plan.parts.length < LINKS_MAX) plan.parts.push({ traceparent, from: plan.elements.length, count: 1 });
 }
 
 /** Of a message without elements; JSON's comma after the last element is its closing bracket. */

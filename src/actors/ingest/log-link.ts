@@ -1,16 +1,18 @@
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Requester } from '../../runtime/request-channel.ts';
+import type { Span } from '../../runtime/tracing.ts';
 import type { AppendLogReply, AppendLogRequest } from '../kafka-log/protocol.ts';
 import type { GatheredReadings } from './gathered-readings.ts';
 import type { IngestStats } from './ingest-stats.ts';
 import type { IngestRefusal } from './protocol.ts';
-import { appendSpan } from './shard-link.ts';
 import { OVERLOADED } from './state.ts';
 
 /** The asking end of the log's thread. Whoever connected it closes it. */
 export type LogRequester = Pick<Requester<AppendLogRequest, AppendLogReply>, 'credits' | 'tryRequest' | 'onCredit'>;
 
 export interface LogLinkOptions {
+  /** Of the log. */
+  topic: string;
   /** Milliseconds until an append that was sent and not answered fails its requests with 503. */
   appendDeadlineMs: number;
   /** Elements that go although an append is under way; fewer wait for its answer. */
@@ -21,6 +23,14 @@ export interface LogLinkOptions {
 export interface LogOutcome {
   stored(gathered: GatheredReadings): void;
   failed(gathered: GatheredReadings, refusal: IngestRefusal): void;
+}
+
+/** A gathering that is laid out. */
+interface LaidOut {
+  gathered: GatheredReadings;
+  request: ReturnType<GatheredReadings['messages']>;
+  /** One of each request that is traced, until the log has its readings. */
+  sends: readonly Span[];
 }
 
 /** A rebalance or a broker's restart takes seconds; asking again sooner only fills the log's thread. */
@@ -45,7 +55,7 @@ export class LogLink {
   /** Full, or open: the last one takes more until it is sent. */
   private readonly waiting: GatheredReadings[] = [];
   /** Laid out, but the log's thread has as many bytes in flight as it may. One at most. */
-  private held: { gathered: GatheredReadings; request: ReturnType<GatheredReadings['messages']> } | null = null;
+  private held: LaidOut | null = null;
   private underWay = 0;
 
   constructor(options: LogLinkOptions, modules: { outcome: LogOutcome; stats: IngestStats }) {
@@ -90,19 +100,18 @@ export class LogLink {
     this.requester = null;
     const { held } = this;
     this.held = null;
-    if (held !== null) this.outcome.failed(held.gathered, LOG_DOWN);
+    if (held !== null) {
+      endAll(held.sends, LOG_DOWN.code);
+      this.outcome.failed(held.gathered, LOG_DOWN);
+    }
     for (const gathered of this.waiting.splice(0)) this.outcome.failed(gathered, LOG_DOWN);
   }
 
   flush(): void {
     const { requester } = this;
     while (requester !== null && requester.credits > 0 && this.isWorthSending) {
-      if (this.held === null) {
-        const gathered = this.waiting.shift()!;
-        this.held = { gathered, request: gathered.messages() };
-      }
-      const { gathered, request } = this.held;
-      if (!this.send(requester, gathered, request)) return;
+      this.held ??= this.layOut(this.waiting.shift()!);
+      if (!this.send(requester, this.held)) return;
       this.held = null;
     }
   }
@@ -114,22 +123,30 @@ export class LogLink {
     return this.underWay === 0 || this.waiting.length > 1 || oldest.elements >= this.options.gatheredReadings;
   }
 
-  private send(requester: LogRequester, gathered: GatheredReadings, { messages, buffer }: ReturnType<GatheredReadings['messages']>): boolean {
+  /** Names and attributes as of https://opentelemetry.io/docs/specs/semconv/messaging/kafka/. */
+  private layOut(gathered: GatheredReadings): LaidOut {
+    const { topic } = this.options;
+    const sends = gathered.traces.map(({ trace, count }) => {
+      const attributes = { 'messaging.system': 'kafka', 'messaging.operation.name': 'send', 'messaging.operation.type': 'send', 'messaging.destination.name': topic, 'seg.readings': count };
+      return trace.child(`send ${topic}`, { kind: 'producer', attributes });
+    });
+    return { gathered, request: gathered.messages(sends.map(({ traceparent }) => traceparent)), sends };
+  }
+
+  private send(requester: LogRequester, { gathered, request: { messages, buffer }, sends }: LaidOut): boolean {
     const bytes = buffer.byteLength;
-    const { traces } = gathered;
-    const span = traces.length === 0 ? null : appendSpan(traces[0], traces.slice(1).map(({ traceparent }) => traceparent), gathered.elements);
     const reply = requester.tryRequest({ messages }, { deadlineMs: this.options.appendDeadlineMs, bytes, transfer: [buffer] });
     if (reply === null) return false;
     this.stats.batchSent(gathered.elements, bytes);
     this.underWay++;
     reply.then(
       () => {
-        span?.end();
+        endAll(sends);
         this.settled();
         this.outcome.stored(gathered);
       },
       (error: unknown) => {
-        span?.end({ error: error instanceof OperationalError ? error.code : 'failed' });
+        endAll(sends, error instanceof OperationalError ? error.code : 'failed');
         this.settled();
         this.stats.batches.failed++;
         this.outcome.failed(gathered, refusalOfLogError(error));
@@ -144,6 +161,10 @@ export class LogLink {
     this.underWay--;
     this.flush();
   }
+}
+
+function endAll(spans: readonly Span[], error?: string): void {
+  for (const span of spans) span.end({ error });
 }
 
 function refusalOfLogError(error: unknown): IngestRefusal {

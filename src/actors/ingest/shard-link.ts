@@ -123,7 +123,7 @@ export class ShardLink {
 }
 
 /** Of one batch, under the first of its requests that are traced and with links to the others. */
-export function appendSpan(first: Span, links: readonly string[], readings: number): Span {
+function appendSpan(first: Span, links: readonly string[], readings: number): Span {
   return first.child('append', { kind: 'client', links, attributes: { 'seg.readings': readings } });
 }
 

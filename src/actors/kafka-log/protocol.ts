@@ -41,6 +41,8 @@ export interface LogAppend {
   contentType: LogContentType;
   /** Null: the message carries no JUDGED_AT_HEADER. */
   judgedAtMs: number | null;
+  /** Where some of its readings are traced (message-trace.ts). */
+  traceHeaders?: Readonly<Record<string, string>>;
 }
 
 /**

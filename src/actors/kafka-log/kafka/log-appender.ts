@@ -24,6 +24,7 @@ export interface AppenderOptions {
 /** Of a batch of records, and of each record in it: lengths, times, numbers (batch-messages.ts). */
 const BATCH_OVERHEAD_BYTES = 61;
 const RECORD_OVERHEAD_BYTES = 160;
+const HEADER_OVERHEAD_BYTES = 4;
 /** The broker says within this share of the request's time that its replicas did not take it, and the answer still comes in time. */
 const REPLICAS_SHARE = 0.8;
 const ALL_REPLICAS = -1;
@@ -183,13 +184,19 @@ export class LogAppender {
   }
 }
 
-function bytesOf({ key, value }: LogAppend): number {
-  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + value.length;
+function bytesOf({ key, value, traceHeaders }: LogAppend): number {
+  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + value.length + (traceHeaders === undefined ? 0 : headerBytes(traceHeaders));
 }
 
-function recordOf({ key, value, kind, contentType, judgedAtMs }: LogAppend): ProducedMessage {
+/** Of ASCII, with the lengths. */
+function headerBytes(headers: Readonly<Record<string, string>>): number {
+  return Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + value.length + HEADER_OVERHEAD_BYTES, 0);
+}
+
+function recordOf({ key, value, kind, contentType, judgedAtMs, traceHeaders }: LogAppend): ProducedMessage {
   const headers: Record<string, string> = kind === 'control' ? { [KIND_HEADER]: kind } : { [CONTENT_TYPE_HEADER]: LOG_CONTENT_TYPES[contentType] };
   if (judgedAtMs !== null) headers[JUDGED_AT_HEADER] = String(judgedAtMs);
+  if (traceHeaders !== undefined) Object.assign(headers, traceHeaders);
   return { key: key === null ? null : bufferOf(key), value: bufferOf(value), headers };
 }
 
