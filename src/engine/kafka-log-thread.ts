@@ -32,6 +32,8 @@ export interface KafkaLogThreadOptions {
   appendDeadlineMs: number;
   /** Questions of one thread, and appends of one, that may be unanswered. */
   questionsMax: number;
+  /** Whether the threads that fold partitions trace. */
+  isTraced: boolean;
 }
 
 export interface KafkaLogThreadControl {
@@ -48,7 +50,7 @@ runThread<KafkaLogThreadControl>(async (context) => {
   const cluster = new LogCluster(access, [names.log, names.state], log);
   const joining = new LogCluster(access, [names.log], log);
   const { requestTimeoutMs } = access;
-  const reader = new LogReader(cluster, names.log);
+  const reader = new LogReader(cluster, names.log, options.isTraced);
   const appender = new LogAppender({ topic: names.log, batchBytesMax: topics.logBatchBytesMax, queuedBytesMax: options.queuedBytesMax, deadlineMs: options.appendDeadlineMs, requestTimeoutMs }, cluster);
   const writer = new StateWriter({ topic: names.state, idPrefix: `seg-state-${names.state}-`, batchBytesMax: topics.stateBatchBytesMax, requestTimeoutMs }, cluster);
   const mailboxes = { partitions: new MailboxMetrics(), append: new MailboxMetrics() };

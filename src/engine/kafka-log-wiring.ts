@@ -66,14 +66,16 @@ export function kafkaLogThreadOptions(config: EngineConfig, { access, names, top
     queuedBytesMax: APPEND_QUEUE_BYTES_MAX,
     appendDeadlineMs: config.appendDeadlineMs,
     questionsMax: questionsMax(topics, config),
+    isTraced: config.otlpUrl !== null,
   };
 }
 
-export function partitionThreadOptions(config: EngineConfig, { topics, directory }: KafkaLogPlan, creditsMax: number): PartitionThreadOptions {
+export function partitionThreadOptions(config: EngineConfig, { topics, names, directory }: KafkaLogPlan, creditsMax: number): PartitionThreadOptions {
   const { partitionCount, removalsKeptMs } = topics;
   const readingIdBuckets = Math.max(READING_ID_BUCKETS_MIN, 2 ** Math.floor(Math.log2(READING_ID_BUCKETS_ALL / partitionCount)));
   return {
     partitionCount,
+    topic: names.log,
     directory: directory.partitions,
     state: { ...shardStateConfig(config, partitionCount, partitionCount), readingIdBuckets },
     checkpoint: { stepMs: CHECKPOINT_STEP_MS, intervalMs: config.checkpointIntervalMs, pagesPerStepMax: PAGES_PER_STEP_MAX, stepBytesMax: STEP_BYTES_MAX },

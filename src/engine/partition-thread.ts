@@ -28,6 +28,8 @@ import type { ShardPortMeta } from './shard-links.ts';
 
 export interface PartitionThreadOptions {
   partitionCount: number;
+  /** Of the log. */
+  topic: string;
   /** Where partitions' environments lie, by number. */
   directory: string;
   state: ShardStateConfig;
@@ -52,6 +54,7 @@ const BYTES_UNCOUNTED = Number.MAX_SAFE_INTEGER;
 runThread(async (context) => {
   const options = context.options as PartitionThreadOptions;
   const { clock, timers, log } = context;
+  const tracing = await context.openTracing();
   const mailboxes = { query: new MailboxMetrics(), effects: new MailboxMetrics() };
   const decoder = new LogMessageDecoder({ partitionCount: options.partitionCount });
   const gateways = new Map<number, Responder<ShardQuery, GatewayChannelAnswer, RegionPicture, ShardReport>>();
@@ -77,6 +80,7 @@ runThread(async (context) => {
     },
     discardLocal: (partition) => rmSync(placeOf(partition), { recursive: true, force: true }),
     decode: (message) => decoder.decode(message),
+    tracing,
     newLife: () => randomBytes(6).toString('hex'),
     onState(partition, state) {
       if (state.state !== 'ready') {
@@ -161,7 +165,7 @@ runThread(async (context) => {
     stop: () => host.stop(),
     async metrics(): Promise<PartitionThreadSnapshot> {
       const partitions = [...host.ready()].map(([partition, actor]) => ({ partition, ...actor.figures(), anomaliesOpen: { ...actor.state.episodes.open } }));
-      return { kind: 'partitions', thread: context.name, epoch: context.epoch, stats: null, mailboxes: { [`${context.name}.query`]: mailboxes.query.snapshot(), [`${context.name}.effects`]: mailboxes.effects.snapshot() }, partitions, refused: [...host.refused()], totals: host.totals() };
+      return { kind: 'partitions', thread: context.name, epoch: context.epoch, stats: null, mailboxes: { [`${context.name}.query`]: mailboxes.query.snapshot(), [`${context.name}.effects`]: mailboxes.effects.snapshot() }, partitions, refused: [...host.refused()], totals: host.totals(), tracing: tracing?.figures() };
     },
   };
 });

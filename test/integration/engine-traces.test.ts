@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TOPICS } from '../../src/actors/sinks/kafka/topics.ts';
+import { kcatConsume, kcatProduce } from '../services/kcat.ts';
 import { suiteWithKafka, suiteWithPostgres } from '../services/service-suites.ts';
 import { post, scrape } from '../support/engine-api.ts';
 import { EngineProcess, eventually, type Settings } from '../support/engine-process.ts';
 import { freshDatabase } from '../support/fresh-database.ts';
 import { deleteTopics, kcatPrint } from '../support/kafka-records.ts';
+import { logSettings } from '../support/log-engines.ts';
 import { OtlpCollector, type CollectedSpan } from '../support/otlp-collector.ts';
 
 /** Traces of a real engine, as a collector gets them. */
@@ -15,6 +18,7 @@ const WAIT_MS = 30_000;
 const SERVER = 2;
 const CLIENT = 3;
 const PRODUCER = 4;
+const CONSUMER = 5;
 const INTERNAL = 1;
 
 let collector: OtlpCollector;
@@ -172,6 +176,36 @@ suiteWithKafka('a trace to the topics', (kafka) => {
       expect(spans).toContain(/traceparent=([^,]+)/.exec(line)?.[1]);
     } finally {
       await deleteTopics(kafka().brokers, prefix);
+    }
+  });
+});
+
+suiteWithKafka('a trace through a log in Kafka', (kafka) => {
+  it('goes on with who folds its message, and so does that of another producer\'s', { timeout: 120_000 }, async () => {
+    const { brokers } = kafka();
+    const name = `traced-log-${process.pid}`;
+    const topic = `${name}.raw_readings`;
+    try {
+      await start(logSettings(brokers, name, { KAFKA_RESULTS: 'on', CHECKPOINT_INTERVAL: '1s' }));
+      expect(await send('meter-1', sampled(TRACE))).toBe(202);
+      const path = ['POST /ingest', `send ${topic}`, `process ${topic}`, 'fold', 'checkpoint step', 'write kafka'];
+      const spans = await spansOf(TRACE, path);
+      const parents = path.slice(1).map((span) => [...spans.values()].find(({ spanId }) => spanId === spans.get(span)!.parentSpanId)?.name);
+      expect(parents).toEqual(['POST /ingest', `send ${topic}`, `process ${topic}`, `send ${topic}`, `send ${topic}`]);
+      expect([spans.get(`send ${topic}`)!.kind, spans.get(`process ${topic}`)!.kind]).toEqual([PRODUCER, CONSUMER]);
+      const message = (await kcatConsume(brokers, topic)).find(({ key }) => key === 'meter-1')!;
+      expect(message.headers).toMatchObject({ traceparent: `00-${TRACE}-${spans.get(`send ${topic}`)!.spanId}-01` });
+
+      const produce = (minutesAgo: number, headers: Record<string, string>) => kcatProduce(brokers, topic, { key: 'meter-1', value: JSON.stringify({ meterId: 'meter-1', region: 'region-01', timestamp: at(minutesAgo), powerKw: 2 }), headers });
+      await produce(9, { traceparent: 'none' });
+      await produce(8, sampled(OTHER_TRACE));
+      expect((await spansOf(OTHER_TRACE, [`process ${topic}`])).get(`process ${topic}`)!.parentSpanId).toBe(CALLER);
+      // With its quarter-hour, which is the first trace's as well: one of them is the parent.
+      const isItsWrite = ({ traceId, parentSpanId, links }: CollectedSpan) => [{ traceId, spanId: parentSpanId }, ...links].some((of) => of.traceId === OTHER_TRACE && of.spanId === CALLER);
+      await eventually(async () => collector.named('write kafka').some(isItsWrite), (isThere) => isThere, WAIT_MS);
+      expect(collector.named(`process ${topic}`).map(({ traceId }) => traceId)).toEqual([TRACE, OTHER_TRACE]);
+    } finally {
+      await deleteTopics(brokers, `${name}.`, [...TOPICS, 'raw_readings', 'seg_state']);
     }
   });
 });

@@ -6,15 +6,18 @@ import { placeOfKey, stateKey } from '../../src/actors/kafka-log/changelog.ts';
 import { packKeyValues, unpackKeyValues, type KeyValue } from '../../src/actors/kafka-log/key-values.ts';
 import { packMessages } from '../../src/actors/kafka-log/message-block.ts';
 import { LogMessageDecoder } from '../../src/actors/kafka-log/message-decoding.ts';
+import { readTrace } from '../../src/actors/kafka-log/message-trace.ts';
 import { PartitionHost, type PartitionHostOptions, type PartitionState } from '../../src/actors/kafka-log/partition-host.ts';
 import type { PartitionActor } from '../../src/actors/kafka-log/partition-actor.ts';
 import type { LogAppend, LogMessage } from '../../src/actors/kafka-log/protocol.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
+import type { BatchTrace } from '../../src/actors/shard/protocol.ts';
 import { GRANULARITIES } from '../../src/model/window.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { CONSUMERS } from './shared-consumer.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { MemoryStore } from '../../src/runtime/memory-store.ts';
+import type { Tracing } from '../../src/runtime/tracing.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 
 /** One partition of a log and its state topic in memory, with Kafka's promises about both, and nodes that take it from each other. */
@@ -37,6 +40,8 @@ let lives = 0;
 export class LogWorld {
   readonly time: VirtualTime;
   readonly messages: LogMessage[] = [];
+  /** Of those that were appended with one, by offset. */
+  private readonly traces = new Map<number, BatchTrace>();
   /** Offsets before it are gone. */
   begin = 0;
   state: KeyValue[] = [];
@@ -57,7 +62,8 @@ export class LogWorld {
     this.time = new VirtualTime(startMs);
   }
 
-  append({ partition, key, value, kind, contentType, judgedAtMs }: LogAppend): void {
+  append({ partition, key, value, kind, contentType, judgedAtMs, traceHeaders }: LogAppend): void {
+    if (traceHeaders !== undefined) this.traces.set(this.messages.length, readTrace(traceHeaders.traceparent, traceHeaders['seg-traces'] ?? null)!);
     this.messages.push({ partition, key, value: new Uint8Array(value), kind, contentType, judgedAtMs, offset: this.messages.length, timestampMs: this.time.now() + BROKER_AHEAD_MS });
     for (const reading of [...this.readings]) {
       this.readings.delete(reading);
@@ -83,13 +89,13 @@ export class LogWorld {
     return found?.value == null ? null : (unpack(found.value) as Value);
   }
 
-  produce(value: string): void {
-    this.append({ partition: PARTITION, key: null, value: Buffer.from(value), kind: 'reading', contentType: 'json', judgedAtMs: null });
+  produce(value: string, traceHeaders?: Readonly<Record<string, string>>): void {
+    this.append({ partition: PARTITION, key: null, value: Buffer.from(value), kind: 'reading', contentType: 'json', judgedAtMs: null, traceHeaders });
   }
 
   piece(offset: number): LogPiece {
     const messages = this.messages.slice(offset, offset + this.pieceMessages);
-    return { block: packMessages(PARTITION, messages), next: offset + messages.length, end: this.messages.length };
+    return { block: packMessages(PARTITION, messages), next: offset + messages.length, end: this.messages.length, traces: this.traces };
   }
 
   /** Time goes on, and all that is due is done. */
@@ -110,6 +116,7 @@ export interface NodeOptions {
   stepMs?: number;
   /** Log that is read again for readingIds alone; REPLAY_KEEP_BYTES when absent. */
   replayKeepBytesMax?: number;
+  tracing?: Tracing;
   /** Without it the node's own clock and pictures do not get into the log. */
   mayAppend?: boolean;
 }
@@ -193,6 +200,7 @@ export class LogNode {
       openLocal: () => this.disk,
       discardLocal: () => (this.disk = this.emptyDisk()),
       decode: (message) => decoder.decode(message),
+      tracing: this.options.tracing,
       newLife: () => `l${++lives}`,
       onReport() {},
       onState: (_partition, state) => {
@@ -309,6 +317,7 @@ const REPLAY_KEEP_BYTES = 5_000;
 function hostOptions({ latenessMs, stepMs = STEP_MS, replayKeepBytesMax = REPLAY_KEEP_BYTES }: NodeOptions): PartitionHostOptions {
   return {
     partitionCount: 1,
+    topic: 'raw_readings',
     state: { partitionCount: 1, latenessMs, correctionHorizonMs: 86_400_000, metersMax: 1_000, regionsMax: 100, readingIdBuckets: 64, detection: DEFAULT_DETECTION },
     checkpoint: { stepMs, intervalMs: 20_000, pagesPerStepMax: 1 },
     replayBytesMax: 1_000_000,

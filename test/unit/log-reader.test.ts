@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Broker, RawMessage } from 'kafkajs/src/cluster/index.js';
 import type { LogCluster } from '../../src/actors/kafka-log/kafka/log-cluster.ts';
 import { LogReader } from '../../src/actors/kafka-log/kafka/log-reader.ts';
 import { unpackMessages } from '../../src/actors/kafka-log/message-block.ts';
+import { traceparentOf } from '../support/recorded-tracing.ts';
 
 /** A batch of the log: some records, or none any more, which take these many bytes of an answer. */
 interface Batch {
@@ -86,4 +87,40 @@ it('what many partitions have comes whole and in order, however little room an a
     }),
     { numRuns: 200 },
   );
+});
+
+describe('traces that messages carry', () => {
+  const TRACEPARENT = traceparentOf(1);
+  const other = traceparentOf(2);
+  const headersOf: Record<string, string | string[]>[] = [
+    {},
+    { traceparent: TRACEPARENT },
+    { traceparent: 'x'.repeat(1_000_000) },
+    { traceparent: TRACEPARENT, 'seg-traces': `1 2,${other} 5 1` },
+    // Of one that is there several times the last counts, as for OpenTelemetry.
+    { traceparent: [other, TRACEPARENT] },
+    { traceparent: TRACEPARENT.replace(/01$/, '00') },
+    { 'seg-traces': '0 1' },
+  ];
+
+  function readerOf(isTraced: boolean): LogReader {
+    const buffers = (value: string | string[]) => (Array.isArray(value) ? value.map((text) => Buffer.from(text)) : Buffer.from(value));
+    const messages = headersOf.map((headers, offset) => ({
+      ...{ offset: String(offset), timestamp: '5', key: null, value: Buffer.from('{}'), isControlRecord: false, batchContext: { firstOffset: '0', lastOffsetDelta: headersOf.length - 1 } },
+      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, buffers(value)])),
+    }));
+    const broker = { fetch: async () => ({ responses: [{ partitions: [{ partition: 0, messages, abortedTransactions: [], lastStableOffset: String(messages.length) }] }] }) };
+    return new LogReader({ persist: <T>(fn: () => T): T => fn(), leaders: async () => new Map([[0, 1]]), broker: async () => broker } as unknown as LogCluster, 'log', isTraced);
+  }
+
+  it('are given beside them, by offset, without those that are none', async () => {
+    const { block, traces } = await readerOf(true).read(0, 0);
+    expect([...unpackMessages(block)]).toHaveLength(headersOf.length);
+    expect([...traces!].map(([offset, { traceparent }]) => [offset, traceparent])).toEqual([1, 3, 4].map((offset) => [offset, TRACEPARENT]));
+    expect(traces!.get(3)!.parts).toEqual([{ traceparent: TRACEPARENT, from: 1, count: 2 }, { traceparent: other, from: 5, count: 1 }]);
+  });
+
+  it('are not looked at where nothing is traced', async () => {
+    expect(await readerOf(false).read(0, 0)).not.toHaveProperty('traces');
+  });
 });

@@ -1,13 +1,15 @@
-import { openReadingBatch } from '../../model/reading-batch.ts';
+import { openReadingBatch, type ReadingBatch } from '../../model/reading-batch.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { Tracing } from '../../runtime/tracing.ts';
+import { BatchTraces, type TracedBatch } from '../shard/batch-traces.ts';
 import type { Checkpoint } from '../shard/checkpoint.ts';
 import { CheckpointSteps, type CheckpointStepsOptions, type LogPlace } from '../shard/checkpoint-steps.ts';
 import { EarlyWindows } from '../shard/early-windows.ts';
 import { EffectReader } from '../shard/effect-reader.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from '../shard/outbox.ts';
-import type { RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
+import type { BatchTrace, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from '../shard/protocol.ts';
 import { ShardQueries } from '../shard/queries.ts';
 import { PARTS_PER_REPORT_MAX, REPORT_MS, TICK_METERS_MAX, TICK_MS } from '../shard/actor-bounds.ts';
 import { Replay, restoreTables } from '../shard/recovery.ts';
@@ -21,6 +23,7 @@ import type { LogBounds, PartitionLog } from './partition-log.ts';
 import { settleLogSettings } from './settings-change.ts';
 import { unpackMessages } from './message-block.ts';
 import type { DecodedLogMessage } from './message-decoding.ts';
+import { partsOfReadings } from './message-trace.ts';
 import type { LogMessage } from './protocol.ts';
 
 /**
@@ -33,6 +36,8 @@ import type { LogMessage } from './protocol.ts';
 export interface PartitionOptions extends Pick<CheckpointStepsOptions, 'checkpoint' | 'deadLettersMax' | 'anomaliesMax'> {
   partition: number;
   partitionCount: number;
+  /** Of the log. */
+  topic: string;
   state: ShardStateConfig;
   /** Log that a takeover would read again because it is not written, bytes; past it nothing is folded. */
   replayBytesMax: number;
@@ -53,6 +58,8 @@ export interface PartitionModules {
   life: string;
   partitionLog: PartitionLog;
   decode(message: LogMessage): DecodedLogMessage;
+  /** Absent or null: messages are not traced. */
+  tracing?: Tracing | null;
   /** The state stands for everything that was in the log when it was taken: questions can be answered. */
   onReady(): void;
   onReport(report: ShardReport): void;
@@ -62,6 +69,8 @@ export interface PartitionModules {
 
 /** The thread has other partitions, and questions: after so long they have their turn. */
 const FOLD_SLICE_MS = 4;
+/** A node has many partitions: 64 of them remember as much as eight shards. */
+const PARTITION_TRACED_WINDOWS_MAX = 2_048;
 
 export class PartitionActor {
   readonly state: ShardState;
@@ -75,6 +84,8 @@ export class PartitionActor {
   private readonly early: EarlyWindows | undefined;
   private readonly ticks: TickSchedule;
   private readonly logClock: LogClock;
+  /** Null: nothing is traced. */
+  private readonly traces: BatchTraces | null;
   private replay!: Replay;
   /** The record that the tables stood for at the start. */
   private restoredSequence = 0;
@@ -104,6 +115,7 @@ export class PartitionActor {
     this.ticks = new TickSchedule([options.partition], TICK_METERS_MAX, (partition) => this.state.directory.pagesOf(partition));
     this.queries = new ShardQueries(this.state, store, options.state.detection);
     this.logClock = new LogClock(modules.clock);
+    this.traces = modules.tracing == null ? null : new BatchTraces(modules.tracing, PARTITION_TRACED_WINDOWS_MAX);
   }
 
   /**
@@ -206,7 +218,7 @@ export class PartitionActor {
     const outbox = openOutbox(store, this.options.outbox ?? null);
     if (outbox === null) return;
     this.checkpoint.outbox = outbox;
-    const reader = new EffectReader({ shard: partition, process: life, hasSuccessors: true }, { state: this.state, store, outbox, early: this.early!, log });
+    const reader = new EffectReader({ shard: partition, process: life, hasSuccessors: true }, { state: this.state, store, outbox, early: this.early!, log, traces: this.traces?.windows });
     this.queries.effects = { reader, outbox };
   }
 
@@ -249,11 +261,11 @@ export class PartitionActor {
     }
   }
 
-  private async fold({ block }: LogPiece): Promise<void> {
+  private async fold({ block, traces }: LogPiece): Promise<void> {
     const { clock } = this.modules;
     let sliceStartedMs = clock.monotonic();
     for (const message of unpackMessages(block)) {
-      this.apply(message);
+      this.apply(message, traces?.get(message.offset));
       if (clock.monotonic() - sliceStartedMs < FOLD_SLICE_MS) continue;
       this.stepIfDue();
       await turnEnd();
@@ -264,7 +276,7 @@ export class PartitionActor {
     }
   }
 
-  private apply(message: LogMessage): void {
+  private apply(message: LogMessage, trace: BatchTrace | undefined): void {
     const sequence = message.offset + 1;
     const { timestampMs } = message;
     if (sequence > this.restoredSequence) this.state.endReplay();
@@ -276,7 +288,12 @@ export class PartitionActor {
       if (decoded.record.kind === 'tick' && this.ticks.settled()) this.tick();
     } else {
       const { packed, nowMs } = decoded;
-      this.counts.readings += this.replay.apply({ kind: 'batch', nowMs, batch: openReadingBatch(packed.buffer, 0, packed.bytes) }, sequence);
+      const batch = openReadingBatch(packed.buffer, 0, packed.bytes);
+      // What the tables stood for at the start was told of by whoever counted it.
+      const traced = trace === undefined || sequence <= this.restoredSequence ? null : this.beginTrace(trace, batch, message.offset);
+      const folding = traced === null ? null : traced.span.child('fold');
+      this.counts.readings += this.replay.apply({ kind: 'batch', nowMs, batch }, sequence);
+      if (folding !== null) this.traces!.folded(folding, traced!, { batch, outcomes: this.replay.outcomes, directory: this.state.directory });
     }
     this.counts.records++;
     this.logClock.saw(timestampMs);
@@ -285,6 +302,24 @@ export class PartitionActor {
     if (sequence <= this.appliedSequence) return;
     this.appliedSequence = sequence;
     this.appliedAtMs = timestampMs;
+  }
+
+  /** Null: nothing is traced. Names and attributes as of https://opentelemetry.io/docs/specs/semconv/messaging/kafka/. */
+  private beginTrace({ traceparent, parts }: BatchTrace, batch: ReadingBatch, offset: number): TracedBatch | null {
+    if (this.traces === null) return null;
+    const { topic, partition } = this.options;
+    const attributes = {
+      'messaging.system': 'kafka',
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': topic,
+      'messaging.destination.partition.id': String(partition),
+      'messaging.kafka.offset': offset,
+      'seg.shard': partition,
+      'seg.readings': batch.count,
+    };
+    const rejected = batch.deadLetterCount === 0 ? [] : batch.deadLetters();
+    return this.traces.begin({ traceparent, parts: partsOfReadings(parts, rejected, batch.count) }, `process ${topic}`, { kind: 'consumer', attributes });
   }
 
   private checkMark(sequence: number, timestampMs: number): void {
@@ -318,11 +353,16 @@ export class PartitionActor {
   private stepIfDue(): void {
     if (this.stepping !== null || this.isStopping || !this.mayStep || !this.steps.isDue) return;
     this.putLogMark();
+    const span = this.traces === null ? null : this.traces.checkpointing(this.options.partition);
     this.steps.beginDue(this.logPlace(), { isLogNew: this.modules.store.logFrom() === 0 });
     this.stepping = this.modules.store
       .commit()
-      .then(() => this.steps.done())
+      .then(() => {
+        this.steps.done();
+        span?.end();
+      })
       .catch((error: unknown) => {
+        span?.end({ error: 'the tables were not written' });
         this.isUnwritten = true;
         this.fail(error);
       })

@@ -2,6 +2,7 @@ import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Store } from '../../runtime/store.ts';
+import type { Tracing } from '../../runtime/tracing.ts';
 import type { ShardReport } from '../shard/protocol.ts';
 import { ShardStore } from '../shard/shard-store.ts';
 import { ChangelogStore, restoreState, statePlace } from './changelog.ts';
@@ -39,6 +40,8 @@ export interface PartitionHostModules {
   /** Removes it; it is closed. */
   discardLocal(partition: number): void;
   decode(message: LogMessage): DecodedLogMessage;
+  /** Absent or null: messages are not traced. */
+  tracing?: Tracing | null;
   /** Another name at each call, among all processes: small letters and digits. */
   newLife(): string;
   onState(partition: number, state: PartitionState): void;
@@ -238,7 +241,7 @@ class Tenancy {
 
   private actorOn(store: ShardStore, link: LogLink, onFailure: (error: unknown) => void, from: { restoredChanges: number; startedMs: number }): PartitionActor {
     const { modules, partition, options } = this;
-    const { log, clock, timers, decode, onReport, onState } = modules;
+    const { log, clock, timers, decode, tracing, onReport, onState } = modules;
     const actor: PartitionActor = new PartitionActor({ ...options, partition }, {
       store,
       log,
@@ -247,6 +250,7 @@ class Tenancy {
       life: modules.newLife(),
       partitionLog: link.logOf(partition),
       decode,
+      tracing,
       onReport,
       onFailure,
       onReady: () => {

@@ -15,7 +15,7 @@ import { EffectReader } from './effect-reader.ts';
 import { batchRecord, controlRecord, type ControlRecord } from './log-record.ts';
 import { packRememberedIds } from './reading-id-record.ts';
 import { openOutbox, settleOutbox, type OutboxOptions } from './outbox.ts';
-import type { AppendReply, AppendRequest, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
+import type { AppendReply, AppendRequest, BatchTrace, RegionPicture, ShardAnswers, ShardQuery, ShardReport } from './protocol.ts';
 import { ShardQueries } from './queries.ts';
 import { PARTS_PER_REPORT_MAX, REPORT_MS, STEP_PAUSE_MS, TICK_METERS_MAX, TICK_MS, TICK_PAUSE_MS } from './actor-bounds.ts';
 import { recover, type RecoveryReport } from './recovery.ts';
@@ -159,8 +159,12 @@ export class ShardActor {
       return;
     }
     const batch = openReadingBatch(request.buffer, 0, request.bytes);
-    const trace = this.traces !== null && request.trace !== undefined ? this.traces.begin(request.trace, this.options.shard, batch.count) : null;
+    const trace = this.traces !== null && request.trace !== undefined ? this.beginTrace(this.traces, request.trace, batch.count) : null;
     this.enqueue({ kind: 'batch', packed: request, batch, reply, sequence: 0, nowMs: 0, trace });
+  }
+
+  private beginTrace(traces: BatchTraces, trace: BatchTrace, readings: number): TracedBatch {
+    return traces.begin(trace, 'shard batch', { kind: 'server', attributes: { 'seg.shard': this.options.shard, 'seg.readings': readings } });
   }
 
   ask<K extends ShardQuery['kind']>(query: Extract<ShardQuery, { kind: K }>): ShardAnswers[K] {

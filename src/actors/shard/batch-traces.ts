@@ -1,8 +1,8 @@
 import type { ReadingBatch } from '../../model/reading-batch.ts';
-import { LINKS_MAX, type Span, type Tracing } from '../../runtime/tracing.ts';
+import { LINKS_MAX, type Span, type SpanOptions, type Tracing } from '../../runtime/tracing.ts';
 import type { MeterDirectory } from './meter-pages.ts';
 import type { BatchTrace, TracedPart } from './protocol.ts';
-import { WindowTraces } from './window-traces.ts';
+import { TRACED_WINDOWS_MAX, WindowTraces } from './window-traces.ts';
 
 /** A batch on its way through the shard, some of whose requests are traced. */
 export interface TracedBatch {
@@ -12,19 +12,20 @@ export interface TracedBatch {
 
 /** The spans of one shard's batches and checkpoints, and what has to be remembered of them. Nothing of it is there in a shard that does not trace. */
 export class BatchTraces {
-  readonly windows = new WindowTraces();
+  readonly windows: WindowTraces;
   private readonly tracing: Tracing;
   /** Requests whose readings no checkpoint has begun to write yet; LINKS_MAX at most. */
   private unwritten: string[] = [];
 
-  constructor(tracing: Tracing) {
+  constructor(tracing: Tracing, windowsMax = TRACED_WINDOWS_MAX) {
     this.tracing = tracing;
+    this.windows = new WindowTraces(windowsMax);
   }
 
-  /** A batch came; its span ends with its answer. */
-  begin({ traceparent, parts }: BatchTrace, shard: number, readings: number): TracedBatch {
+  /** A batch came; its span is named so, and ends when it is counted. */
+  begin({ traceparent, parts }: BatchTrace, name: string, options: SpanOptions): TracedBatch {
     const links = parts.slice(1).map((part) => part.traceparent);
-    return { span: this.tracing.continue('shard batch', traceparent, { kind: 'server', links, attributes: { 'seg.shard': shard, 'seg.readings': readings } }), parts };
+    return { span: this.tracing.continue(name, traceparent, { ...options, links }), parts };
   }
 
   /** Spans of the one commit that a group of entries shares, one for each that is traced. */

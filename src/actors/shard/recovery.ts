@@ -93,7 +93,8 @@ export class Replay {
   /** All snapshots stand for the records before it. */
   private readonly replayFrom: number;
   private readonly addDeadLetter: (letter: PendingDeadLetter) => void;
-  private outcomes = new Uint8Array(1024);
+  /** Of the batch that was applied last, beginning with its first reading. */
+  outcomes = new Uint8Array(1024);
 
   /** `applied`: the record up to which the tables stand for the log. */
   constructor(state: ShardState, store: ShardStore, applied: number, addDeadLetter: (letter: PendingDeadLetter) => void) {

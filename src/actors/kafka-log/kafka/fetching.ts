@@ -1,5 +1,7 @@
 import type { Broker, FetchedPartition, RawMessage } from 'kafkajs/src/cluster/index.js';
 import filterAbortedMessages from 'kafkajs/src/consumer/filterAbortedMessages.js';
+import type { BatchTrace } from '../../shard/protocol.ts';
+import { readTrace, TRACEPARENT_HEADER, TRACES_HEADER } from '../message-trace.ts';
 import { CONTENT_TYPE_HEADER, JUDGED_AT_HEADER, KIND_HEADER, LOG_CONTENT_TYPES, type LogContentType, type LogMessage } from '../protocol.ts';
 
 /** One request for messages, and what its answer means. Only what is committed is read, so that whoever reads gets the same. */
@@ -67,6 +69,17 @@ export function logMessageOf(partition: number, { offset, timestamp, key, value,
     kind: textOf(headers[KIND_HEADER]) === 'control' ? 'control' : 'reading',
     contentType: contentTypeOf(textOf(headers[CONTENT_TYPE_HEADER])),
   };
+}
+
+/** Of the messages that are traced, by offset; null: none is. */
+export function tracesOf(messages: readonly RawMessage[]): Map<number, BatchTrace> | null {
+  let traces: Map<number, BatchTrace> | null = null;
+  for (const { offset, headers } of messages) {
+    const traceparent = textOf(headers[TRACEPARENT_HEADER]);
+    const trace = traceparent === null ? null : readTrace(traceparent, textOf(headers[TRACES_HEADER]));
+    if (trace !== null) (traces ??= new Map()).set(Number(offset), trace);
+  }
+  return traces;
 }
 
 function contentTypeOf(text: string | null): LogContentType {

@@ -1,7 +1,8 @@
 import { OperationalError } from '../../../runtime/errors.ts';
+import type { BatchTrace } from '../../shard/protocol.ts';
 import { typeOf } from '../../sinks/kafka/kafka-errors.ts';
 import { packMessages } from '../message-block.ts';
-import { fetchFrom, logMessageOf, type Fetched, type FetchLimits } from './fetching.ts';
+import { fetchFrom, logMessageOf, tracesOf, type Fetched, type FetchLimits } from './fetching.ts';
 import type { LogCluster } from './log-cluster.ts';
 
 /** A piece of a partition's log. */
@@ -12,6 +13,8 @@ export interface LogPiece {
   next: number;
   /** Offset behind the last message that can be read now. */
   end: number;
+  /** Of its messages that are traced, by offset; absent without any. */
+  traces?: ReadonlyMap<number, BatchTrace>;
 }
 
 /**
@@ -40,13 +43,16 @@ interface Want {
 export class LogReader {
   private readonly cluster: LogCluster;
   private readonly topic: string;
+  private readonly isTraced: boolean;
   private readonly wants = new Map<number, Want>();
   private readonly busyLeaders = new Set<number>();
   private isLooking = false;
 
-  constructor(cluster: LogCluster, topic: string) {
+  /** `isTraced`: whether anybody goes on with the traces that messages carry. */
+  constructor(cluster: LogCluster, topic: string, isTraced = false) {
     this.cluster = cluster;
     this.topic = topic;
+    this.isTraced = isTraced;
   }
 
   /** What is there from the offset on, or nothing after a while. Rejects with OperationalError: `stopping`, or the broker's refusal such as OFFSET_OUT_OF_RANGE (refusalOf). `released` when the partition is asked for anew or forgotten. */
@@ -126,7 +132,10 @@ export class LogReader {
       return;
     }
     this.wants.delete(want.partition);
-    want.resolve({ block: packMessages(want.partition, messages.map((message) => logMessageOf(want.partition, message))), next, end });
+    const piece: LogPiece = { block: packMessages(want.partition, messages.map((message) => logMessageOf(want.partition, message))), next, end };
+    const traces = this.isTraced ? tracesOf(messages) : null;
+    if (traces !== null) piece.traces = traces;
+    want.resolve(piece);
   }
 
   private fail(want: Want, error: unknown): void {
