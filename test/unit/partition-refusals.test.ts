@@ -52,6 +52,22 @@ describe('a partition', () => {
     expect((await startedAgain()).refusals[0]).toMatch(/^log_changed: the log ends before offset/);
   });
 
+  it('is taken anew when another node had it between the look at its log and the reading of its state', async () => {
+    const slow = new LogNode(world, OPTIONS, () => true);
+    world.delayMs = 20_000;
+    slow.hear();
+    await world.advance(20_100);
+    // Its question for the state is under way.
+    world.delayMs = 0;
+    const quick = new LogNode(world, OPTIONS, () => true);
+    quick.hear();
+    world.produce(JSON.stringify({ meterId: 'm-1', region: 'r-1', timestamp: world.time.now(), powerKw: 1 }));
+    await world.advance(15_000);
+    expect(quick.state?.state).toBe('ready');
+    await world.advance(15_000);
+    expect([slow.refusals, slow.state?.state]).toEqual([[], 'ready']);
+  });
+
   it('is not served on another log of the same length', async () => {
     for (const message of world.messages) message.timestampMs += 1;
     expect((await startedAgain()).refusals[0]).toMatch(/^log_changed: offset \d+ of the log holds another message/);

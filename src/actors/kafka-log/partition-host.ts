@@ -224,6 +224,7 @@ class Tenancy {
       this.throwIfOver();
       const store = new ShardStore(new ChangelogStore(opened, stateLog, () => modules.clock.now()), followedLog());
       refuseLostState(store, taken, partition);
+      throwIfOvertaken(store, statePlace(opened)?.offset ?? 0, taken);
       return await new Promise<unknown>((resolve) => {
         const started = (actor = this.actorOn(store, link, resolve, { restoredChanges, startedMs }));
         void started.start(taken.log).catch(resolve);
@@ -295,6 +296,12 @@ function refusalCode(error: unknown): string {
 function refuseLostState(store: ShardStore, { noted, log }: Taken, partition: number): void {
   if (noted === null || noted === 0 || store.identity() !== null || log.begin === 0) return;
   throw new OperationalError('state_lost', `the state of partition ${partition} is gone from the topic, but it had been folded up to offset ${noted}, and the log begins with ${log.begin}: bring the topic back, or delete the group's offsets to begin with what the log still has`);
+}
+
+/** Whoever takes it after this node and writes on leaves a state that is ahead of the log as it was looked at; without such writing the log is another one, which the actor says. */
+function throwIfOvertaken(store: ShardStore, stateEnd: number, taken: Taken): void {
+  if (stateEnd <= taken.stateEnd || store.appliedPosition().sequence <= taken.log.end) return;
+  throw new OperationalError('fenced', 'another node has taken the partition meanwhile', { retryable: true });
 }
 
 function zeroTotals(): PartitionTotals {
