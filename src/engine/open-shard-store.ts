@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ShardStore } from '../actors/shard/shard-store.ts';
 import { Journal } from '../runtime/journal.ts';
 import { checkDataFile } from '../runtime/lmdb-data-file.ts';
-import { checkPages } from '../runtime/lmdb-pages.ts';
+import { checkPages, entriesOf } from '../runtime/lmdb-pages.ts';
 import { listSegments, lmdbSegments, segmentPath } from '../runtime/lmdb-segments.ts';
 import { openLmdbStore } from '../runtime/lmdb-store.ts';
 import { PageCheck } from '../runtime/page-check.ts';
@@ -33,6 +33,8 @@ export interface ShardPlace {
 const BESIDE_BYTES_MIN = 64 * 1024 * 1024;
 /** Tables that grow with the history: in a file of LATER_BYTES_MIN or more nobody waits for these. */
 const WALKED_LATER = ['samples', 'energy', 'windows'];
+/** Of a page with a meter or two; most have 64. */
+const SNAPSHOT_BYTES_MIN = 512;
 /** Pages are wanted when the log's readingIds are on their way. What a recovery does without, or asks for some entries of, comes last; the largest at the end. */
 const WALKED_LAST = ['pages', 'outbox', 'meters', 'profiles', ...WALKED_LATER];
 /** Half a second of a core, more where the disk is slower. */
@@ -49,6 +51,13 @@ export function dataFiles(directory: string): string[] {
   const file = join(directory, DATA_FILE);
   if (!existsSync(file)) return [];
   return [file, ...listSegments(directory).map((first) => join(segmentPath(directory, first), DATA_FILE))];
+}
+
+/** Snapshots of pages in a shard's tables, as its data file says; 0 when that can be no true number. */
+export function pagesStored(directory: string): number {
+  const file = join(directory, DATA_FILE);
+  const pages = entriesOf(file, 'pages');
+  return pages > 0 && pages * SNAPSHOT_BYTES_MIN <= statSync(file).size ? pages : 0;
 }
 
 /**

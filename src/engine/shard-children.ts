@@ -1,8 +1,11 @@
+import { touchedRows } from '../actors/shard/row-slab.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
+import type { TouchedMemory } from '../runtime/touched-memory.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
 import type { EngineChild, EngineThreads } from './engine-threads.ts';
+import { pagesStored } from './open-shard-store.ts';
 import type { ShardLinks } from './shard-links.ts';
 import type { ShardThreadOptions } from './shard-thread.ts';
 import { outboxOptions } from './sink-options.ts';
@@ -27,11 +30,15 @@ export interface ShardChildrenModules {
 
 export function shardChildren(config: EngineConfig, modules: ShardChildrenModules): EngineChild[] {
   const { links, threads, onDown } = modules;
+  const readyRows = Array.from({ length: config.shards }, (_, shard) => rowsMadeReady(config, shard, modules));
   return Array.from({ length: config.shards }, (_, shard) => ({
     name: `shard-${shard}`,
     stopTimeoutMs: config.shutdownDeadlineMs,
     start: async ({ epoch }: { epoch: number }) => {
-      const started = threads.start<object>({ name: `shard-${shard}`, module: new URL('./shard-thread.ts', import.meta.url), epoch, options: shardThreadOptions(config, shard, modules), readyTimeoutMs: READY_TIMEOUT_MS });
+      const rows = readyRows[shard];
+      // A thread that is started anew finds no zeros there.
+      readyRows[shard] = null;
+      const started = threads.start<object>({ name: `shard-${shard}`, module: new URL('./shard-thread.ts', import.meta.url), epoch, options: { ...shardThreadOptions(config, shard, modules), rows } satisfies ShardThreadOptions, readyTimeoutMs: READY_TIMEOUT_MS });
       const thread = await started.catch((error: unknown) => didNotStart(shard, error, modules));
       links.shardUp(shard, thread);
       return thread;
@@ -55,7 +62,12 @@ function didNotStart(shard: number, error: unknown, { log, threads }: Pick<Shard
   throw error;
 }
 
-function shardThreadOptions(config: EngineConfig, shard: number, { directory, queriesMax }: Pick<ShardChildrenModules, 'directory' | 'queriesMax'>): ShardThreadOptions {
+/** A shard's thread needs half a second until it knows how many meters it has, in which the other core could already get their memory. Null: it gets its own. */
+function rowsMadeReady(config: EngineConfig, shard: number, { directory }: Pick<ShardChildrenModules, 'directory'>): TouchedMemory | null {
+  return config.shards === directory.shardCount ? touchedRows(pagesStored(directory.shardDirectory(shard))) : null;
+}
+
+function shardThreadOptions(config: EngineConfig, shard: number, { directory, queriesMax }: Pick<ShardChildrenModules, 'directory' | 'queriesMax'>): Omit<ShardThreadOptions, 'rows'> {
   return {
     shard,
     shardCount: config.shards,

@@ -8,6 +8,7 @@ import { OperationalError } from '../runtime/errors.ts';
 import { MailboxMetrics } from '../runtime/mailbox-metrics.ts';
 import { Responder, type Reply } from '../runtime/request-channel.ts';
 import { runThread } from '../runtime/thread-main.ts';
+import type { TouchedMemory } from '../runtime/touched-memory.ts';
 import { portTransport } from '../runtime/transport.ts';
 import { TurnShare } from '../runtime/turn-share.ts';
 import { memoryOf } from './answer-memory.ts';
@@ -38,6 +39,8 @@ export interface ShardThreadOptions {
   outbox: OutboxOptions;
   /** How long windows stay, by granularity, ms. */
   keepMs: readonly number[];
+  /** Memory for the rows of its meters, which another thread makes ready; null: its own. */
+  rows: TouchedMemory | null;
   /** Requests that may be unanswered in each mailbox. */
   creditsMax: number;
 }
@@ -83,7 +86,7 @@ runThread(async (context) => {
       outbox: options.outbox,
       retention: { keepMs: options.keepMs },
     },
-    { store, clock, timers, log, tracing, replayedIds: () => (store.journal.sizeBytes() < IDS_BESIDE_BYTES_MIN ? undefined : new ReplayedIdsBeside(READING_ID_BUCKETS)), onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
+    { store, clock, timers, log, tracing, rows: options.rows, replayedIds: () => (store.journal.sizeBytes() < IDS_BESIDE_BYTES_MIN ? undefined : new ReplayedIdsBeside(READING_ID_BUCKETS)), onReport: (report) => gateway?.sendEvent(report), onFailure: (error) => context.fail(error) },
   );
 
   const channel = { mailboxMax: options.creditsMax, epoch: context.epoch, onFailure: (error: unknown) => context.fail(error) };

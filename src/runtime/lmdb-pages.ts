@@ -58,6 +58,23 @@ export function walkPages(path: string, order: WalkOrder = { last: [], onWalked(
   }
 }
 
+/** Entries that a table of the data file at `path` says it has; 0 where the list of tables, which alone is read, has none of it or is damaged. Never throws. */
+export function entriesOf(path: string, table: string): number {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch {
+    return 0;
+  }
+  try {
+    return new PageWalk(file).tableList().find(({ name }) => name === table)?.entries ?? 0;
+  } catch {
+    return 0;
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Throws OperationalError `corrupt` when the walk finds something. */
 export function checkPages(path: string): void {
   const findings = walkPages(path);
@@ -117,6 +134,13 @@ class PageWalk {
 
   constructor(file: number) {
     this.file = file;
+  }
+
+  /** What the list of tables says of each; empty when anything is wrong with it. */
+  tableList(): readonly Tree[] {
+    const meta = this.meta();
+    if (meta !== null) this.walk(meta.tableTree, 0);
+    return this.findings.length === 0 ? this.tables : [];
   }
 
   run({ last, onWalked }: WalkOrder): PageFinding[] {

@@ -35,6 +35,7 @@ const options: Omit<ShardThreadOptions, 'directory'> = {
   anomaliesMax: 10_000,
   outbox: { consumers: [], bytesMax: 1e9 },
   keepMs: [Infinity, Infinity],
+  rows: null,
   creditsMax: 2 * QUESTIONS,
 };
 

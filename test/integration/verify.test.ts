@@ -78,7 +78,7 @@ function patchRows(table: Table, change: (rows: DataView) => void): void {
   const samples = new SampleIndex();
   const page = new MeterDirectory().restorePage(0, 0);
   decodePage(value, page, samples);
-  change(new DataView(page.buffer, 0, page.rowCount * ROW_BYTES));
+  change(new DataView(page.u8.buffer, 0, page.rowCount * ROW_BYTES));
   table.put(key, encodePage(page, samples, page.snapshotSequence));
 }
 

@@ -6,6 +6,7 @@ import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { DurationHistogram, type DurationSnapshot } from '../../runtime/mailbox-metrics.ts';
 import type { Reply } from '../../runtime/request-channel.ts';
+import type { TouchedMemory } from '../../runtime/touched-memory.ts';
 import type { Tracing } from '../../runtime/tracing.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { CheckpointSteps, type CheckpointStepsOptions, type LogPlace } from './checkpoint-steps.ts';
@@ -45,6 +46,8 @@ export interface ShardModules {
   log: Log;
   /** Absent or null: batches are not traced. */
   tracing?: Tracing | null;
+  /** Memory for the meters of a large fleet (MeterDirectory). */
+  rows?: TouchedMemory | null;
   /** Who remembers the readingIds of the log that nothing else is wanted from, during `start`. Absent: this thread. */
   replayedIds?(): ReplayedIds | undefined;
   /** Told every REPORT_MS what changed. */
@@ -104,7 +107,7 @@ export class ShardActor {
     this.storage = new StorageTrouble(modules);
     this.traces = modules.tracing == null ? null : new BatchTraces(modules.tracing);
     this.early = (options.outbox?.consumers.length ?? 0) > 0 ? new EarlyWindows() : undefined;
-    this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early });
+    this.state = new ShardState(options.state, { stored: store, loadPart: (...key) => store.loadPart(...key), early: this.early, rows: modules.rows });
     this.steps = new CheckpointSteps(options, { state: this.state, store, clock: modules.clock });
     this.checkpoint = this.steps.checkpoint;
     const { shard, shardCount, state } = options;

@@ -1,40 +1,15 @@
 import { murmur2 } from '../../model/ids.ts';
 import { ChunkMemory } from '../../runtime/chunk-memory.ts';
-import { TouchedMemory } from '../../runtime/touched-memory.ts';
+import { takePiece, type TouchedMemory } from '../../runtime/touched-memory.ts';
 import { PendingWindows } from './pending-windows.ts';
 import { ROW, ROWS_PER_PAGE, ROW_BYTES, ROW_DETECTOR, SLOT, SLOT_BYTES } from './page-layout.ts';
 import { PageProfiles } from './page-profiles.ts';
 import { meterTag } from './reading-ids.ts';
 import type { RemovedWindows } from './removed-windows.ts';
+import { PAGES_PER_SLAB, ROWS_PER_SLAB, RowSlab, touchedRows } from './row-slab.ts';
 import type { SampleBlock } from './sample-block.ts';
 
-/** Pages that share one buffer: a few dozen views stay in the processor's cache where one for each page would not. 3.6 MB. */
-const PAGES_PER_SLAB = 64;
-const ROWS_PER_SLAB = PAGES_PER_SLAB * ROWS_PER_PAGE;
-const SLAB_BYTES = ROWS_PER_SLAB * ROW_BYTES;
-/** From so many on, rows of a restored fleet lie in memory that another thread has touched: 230 MB. */
-const TOUCHED_SLABS_MIN = 64;
 const SLAB_SHIFT = Math.log2(ROWS_PER_SLAB);
-
-/** Rows of 64 pages. Shared memory as TouchedMemory's; one thread has it. */
-export class RowSlab {
-  readonly buffer: SharedArrayBuffer;
-  readonly f64: Float64Array;
-  readonly f32: Float32Array;
-  readonly u32: Uint32Array;
-  readonly u16: Uint16Array;
-  readonly u8: Uint8Array;
-
-  /** `buffer`: SLAB_BYTES of zeros. */
-  constructor(buffer = new SharedArrayBuffer(SLAB_BYTES)) {
-    this.buffer = buffer;
-    this.f64 = new Float64Array(buffer);
-    this.f32 = new Float32Array(buffer);
-    this.u32 = new Uint32Array(buffer);
-    this.u16 = new Uint16Array(buffer);
-    this.u8 = new Uint8Array(buffer);
-  }
-}
 
 /** 64 meters of one partition. Views are those of the slab: indexes into them are byte offsets (rowOffset) divided by the element size. */
 export class MeterPage {
@@ -43,7 +18,6 @@ export class MeterPage {
   readonly partition: number;
   /** Number within the partition: with the partition, the page's name on disk. */
   readonly number: number;
-  readonly buffer: SharedArrayBuffer;
   readonly f64: Float64Array;
   readonly f32: Float32Array;
   readonly u32: Uint32Array;
@@ -74,7 +48,6 @@ export class MeterPage {
     this.index = index;
     this.partition = partition;
     this.number = number;
-    this.buffer = slab.buffer;
     this.f64 = slab.f64;
     this.f32 = slab.f32;
     this.u32 = slab.u32;
@@ -127,8 +100,13 @@ export class MeterDirectory {
   private slots = new Uint32Array(2048);
   /** A slot is the top bits of the scrambled hash: the low ones are alike within a partition. */
   private shift = 32 - 11;
-  /** Where slabs come from while a large fleet is restored. */
-  private memory: TouchedMemory | null = null;
+  /** Where the first slabs of a large fleet that is restored lie; null: each has memory of its own. */
+  private rows: TouchedMemory | null;
+
+  /** `rows`: touchedRows of as many pages as there will be. */
+  constructor(rows: TouchedMemory | null = null) {
+    this.rows = rows;
+  }
 
   /** The row of the meter whose id is `bytes[start, start + length)`, or NO_ROW. */
   find(hash: number, bytes: Uint8Array, start: number, length: number): number {
@@ -193,7 +171,7 @@ export class MeterDirectory {
   idOf(row: number): string {
     const page = this.pages[row >>> 6];
     const at = rowOffset(row);
-    return Buffer.from(page.buffer, at + ROW.id, page.u8[at + ROW.idLength]).toString('latin1');
+    return Buffer.from(page.u8.buffer, page.u8.byteOffset + at + ROW.id, page.u8[at + ROW.idLength]).toString('latin1');
   }
 
   /** Pages of a partition, in order of their number. */
@@ -204,13 +182,7 @@ export class MeterDirectory {
   /** So many pages are to be restored, sooner or later. The index has their room at once: it would double on the way there, and place all again each time. */
   beginRestore(pages: number): void {
     while (pages * ROWS_PER_PAGE * 2 > this.slots.length) this.growIndex();
-    const slabs = Math.ceil(pages / PAGES_PER_SLAB);
-    if (slabs >= TOUCHED_SLABS_MIN) this.memory ??= new TouchedMemory(SLAB_BYTES, slabs);
-  }
-
-  endRestore(): void {
-    this.memory?.end();
-    this.memory = null;
+    this.rows ??= touchedRows(pages);
   }
 
   /** Makes an empty page under the name it had on disk; for recovery, in order of number within a partition. */
@@ -242,11 +214,16 @@ export class MeterDirectory {
 
   private appendPage(partition: number, siblings: PartitionPages): MeterPage {
     const index = this.pages.length;
-    if (index === this.slabs.length * PAGES_PER_SLAB) this.slabs.push(new RowSlab(this.memory?.take()));
+    if (index === this.slabs.length * PAGES_PER_SLAB) this.slabs.push(this.nextSlab());
     const page = new MeterPage(index, partition, siblings.pages.length, this.slabs[Math.floor(index / PAGES_PER_SLAB)], this.pendingMemory);
     this.pages.push(page);
     siblings.pages.push(page);
     return page;
+  }
+
+  private nextSlab(): RowSlab {
+    const at = this.rows === null ? null : takePiece(this.rows, this.slabs.length);
+    return at === null ? new RowSlab() : new RowSlab(this.rows!.memory, at);
   }
 
   private siblings(partition: number): PartitionPages {

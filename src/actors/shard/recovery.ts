@@ -154,6 +154,5 @@ function restorePages(state: ShardState, store: ShardStore): number {
     if (mayBeRemoved) page.removed = store.removedWindows(page.partition, page.number);
     count++;
   }
-  state.directory.endRestore();
   return count;
 }

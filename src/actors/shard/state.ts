@@ -3,6 +3,7 @@ import { OUTCOME, READING_FLAG, type Outcome } from '../../model/reading.ts';
 import type { ReadingBatch } from '../../model/reading-batch.ts';
 import { GRANULARITY_MS } from '../../model/window.ts';
 import { invariant } from '../../runtime/errors.ts';
+import type { TouchedMemory } from '../../runtime/touched-memory.ts';
 import { AnomalyEpisodes } from './anomaly-episodes.ts';
 import { observeArrival, observeReading } from './detection/cadence.ts';
 import type { DetectionConfig } from './detection/detection-config.ts';
@@ -49,7 +50,7 @@ export const LIVE_AGE_MS_MAX = 2 * 3_600_000;
 const MINUTE_MS = GRANULARITY_MS['1m'];
 
 export class ShardState {
-  readonly directory = new MeterDirectory();
+  readonly directory: MeterDirectory;
   readonly ledger: RegionLedger;
   readonly book: WindowBook;
   readonly turn = new Turn();
@@ -68,9 +69,11 @@ export class ShardState {
   private rejectedBefore: ReadonlySet<number> = NONE;
   private readonly detector: DetectorCells = detectorCells(new ArrayBuffer(8));
 
-  constructor(config: ShardStateConfig, modules: { stored: WindowSource & ProfileStore; loadPart: PartLoader; early?: EarlyWindows }) {
+  /** `rows`: memory for the meters of a large fleet (MeterDirectory). */
+  constructor(config: ShardStateConfig, modules: { stored: WindowSource & ProfileStore; loadPart: PartLoader; early?: EarlyWindows; rows?: TouchedMemory | null }) {
     invariant(config.latenessMs >= 0 && config.latenessMs <= LATENESS_MS_MAX, 'allowed lateness fits the window slots');
     this.config = config;
+    this.directory = new MeterDirectory(modules.rows ?? null);
     this.readingIds = new ReadingIds(config.readingIdBuckets);
     this.ledger = new RegionLedger(config.regionsMax, modules.loadPart);
     this.episodes = new AnomalyEpisodes(config.detection, this.ledger, (row) => this.directory.idOf(row), modules.stored);

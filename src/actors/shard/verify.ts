@@ -2,7 +2,7 @@ import { partitionOf, isId, shardOfPartition, type Partition } from '../../model
 import { ChunkMemory } from '../../runtime/chunk-memory.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { readLogRecord } from './log-record.ts';
-import { MeterPage, rowOffset, RowSlab } from './meter-pages.ts';
+import { MeterPage, rowOffset } from './meter-pages.ts';
 import { decodePage } from './page-codec.ts';
 import { ROW, ROWS_PER_PAGE, SLOT, SLOT_BYTES, SLOTS_PER_GRANULARITY } from './page-layout.ts';
 import { decodeProfiles } from './page-profiles.ts';
@@ -15,6 +15,7 @@ import { ENERGY_FORMAT, isReadable, STORE_FORMAT, type ShardStore } from './shar
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, samplesKey, samplesKeyMinute, windowKey, windowKeyParts } from './store-keys.ts';
 import { recover } from './recovery.ts';
+import { RowSlab } from './row-slab.ts';
 import { verifyOutbox } from './verify-outbox.ts';
 import { verifyReplayed } from './verify-replay.ts';
 import { steps } from './table-steps.ts';
