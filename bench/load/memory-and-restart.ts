@@ -19,6 +19,8 @@ const CONNECTIONS = 16;
 const MARGIN_MS = 3_600_000;
 /** Between looks at how much is written. */
 const WRITTEN_POLL_MS = 250;
+/** Twice the time between a page's snapshots, and some. */
+const WRITTEN_MS_MAX = 75_000;
 /** Of live readings, before the engine is killed amid them. */
 const LIVE_CADENCES = 1.5;
 const MIB = 1_048_576;
@@ -103,10 +105,10 @@ async function live(fleet: Fleet, { liveMs, liveCadenceMs, settleMs }: RestingTi
  */
 const HOWS = ['kill -9 amid live readings', 'kill -9 after a burst', 'orderly stop'] as const;
 
-async function restarts(fleet: Fleet, how: (typeof HOWS)[number], { restarts, liveCadenceMs, settleMs }: RestingTimes): Promise<void> {
+async function restarts(fleet: Fleet, how: (typeof HOWS)[number], { restarts, liveCadenceMs }: RestingTimes): Promise<void> {
   const readyMs: number[] = [];
   for (let k = 0; k < restarts; k++) {
-    await fleet.untilWritten(settleMs);
+    await fleet.untilWritten(WRITTEN_MS_MAX);
     // So long that what is written goes round all meters: readings in front of the snapshot of their meters, and behind.
     if (how === 'kill -9 amid live readings') await fleet.send({ readingsPerSecond: (fleet.meters * 1_000) / liveCadenceMs, durationMs: LIVE_CADENCES * liveCadenceMs });
     else await fleet.send({ passes: 1 });
@@ -153,10 +155,10 @@ class Fleet {
     return result;
   }
 
-  /** Snapshots have all that was sent, or `withinMs` are over: they come within half a minute. */
+  /** Snapshots have all that was sent, or `withinMs` are over: each page's comes within a minute. */
   async untilWritten(withinMs: number): Promise<void> {
     const endMs = Date.now() + withinMs;
-    while (Date.now() < endMs && (await metricsOf(this.engine.ports)).max('seg_checkpoint_age_seconds') > 0) await new Promise((resolve) => setTimeout(resolve, WRITTEN_POLL_MS));
+    while (Date.now() < endMs && (await metricsOf(this.engine.ports)).max('seg_unwritten_pages') > 0) await new Promise((resolve) => setTimeout(resolve, WRITTEN_POLL_MS));
   }
 
   async grow(span: { spanMs: number; stepMs: number }, fromMs: number): Promise<void> {

@@ -62,6 +62,8 @@ export interface ShardThreadSnapshot extends ThreadSnapshotBase {
   checkpointAgeMs: number | null;
   /** Of the bound on what is counted and not written, the part that is used. */
   unwrittenShare: number;
+  /** Pages of meters that changed since their snapshot was written. */
+  unwrittenPages: number;
   /** Time that steps of checkpoints held the thread. */
   checkpointSteps: DurationSnapshot;
   /** Null: no outbox is kept. */
@@ -169,6 +171,7 @@ export const METRIC = {
   journalBytes: counter('seg_journal_bytes_total', 'Bytes of readings and other records appended to the journal.'),
   checkpointAge: gauge('seg_checkpoint_age_seconds', 'Age of a shard\'s newest snapshot.'),
   unwrittenShare: gauge('seg_unwritten_share', 'How much of its bound what a shard has counted and not written takes; at 1 it takes no readings until it has written some.'),
+  unwrittenPages: gauge('seg_unwritten_pages', 'Pages of 64 meters that changed since their snapshot was written; each is within twice SEG_CHECKPOINT_INTERVAL.'),
   checkpointSteps: histogram('seg_checkpoint_step_seconds', 'Time that one step of a checkpoint held its shard.'),
   checkpointStepMax: gauge('seg_checkpoint_step_max_seconds', 'The longest time that one step of a checkpoint held its shard, since its thread started.'),
   logLag: gauge('seg_log_lag_records', 'Offsets of a partition of the log in Kafka that its owner has yet to fold.'),
@@ -295,6 +298,7 @@ function addShard(families: MetricFamilies, snapshot: ShardThreadSnapshot): void
   families.add(METRIC.journalBytes, {}, snapshot.journalBytesAppended);
   if (snapshot.outboxBytes !== null) families.add(METRIC.outboxBytes, { shard }, snapshot.outboxBytes);
   families.add(METRIC.unwrittenShare, { shard }, snapshot.unwrittenShare);
+  families.add(METRIC.unwrittenPages, { shard }, snapshot.unwrittenPages);
   families.addDurations(METRIC.checkpointSteps, { shard }, MAILBOX_BUCKETS_MS, snapshot.checkpointSteps);
   families.add(METRIC.checkpointStepMax, { shard }, snapshot.checkpointSteps.maxMs / 1_000);
   families.add(METRIC.checkpointAge, { shard }, snapshot.checkpointAgeMs === null ? NaN : snapshot.checkpointAgeMs / 1_000);

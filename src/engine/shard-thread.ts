@@ -162,6 +162,7 @@ runThread(async (context) => {
         journalBytesAppended: figures.journalBytesAppended,
         checkpointAgeMs: figures.checkpointAgeMs,
         unwrittenShare: figures.unwrittenShare,
+        unwrittenPages: figures.dirtyPages,
         checkpointSteps: figures.checkpointSteps,
         outboxBytes: figures.outboxBytes,
         storageRefuses: figures.storageRefuses,

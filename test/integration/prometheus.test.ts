@@ -19,7 +19,7 @@ const EXCEPTIONAL: readonly string[] = [METRIC.logRefused.name];
 /** Only with the log in Kafka. */
 const OF_THE_LOG = Object.values(METRIC).map(({ name }) => name).filter((name) => (name.startsWith('seg_log_') || name.startsWith('seg_cluster_')) && !EXCEPTIONAL.includes(name));
 /** Only of an engine with a log of its own. */
-const OF_SHARDS = [METRIC.consumptionLag, METRIC.journalLagRecords, METRIC.journalLagBytes, METRIC.journalBytes, METRIC.unwrittenShare, METRIC.checkpointSteps, METRIC.checkpointStepMax].map(({ name }) => name);
+const OF_SHARDS = [METRIC.consumptionLag, METRIC.journalLagRecords, METRIC.journalLagBytes, METRIC.journalBytes, METRIC.unwrittenShare, METRIC.unwrittenPages, METRIC.checkpointSteps, METRIC.checkpointStepMax].map(({ name }) => name);
 
 const dashboards = readDashboards();
 const { alerts, recorded } = readRules();

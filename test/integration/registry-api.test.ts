@@ -71,6 +71,13 @@ describe('an entry', () => {
     expect(outcome(await send('DELETE', `${BASE}/other`, undefined, 'admin', { 'if-match': '"1"' }))).toEqual([404, 'unknown_registered_meter']);
   });
 
+  test('that is made again is not taken for the one that was removed', async () => {
+    const seen = (await put('again', { region: 'north' })).headers.etag!;
+    expect((await send('DELETE', `${BASE}/again`, undefined, 'admin', { 'if-match': seen })).status).toBe(204);
+    expect((await put('again', { region: 'south' }, 'admin', { 'if-none-match': '*' })).status).toBe(200);
+    expect(outcome(await send('PATCH', `${BASE}/again`, { note: 'of the old one' }, 'admin', { 'if-match': seen }))).toEqual([409, 'stale_version']);
+  });
+
   test.each([
     [{ region: 'nowhere' }, 'region', 'unknown_region'],
     [{}, 'region', 'invalid_body'],

@@ -91,7 +91,7 @@ describe('seg meter', () => {
     expect(refused.stderr).toMatch(/^line 1: n-1: region: there is no region "west".*\[unknown_region\]\nline 3: the row .*JSON.*\[invalid_row\]\n3 rows .*: 1 created, 0 updated, 0 unchanged, 2 refused\n$/);
     await post(engine, [{ meterId: 'n-1', region: 'west', timestamp: Date.now(), powerKw: 1 }]);
     for (let tries = 0; tries < 50 && (await meter('import', path)).stderr.includes('line 1'); tries++) await sleep(100);
-    expect(await shown('n-1')).toMatchObject({ region: 'west', status: 'planned', version: 1 });
+    expect(await shown('n-1')).toMatchObject({ region: 'west', status: 'planned', version: 2 });
     expect((await meter('import', file('east.csv', 'meterId,region\ne-1,east'), '--new-regions')).code).toBe(0);
   });
 

@@ -27,7 +27,21 @@ const change: fc.Arbitrary<MeterChange> = fc.record(
 );
 const step = fc.record({ kind: fc.constantFrom('put', 'change', 'import', 'import', 'trial', 'remove', 'crash'), meter: fc.constantFrom(...METERS), change, version: fc.constantFrom(null, null, 0, 1, 2) });
 
-type List = Map<string, RegisteredMeter>;
+/** The highest version of those that were removed is where the next one begins. */
+class List extends Map<string, RegisteredMeter> {
+  removedVersion = 0;
+
+  copy(): List {
+    const copy = new List(this);
+    copy.removedVersion = this.removedVersion;
+    return copy;
+  }
+
+  remove(meterId: string): void {
+    this.removedVersion = Math.max(this.removedVersion, this.get(meterId)!.version);
+    this.delete(meterId);
+  }
+}
 
 /** What should come of a change; the list has it then. */
 function expected(list: List, meterId: string, given: MeterChange, replaces: boolean): string {
@@ -42,7 +56,7 @@ function expected(list: List, meterId: string, given: MeterChange, replaces: boo
   const now = { ...after, meterId } as RegisteredMeter;
   const same = before !== undefined && JSON.stringify(sorted({ ...before, ...now })) === JSON.stringify(sorted(before));
   if (same) return 'unchanged';
-  list.set(meterId, { ...now, version: (before?.version ?? 0) + 1 });
+  list.set(meterId, { ...now, version: (before?.version ?? list.removedVersion) + 1 });
   return before === undefined ? 'created' : 'updated';
 }
 
@@ -57,7 +71,8 @@ describe('the registry of meters', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 4 }), async (steps, limit) => {
         const world = new RegistryWorld();
-        const list: List = new Map();
+        const list = new List();
+        const named = new Map<string, RegisteredMeter>();
         for (const { kind, meter, change: given, version } of steps) {
           const before = list.get(meter)?.version ?? 0;
           const isStale = version !== null && version !== before;
@@ -71,13 +86,19 @@ describe('the registry of meters', () => {
           } else if (kind === 'remove') {
             const said = await refusal(world.actor.remove(id(meter), version));
             expect(said).toBe(before === 0 ? 'unknown_registered_meter' : isStale ? 'stale_version' : 'nothing');
-            if (said === 'nothing') list.delete(meter);
+            if (said === 'nothing') list.remove(meter);
           } else {
             const rows = METERS.slice(0, 3).map((meterId) => ({ meterId: id(meterId), change: given }));
-            const tried = new Map(list);
+            const tried = list.copy();
             const wanted = rows.map(({ meterId, change: one }) => expected(kind === 'trial' ? tried : list, meterId, one, false));
             const outcomes = await world.actor.importRows(rows, { ...WRITE, isDryRun: kind === 'trial' });
             expect(outcomes.map((row) => (row.outcome === 'refused' ? row.refusal.code : row.outcome))).toEqual(wanted);
+          }
+          // Whoever has seen a version of a meter knows what it is, whatever became of the meter in between.
+          for (const shown of world.all({ limit })) {
+            const name = `${shown.meterId} ${shown.version}`;
+            expect(shown).toEqual(named.get(name) ?? shown);
+            named.set(name, shown);
           }
         }
         const all = [...list.values()];

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CheckpointPace, fillOf, UNWRITTEN_BYTES, UNWRITTEN_BYTES_PER_METER } from '../../src/actors/shard/checkpoint-pace.ts';
 
@@ -35,6 +36,27 @@ describe('a checkpoint\'s pace', () => {
   it('does not take pages that have just changed for late after a rest', () => {
     const pace = new CheckpointPace(OPTIONS, 0);
     expect(pace.pagesDue(PAGES, 0, 3_600_000)).toBe(PAGES / 30);
+  });
+
+  it('has each page written within two intervals, however little is dirty after it', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ steps: fc.integer({ min: 1, max: 500 }), pages: fc.integer({ min: 0, max: 60 }) }), { maxLength: 6 }), fc.integer({ min: 0, max: PAGES }), (stretches, atOnce) => {
+        const pace = new CheckpointPace(OPTIONS, 0);
+        /** When each became dirty, oldest first. */
+        const dirty = Array.from({ length: atOnce }, () => 0);
+        let nowMs = 0;
+        // Nothing comes at the end: what is left goes in its own time.
+        for (const { steps, pages } of [...stretches, { steps: 700, pages: 0 }]) {
+          for (let step = 0; step < steps; step++) {
+            nowMs += 100;
+            dirty.push(...Array.from({ length: pages }, () => nowMs));
+            const written = dirty.splice(0, pace.pagesDue(dirty.length, 0, nowMs));
+            if (written.length > 0) expect(nowMs - written[0]).toBeLessThanOrEqual(2 * OPTIONS.intervalMs);
+          }
+        }
+        expect(dirty).toEqual([]);
+      }),
+    );
   });
 
   it('writes a single page too', () => {

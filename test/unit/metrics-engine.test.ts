@@ -32,7 +32,7 @@ function shard(index: number): ShardThreadSnapshot {
     shard: index, meters: 100, windowsClosed: { '1m': 60, '15m': 4 }, windowsCorrected: 2, lateReadings: 5, deadLetters: 7,
     anomaliesOpen: { spike: 1, drop: 0, outage: 2, flat_line: 0, voltage_band: 0 },
     lmdbBytes: 4_096, consumptionLagRecords: 3,
-    journalLagRecords: 900, journalLagBytes: 90_000, journalBytesAppended: 5_000_000, checkpointAgeMs: index === 0 ? 2_500 : null, unwrittenShare: 0.25, checkpointSteps: { sumMs: 6, maxMs: 4, buckets: MAILBOX_BUCKETS_MS.map((bound): number => (bound === 5 ? 2 : 0)).concat(0) }, outboxBytes: index === 0 ? 512 : null, storageRefuses: index === 1,
+    journalLagRecords: 900, journalLagBytes: 90_000, journalBytesAppended: 5_000_000, checkpointAgeMs: index === 0 ? 2_500 : null, unwrittenShare: 0.25, unwrittenPages: 3, checkpointSteps: { sumMs: 6, maxMs: 4, buckets: MAILBOX_BUCKETS_MS.map((bound): number => (bound === 5 ? 2 : 0)).concat(0) }, outboxBytes: index === 0 ? 512 : null, storageRefuses: index === 1,
   };
 }
 
@@ -66,6 +66,7 @@ describe('the engine metrics', () => {
   test.each([
     'seg_outbox_bytes{shard="0"} 512',
     'seg_unwritten_share{shard="1"} 0.25',
+    'seg_unwritten_pages{shard="1"} 3',
     'seg_journal_bytes_total 10000000',
     'seg_checkpoint_step_seconds_bucket{shard="0",le="0.0025"} 0',
     'seg_checkpoint_step_seconds_bucket{shard="0",le="0.005"} 2',

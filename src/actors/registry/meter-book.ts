@@ -11,6 +11,8 @@ export interface MeterRows {
   /** The meter that has this serial number, in whatever letters. */
   ofSerial(serial: string): MeterId | null;
   hasRegion(region: RegionId): boolean;
+  /** No meter that was ever removed had a higher version; 0 before the first. */
+  removedVersion(): number;
   /** `before`: as `get` gives it; null: there was none. `after` null: there is none any more. */
   replace(before: RegisteredMeter | null, after: RegisteredMeter | null): void;
 }
@@ -18,16 +20,22 @@ export interface MeterRows {
 /** Tables of the store, as registry-reader.ts reads them. */
 export const METER_TABLES = { meters: 'meters', serials: 'serials', regions: 'regions', classes: 'classes', installs: 'installs', removals: 'removals', places: 'places' } as const;
 
+/** Has one record, REMOVED_VERSION: a meter that is made again begins above it, so that no version ever names two states of a meter. */
+const VERSIONS = 'versions';
+const REMOVED_VERSION = 'removed';
+
 /** As a turn changes it. */
 export class MeterBook implements MeterRows {
   private readonly meters: StagedTable<RegisteredMeter>;
   /** The id of who has it, by searchKey. */
   private readonly serials: StagedTable<string>;
+  private readonly versions: StagedTable<number>;
   private readonly lists: Readonly<Record<'regions' | 'classes' | 'installs' | 'removals' | 'places', StagedTable<boolean>>>;
 
   constructor(staged: StagedStore) {
     this.meters = staged.table(METER_TABLES.meters);
     this.serials = staged.table(METER_TABLES.serials);
+    this.versions = staged.table(VERSIONS);
     this.lists = {
       regions: staged.table(METER_TABLES.regions),
       classes: staged.table(METER_TABLES.classes),
@@ -50,7 +58,12 @@ export class MeterBook implements MeterRows {
     return false;
   }
 
+  removedVersion(): number {
+    return this.versions.get(REMOVED_VERSION) ?? 0;
+  }
+
   replace(before: RegisteredMeter | null, after: RegisteredMeter | null): void {
+    if (before !== null && after === null && before.version > this.removedVersion()) this.versions.put(REMOVED_VERSION, before.version);
     const old = before === null ? null : keysOf(before);
     const now = after === null ? null : keysOf(after);
     if (after !== null) this.meters.put(after.meterId, after);
@@ -80,6 +93,7 @@ export class TrialBook implements MeterRows {
   /** null: given up by who had it. */
   private readonly serials = new Map<string, MeterId | null>();
   private readonly regions = new Set<RegionId>();
+  private removed = 0;
 
   constructor(book: MeterRows) {
     this.book = book;
@@ -99,7 +113,12 @@ export class TrialBook implements MeterRows {
     return this.regions.has(region) || this.book.hasRegion(region);
   }
 
+  removedVersion(): number {
+    return Math.max(this.removed, this.book.removedVersion());
+  }
+
   replace(before: RegisteredMeter | null, after: RegisteredMeter | null): void {
+    if (before !== null && after === null) this.removed = Math.max(this.removed, before.version);
     const meterId = (after ?? before)!.meterId;
     this.meters.set(meterId, after);
     if (before !== null && before.serial !== null) this.serials.set(searchKey(before.serial), null);

@@ -55,7 +55,7 @@ function written(rows: MeterRows, meterId: MeterId, before: RegisteredMeter | nu
   const checked = checkedFacts(rows, meterId, before, facts, context);
   // Said again it is no change: an import that is repeated leaves versions and times as they are.
   if (before !== null && isDeepStrictEqual(checked, factsOf(before))) return before;
-  const after: RegisteredMeter = { meterId, ...checked, version: (before?.version ?? 0) + 1, updatedAt: context.nowMs, updatedBy: context.by };
+  const after: RegisteredMeter = { meterId, ...checked, version: (before?.version ?? rows.removedVersion()) + 1, updatedAt: context.nowMs, updatedBy: context.by };
   rows.replace(before, after);
   return after;
 }

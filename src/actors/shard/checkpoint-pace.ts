@@ -1,7 +1,8 @@
 /**
  * How fast checkpoints go, and how far they may fall behind. What was counted and is not written costs log, which a restart replays, and memory: closed windows and samples.
  * So pages are written in proportion to the work that was taken in: a round over all dirty pages takes the interval, or so much log, whichever is sooner. Whatever the
- * rate, there is no more to write than of one round, and when a load ends there is no debt that the next readings would have to wait for. A disk that cannot follow
+ * rate, there is no more to write than of one round, and when a load ends there is no debt that the next readings would have to wait for: the round goes on at its pace, so that
+ * each page is written within two intervals, on which the readingIds that the log keeps rest (checkpoint-steps.ts). A disk that cannot follow
  * fills the bound, and past it the shard takes nothing.
  */
 
@@ -43,6 +44,9 @@ export class CheckpointPace {
   /** Since the last step: when it was, on the monotonic clock, and the log that came. */
   private sinceMs: number;
   private logBytes = 0;
+  /** The round under way: the most pages that were dirty in it, and when it is over. */
+  private roundPages = 0;
+  private roundEndsMs = -Infinity;
 
   constructor(options: PaceOptions, nowMs: number) {
     this.options = options;
@@ -61,6 +65,10 @@ export class CheckpointPace {
     const ofLog = this.logBytes === 0 ? 0 : (this.logBytes * ROUNDS_IN_JOURNAL) / journalBytesMax;
     this.sinceMs = nowMs;
     this.logBytes = 0;
-    return fill >= HURRY_SHARE ? dirtyPages : Math.min(dirtyPages, Math.ceil(dirtyPages * Math.max(ofTime, ofLog)));
+    if (dirtyPages > this.roundPages || nowMs >= this.roundEndsMs) {
+      this.roundPages = dirtyPages;
+      this.roundEndsMs = nowMs + intervalMs;
+    }
+    return fill >= HURRY_SHARE ? dirtyPages : Math.min(dirtyPages, Math.ceil(this.roundPages * Math.max(ofTime, ofLog)));
   }
 }
