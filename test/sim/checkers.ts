@@ -166,8 +166,10 @@ function checkAnswer(world: WatchedWorld, { id, plan, final }: ClientRequest): v
     const name = `request ${id}: ${element.meterId}@${element.timestamp} (#${element.seq})`;
     const counted = world.oracle.keys.get(`${element.meterId}@${element.timestamp}`);
     if (code === undefined) {
-      if (counted === undefined && !world.oracle.repeatedIds.has(element.seq)) world.fail(`${name} was acknowledged and is lost`);
-      else if (counted !== undefined && counted.powerKw !== element.powerKw) world.fail(`${name} was acknowledged, but ${counted.powerKw} kW counted in its place`);
+      // It repeated another's id and never counted; another may have come for its time since.
+      if (world.oracle.repeatedIds.has(element.seq)) return;
+      if (counted === undefined) world.fail(`${name} was acknowledged and is lost`);
+      else if (counted.powerKw !== element.powerKw) world.fail(`${name} was acknowledged, but ${counted.powerKw} kW counted in its place`);
     } else if (code === 'conflict') {
       if (counted === undefined) world.fail(`${name} was called a conflict with a reading that does not count`);
     } else if (code === 'too_late') {
