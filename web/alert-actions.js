@@ -1,5 +1,5 @@
 // @ts-check
-import { html, useRef, useState } from './ui.js';
+import { html, useEffect, useRef, useState } from './ui.js';
 import { authorOf, whoIsIn } from './account/session.js';
 import { matchOf } from './alert-state.js';
 import { postJson } from './api.js';
@@ -29,7 +29,12 @@ export function AlertActions({ alert, nowMs, onChanged, onRefused }) {
   const [isBusy, setBusy] = useState(false);
   const [said, setSaid] = useState({ text: '', isError: false });
   const form = useRef(/** @type {HTMLFormElement | null} */ (null));
-  if (alert.state === 'resolved') return html`<p class="note" role="status">${said.text || 'It is over.'}</p>`;
+  const answer = useRef(/** @type {HTMLElement | null} */ (null));
+  // The button that was pressed may be gone, and the keyboard's place with it.
+  useEffect(() => {
+    if (said.text !== '' && !said.isError) answer.current?.focus();
+  }, [said]);
+  if (alert.state === 'resolved') return html`<p class="note" role="status" tabindex="-1" ref=${answer}>${said.text || 'It is over.'}</p>`;
 
   /** @param {boolean} needsReason @param {() => Promise<string>} action what to say when it is done */
   const act = async (needsReason, action) => {
@@ -76,7 +81,7 @@ export function AlertActions({ alert, nowMs, onChanged, onRefused }) {
           ${SILENCES.map(({ hours, words }) => html`<button key=${words} type="button" disabled=${isBusy} onClick=${() => silence(hours)}>${words}</button>`)}
         </span>
       </div>
-      <p class=${said.isError ? 'said error' : 'said'} role="status">${said.text}</p>
+      <p class=${said.isError ? 'said error' : 'said'} role="status" tabindex="-1" ref=${answer}>${said.text}</p>
     </form>
   `;
 }

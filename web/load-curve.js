@@ -75,7 +75,7 @@ function chartOptions(series, width, height, xRange, yMax, onHover, bandFill, un
       ...series.map(({ color, fill, dashed, hidden }) => ({
         stroke: hidden ? 'transparent' : cssColor(color),
         width: dashed ? 1 : 1.75,
-        points: { show: false },
+        points: { show: false, filter: (/** @type {uPlot} */ plot, /** @type {number} */ index) => lonePoints(plot.data[index]), size: 4, fill: hidden ? 'transparent' : cssColor(color) },
         ...(dashed ? { dash: [5, 4] } : {}),
         ...(fill ? { fill: cssColor(fill) } : {}),
       })),
@@ -83,6 +83,16 @@ function chartOptions(series, width, height, xRange, yMax, onHover, bandFill, un
     ...(bandFill ? { bands: [{ series: /** @type {[number, number]} */ ([series.length, series.length - 1]), fill: cssColor(bandFill) }] } : {}),
     hooks: { setCursor: [(plot) => onHover(plot.cursor.idx ?? null)] },
   };
+}
+
+/**
+ * Figures with none on either side, through which no line goes: meters that report every few minutes leave minutes out.
+ * @param {ArrayLike<number | null | undefined>} values
+ */
+export function lonePoints(values) {
+  const found = [];
+  for (let i = 0; i < values.length; i++) if (values[i] != null && values[i - 1] == null && values[i + 1] == null) found.push(i);
+  return found;
 }
 
 /**

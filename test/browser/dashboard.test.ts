@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AlertDesk } from '../support/alert-desk.ts';
+import { axeFindings } from '../support/axe-findings.ts';
 import { complaintsOf, launchChromium, sidewaysOverflow } from '../support/chromium-browser.ts';
 import { chromiumSuite } from '../support/chromium.ts';
 import { drawnLine, highest } from '../support/drawn-line.ts';
@@ -324,6 +325,11 @@ chromiumSuite(() => {
       await page.keyboard.press('Enter');
       await detail().getByText('It was above 95 % for 2 min.').waitFor();
       expect(await focused()).toBe('Region region-08 is at 97 % of its capacity');
+      for (const colorScheme of ['dark', 'light'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await expect.poll(() => page.evaluate('document.documentElement.dataset.theme')).toBe(colorScheme);
+        expect([colorScheme, await axeFindings(page)]).toEqual([colorScheme, []]);
+      }
       await tabTo('Acknowledge');
       await page.keyboard.press('Enter');
       await detail().getByText('Say who you are').waitFor();
@@ -334,6 +340,8 @@ chromiumSuite(() => {
       await page.keyboard.press('Enter');
       await row('region-08').getByText('Ada has it').waitFor();
       await detail().getByText('Acknowledged: it is not repeated').waitFor();
+      // The button is gone; the keyboard goes on where it was.
+      await expect.poll(() => detail().locator('.said:focus').count()).toBe(1);
       await detail().locator('.account li', { hasText: 'Acknowledged by Ada' }).waitFor();
       await expect.poll(() => page.title()).toBe('(1) Smart Energy Grid');
 

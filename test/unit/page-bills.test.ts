@@ -137,6 +137,19 @@ describe('the list of bills', () => {
     expect(page.asked.at(-1)!.query).toEqual({ limit: '25' });
   });
 
+  test('of somebody with some regions are asked for by a meter: those of all, and the months of all, are not theirs', async () => {
+    page.answers = { '/invoices': pageOf(), '/invoices/meter-7': refusal(404, 'unknown_invoice', 'There is no such bill.') };
+    const shown = await page.show(html`<${BillsPage} invoiceId=${null} me=${{ role: 'operator', regions: ['north'], preferences: {} }} />`);
+    expect(shown.words).toContain('Name a meter of yours');
+    expect([shown.all('.area-opened').length, page.asked.length]).toEqual([0, 0]);
+    for (const me of [null, { role: 'admin', regions: 'all', preferences: {} }, { role: 'operator', regions: 'all', preferences: {} }]) {
+      await page.close();
+      page = new SmallPage();
+      page.answers = { '/invoices': pageOf(), '/billing-runs': pageOf() };
+      expect((await page.show(html`<${BillsPage} invoiceId=${null} me=${me} />`)).all('.area-opened')).toHaveLength(1);
+    }
+  });
+
   test('is exported as it is filtered', async () => {
     page.answers = { '/invoices': pageOf(...bills), '/billing-runs': pageOf(), '/invoices/export': refusal(503, 'unavailable', 'Later.') };
     const shown = await page.show(html`<${BillsPage} invoiceId=${null} me=${null} />`);

@@ -1,6 +1,7 @@
 // @ts-check
 import { html, useState } from '../ui.js';
 import { getJson, saveFile } from '../api.js';
+import { EmptyNote } from '../notes.js';
 import { goToPage, pageHash } from '../route.js';
 import { BillDetail } from './bill-detail.js';
 import { BillList } from './bill-list.js';
@@ -13,15 +14,17 @@ import { STATES } from './bill-words.js';
  */
 export function BillsPage({ invoiceId, me }) {
   const isConsumer = me?.role === 'consumer';
+  // Whoever has some regions asks by meter, and the months of all customers are not theirs.
+  const ofMeters = me !== null && (isConsumer || (me.role === 'operator' && me.regions !== 'all'));
   if (isConsumer && invoiceId !== null) return html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${(/** @type {string | null} */ meterId) => pageHash('home', meterId)} />`;
   return html`
-    <${Listed} invoiceId=${invoiceId} />
-    ${invoiceId === null ? html`<${BillingRuns} />` : html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${() => pageHash('bills')} />`}
+    <${Listed} invoiceId=${invoiceId} ofMeters=${ofMeters} />
+    ${invoiceId === null ? !ofMeters && html`<${BillingRuns} />` : html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${() => pageHash('bills')} />`}
   `;
 }
 
-/** @param {{ invoiceId: string | null }} props */
-function Listed({ invoiceId }) {
+/** @param {{ invoiceId: string | null, ofMeters: boolean }} props `ofMeters`: of one meter at a time alone */
+function Listed({ invoiceId, ofMeters }) {
   const [filter, setFilter] = useState({ state: /** @type {string | null} */ (null), meterId: /** @type {string | null} */ (null) });
   const [fault, setFault] = useState('');
   const byNumber = async (/** @type {any} */ event) => {
@@ -50,11 +53,15 @@ function Listed({ invoiceId }) {
             <input name="asked" aria-label="Number of a bill, or id of a meter" placeholder="Bill or meter" autocomplete="off" spellcheck=${false} maxlength="128" />
             <button type="submit">Find</button>
           </form>
-          <button type="button" onClick=${exported}>Export</button>
+          <button type="button" disabled=${ofMeters && filter.meterId === null} onClick=${exported}>Export</button>
         </div>
       </div>
       <p class="said error" role="status">${fault}</p>
-      <${BillList} key=${`${filter.state} ${filter.meterId}`} state=${filter.state} meterId=${filter.meterId} invoiceId=${invoiceId} hasCustomers />
+      ${
+        ofMeters && filter.meterId === null
+          ? html`<${EmptyNote}>Name a meter of yours, or a bill by its number.<//>`
+          : html`<${BillList} key=${`${filter.state} ${filter.meterId}`} state=${filter.state} meterId=${filter.meterId} invoiceId=${invoiceId} hasCustomers />`
+      }
     </section>
   `;
 }
