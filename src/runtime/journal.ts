@@ -171,6 +171,12 @@ export class Journal {
     }
   }
 
+  /** Segments there are: the first record of each, and its bytes on disk, about. */
+  spans(): { sequence: number; bytes: number }[] {
+    const bytes = this.files.sizeBytes() / Math.max(1, this.segments.length);
+    return this.segments.map((sequence) => ({ sequence, bytes }));
+  }
+
   /** Bytes the segments occupy on disk. */
   sizeBytes(): number {
     return this.files.sizeBytes();

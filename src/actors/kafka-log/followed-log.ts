@@ -14,6 +14,7 @@ export function followedLog(): ShardJournal {
     lastSequence: () => 0,
     keptFrom: (sequence) => sequence,
     release() {},
+    spans: () => [],
     sizeBytes: () => 0,
     async close() {},
   };

@@ -3,7 +3,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, STEP_MS_MAX, STEP_PAUSE_MS, TRIM_STEP_MAX } from './actor-bounds.ts';
 import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
 import { CheckpointPace, fillOf, type PaceOptions } from './checkpoint-pace.ts';
-import { JournalRetention } from './journal-retention.ts';
+import { JournalRetention, type LogSpan } from './journal-retention.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
@@ -82,9 +82,16 @@ export class CheckpointSteps {
     const { checkpoint, journalBytesMax, journalKeepBytesMax } = this.options;
     // A record that repeats a readingId is replayed until its page is written, twice an interval later at most: the id must be there.
     const keepMs = READING_ID_TTL_MS + 2 * checkpoint.intervalMs;
-    this.log = new JournalRetention({ keepMs, keepBytesMax: journalKeepBytesMax, markBytes: journalBytesMax / JOURNAL_MARKS }, first, sinceMs, 0);
+    this.log = new JournalRetention({ keepMs, keepBytesMax: journalKeepBytesMax, markBytes: journalBytesMax / JOURNAL_MARKS }, this.restoredLog(first), sinceMs);
     this.nextLogFrom = first;
     this.lastMs = this.clock.now();
+  }
+
+  /** Segment by segment, as they go. */
+  private restoredLog(first: number): LogSpan[] {
+    const spans = this.store.journal.spans();
+    const [oldest, ...others] = spans.slice(Math.max(0, spans.findLastIndex(({ sequence }) => sequence <= first)));
+    return oldest === undefined ? [{ sequence: first, bytes: 0 }] : [{ sequence: first, bytes: oldest.bytes }, ...others];
   }
 
   /** Has the steps take away windows that have had their time; absent, or for ever: none. Their pages are restored. */

@@ -11,11 +11,18 @@ export interface RetentionOptions {
   markBytes: number;
 }
 
-interface Mark {
-  /** First record of the span. */
+/** A part of the log, up to the next. */
+export interface LogSpan {
+  /** Its first record. */
   sequence: number;
-  startedMs: number;
+  /** About. */
   bytes: number;
+}
+
+interface Mark extends LogSpan {
+  startedMs: number;
+  /** It was there at the start: its bytes are not the load's that has to be written. */
+  isRestored?: boolean;
 }
 
 /** One mark a second, or for `markBytes` where those come sooner: 5 min are 300 of them. */
@@ -31,16 +38,15 @@ export class JournalRetention {
   first: number;
   private newest: number;
 
-  /** `first`: the oldest record there is; `bytes`: about how much lies from there on. */
-  constructor(options: RetentionOptions, first: number, nowMs: number, bytes: number) {
+  /** `restored`: the log there is, at least one span, which may be empty. Of when nobody knows, so all of it counts as of `nowMs`. */
+  constructor(options: RetentionOptions, restored: readonly LogSpan[], nowMs: number) {
     this.options = options;
-    this.first = first;
-    this.newest = first - 1;
-    this.marks.push({ sequence: first, startedMs: nowMs, bytes });
-    this.totalBytes = bytes;
+    this.first = restored[0].sequence;
+    this.newest = this.first - 1;
+    for (const { sequence, bytes } of restored) this.marks.push({ sequence, startedMs: nowMs, bytes, isRestored: true });
   }
 
-  /** Bytes of the records that are kept, about. */
+  /** Bytes of the records that came since the start and are kept, about. */
   get bytes(): number {
     return this.totalBytes;
   }
@@ -51,7 +57,7 @@ export class JournalRetention {
     if (sequence > this.newest) return bytes;
     for (let i = this.marks.length - 1; i >= 0; i--) {
       if (i + 1 < this.marks.length && this.marks[i + 1].sequence <= sequence) break;
-      bytes += this.marks[i].bytes;
+      if (this.marks[i].isRestored !== true) bytes += this.marks[i].bytes;
     }
     return bytes;
   }
@@ -61,18 +67,20 @@ export class JournalRetention {
     this.newest = sequence;
     this.totalBytes += bytes;
     this.appendedBytes += bytes;
-    if (last !== undefined && nowMs - last.startedMs < MARK_MS && last.bytes < this.options.markBytes) last.bytes += bytes;
+    if (last !== undefined && last.isRestored !== true && nowMs - last.startedMs < MARK_MS && last.bytes < this.options.markBytes) last.bytes += bytes;
     else this.marks.push({ sequence, startedMs: nowMs, bytes });
   }
 
   /** Records before the returned sequence may go, given that those from `neededFrom` on may not. Whole marks only. */
   removableBefore(neededFrom: number, nowMs: number): number {
-    let bytesBefore = this.totalBytes - this.bytesFrom(neededFrom);
+    let bytesBefore = 0;
+    for (let i = 0; i + 1 < this.marks.length && this.marks[i + 1].sequence <= neededFrom; i++) bytesBefore += this.marks[i].bytes;
+    if (neededFrom > this.newest && this.newest >= this.first) bytesBefore += this.marks.at(-1)!.bytes;
     while (this.marks.length > 1) {
       const [oldest, next] = this.marks;
       const kept = nowMs - next.startedMs < this.options.keepMs && bytesBefore <= this.options.keepBytesMax;
       if (next.sequence > neededFrom || kept) break;
-      this.totalBytes -= oldest.bytes;
+      if (oldest.isRestored !== true) this.totalBytes -= oldest.bytes;
       bytesBefore -= oldest.bytes;
       this.marks.shift();
     }

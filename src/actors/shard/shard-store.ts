@@ -73,7 +73,7 @@ const CONSUMER = 'consumer:';
 const OUTBOX_END = Buffer.alloc(7, 255);
 
 /** What a shard asks of its log: of the one on its disk, or of one that it only follows (kafka-log/followed-log.ts). */
-export type ShardJournal = Pick<Journal, 'first' | 'start' | 'append' | 'commit' | 'records' | 'lastSequence' | 'keptFrom' | 'release' | 'sizeBytes' | 'close'>;
+export type ShardJournal = Pick<Journal, 'first' | 'start' | 'append' | 'commit' | 'records' | 'lastSequence' | 'keptFrom' | 'release' | 'spans' | 'sizeBytes' | 'close'>;
 
 export class ShardStore implements WindowSource {
   readonly journal: ShardJournal;
