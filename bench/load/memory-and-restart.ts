@@ -158,7 +158,7 @@ class Fleet {
   /** Snapshots have all that was sent, or `withinMs` are over: each page's comes within a minute. */
   async untilWritten(withinMs: number): Promise<void> {
     const endMs = Date.now() + withinMs;
-    while (Date.now() < endMs && (await metricsOf(this.engine.ports)).max('seg_unwritten_pages') > 0) await new Promise((resolve) => setTimeout(resolve, WRITTEN_POLL_MS));
+    while (Date.now() < endMs && (await metricsOf(this.engine.ports)).max('seg_unwritten_pages') !== 0) await new Promise((resolve) => setTimeout(resolve, WRITTEN_POLL_MS));
   }
 
   async grow(span: { spanMs: number; stepMs: number }, fromMs: number): Promise<void> {
