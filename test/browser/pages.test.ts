@@ -112,6 +112,7 @@ chromiumSuite(() => {
     await page.getByLabel('Status of meters').selectOption('Any status');
     await page.getByRole('link', { name: 'meter-0404' }).click();
     await page.getByRole('heading', { name: 'meter-0404' }).waitFor();
+    await settled();
     expect(await page.locator('.area-opened').innerText()).toMatch(/Installed[\s\S]*LG-4303[\s\S]*Landis\+Gyr E450[\s\S]*Hauptstraße 4, 50663 Köln, DE[\s\S]*14\.5 kW[\s\S]*every 15 min/);
     await page.screenshot({ path: join(shotDir, 'registry.png') });
     await page.getByRole('link', { name: 'What it measures' }).click();
