@@ -31,13 +31,10 @@ export interface ShardChildrenModules {
 export function shardChildren(config: EngineConfig, modules: ShardChildrenModules): EngineChild[] {
   const { links, threads, onDown } = modules;
   const readyRows = Array.from({ length: config.shards }, (_, shard) => rowsMadeReady(config, shard, modules));
-  return Array.from({ length: config.shards }, (_, shard) => ({
+  return readyRows.map((rows, shard) => ({
     name: `shard-${shard}`,
     stopTimeoutMs: config.shutdownDeadlineMs,
     start: async ({ epoch }: { epoch: number }) => {
-      const rows = readyRows[shard];
-      // A thread that is started anew finds no zeros there.
-      readyRows[shard] = null;
       const started = threads.start<object>({ name: `shard-${shard}`, module: new URL('./shard-thread.ts', import.meta.url), epoch, options: { ...shardThreadOptions(config, shard, modules), rows } satisfies ShardThreadOptions, readyTimeoutMs: READY_TIMEOUT_MS });
       const thread = await started.catch((error: unknown) => didNotStart(shard, error, modules));
       links.shardUp(shard, thread);

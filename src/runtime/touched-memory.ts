@@ -8,19 +8,19 @@ import { THREAD_ARGUMENTS } from './thread-arguments.ts';
  * It is shared memory, which V8 does not count as its heap's: a gigabyte of other buffers has it look through the whole heap for each 64 MB that come.
  */
 
-/** Structured-cloneable; for one taker at a time. */
+/** Structured-cloneable. */
 export interface TouchedMemory {
   pieceBytes: number;
   /** Zeros. */
   memory: SharedArrayBuffer;
-  /** An Int32 for each piece: UNTOUCHED, TOUCHING, or READY. */
+  /** An Int32 for each piece: UNTOUCHED, TOUCHING, READY, or TAKEN. */
   states: SharedArrayBuffer;
 }
 
 export const UNTOUCHED = 0;
 export const TOUCHING = 1;
-/** Touched or taken. */
 export const READY = 2;
+export const TAKEN = 3;
 
 /** To touch a piece takes milliseconds; a thread that is gone is not missed. */
 const TOUCHING_MS_MAX = 1_000;
@@ -35,10 +35,11 @@ export function touchedMemory(pieceBytes: number, pieces: number): TouchedMemory
   return touched;
 }
 
-/** Byte offset of a piece, which nobody else writes to from here on; null: there is no such piece, or it was begun and never finished. */
+/** Byte offset of a piece of zeros that is the caller's from here on; null: there is no such piece, somebody has taken it, or it was begun and never finished. */
 export function takePiece({ pieceBytes, states }: TouchedMemory, piece: number): number | null {
   const all = new Int32Array(states);
   if (piece >= all.length) return null;
-  if (Atomics.compareExchange(all, piece, UNTOUCHED, READY) === TOUCHING) Atomics.wait(all, piece, TOUCHING, TOUCHING_MS_MAX);
-  return Atomics.load(all, piece) === READY ? piece * pieceBytes : null;
+  const found = Atomics.compareExchange(all, piece, UNTOUCHED, TAKEN);
+  if (found === TOUCHING) Atomics.wait(all, piece, TOUCHING, TOUCHING_MS_MAX);
+  return found === UNTOUCHED || Atomics.compareExchange(all, piece, READY, TAKEN) === READY ? piece * pieceBytes : null;
 }

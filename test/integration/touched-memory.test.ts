@@ -37,6 +37,8 @@ describe('memory that another thread touches', () => {
   it('ends', () => {
     const touched = touchedMemory(4_096, 3);
     expect([0, 1, 2, 3].map((piece) => takePiece(touched, piece))).toEqual([0, 4_096, 8_192, null]);
+    // Whoever starts anew with it finds what was written there.
+    expect([0, 1, 2].map((piece) => takePiece(touched, piece))).toEqual([null, null, null]);
   });
 
   it('is not waited for when its thread has gone in the middle of a piece', () => {
