@@ -82,8 +82,8 @@ export class AlertFeed {
     if (this.timer !== null) this.windows.changed(windows, this.time());
   }
 
-  /** A shard is another, or one of another node: what the one before did not report is in its store. */
-  shardChanged(): void {
+  /** Some were not reported: a shard is another, or one of another node, or more changed than reports carry. They are in the store. */
+  episodesMissed(): void {
     if (this.timer !== null) this.episodes.reconcile();
   }
 

@@ -113,10 +113,10 @@ export class EngineAlerts implements RegionsListener {
     this.thread.startFeed();
   }
 
-  reported({ shard, anomalies }: ShardReport): void {
+  reported({ shard, anomalies, anomaliesMissed }: ShardReport): void {
     for (const anomaly of anomalies) this.feed.episodeChanged(anomaly);
-    // What the shard before it had not reported is in its store.
-    if (this.partsAway.delete(shard)) this.feed.shardChanged();
+    // What the shard before it had not reported is in its store, or what this one could not.
+    if (this.partsAway.delete(shard) || anomaliesMissed) this.feed.episodesMissed();
   }
 
   regionsChanged({ windows }: RegionChange): void {

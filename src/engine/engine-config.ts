@@ -190,7 +190,7 @@ export function engineConfigSchema(machine: { cores: number }) {
       }),
       anomalyRowsMax: setting(wholeNumber({ min: 1, max: 100_000_000 }), {
         default: 100_000,
-        description: 'Ended anomalies kept by each shard; the oldest go first.',
+        description: 'Anomalies kept by each shard; the oldest go first.',
       }),
       timescaleUrl: setting(databaseUrl, {
         default: null,

@@ -58,8 +58,10 @@ export class LiveBoard implements LiveSource, RegionsListener {
     this.closed = new ClosedWindows(modules);
   }
 
-  reported({ anomalies }: ShardReport): void {
+  reported({ anomalies, anomaliesMissed }: ShardReport): void {
     for (const anomaly of anomalies) this.note(anomaly);
+    // A shard that does not answer is heard of again.
+    if (anomaliesMissed) this.seed().catch(() => {});
   }
 
   /** A page that opens right after a restart shows the newest episodes too. */

@@ -94,7 +94,8 @@ export class RemoteReports {
       if (isGap || this.speakers.get(partition) !== nodeId) onGone(partition);
       this.speakers.set(partition, nodeId);
       const own = changes.filter((change) => change.partition === partition);
-      onReport({ kind: 'report', shard: partition, live: regions, parts: own.flatMap(({ parts }) => parts), anomalies: own.flatMap(({ anomalies }) => anomalies) });
+      const anomaliesMissed = own.some((change) => change.anomaliesMissed) || undefined;
+      onReport({ kind: 'report', shard: partition, live: regions, parts: own.flatMap(({ parts }) => parts), anomalies: own.flatMap(({ anomalies }) => anomalies), anomaliesMissed });
     }
   }
 

@@ -15,6 +15,7 @@ interface Entry {
   partition: number;
   parts: RegionPart[];
   anomalies: Anomaly[];
+  anomaliesMissed?: true;
 }
 
 export class ReportLog {
@@ -31,11 +32,11 @@ export class ReportLog {
     this.life = life;
   }
 
-  take({ shard: partition, live, parts, anomalies }: ShardReport): void {
+  take({ shard: partition, live, parts, anomalies, anomaliesMissed }: ShardReport): void {
     this.at++;
     this.live.set(partition, { at: this.at, regions: live });
-    if (parts.length + anomalies.length === 0) return;
-    this.entries.push({ at: this.at, partition, parts, anomalies });
+    if (parts.length + anomalies.length === 0 && anomaliesMissed === undefined) return;
+    this.entries.push({ at: this.at, partition, parts, anomalies, anomaliesMissed });
     this.kept += parts.length + anomalies.length;
     while (this.kept > KEPT_MAX && this.entries.length > 1) {
       const oldest = this.entries.shift()!;
@@ -56,7 +57,7 @@ export class ReportLog {
       position: { life: this.life, at: this.at },
       isGap,
       live: [...this.live].filter(([, { at }]) => at > from).map(([partition, { regions }]) => ({ partition, regions })),
-      changes: isGap ? [] : this.entries.filter(({ at }) => at > from).map(({ partition, parts, anomalies }) => ({ partition, parts, anomalies })),
+      changes: isGap ? [] : this.entries.filter(({ at }) => at > from).map(({ partition, parts, anomalies, anomaliesMissed }) => ({ partition, parts, anomalies, anomaliesMissed })),
     };
   }
 }

@@ -33,7 +33,7 @@ export interface NodeReports {
   /** Newest live parts of each partition that has reported since. */
   live: { partition: number; regions: RegionLivePart[] }[];
   /** In the order in which they were reported. */
-  changes: { partition: number; parts: RegionPart[]; anomalies: Anomaly[] }[];
+  changes: { partition: number; parts: RegionPart[]; anomalies: Anomaly[]; anomaliesMissed?: true }[];
 }
 
 /** A node as the others see it. */

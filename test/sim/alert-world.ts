@@ -265,7 +265,7 @@ class AlertWorld {
       case 'component':
         return this.grid.setComponent(step.component, step.isWell, this.now());
       case 'feedAgain':
-        return this.feed.shardChanged();
+        return this.feed.episodesMissed();
       case 'loseAnswers':
         this.answersToLose += step.answers;
         return;

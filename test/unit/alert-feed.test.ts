@@ -134,7 +134,7 @@ describe('episodes', () => {
     grid.stored = [episode(1)];
     await grid.time.advanceSettled(1_000);
     expect(grid.episodes()).toEqual([]);
-    grid.feed.shardChanged();
+    grid.feed.episodesMissed();
     await grid.time.advanceSettled(1_000);
     expect(grid.episodes()).toContainEqual(episode(1));
   });

@@ -3,7 +3,8 @@ import { RegionState } from '../../src/actors/region/state.ts';
 import type { RegionLivePart, RegionPart, ShardReport } from '../../src/actors/shard/protocol.ts';
 import { LiveBoard } from '../../src/engine/live-board.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
-import { fakeEngine, METER, WINDOW } from '../support/fake-engine.ts';
+import { ANOMALY, fakeEngine, METER, WINDOW } from '../support/fake-engine.ts';
+import { settled } from '../support/settled.ts';
 
 const START = Date.UTC(2026, 0, 15, 12, 0);
 const LATENESS_MS = 30_000;
@@ -33,6 +34,21 @@ describe('the board of the live stream', () => {
     report({ north: 1, south: 3 });
     report({ north: 1, south: 3 }, START, START + 60_000);
     expect(told).toEqual([['north 1', 'south 2'], ['south 3', 'window 0'], ['window 0', 'window 60000']]);
+  });
+
+  test('reads the newest episodes from the stores when a shard could not report all', async () => {
+    const { board, queries } = boardOf();
+    const report = { kind: 'report', shard: 0, live: [], parts: [], anomalies: [] } as ShardReport;
+    queries.anomalies = async () => ({ data: [{ ...ANOMALY, id: 'newer' }, { ...ANOMALY, id: 'older' }], nextCursor: null });
+    board.reported(report);
+    await settled();
+    expect(board.anomaliesRecent()).toEqual([]);
+    board.reported({ ...report, anomaliesMissed: true });
+    await settled();
+    expect(board.anomaliesRecent().map(({ id }) => id)).toEqual(['newer', 'older']);
+    queries.anomalies = () => Promise.reject(new Error('the shard is away'));
+    board.reported({ ...report, anomaliesMissed: true });
+    await settled();
   });
 
   test('tells of windows once they are closed, and has those of the last hour', () => {

@@ -22,6 +22,8 @@ class Node {
   readonly log: ReportLog;
   readonly region = new RegionState({});
   readonly anomalies: string[] = [];
+  /** Partitions some of whose episodes are to be read from their store. */
+  readonly missed: number[] = [];
   readonly remote: RemoteReports;
   readonly name: string;
   private readonly seeding: RegionSeeding;
@@ -51,6 +53,7 @@ class Node {
     this.region.report(report);
     this.anomalies.push(...report.anomalies.map(({ id }) => id));
     this.seeding.onReport(report);
+    if (report.anomaliesMissed) this.missed.push(report.shard);
   }
 
   /** A partition of its own reports. */
@@ -181,6 +184,15 @@ describe('a node', () => {
     world.node('b').log.take({ kind: 'report', shard: 1, live: [{ region: 'north', meters: 10, reporting: 10, silent: 0, loadHigh: 0, loadLow: 0, powered: 10, openAnomalies: 0 }], parts: [], anomalies: [] });
     await world.pass(2_000);
     expect(world.meterSum('a')).toBe(12);
+  });
+
+  it('hears that more episodes changed than another\'s reports carry', async () => {
+    const world = new World();
+    for (let p = 0; p < PARTITIONS; p++) world.report(p, 10, []);
+    await world.pass(2_000);
+    world.node('b').log.take({ kind: 'report', shard: 1, live: [], parts: [], anomalies: [], anomaliesMissed: true });
+    await world.pass(3_000);
+    expect([world.node('a').missed, world.meterSum('a')]).toEqual([[1], 30]);
   });
 
   it('drops what nobody owns', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ANOMALY_KINDS } from '../../src/model/anomaly.ts';
-import { anomalyKey, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, timeKey, windowKey, windowKeyParts } from '../../src/actors/shard/store-keys.ts';
+import { anomalyKey, anomalyKeyParts, deadLetterKey, meterAnomalyKey, pageKey, partKey, regionKey, timeKey, windowKey, windowKeyParts } from '../../src/actors/shard/store-keys.ts';
 
 const u16 = fc.oneof(fc.nat(300), fc.nat(0xffff));
 const u32 = fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 0xffffffff }));
@@ -41,6 +41,11 @@ describe('keys of the store', () => {
     fc.assert(
       fc.property(u16, u32, fc.nat(1), u32, fc.nat(63), (partition, page, granularity, windowNumber, rowInPage) => {
         expect(windowKeyParts(windowKey(partition, page, granularity, windowNumber, rowInPage))).toEqual({ windowNumber, rowInPage });
+      }),
+    );
+    fc.assert(
+      fc.property(u48, kind, meterId, (startedAt, k, meter) => {
+        expect(anomalyKeyParts(anomalyKey(startedAt, ANOMALY_KINDS[k], meter))).toEqual({ startedAt, kind: ANOMALY_KINDS[k], meterId: meter });
       }),
     );
   });

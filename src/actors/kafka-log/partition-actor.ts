@@ -265,6 +265,12 @@ export class PartitionActor {
     const { clock } = this.modules;
     let sliceStartedMs = clock.monotonic();
     for (const message of unpackMessages(block)) {
+      if (this.steps.isPressing) {
+        await this.stepping;
+        this.stepIfDue();
+        await this.stepping;
+        if (this.isStopping) return;
+      }
       this.apply(message, traces?.get(message.offset));
       if (clock.monotonic() - sliceStartedMs < FOLD_SLICE_MS) continue;
       this.stepIfDue();
@@ -397,7 +403,7 @@ export class PartitionActor {
       shard: this.options.partition,
       live: this.state.ledger.liveParts(),
       parts: this.state.ledger.takeUnreported(PARTS_PER_REPORT_MAX),
-      anomalies: this.steps.takeAnomalies(),
+      ...this.steps.takeAnomalies(),
     });
   }
 }

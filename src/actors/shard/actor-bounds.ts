@@ -2,17 +2,26 @@
 
 /** The clock looks for windows to close this often: four times a second costs nothing and keeps a silent meter's windows prompt. */
 export const TICK_MS = 250;
-/** Meters whose windows a tick closes: 3 to 5 ms of work, which every batch that comes meanwhile waits for. */
-export const TICK_METERS_MAX = 1_024;
+/** Meters whose windows a tick closes: some 2 ms of work, which every batch that comes meanwhile waits for. When a whole fleet falls silent each is an anomaly more. */
+export const TICK_METERS_MAX = 512;
 /** … and how soon it goes on with the others. */
-export const TICK_PAUSE_MS = 10;
+export const TICK_PAUSE_MS = 5;
 /** The regions' live picture moves this often. */
 export const REPORT_MS = 500;
-/** A pass over removed rows takes at most this many, so that no step is long. */
-export const TRIM_STEP_MAX = 2_000;
+/**
+ * Rows that have to go into a checkpoint step whatever they take, changes of anomalies and rejected readings: 3 µs each. From so many on nothing is counted before the step, so one
+ * has these and what a record brings: a tick of a silent fleet all its meters.
+ */
+export const STEP_ROWS_MAX = 256;
+/** Of each table a step takes away so many old rows at most, 4 µs each: more than steps bring, and no step is long. */
+export const TRIM_STEP_MAX = 1_024;
 /** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
 export const PARTS_PER_REPORT_MAX = 5_000;
 export const ANOMALIES_PER_REPORT_MAX = 1_000;
+/** Episodes that wait to be reported; past it they are read from the store by whoever wants them. */
+export const UNREPORTED_ANOMALIES_MAX = 5_000;
+/** How long nobody is told that some were not reported while there are ever more of them, ms: each time everything is read. */
+export const MISSED_ANOMALIES_MS_MAX = 10_000;
 /**
  * A checkpoint step takes no further page after so long, ms. Its bound of bytes is some 4 ms of work; a thread that had to wait for a core, or collected garbage,
  * has held up what comes for long enough.

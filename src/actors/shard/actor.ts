@@ -299,11 +299,20 @@ export class ShardActor {
     const { clock } = this.modules;
     let sinceMs = clock.monotonic();
     for (const entry of entries) {
+      await this.roomInStep();
       this.apply(entry);
       if (clock.monotonic() - sinceMs < TURN_MS) continue;
       if (this.isStepDue()) this.step();
       await turnEnd();
       sinceMs = clock.monotonic();
+    }
+  }
+
+  /** Resolves when the next step has room for what another record brings. Where nothing can be written that has to wait. */
+  private async roomInStep(): Promise<void> {
+    while (this.steps.isPressing && !this.isBlocked) {
+      if (this.isStepDue()) this.step();
+      await this.progress();
     }
   }
 
@@ -507,7 +516,7 @@ export class ShardActor {
       shard: this.options.shard,
       live: this.state.ledger.liveParts(),
       parts: this.state.ledger.takeUnreported(PARTS_PER_REPORT_MAX),
-      anomalies: this.steps.takeAnomalies(),
+      ...this.steps.takeAnomalies(),
     });
   }
 }

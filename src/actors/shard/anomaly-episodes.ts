@@ -49,8 +49,9 @@ export class AnomalyEpisodes {
     };
   }
 
-  get hasChanges(): boolean {
-    return this.changes.length > 0;
+  /** Changes that were not taken. */
+  get changeCount(): number {
+    return this.changes.length;
   }
 
   /** Changes since the last call, in order. */

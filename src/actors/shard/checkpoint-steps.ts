@@ -1,12 +1,12 @@
-import type { Anomaly } from '../../model/anomaly.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { ANOMALIES_PER_REPORT_MAX, JOURNAL_MARKS, STEP_MS_MAX, STEP_PAUSE_MS, TRIM_STEP_MAX } from './actor-bounds.ts';
+import { JOURNAL_MARKS, STEP_MS_MAX, STEP_PAUSE_MS, STEP_ROWS_MAX, TRIM_STEP_MAX } from './actor-bounds.ts';
 import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
 import { CheckpointPace, fillOf, type PaceOptions } from './checkpoint-pace.ts';
 import { JournalRetention, type LogSpan } from './journal-retention.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
+import { UnreportedAnomalies } from './unreported-anomalies.ts';
 import { WindowRetention, type RetentionOptions } from './window-retention.ts';
 
 /**
@@ -65,7 +65,7 @@ export class CheckpointSteps {
   private lastMs = 0;
   /** First log record that counts once the step under way is on disk. */
   private nextLogFrom = 0;
-  private unreportedAnomalies: Anomaly[] = [];
+  private readonly unreported = new UnreportedAnomalies();
 
   constructor(options: CheckpointStepsOptions, { state, store, clock }: CheckpointStepsModules) {
     this.options = options;
@@ -108,7 +108,12 @@ export class CheckpointSteps {
   }
 
   get isDue(): boolean {
-    return !this.checkpoint.isUnderWay && this.clock.monotonic() >= this.nextAtMs && this.checkpoint.isDue;
+    return !this.checkpoint.isUnderWay && (this.isPressing || this.clock.monotonic() >= this.nextAtMs) && this.checkpoint.isDue;
+  }
+
+  /** So much has to go into the next step that nothing is to be counted before it. */
+  get isPressing(): boolean {
+    return this.checkpoint.rowsWaiting >= STEP_ROWS_MAX;
   }
 
   /** How much of its bound is used by what was counted and is not written. */
@@ -148,7 +153,7 @@ export class CheckpointSteps {
 
   /** The step is on disk. */
   done(): void {
-    this.unreportedAnomalies.push(...this.checkpoint.done());
+    this.unreported.add(this.checkpoint.done(), this.clock.monotonic());
     this.log.first = this.nextLogFrom;
     this.state.pictures.trimmed(this.nextLogFrom);
     this.store.journal.release(this.nextLogFrom);
@@ -156,7 +161,7 @@ export class CheckpointSteps {
   }
 
   /** Episodes that were written and nobody was told of, as many as a report holds. */
-  takeAnomalies(): Anomaly[] {
-    return this.unreportedAnomalies.splice(0, ANOMALIES_PER_REPORT_MAX);
+  takeAnomalies(): ReturnType<UnreportedAnomalies['take']> {
+    return this.unreported.take(this.clock.monotonic());
   }
 }

@@ -89,14 +89,17 @@ export class Checkpoint {
     return (
       state.turn.dirtyPages.size > 0 ||
       state.newRows.size > 0 ||
-      this.deadLetters.length > 0 ||
+      this.rowsWaiting > 0 ||
       state.ledger.unsavedNames.length > 0 ||
       state.ledger.hasUnsaved ||
-      state.episodes.hasChanges ||
-      this.retryChanges.length > 0 ||
       (this.outbox?.isDue ?? false) ||
       (this.retention?.isDue ?? false)
     );
+  }
+
+  /** Rows for the next step that it cannot put off: they go with the applied position. */
+  get rowsWaiting(): number {
+    return this.state.episodes.changeCount + this.retryChanges.length + this.deadLetters.length;
   }
 
   get isUnderWay(): boolean {

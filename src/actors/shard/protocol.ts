@@ -164,6 +164,8 @@ export interface ShardReport {
   parts: RegionPart[];
   /** Episodes that opened, changed or ended since the last report. */
   anomalies: Anomaly[];
+  /** There were others, more than reports carry: they are in the store. */
+  anomaliesMissed?: true;
 }
 
 /** Main thread → shard: each region's share of reporting meters that have power now, merged over all shards. */

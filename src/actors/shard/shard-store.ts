@@ -13,7 +13,7 @@ import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
 import { decodeRemovedWindows, type RemovedWindows } from './removed-windows.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, deadLetterKey, energyKey, meterAnomalyKey, outboxKey, pageKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
+import { anomalyKey, anomalyKeyParts, deadLetterKey, energyKey, meterAnomalyKey, outboxKey, pageKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
 /**
@@ -69,6 +69,9 @@ const PRESENT = Buffer.from([1]);
 const NO_POSITIONS: ReadonlySet<number> = new Set();
 /** What the keys of consumers' positions begin with. */
 const CONSUMER = 'consumer:';
+/** Before and after every key of anomalies and of dead letters. */
+const FIRST_KEY = Buffer.alloc(1);
+const LAST_KEY = Buffer.alloc(80, 255);
 /** After every key of the outbox. */
 const OUTBOX_END = Buffer.alloc(7, 255);
 
@@ -452,19 +455,28 @@ export class ShardStore implements WindowSource {
   trimDeadLetters(rowsMax: number, stepMax: number): number {
     const excess = Math.min(stepMax, this.deadLetters.count() - rowsMax);
     if (excess <= 0) return 0;
-    for (const { key } of this.deadLetters.range(Buffer.alloc(1), Buffer.alloc(20, 255), { limit: excess })) this.deadLetters.remove(key);
+    for (const key of firstKeys(this.deadLetters, excess)) this.deadLetters.remove(key);
     return excess;
   }
 
   trimAnomalies(rowsMax: number, stepMax: number): number {
     const excess = Math.min(stepMax, this.anomalies.count() - rowsMax);
     if (excess <= 0) return 0;
-    for (const { key, value } of this.anomalies.range(Buffer.alloc(1), Buffer.alloc(80, 255), { limit: excess })) {
-      const { meterId, startedAt, kind } = unpackr.unpack(value) as Anomaly;
+    for (const key of firstKeys(this.anomalies, excess)) {
+      const { meterId, startedAt, kind } = anomalyKeyParts(key);
       this.anomalies.remove(key);
       this.anomaliesByMeter.remove(meterAnomalyKey(meterId, startedAt, kind));
     }
     return excess;
+  }
+}
+
+/** The first `count` keys of a table, as far as there are so many. Each is void with the next. */
+function* firstKeys(table: Table, count: number): Generator<Uint8Array> {
+  if (count <= 0) return;
+  for (const key of table.keys(FIRST_KEY, LAST_KEY)) {
+    yield key;
+    if (--count === 0) return;
   }
 }
 

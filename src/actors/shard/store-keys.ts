@@ -101,6 +101,11 @@ export function anomalyKey(startedAt: number, kind: AnomalyKind, meterId: string
   return key;
 }
 
+export function anomalyKeyParts(key: Uint8Array): { startedAt: number; kind: AnomalyKind; meterId: string } {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.length);
+  return { startedAt: bytes.readUIntBE(0, U48), kind: ANOMALY_KINDS[bytes[U48]], meterId: bytes.toString('latin1', U48 + 1) };
+}
+
 /** [meterId][0][startedAt u48][kind u8]: 0 is no id byte, so no meter's key is the beginning of another's. */
 export function meterAnomalyKey(meterId: string, startedAt: number, kind: AnomalyKind): Buffer {
   const key = Buffer.allocUnsafe(meterId.length + 1 + U48 + 1);
