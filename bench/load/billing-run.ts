@@ -145,7 +145,7 @@ async function oneRun(agreements: number): Promise<OneRun> {
     const { user, system } = process.cpuUsage(cpuBefore);
     const againMs = await timed();
     const looks = await looksAtAll(actor, agreements);
-    const { data } = await actor.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, limit: 100, cursor: null } });
+    const { data } = await actor.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, region: null, limit: 100, cursor: null } });
     const hash = hashOf(JSON.stringify(data.map(({ number, total, lines }) => [number, total, lines.length])));
     return { runMs, againMs, looks, cpuMs: (user + system) / 1_000, storeBytes: store.sizeBytes(), residentBytesMax, commitMsMax: actor.metrics().commitMsMax, hash };
   } finally {

@@ -116,7 +116,7 @@ export class EngineBilling implements RegionsListener {
     const { board, log } = this.modules;
     try {
       board.seedPrices(await this.link.ask({ kind: 'prices' }));
-      board.seedInvoices((await this.link.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, limit: BILLS_RECENT_MAX, cursor: null } })).data);
+      board.seedInvoices((await this.link.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, region: null, limit: BILLS_RECENT_MAX, cursor: null } })).data);
     } catch (error) {
       log.debug({ err: error }, 'prices and bills could not be read for the live stream; it shows what changes');
     }

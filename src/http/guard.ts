@@ -76,7 +76,8 @@ export class Guard {
     if (typeof scope === 'object') return this.thingRefusal(principal, scope as unknown as ThingScope<object, unknown>, request);
     const { meterId, region } = request.query as { meterId?: string; region?: string };
     if (meterId === undefined && (scope === 'named-meter' || principal.role === 'consumer')) return METER_MISSING;
-    const regionFault = scope === 'rows' && region !== undefined && principal.role === 'operator' ? this.regionRefusal(principal, region) : null;
+    if (scope === 'named-place' && meterId === undefined && region === undefined) return PLACE_MISSING;
+    const regionFault = scope !== 'named-meter' && region !== undefined && principal.role === 'operator' ? this.regionRefusal(principal, region) : null;
     return regionFault ?? (meterId === undefined ? null : this.meterRefusal(principal, meterId, 'some time'));
   }
 
@@ -202,6 +203,7 @@ const NOT_SIGNED_IN: Problem = { status: 401, code: 'not_signed_in', detail: 'Se
 /** Says nothing about what there is, as it depends on who asks alone. */
 const OUT_OF_REACH: Problem = { status: 403, code: 'out_of_reach', detail: 'This is about all regions, or names none: only who may reach all of them may ask it so. Name a region of yours where one can be named.' };
 const METER_MISSING: Problem = { status: 403, code: 'meter_required', detail: 'This is about all meters unless "meterId" names one; name one of yours.' };
+const PLACE_MISSING: Problem = { status: 403, code: 'region_required', detail: 'This is about all regions unless "region" or "meterId" names a region or a meter; name one of yours.' };
 
 function roleMissing(roles: readonly Role[], role: Role): Problem {
   return { status: 403, code: 'role_required', detail: `This takes the role ${roles.join(' or ')}; yours is ${role}.`, extras: { roles } };

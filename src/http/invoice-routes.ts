@@ -22,6 +22,7 @@ const BASE = '/api/v1/invoices';
 const listParameters = {
   agreement: idField.optional(),
   meterId: idParameter.optional(),
+  region: idParameter.optional().describe('Bills of the meters that are in this region now.'),
   state: choiceParameter(INVOICE_STATES).optional(),
   run: idField.optional(),
   cursor: cursorParameter.optional(),
@@ -57,10 +58,10 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
     return Object.fromEntries(await Promise.all(others.map(async (id) => [id, (await tariffs.ask({ kind: 'invoice', id })).number ?? id])));
   }
 
-  routes.get(BASE, { id: 'listInvoices', summary: 'Invoices and credit notes without their lines', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSummarySchema) }, listQuery, async (request) => ({ document: pageShape(await find(request), invoiceSummaryShape) }));
+  routes.get(BASE, { id: 'listInvoices', summary: 'Invoices and credit notes without their lines', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-place' }, response: pageOf(invoiceSummarySchema) }, listQuery, async (request) => ({ document: pageShape(await find(request), invoiceSummaryShape) }));
 
   // Of CSV the first page has the names of the columns, so that pages one after the other are one file.
-  routes.get(`${BASE}/export`, { id: 'exportInvoices', summary: 'Invoices with their lines, as JSON or CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-meter' }, response: pageOf(invoiceSchema), files: ['text/csv'] }, exportQuery, async (request) => {
+  routes.get(`${BASE}/export`, { id: 'exportInvoices', summary: 'Invoices with their lines, as JSON or CSV', tag: 'Bills', access: { roles: EVERYBODY, scope: 'named-place' }, response: pageOf(invoiceSchema), files: ['text/csv'] }, exportQuery, async (request) => {
     const { format, cursor } = request.query;
     const page = await find(request);
     if (format === 'json') return { document: pageShape(page, invoiceShape) };
@@ -95,8 +96,8 @@ export function addInvoiceRoutes(routes: GatewayRoutes): void {
 }
 
 function invoiceQuery(parameters: ListParameters & { limit: number }): InvoiceQuery {
-  const { agreement: agreementId = null, meterId = null, state = null, run = null, limit, cursor = null } = parameters;
-  return { agreementId, meterId, state, run, limit, cursor };
+  const { agreement: agreementId = null, meterId = null, state = null, run = null, region = null, limit, cursor = null } = parameters;
+  return { agreementId, meterId, state, run, region, limit, cursor };
 }
 
 function shown(invoice: Invoice): Answer {

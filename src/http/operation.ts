@@ -61,10 +61,11 @@ export type RowTimes = (row: never) => { from: string; to: string | null };
  * - `meter`, `region`: the first parameter of the path names it. A meter has to be a consumer's now.
  * - `meter-times`: the meter has to be a consumer's at some time until now; which of it they see the route asks (own-time.ts).
  * - `named-meter`: `meterId` of the query names it; only who reaches everything may leave that out. Of a consumer as `meter-times`.
+ * - `named-place`: the same, or `region` of the query names a region; where both are named both have to be within reach. A consumer names a meter.
  * - `rows`: a list whose rows have `meterId` or `region`: those of others are left out. A consumer names one of their meters.
  * - ThingScope: who is asked says what the thing is about.
  */
-export type Scope<Query = never, Body = never> = 'none' | 'everything' | 'meter' | 'meter-times' | 'region' | 'named-meter' | 'rows' | ThingScope<Query, Body>;
+export type Scope<Query = never, Body = never> = 'none' | 'everything' | 'meter' | 'meter-times' | 'region' | 'named-meter' | 'named-place' | 'rows' | ThingScope<Query, Body>;
 
 export interface ThingScope<Query = never, Body = never> {
   /** As `alert`, for the 404: code `unknown_alert`. */

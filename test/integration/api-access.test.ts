@@ -227,7 +227,20 @@ describe('lists', () => {
       expect((await get(`/api/v1/${path}`, 'consumer')).body, path).toMatchObject({ status: 403, code: 'meter_required' });
     }
     expect((await get('/api/v1/disputes', 'consumer')).body).toMatchObject({ status: 403, code: 'out_of_reach' });
-    for (const path of ['dead-letters', 'invoices']) expect((await get(`/api/v1/${path}`, 'operator')).body, path).toMatchObject({ status: 403, code: 'meter_required' });
+    expect((await get('/api/v1/dead-letters', 'operator')).body).toMatchObject({ status: 403, code: 'meter_required' });
+  });
+
+  test('of bills are of a region or a meter that an operator of some regions names', async () => {
+    const lists = operations.filter(({ access }) => typeof access === 'object' && access.scope === 'named-place');
+    expect(lists.map(({ id }) => id).sort()).toEqual(['exportInvoices', 'listInvoices']);
+    for (const { path } of lists) {
+      const status = async (query: string, who: PersonName): Promise<number> => (await call('GET', `${path}${query}`, { headers: as(who) })).status;
+      for (const query of ['?region=north', '?meterId=meter:1', '?region=north&meterId=meter:1']) expect([await status(query, 'operator'), await status(query, 'otherOperator'), await status(query, 'allOperator')], path + query).toEqual([200, 404, 200]);
+      expect([await status('', 'operator'), await status('', 'consumer'), await status('?region=north', 'consumer'), await status('', 'admin')], path).toEqual([403, 403, 403, 200]);
+    }
+  });
+
+  test('of all are for who reaches all', async () => {
     for (const path of ['dead-letters', 'invoices']) expect((await get(`/api/v1/${path}`, 'allOperator')).status, path).toBe(200);
   });
 });

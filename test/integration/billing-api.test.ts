@@ -171,8 +171,8 @@ describe('costs', () => {
 
 describe('invoices', () => {
   test('are listed by everything, short, and exported whole', async () => {
-    const { body } = await get('/api/v1/invoices?agreement=a1&meterId=meter:1&state=overdue&run=r1&limit=3&cursor=c');
-    expect(asked()).toEqual({ kind: 'invoices', query: { agreementId: 'a1', meterId: 'meter:1', state: 'overdue', run: 'r1', limit: 3, cursor: 'c' } });
+    const { body } = await get('/api/v1/invoices?agreement=a1&meterId=meter:1&state=overdue&run=r1&region=north&limit=3&cursor=c');
+    expect(asked()).toEqual({ kind: 'invoices', query: { agreementId: 'a1', meterId: 'meter:1', state: 'overdue', run: 'r1', region: 'north', limit: 3, cursor: 'c' } });
     expect([body.data[0].total, body.data[0].issuedAt, body.data[0].lines]).toEqual(['25.00', ISO, undefined]);
     expect((await get('/api/v1/invoices/export')).body.data[0].lines).toEqual(BILL.lines);
     const csv = await get('/api/v1/invoices/export?format=csv&run=r1');

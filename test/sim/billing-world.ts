@@ -400,7 +400,7 @@ class BillingWorld {
 
   private async books(): Promise<FinalBooks> {
     const books: FinalBooks = { invoices: [], payments: new Map(), disputes: [], agreements: [], runs: [], disagreeing: [] };
-    await this.sure({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, limit: 10_000, cursor: null } }, ({ data }) => (books.invoices = data));
+    await this.sure({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, region: null, limit: 10_000, cursor: null } }, ({ data }) => (books.invoices = data));
     await this.sure({ kind: 'disputes', invoiceId: null, openOnly: false, limit: 10_000, cursor: null }, ({ data }) => (books.disputes = data));
     await this.sure({ kind: 'agreements', meterId: null, limit: 10_000, cursor: null }, ({ data }) => (books.agreements = data));
     await this.sure({ kind: 'runs', limit: 100, cursor: null }, ({ data }) => (books.runs = data));

@@ -11,6 +11,7 @@ const REACH = {
   'meter-times': 'the meter, in the time in which it is theirs',
   region: 'the region',
   'named-meter': 'the meter that `meterId` names; all, who reaches all regions',
+  'named-place': 'the meter that `meterId` names or the region that `region` names; a consumer names a meter; all, who reaches all regions',
   rows: 'rows that are theirs; a consumer names `meterId`',
 } as const;
 

@@ -140,7 +140,7 @@ export class TariffsWorld {
   }
 
   async invoices(of: Partial<Extract<TariffQuestion, { kind: 'invoices' }>['query']> = {}): Promise<TariffAnswers['invoices']['data']> {
-    return (await this.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, limit: 1_000, cursor: null, ...of } })).data;
+    return (await this.ask({ kind: 'invoices', query: { agreementId: null, meterId: null, state: null, run: null, region: null, limit: 1_000, cursor: null, ...of } })).data;
   }
 
   async restart(underWay: 'lost' | 'kept' = 'lost'): Promise<void> {

@@ -11,16 +11,17 @@ import { Corrections, type CorrectionOptions } from './corrections.ts';
 import { Costs } from './costs.ts';
 import type { EnergySource } from './energy-source.ts';
 import type { PriceBook } from './price-book.ts';
+import { billsOfRegion } from './region-bills.ts';
 import type { BillingEvent, RegionLoad, TariffAnswers, TariffQuestion } from './protocol.ts';
-import { TariffsState, type BookQuestion, type CostQuestion, type TariffsStateOptions } from './tariffs-state.ts';
+import { TariffsState, type BookQuestion, type TariffsStateOptions } from './tariffs-state.ts';
 
 /**
  * The tariff supervisor: questions, commands, loads and what falls due, in turns (runtime/turn-taker.ts), after which events get out. What needs the energy of meters, as a monthly run, goes on between turns and does
  * its changes in them.
  */
 
-/** Questions that wait for the energy of meters at a time. */
-const COSTS_MAX = 32;
+/** Questions that wait for the energy or the places of meters at a time. */
+const SHARD_QUESTIONS_MAX = 32;
 export interface TariffsOptions extends TariffsStateOptions {
   corrections: CorrectionOptions & RunOptions;
   comparisons?: ComparisonOptions;
@@ -66,6 +67,7 @@ type WorkKind = 'questions' | 'loads' | 'own';
 export class TariffsActor {
   private readonly modules: TariffsModules;
   private readonly state: TariffsState;
+  private readonly desk: BillingDesk;
   private readonly costs: Costs;
   private readonly runs: BillingRuns;
   private readonly comparisons: ComparisonRuns;
@@ -73,7 +75,7 @@ export class TariffsActor {
   private readonly turns: TurnTaker<WorkKind>;
   /** Of work between turns: a thread that has ended is held by none. */
   private readonly pauses = new Set<TimerHandle>();
-  private costsUnderWay = 0;
+  private waitingForShards = 0;
   private readonly counts = { costs: 0, events: 0 };
 
   constructor({ corrections, comparisons = {}, ...options }: TariffsOptions, modules: TariffsModules) {
@@ -94,11 +96,11 @@ export class TariffsActor {
         onFailure: (error) => modules.onFailure(error),
       },
     );
-    const desk = this.desk();
-    this.costs = new Costs(desk);
-    this.runs = new BillingRuns(desk, corrections);
-    this.comparisons = new ComparisonRuns(desk, comparisons);
-    this.corrections = new Corrections(desk, corrections);
+    this.desk = this.makeDesk();
+    this.costs = new Costs(this.desk);
+    this.runs = new BillingRuns(this.desk, corrections);
+    this.comparisons = new ComparisonRuns(this.desk, comparisons);
+    this.corrections = new Corrections(this.desk, corrections);
   }
 
   /** Takes up what the store has, and goes on with the runs that are under way; resolves when that is durable. Rejects with what the store fails with. */
@@ -121,7 +123,10 @@ export class TariffsActor {
       case 'compare':
       case 'draft':
       case 'explainInvoice':
-        return this.askCosts(question);
+        this.counts.costs++;
+        return this.askShards(() => this.costs.answer(question));
+      case 'invoices':
+        return this.askInvoices(question);
       case 'startRun':
         return this.runs.begin(question.month, question.by);
       case 'startComparison':
@@ -166,7 +171,7 @@ export class TariffsActor {
     return this.turns.stop();
   }
 
-  private desk(): BillingDesk {
+  private makeDesk(): BillingDesk {
     const { energy, log, timers, nextTurn } = this.modules;
     const isEnded = (): boolean => !this.turns.isRunning;
     return {
@@ -198,14 +203,19 @@ export class TariffsActor {
     return this.turns.take('questions', (nowMs) => this.state.answer(question, nowMs));
   }
 
-  private async askCosts(question: CostQuestion): Promise<unknown> {
-    if (this.costsUnderWay >= COSTS_MAX) throw new OperationalError('mailbox_full', `${COSTS_MAX} costs are being worked out; try again shortly`, { retryable: true });
-    this.costsUnderWay++;
-    this.counts.costs++;
+  private askInvoices(question: Extract<TariffQuestion, { kind: 'invoices' }>): Promise<unknown> {
+    const { region } = question.query;
+    return region === null ? this.askBooks(question) : this.askShards(() => billsOfRegion(this.desk, { ...question.query, region }));
+  }
+
+  /** What waits for shards between turns, within SHARD_QUESTIONS_MAX. */
+  private async askShards(answer: () => Promise<unknown>): Promise<unknown> {
+    if (this.waitingForShards >= SHARD_QUESTIONS_MAX) throw new OperationalError('mailbox_full', `${SHARD_QUESTIONS_MAX} questions about meters are being worked out; try again shortly`, { retryable: true });
+    this.waitingForShards++;
     try {
-      return await this.costs.answer(question);
+      return await answer();
     } finally {
-      this.costsUnderWay--;
+      this.waitingForShards--;
     }
   }
 

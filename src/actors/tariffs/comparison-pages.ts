@@ -1,6 +1,7 @@
 import { daysBetween } from './billed-days.ts';
 import { wholeDays, type StoredComparison } from './comparison-book.ts';
 import { METERS_PER_QUESTION_MAX, type EnergySource } from './energy-source.ts';
+import { placesOf } from './meter-places.ts';
 import type { MeterPlace } from './protocol.ts';
 
 /** The meters of a comparison, page by page. */
@@ -10,8 +11,6 @@ const PAGE_DETERMINANTS = 4 * METERS_PER_QUESTION_MAX;
 /** Meters that lie on one page of a shard, and are read together. */
 const PAGE_METERS_MIN = 64;
 const DAYS_PER_MONTH_MAX = 31;
-/** Meters that are named are looked for so many at a time: others ask as well. */
-const PLACES_AT_ONCE = 32;
 
 export interface MeterPage {
   meters: MeterPlace[];
@@ -33,8 +32,7 @@ export function comparisonPages(energy: EnergySource, comparison: StoredComparis
   return async (after) => {
     const first = Number(after ?? 0);
     const ids = of.meterIds.slice(first, first + limit);
-    const places: (MeterPlace | null)[] = [];
-    for (let at = 0; at < ids.length; at += PLACES_AT_ONCE) places.push(...(await Promise.all(ids.slice(at, at + PLACES_AT_ONCE).map((meterId) => energy.place(meterId)))));
+    const places = await placesOf(energy, ids);
     return { meters: places.filter((place) => place !== null), unknown: ids.filter((_, i) => places[i] === null), next: first + limit < of.meterIds.length ? String(first + limit) : null };
   };
 }

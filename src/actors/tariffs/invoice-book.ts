@@ -22,6 +22,9 @@ const SCAN_MAX = 5_000;
 /** Before the id of a draft that stands. */
 const DRAFT = 'draft/';
 
+/** What the books know of invoices; where their meters are now the shards know. */
+export type BillFilter = Omit<InvoiceQuery, 'region'>;
+
 export interface StoredInvoice {
   invoice: Invoice;
   /** For the bill of the next month. */
@@ -97,8 +100,8 @@ export class InvoiceBook {
     return Array.from(rows, ({ record: id }) => this.get(withoutMark(id)));
   }
 
-  /** Newest first. Throws `bad_cursor`. */
-  page({ agreementId, meterId, state, run, limit, cursor }: InvoiceQuery, meterOf: (agreementId: string) => string | null): Page<Invoice> {
+  /** Newest first; `scanMax` rows are looked at, at most. Throws `bad_cursor`. */
+  page({ agreementId, meterId, state, run, limit, cursor }: BillFilter, meterOf: (agreementId: string) => string | null, scanMax = SCAN_MAX): Page<Invoice> {
     if (cursor !== null && !/^I[0-9a-z]{11}$/.test(cursor)) throw new OperationalError('bad_cursor', 'the cursor is of no page');
     const meter = meterId ?? (agreementId === null ? null : meterOf(agreementId));
     if (agreementId !== null && meter === null) return { data: [], nextCursor: null };
@@ -106,7 +109,7 @@ export class InvoiceBook {
     let scanned = 0;
     let last = '';
     for (const id of this.idsBefore({ meter, run, state }, cursor)) {
-      if (data.length === limit || scanned === SCAN_MAX) return { data, nextCursor: last };
+      if (data.length === limit || scanned === scanMax) return { data, nextCursor: last };
       const invoice = this.table.get(id)!;
       const isWanted =
         (agreementId === null || invoice.agreementId === agreementId) && (meter === null || invoice.meterId === meter) && (state === null || invoice.state === state) && (run === null || invoice.run === run);

@@ -35,6 +35,8 @@ export interface InvoiceQuery {
   state: InvoiceState | null;
   /** Run that issued them. */
   run: string | null;
+  /** In which their meters are now. */
+  region: string | null;
   limit: number;
   cursor: string | null;
 }

@@ -1,4 +1,5 @@
-import type { Agreement } from '../../model/billing.ts';
+import type { Agreement, Invoice } from '../../model/billing.ts';
+import type { Page } from '../../model/queries.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Store } from '../../runtime/store.ts';
 import type { ChangeLogOptions } from '../sinks/change-log.ts';
@@ -6,7 +7,7 @@ import { AgreementBook } from './agreements.ts';
 import { BillingOutbox, type BillingChange } from './billing-outbox.ts';
 import { ComparisonBook, shownComparison } from './comparison-book.ts';
 import { Disputes } from './disputes.ts';
-import { InvoiceBook, localDate } from './invoice-book.ts';
+import { InvoiceBook, localDate, type BillFilter } from './invoice-book.ts';
 import { Payments } from './payments.ts';
 import type { PriceBook } from './price-book.ts';
 import type { BillingEvent, MeterPlace, TariffAnswers, TariffQuestion, TariffVersion } from './protocol.ts';
@@ -19,7 +20,7 @@ import { WatchList } from './watch-list.ts';
 /** Questions that need a meter's energy or place: costs.ts answers them. */
 export type CostQuestion = Extract<TariffQuestion, { kind: 'tariffOf' | 'estimate' | 'cycle' | 'compare' | 'draft' | 'explainInvoice' }>;
 export type PriceQuestion = Extract<TariffQuestion, { kind: 'prices' | 'priceHistory' | 'overrides' | 'makeOverride' | 'endOverride' }>;
-/** Questions that the books alone answer, in one turn. */
+/** Questions that the books alone answer, in one turn. `invoices` of a region are no such: region-bills.ts answers them. */
 export type BookQuestion = Exclude<TariffQuestion, CostQuestion | { kind: 'startRun' | 'startComparison' | 'endComparison' }>;
 
 /** Invoices that become overdue in one turn. */
@@ -93,7 +94,7 @@ export class TariffsState {
         this.checkTariff(question.tariffId ?? null);
         return this.changeAgreement(question, nowMs);
       case 'invoices':
-        return this.invoices.page(question.query, (agreementId) => this.agreements.find(agreementId)?.meterId ?? null);
+        return this.invoicesOf(question.query);
       case 'invoice':
         return this.invoices.get(question.id);
       case 'pay':
@@ -119,6 +120,11 @@ export class TariffsState {
       default:
         return this.answerPrices(question, nowMs);
     }
+  }
+
+  /** Newest first; `scanMax` of them are looked at, at most; absent: as many as a turn may. Throws `bad_cursor`. */
+  invoicesOf(filter: BillFilter, scanMax?: number): Page<Invoice> {
+    return this.invoices.page(filter, (agreementId) => this.agreements.find(agreementId)?.meterId ?? null, scanMax);
   }
 
   private answerPrices(question: PriceQuestion, nowMs: number): unknown {

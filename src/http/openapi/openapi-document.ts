@@ -174,6 +174,7 @@ const SCOPE_WORDS = {
   'meter-times': ' of the meter; a consumer what lies in the time in which it is theirs',
   region: ' of the region',
   'named-meter': ' of the meter that `meterId` names; all only for who may see everything',
+  'named-place': ' of the meter that `meterId` names or the region that `region` names, and a consumer of a meter; all only for who may see everything',
   rows: '; rows that are not theirs are left out, and consumers name a meter of theirs',
 } as const;
 
