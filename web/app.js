@@ -37,7 +37,9 @@ function useSeconds() {
 function Dashboard({ me }) {
   const isConsumer = me?.role === 'consumer';
   const asked = useRoute();
-  const route = isConsumer && !['home', 'bills', 'account'].includes(asked.page) ? { ...asked, page: 'home', id: null } : asked;
+  const isElsewhere = !['home', 'bills', 'account'].includes(asked.page) || (asked.page === 'bills' && asked.id === null);
+  // The list of their bills is on their home page.
+  const route = isConsumer && isElsewhere ? { ...asked, page: 'home', id: null } : asked;
   const localMs = useSeconds();
   const held = heldMeters(me?.assignments ?? [], localMs);
   const homeMeter = route.page === 'home' ? (route.id ?? held[0]?.meterId ?? null) : null;

@@ -64,7 +64,7 @@ test('a consumer is led home from every page of operators, and follows their met
   expect(await enter({ assignments }, '#engine')).toEqual(['Home', 'Account']);
   expect(page.root.one('h2').words).toBe('Your home');
   expect(subscribed()).toEqual(['prices', 'meter:m-now']);
-  for (const hash of ['#/region-01', '#meters', '#registry/m-now', '#tariffs', '#prices', '#silent']) {
+  for (const hash of ['#/region-01', '#meters', '#registry/m-now', '#tariffs', '#bills', '#prices', '#silent']) {
     await go(hash);
     expect([hash, page.root.one('h2').words]).toEqual([hash, 'Your home']);
   }

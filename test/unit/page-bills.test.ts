@@ -137,12 +137,50 @@ describe('the list of bills', () => {
     expect(page.asked.at(-1)!.query).toEqual({ limit: '25' });
   });
 
-  test('of somebody with some regions are asked for by a meter: those of all, and the months of all, are not theirs', async () => {
-    page.answers = { '/invoices': pageOf(), '/invoices/meter-7': refusal(404, 'unknown_invoice', 'There is no such bill.') };
-    const shown = await page.show(html`<${BillsPage} invoiceId=${null} me=${{ role: 'operator', regions: ['north'], preferences: {} }} />`);
-    expect(shown.words).toContain('Name a meter of yours');
-    expect([shown.all('.area-opened').length, page.asked.length]).toEqual([0, 0]);
-    for (const me of [null, { role: 'admin', regions: 'all', preferences: {} }, { role: 'operator', regions: 'all', preferences: {} }]) {
+  const operatorOf = (...regions: string[]) => ({ role: 'operator', regions, preferences: {} });
+
+  test('of somebody with some regions is of one of them, the first until they choose', async () => {
+    page.answers = { '/invoices': pageOf(...bills), '/invoices/export': refusal(503, 'unavailable', 'Later.'), '/invoices/meter-7': refusal(404, 'unknown_invoice', 'There is no such bill.') };
+    const shown = await page.show(html`<${BillsPage} invoiceId=${null} me=${operatorOf('south', 'north')} />`);
+    const choice = shown.all('select').find((select: any) => select.getAttribute('aria-label') === 'Region of bills')!;
+    expect([choice.all('option').map((option: any) => option.words), page.asked.at(-1)!.query]).toEqual([['north', 'south'], { region: 'north', limit: '25' }]);
+    await choice.choose('south');
+    expect(page.asked.at(-1)!.query).toEqual({ region: 'south', limit: '25' });
+    await shown.button('Export').press();
+    expect(page.asked.at(-1)).toMatchObject({ path: '/invoices/export', query: { format: 'csv', region: 'south', limit: '200' } });
+    // A meter may be in any of theirs.
+    shown.one('[name=asked]').value = 'meter-7';
+    await shown.one('form').fire('submit');
+    expect(page.asked.at(-1)).toMatchObject({ path: '/invoices', query: { meterId: 'meter-7', limit: '25' } });
+    expect(page.asked.at(-1)!.query).not.toHaveProperty('region');
+    await choice.choose('north');
+    expect(page.asked.at(-1)!.query).toEqual({ region: 'north', limit: '25' });
+  });
+
+  test('of somebody with one region leaves them no choice, and of somebody with none there is none', async () => {
+    page.answers = { '/invoices': pageOf(...bills) };
+    const shown = await page.show(html`<${BillsPage} invoiceId=${null} me=${operatorOf('north')} />`);
+    expect([shown.all('select').length, page.asked.at(-1)!.query, shown.button('Export').hasAttribute('disabled')]).toEqual([1, { region: 'north', limit: '25' }, false]);
+    await page.close();
+    page = new SmallPage();
+    const none = await page.show(html`<${BillsPage} invoiceId=${null} me=${operatorOf()} />`);
+    expect([none.words.includes('No region is yours yet.'), page.asked, none.button('Export').hasAttribute('disabled')]).toEqual([true, [], true]);
+  });
+
+  test('goes on after a page without a bill, as where few of many are of a region', async () => {
+    page.answers = { '/invoices': ({ query }) => (query.cursor === undefined ? { data: [], nextCursor: 'c1' } : query.cursor === 'c1' ? { data: [bills[2]], nextCursor: 'c2' } : { data: [], nextCursor: null }) };
+    const shown = await page.show(html`<${BillList} state=${null} meterId=${null} region="north" invoiceId=${null} />`);
+    expect([shown.words, shown.button('Next').hasAttribute('disabled')]).toEqual([expect.stringMatching(/There is no such bill on this page/), false]);
+    await shown.button('Next').press();
+    expect(shown.one('tbody th').words).toMatch(/^INV-3/);
+    await shown.button('Next').press();
+    expect([shown.words.includes('There is no such bill on this page'), shown.button('Next').hasAttribute('disabled'), shown.button('Previous').hasAttribute('disabled')]).toEqual([true, true, false]);
+  });
+
+  test('of somebody with some regions comes without the months of all, which are not theirs', async () => {
+    page.answers = { '/invoices': pageOf() };
+    expect((await page.show(html`<${BillsPage} invoiceId=${null} me=${operatorOf('north')} />`)).all('.area-opened')).toEqual([]);
+    for (const me of [null, { role: 'admin', regions: [], preferences: {} }, { role: 'operator', regions: 'all', preferences: {} }]) {
       await page.close();
       page = new SmallPage();
       page.answers = { '/invoices': pageOf(), '/billing-runs': pageOf() };
@@ -159,7 +197,7 @@ describe('the list of bills', () => {
     expect(shown.one('.said').words).toBe('Later.');
     // An operator has the list beside a bill.
     page.answers['/invoices/i-1'] = bills[0];
-    expect((await page.show(html`<${BillsPage} invoiceId="i-1" me=${{ role: 'operator', preferences: {} }} />`)).all('.area-list')).toHaveLength(1);
+    expect((await page.show(html`<${BillsPage} invoiceId="i-1" me=${operatorOf('north')} />`)).all('.area-list')).toHaveLength(1);
   });
 
   test('of a consumer is on their home page: a bill leads back to that of its meter', async () => {

@@ -13,26 +13,33 @@ const REFRESH_MS = 30_000;
 
 /**
  * Bills page by page, the newest first. Mount it anew (key) for another filter.
- * @param {{ state: string | null, meterId: string | null, invoiceId: string | null, hasCustomers?: boolean, hasEnded?: boolean }} props `invoiceId`: the one that was opened; `hasEnded`: there will be no more
+ * @param {{ state: string | null, meterId: string | null, region?: string | null, invoiceId: string | null, hasCustomers?: boolean, hasEnded?: boolean }} props `invoiceId`: the one that was opened; `hasEnded`: there will be no more
  */
-export function BillList({ state, meterId, invoiceId, hasCustomers, hasEnded }) {
+export function BillList({ state, meterId, region = null, invoiceId, hasCustomers, hasEnded }) {
   const [cursors, setCursors] = useState(/** @type {(string | null)[]} */ ([null]));
   const cursor = cursors[cursors.length - 1];
   const keys = useListKeys();
   const { data, error, refresh } = useRemote(
     `${cursor}`,
-    (signal) => /** @type {Promise<import('../wire-types.js').Page<import('./bill-types.js').InvoiceSummary>>} */ (getJson('/invoices', { state, meterId, limit: String(PAGE_ROWS), cursor }, signal)),
+    (signal) => /** @type {Promise<import('../wire-types.js').Page<import('./bill-types.js').InvoiceSummary>>} */ (getJson('/invoices', { state, meterId, region, limit: String(PAGE_ROWS), cursor }, signal)),
     REFRESH_MS,
   );
   if (error !== null && data === null) return html`<${ErrorNote} error=${error} onRetry=${refresh} />`;
   if (data === null) return html`<${LoadingNote} what="bills" />`;
-  if (data.data.length === 0) return html`<${EmptyNote}>${emptyText(state !== null, meterId, hasEnded === true, hasCustomers === true)}<//>`;
+  const isOnlyPage = cursors.length === 1 && data.nextCursor === null;
+  if (data.data.length === 0 && isOnlyPage) return html`<${EmptyNote}>${emptyText(state !== null, meterId, hasEnded === true, hasCustomers === true)}<//>`;
   return html`
-    <table class="bills" ...${keys}>
-      <thead><tr><th scope="col">Bill</th>${hasCustomers && html`<th scope="col" class="customer-cell">Customer</th>`}<th scope="col">State</th><th scope="col" class="number">Total</th></tr></thead>
-      <tbody>${data.data.map((invoice) => html`<${BillRow} key=${invoice.id} invoice=${invoice} isOpened=${invoice.id === invoiceId || invoice.number === invoiceId} hasCustomer=${hasCustomers} />`)}</tbody>
-    </table>
-    ${(cursors.length > 1 || data.nextCursor !== null) &&
+    ${
+      data.data.length === 0
+        ? html`<${EmptyNote}>There is no such bill on this page.<//>`
+        : html`
+            <table class="bills" ...${keys}>
+              <thead><tr><th scope="col">Bill</th>${hasCustomers && html`<th scope="col" class="customer-cell">Customer</th>`}<th scope="col">State</th><th scope="col" class="number">Total</th></tr></thead>
+              <tbody>${data.data.map((invoice) => html`<${BillRow} key=${invoice.id} invoice=${invoice} isOpened=${invoice.id === invoiceId || invoice.number === invoiceId} hasCustomer=${hasCustomers} />`)}</tbody>
+            </table>
+          `
+    }
+    ${!isOnlyPage &&
     html`
       <nav class="pager" aria-label="Pages of bills">
         <button type="button" disabled=${cursors.length === 1} onClick=${() => setCursors(cursors.slice(0, -1))}>Previous</button>

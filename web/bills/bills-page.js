@@ -9,23 +9,22 @@ import { BillingRuns } from './billing-runs.js';
 import { STATES } from './bill-words.js';
 
 /**
- * Bills by their state, and the one that was opened; for consumers that one alone, whose list is on their home page.
+ * Bills by their state, and the one that was opened; for consumers that one alone, whose list is on their home page. Whoever has some regions sees those of one of them, or of a meter.
  * @param {{ invoiceId: string | null, me: import('../account/account-types.js').Me | null }} props
  */
 export function BillsPage({ invoiceId, me }) {
-  const isConsumer = me?.role === 'consumer';
-  // Whoever has some regions asks by meter, and the months of all customers are not theirs.
-  const ofMeters = me !== null && (isConsumer || (me.role === 'operator' && me.regions !== 'all'));
-  if (isConsumer && invoiceId !== null) return html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${(/** @type {string | null} */ meterId) => pageHash('home', meterId)} />`;
+  if (me?.role === 'consumer' && invoiceId !== null) return html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${(/** @type {string | null} */ meterId) => pageHash('home', meterId)} />`;
+  // The regions of an admin are not said, who reaches all of them.
+  const regions = me?.role !== 'operator' || me.regions === 'all' ? null : [...me.regions].sort();
   return html`
-    <${Listed} invoiceId=${invoiceId} ofMeters=${ofMeters} />
-    ${invoiceId === null ? !ofMeters && html`<${BillingRuns} />` : html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${() => pageHash('bills')} />`}
+    <${Listed} invoiceId=${invoiceId} regions=${regions} />
+    ${invoiceId === null ? regions === null && html`<${BillingRuns} />` : html`<${BillDetail} key=${invoiceId} invoiceId=${invoiceId} me=${me} back=${() => pageHash('bills')} />`}
   `;
 }
 
-/** @param {{ invoiceId: string | null, ofMeters: boolean }} props `ofMeters`: of one meter at a time alone */
-function Listed({ invoiceId, ofMeters }) {
-  const [filter, setFilter] = useState({ state: /** @type {string | null} */ (null), meterId: /** @type {string | null} */ (null) });
+/** @param {{ invoiceId: string | null, regions: string[] | null }} props `regions`: of one of these at a time; null: of all there are */
+function Listed({ invoiceId, regions }) {
+  const [filter, setFilter] = useState({ state: /** @type {string | null} */ (null), meterId: /** @type {string | null} */ (null), region: /** @type {string | null} */ (null) });
   const [fault, setFault] = useState('');
   const byNumber = async (/** @type {any} */ event) => {
     event.preventDefault();
@@ -39,28 +38,41 @@ function Listed({ invoiceId, ofMeters }) {
       setFilter({ ...filter, meterId: asked });
     }
   };
-  const exported = () => saveFile('/invoices/export', { format: 'csv', state: filter.state, meterId: filter.meterId, limit: '200' }).catch((error) => setFault(error.message));
+  const { state, meterId } = filter;
+  const chosen = regions?.find((name) => name === filter.region) ?? regions?.[0] ?? null;
+  // A meter may be in any of theirs.
+  const region = meterId === null ? chosen : null;
+  const isOfNothing = regions?.length === 0 && meterId === null;
+  const exported = () => saveFile('/invoices/export', { format: 'csv', state, meterId, region, limit: '200' }).catch((error) => setFault(error.message));
   return html`
     <section class="panel area-list" aria-labelledby="bills-title">
       <div class="panel-head">
         <h2 id="bills-title">Bills</h2>
         <div class="filters">
-          <select aria-label="State of bills" value=${filter.state ?? ''} onChange=${(/** @type {any} */ event) => setFilter({ ...filter, state: event.target.value || null })}>
+          ${
+            (regions?.length ?? 0) > 1 &&
+            html`
+              <select aria-label="Region of bills" value=${chosen} onChange=${(/** @type {any} */ event) => setFilter({ ...filter, region: event.target.value, meterId: null })}>
+                ${regions?.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
+              </select>
+            `
+          }
+          <select aria-label="State of bills" value=${state ?? ''} onChange=${(/** @type {any} */ event) => setFilter({ ...filter, state: event.target.value || null })}>
             <option value="">All</option>
             ${Object.entries(STATES).filter(([state]) => state !== 'draft').map(([state, { word }]) => html`<option key=${state} value=${state}>${word}</option>`)}
           </select>
-          <form class="find" role="search" onSubmit=${byNumber}>
+          <form key=${chosen} class="find" role="search" onSubmit=${byNumber}>
             <input name="asked" aria-label="Number of a bill, or id of a meter" placeholder="Bill or meter" autocomplete="off" spellcheck=${false} maxlength="128" />
             <button type="submit">Find</button>
           </form>
-          <button type="button" disabled=${ofMeters && filter.meterId === null} onClick=${exported}>Export</button>
+          <button type="button" disabled=${isOfNothing} onClick=${exported}>Export</button>
         </div>
       </div>
       <p class="said error" role="status">${fault}</p>
       ${
-        ofMeters && filter.meterId === null
-          ? html`<${EmptyNote}>Name a meter of yours, or a bill by its number.<//>`
-          : html`<${BillList} key=${`${filter.state} ${filter.meterId}`} state=${filter.state} meterId=${filter.meterId} invoiceId=${invoiceId} hasCustomers />`
+        isOfNothing
+          ? html`<${EmptyNote}>No region is yours yet.<//>`
+          : html`<${BillList} key=${`${state} ${meterId} ${region}`} state=${state} meterId=${meterId} region=${region} invoiceId=${invoiceId} hasCustomers />`
       }
     </section>
   `;
