@@ -160,6 +160,10 @@ export const billingRunSchema = z
     agreements: count,
     done: count,
     issued: count,
+    incomplete: z
+      .strictObject({ bills: count.describe('With quarter-hours of which nothing is known.'), aboveTenth: count.describe('Of them those where these are more than a tenth.') })
+      .nullable()
+      .describe('Of the issued, as they were issued; null: they were not counted when this run began.'),
     faults: z.array(z.strictObject({ agreementId: idText, code: z.string(), message: z.string() })),
     failed: count,
     after: z.string().nullable(),

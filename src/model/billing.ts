@@ -154,6 +154,12 @@ export interface Dispute {
 
 export const RUN_STATES = ['running', 'paused', 'done', 'failed'] as const;
 
+/** Bills with quarter-hours of which nothing is known, and those of them where these are more than a tenth: somebody should look at them before they are sent. */
+export interface IncompleteBills {
+  bills: number;
+  aboveTenth: number;
+}
+
 /** A monthly run. */
 export interface BillingRun {
   id: string;
@@ -167,6 +173,8 @@ export interface BillingRun {
   agreements: number;
   done: number;
   issued: number;
+  /** Of the issued, as they were issued; null: they were not counted when this run began. */
+  incomplete: IncompleteBills | null;
   /** Of those that could not be billed, the first RUN_FAULTS_MAX. */
   faults: { agreementId: string; code: string; message: string }[];
   failed: number;

@@ -14,7 +14,7 @@ import { drawnLine, highest } from '../support/drawn-line.ts';
 /** Of some thirty steps, each with an answer of the gateway. */
 const LONG_MS = 60_000;
 
-const PAGES = ['', '#/region-08/meter-0807', '#meters', '#silent', '#registry', '#registry/meter-0104', '#tariffs', '#tariffs/low-normal-high', '#bills', '#bills/i-0', '#prices', '#engine', '#account', `#home/${HOME_METER}`];
+const PAGES = ['', '#/region-08/meter-0807', '#meters', '#silent', '#registry', '#registry/meter-0104', '#tariffs', '#tariffs/low-normal-high', '#bills', '#bills/i-0', '#bills/i-2', '#prices', '#engine', '#account', `#home/${HOME_METER}`];
 
 chromiumSuite(() => {
   let browser: Browser;

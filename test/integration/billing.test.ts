@@ -110,8 +110,12 @@ describe('an engine with tariffs and bills', () => {
     engine = await start();
     const ended = await eventually(run, ({ state }) => state === 'done', 20_000);
     expect([ended.agreements, ended.done, ended.issued, ended.failed, ended.faults]).toEqual([CROWD + 1, CROWD + 1, CROWD + 1, 0, []]);
+    // Of the crowd a few quarter-hours are known, and all of the house.
+    expect(ended.incomplete).toEqual({ bills: CROWD, aboveTenth: CROWD });
     const invoices = await allOf(engine, '/api/v1/invoices');
     expect(new Set(invoices.map((invoice) => invoice.agreementId)).size).toBe(CROWD + 1);
+    expect((await allOf(engine, '/api/v1/invoices?region=sydney')).map(({ id: of }) => of)).toEqual(invoices.map(({ id: of }) => of));
+    expect(await allOf(engine, '/api/v1/invoices?region=perth')).toEqual([]);
     // Numbers have the year of the tariff's zone.
     const [{ issuedAt }] = invoices;
     const year = Temporal.Instant.from(issuedAt).toZonedDateTimeISO('Australia/Sydney').year;

@@ -171,10 +171,13 @@ export class BillingOracle {
     if (net + tax !== cents(invoice.total)) this.fail(`${invoice.number} of ${invoice.meterId} is ${invoice.total}, not ${net + tax} cents`);
   }
 
-  private checkRun({ month, state, agreements, done, issued, id, failed }: BillingRun, invoices: readonly Invoice[]): void {
+  private checkRun({ month, state, agreements, done, issued, incomplete, id, failed }: BillingRun, invoices: readonly Invoice[]): void {
     if (state !== 'done' || failed !== 0 || done !== agreements) this.fail(`the run of ${month} is ${state} with ${done} of ${agreements} done, ${failed} failed`);
-    const own = invoices.filter(({ run }) => run === id).length;
-    if (own !== issued) this.fail(`the run of ${month} says it issued ${issued}, and there are ${own}`);
+    const own = invoices.filter(({ run }) => run === id);
+    if (own.length !== issued) this.fail(`the run of ${month} says it issued ${issued}, and there are ${own.length}`);
+    const missing = own.map(({ quality }) => quality.missing / (quality.measured + quality.estimated + quality.missing));
+    const [bills, aboveTenth] = [0, 0.1].map((share) => missing.filter((one) => one > share).length);
+    if (incomplete?.bills !== bills || incomplete.aboveTenth !== aboveTenth) this.fail(`the run of ${month} says ${JSON.stringify(incomplete)} of its bills are incomplete, not ${bills} and ${aboveTenth}`);
   }
 }
 

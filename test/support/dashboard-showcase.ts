@@ -83,7 +83,7 @@ function exampleBilling(nowMs: number): FakeTariffs {
     const invoice = all.find((one) => one.id === id) ?? all[0];
     return { invoice, recomputed: invoice, agrees: true, lines: invoice.lines.map(({ number, text, quantity, unit, unitPrice, amount }) => ({ number, text, how: `${quantity} ${unit} × ${unitPrice}`, amount, recomputed: amount, agrees: true })) };
   };
-  answers.runs = () => ({ data: [{ id: 'r1', month: monthsBack(nowMs, 1), state: 'done', startedAt: nowMs - 3 * DAY_MS, startedBy: 'Ada', endedAt: nowMs - 3 * DAY_MS + MINUTE_MS, agreements: 100, done: 100, issued: 98, faults: [], failed: 2, after: null }], nextCursor: null });
+  answers.runs = () => ({ data: [{ id: 'r1', month: monthsBack(nowMs, 1), state: 'done', startedAt: nowMs - 3 * DAY_MS, startedBy: 'Ada', endedAt: nowMs - 3 * DAY_MS + MINUTE_MS, agreements: 100, done: 100, issued: 98, incomplete: { bills: 7, aboveTenth: 2 }, faults: [], failed: 2, after: null }], nextCursor: null });
   answers.prices = () => prices(nowMs);
   answers.priceHistory = ({ region }) => ({ data: Array.from({ length: 14 }, (_, i) => ({ ...prices(nowMs)[Number(region.slice(-2)) - 1], price: (0.2 + 0.05 * Math.abs(Math.sin(i))).toFixed(2), since: nowMs - (14 - i) * 97 * MINUTE_MS })), nextCursor: null });
   const overrides: PriceOverride[] = [{ id: 'o1', region: 'region-02', price: '0.40', from: nowMs - 60 * MINUTE_MS, until: nowMs + 180 * MINUTE_MS, by: 'Ada', reason: 'works on the northern line', endedAt: null, endedBy: null, endReason: null }];
@@ -123,6 +123,8 @@ function invoices(nowMs: number): Invoice[] {
     const to = `${monthsBack(nowMs, i)}-01`;
     const days = Math.round((Date.parse(to) - Date.parse(from)) / DAY_MS);
     const invoice = exampleInvoice({ id: `i-${i}`, number: `INV-2026-${String(42 - i).padStart(6, '0')}`, state, from, to, currency: 'EUR', lines: exampleLines(HOME_LINES, { from, to }), dailyKwh: exampleDays(from, days), issuedAt: Date.parse(`${to}T06:00:00Z`) + 2 * DAY_MS, dueDate: new Date(Date.parse(to) + 23 * DAY_MS).toISOString().slice(0, 10), meterId: i === 4 ? 'meter-0802' : HOME_METER });
+    // Of the one that is overdue much was not measured.
+    if (state === 'overdue') invoice.quality = { measured: 96 * days - 1_756, estimated: 0, missing: 1_756 };
     return { ...invoice, ...(state === 'paid' ? { paid: invoice.total, outstanding: '0.00' } : {}) };
   });
 }

@@ -34,7 +34,7 @@ export const INVOICE: Invoice = {
 
 export const PAYMENT: Payment = { id: 'p1', invoiceId: 'i/1', amount: '25.00', receivedAt: AT, method: 'bank', reference: 'REF 1' };
 export const DISPUTE: Dispute = { id: 'd1', invoiceId: 'i/1', openedAt: AT, openedBy: 'Ada', reason: 'too much', lines: [1], resolvedAt: null, resolvedBy: null, outcome: null, resolution: null };
-export const RUN: BillingRun = { id: 'r1', month: '2025-12', state: 'running', startedAt: AT, startedBy: 'Ada', endedAt: null, agreements: 10, done: 4, issued: 3, faults: [], failed: 1, after: 'a1' };
+export const RUN: BillingRun = { id: 'r1', month: '2025-12', state: 'running', startedAt: AT, startedBy: 'Ada', endedAt: null, agreements: 10, done: 4, issued: 3, incomplete: { bills: 2, aboveTenth: 1 }, faults: [], failed: 1, after: 'a1' };
 export const COMPARISON: TariffComparison = {
   id: 'cmp-000001', state: 'running', startedAt: AT, startedBy: 'Ada', endedAt: null, fromMonth: '2025-11', toMonth: '2025-12', of: { kind: 'meters', meterIds: ['meter:1', 'meter:2'] },
   all: 2, done: 1, rated: 1, failed: 0, failures: [], currency: 'AUD', tariffs: [{ tariffId: 'flat', version: 3, total: '25.00', bestFor: 0 }, { tariffId: 'tou', version: 1, total: '24.00', bestFor: 1 }],

@@ -55,7 +55,7 @@ function wire(changes: Parameters<typeof exampleInvoice>[0] = {}): object {
   return { ...invoice, issuedAt: invoice.issuedAt === null ? null : new Date(invoice.issuedAt).toISOString(), parts: invoice.parts.map((part) => ({ ...part, peakAt: part.peakAt === null ? null : new Date(part.peakAt).toISOString() })) };
 }
 
-const run = (changes: object = {}) => ({ id: 'r-1', month: '2026-07', state: 'running', startedAt: '2026-08-01T00:00:00.000Z', startedBy: 'ada', endedAt: null, agreements: 4, done: 0, issued: 0, faults: [], failed: 0, after: null, ...changes });
+const run = (changes: object = {}) => ({ id: 'r-1', month: '2026-07', state: 'running', startedAt: '2026-08-01T00:00:00.000Z', startedBy: 'ada', endedAt: null, agreements: 4, done: 0, issued: 0, incomplete: { bills: 0, aboveTenth: 0 }, faults: [], failed: 0, after: null, ...changes });
 const page = (data: unknown[], nextCursor: string | null = null) => ({ body: { data, nextCursor } });
 
 describe('seg bill run', () => {
@@ -71,6 +71,15 @@ describe('seg bill run', () => {
     answers = { '/api/v1/billing-runs': [{ body: run({ state: 'done', done: 4, issued: 2, failed: 2, faults: [{ agreementId: 'ag-7\u001b[2J', code: 'no_tariff', message: 'no tariff applies to house-7' }] }) }] };
     expect(await runMonth(api, { month: '2026-07', by: 'ada', isWatched: true }, print, modules)).toBe(false);
     expect(printed).toContain('2 could not be billed\n  ag-7 [2J: no tariff applies to house-7 [no_tariff]\n  and 1 more\n');
+  });
+
+  it('says how many of the bills have quarter-hours missing', async () => {
+    for (const [incomplete, words] of [[{ bills: 1_200, aboveTenth: 3 }, 'issued, 1,200 of them with quarter-hours missing (more than a tenth in 3)\n'], [null, 'issued\n']] as const) {
+      printed = '';
+      answers = { '/api/v1/billing-runs': [{ body: run({ state: 'done', done: 4, issued: 4, incomplete }) }] };
+      await runMonth(api, { month: '2026-07', by: 'ada', isWatched: true }, print, modules);
+      expect(printed).toContain(words);
+    }
   });
 
   it('can be left to itself', async () => {

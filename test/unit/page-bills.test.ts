@@ -47,6 +47,11 @@ describe('a bill', () => {
     expect((await open(wire({ quality: { measured: 10, estimated: 4, missing: 0 } }))).words).toMatch(/Of 14 quarter-hours 4 were estimated\./);
   });
 
+  test('of which much is missing says so beside what it comes to', async () => {
+    const shown = await open(wire({ quality: { measured: 1_216, estimated: 4, missing: 1_756 } }));
+    expect(shown.all('.big-amount .tag').map((tag: any) => tag.words)).toEqual(['To be paid', '59 % not measured']);
+  });
+
   test('in the place of another says what is different, before and now', async () => {
     const shown = await open(wire({ corrects: 'invoice-0', differences: [{ text: 'Energy', before: '30.00', after: '32.96' }, { text: 'Fee', before: null, after: '1.00' }] }));
     expect(shown.one('.callout a').getAttribute('href')).toBe('#bills/invoice-0');
@@ -100,6 +105,21 @@ describe('the list of bills', () => {
     const rows = shown.all('tbody tr');
     expect(rows.map((row: any) => row.words)).toEqual([expect.stringMatching(/^INV-2026-000001 July 2026 Ada Lovelace meter-1 To be paid by .*24.* .?39\.55$/), expect.stringMatching(/^Draft of a credit note July 2026 .* Overdue .?39\.55$/), expect.stringMatching(/^INV-3 .*Paid .?39\.55$/)]);
     expect(rows.map((row: any) => row.getAttribute('aria-current'))).toEqual([null, null, 'true']);
+  });
+
+  test('says what share of a bill was not measured, and more loudly where it is more than a tenth', async () => {
+    const list = [
+      wire({ id: 'i-1', quality: { measured: 1_220, estimated: 0, missing: 1_756 } }),
+      wire({ id: 'i-2', quality: { measured: 2_678, estimated: 0, missing: 298 } }),
+      wire({ id: 'i-3', quality: { measured: 2_679, estimated: 0, missing: 297 } }),
+      wire({ id: 'i-4', quality: { measured: 0, estimated: 2_976, missing: 0 } }),
+      wire({ id: 'i-6', quality: { measured: 2_947, estimated: 0, missing: 29 } }),
+      wire({ id: 'i-5', kind: 'creditNote', quality: { measured: 1_220, estimated: 0, missing: 1_756 } }),
+    ];
+    page.answers = { '/invoices': pageOf(...list) };
+    const shown = await page.show(html`<${BillList} state=${null} meterId=${null} invoiceId=${null} hasCustomers />`);
+    const tags = shown.all('tbody tr').map((row: any) => row.all('.under .tag').map((tag: any) => [tag.words, tag.getAttribute('class')]));
+    expect(tags).toEqual([[['59 % not measured', 'tag tag-bad']], [['10 % not measured', 'tag tag-bad']], [['10 % not measured', 'tag tag-warn']], [], [], []]);
   });
 
   test('is walked page by page, there and back', async () => {
@@ -207,11 +227,24 @@ describe('the list of bills', () => {
   });
 });
 
-test('monthly runs say how far they are, and how many could not be billed', async () => {
-  const run = { id: 'r', month: '2026-07', state: 'running', startedAt: '2026-08-01T06:00:00Z', startedBy: 'Ada', agreements: 100, done: 40, issued: 38, failed: 2 };
-  page.answers = { '/billing-runs': pageOf(run, { ...run, id: 'r2', month: '2026-06', state: 'done', done: 100, issued: 100, failed: 0 }) };
+test('monthly runs say how far they are, how many could not be billed, and of how many bills quarter-hours are missing', async () => {
+  const run = { id: 'r', month: '2026-07', state: 'running', startedAt: '2026-08-01T06:00:00Z', startedBy: 'Ada', agreements: 100, done: 40, issued: 38, incomplete: { bills: 7, aboveTenth: 2 }, failed: 2 };
+  const done = { ...run, state: 'done', done: 100, issued: 100, failed: 0 };
+  page.answers = {
+    '/billing-runs': pageOf(
+      run,
+      { ...done, id: 'r2', month: '2026-06', incomplete: { bills: 1, aboveTenth: 0 } },
+      { ...done, id: 'r3', month: '2026-05', incomplete: { bills: 0, aboveTenth: 0 } },
+      { ...done, id: 'r4', month: '2026-04', incomplete: null },
+    ),
+  };
   const shown = await page.show(html`<${BillingRuns} />`);
-  expect(shown.all('.runs li').map((row: any) => row.words)).toEqual([expect.stringMatching(/^July 2026 under way .*by Ada.*40 of 100, 38 issued, 2 could not be billed$/), expect.stringMatching(/^June 2026 done .*100 of 100, 100 issued$/)]);
+  expect(shown.all('.runs li').map((row: any) => row.words)).toEqual([
+    expect.stringMatching(/^July 2026 under way .*by Ada.*40 of 100, 38 issued, 7 with quarter-hours missing, 2 of them more than a tenth, 2 could not be billed$/),
+    expect.stringMatching(/^June 2026 done .*100 of 100, 100 issued, 1 with quarter-hours missing$/),
+    expect.stringMatching(/^May 2026 done .*100 of 100, 100 issued$/),
+    expect.stringMatching(/^April 2026 done .*100 of 100, 100 issued$/),
+  ]);
   expect([shown.one('progress').getAttribute('max'), shown.one('progress').value || shown.one('progress').getAttribute('value')]).toEqual(['100', 40]);
 });
 

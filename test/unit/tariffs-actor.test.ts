@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { RunBook } from '../../src/actors/tariffs/run-book.ts';
+import type { BillingRun } from '../../src/model/billing.ts';
+import { MemoryStore } from '../../src/runtime/memory-store.ts';
+import { StagedStore } from '../../src/runtime/staged-store.ts';
 import { QUARTER_MS } from '../../src/model/energy.ts';
 import { agreementOf, CORRECTION_EVERY_MS, flatTariff, TariffsWorld } from '../support/tariffs-world.ts';
 
@@ -109,6 +113,40 @@ describe('a monthly run', () => {
     await expect(world.ask({ kind: 'startRun', month: '2026-06', by: 'Ada' })).rejects.toMatchObject({ code: 'run_under_way' });
     await world.pass(60_000);
     expect(await world.ask({ kind: 'run', id: 'run-2026-07' })).toMatchObject({ state: 'done', issued: 3, done: 3 });
+  });
+
+  test('counts its bills with quarter-hours missing, and those where they are more than a tenth', async () => {
+    const world = await july(1);
+    /** Of the month alone what comes after. */
+    const addFrom = async (meterId: string, from: string): Promise<void> => {
+      world.addMeter(meterId, 10_000, from, '2026-07-31T22:00:00Z');
+      await world.makeAgreement(agreementOf(meterId));
+    };
+    await addFrom('one', '2026-06-30T23:15:00Z');
+    // 297 and 298 of 2,976 are missing: the first count covers an hour before it.
+    await addFrom('a-tenth', '2026-07-04T01:15:00Z');
+    await addFrom('more', '2026-07-04T01:30:00Z');
+    await addFrom('most', '2026-07-31T00:00:00Z');
+    expect(await world.bill('2026-07')).toMatchObject({ issued: 5, incomplete: { bills: 4, aboveTenth: 2 } });
+    const missing = async (meterId: string) => (await world.invoices({ meterId }))[0].quality.missing;
+    expect([await missing('a-tenth'), await missing('more')]).toEqual([297, 298]);
+    // Those that are billed the next time are counted with them.
+    await addFrom('later', '2026-07-20T00:00:00Z');
+    expect(await world.bill('2026-07')).toMatchObject({ issued: 6, incomplete: { bills: 5, aboveTenth: 3 } });
+    await world.restart();
+    expect((await world.ask({ kind: 'runs', limit: 1, cursor: null })).data).toMatchObject([{ incomplete: { bills: 5, aboveTenth: 3 } }]);
+  });
+
+  test('that was stored before bills were counted so does not say, and begins no count in its middle', async () => {
+    const store = new MemoryStore({ takeCommit: async () => {} });
+    const staged = new StagedStore(store);
+    const { incomplete: _none, ...before } = new RunBook(staged).start('2026-06', 'Ada', 0);
+    new RunBook(staged).put({ ...before, state: 'done', issued: 3 } as BillingRun);
+    staged.flush();
+    await store.commit();
+    const book = new RunBook(new StagedStore(store));
+    book.load();
+    expect([book.get('run-2026-06').incomplete, book.page(1, null).data[0].incomplete, book.start('2026-06', 'Ada', 1).incomplete, book.underWay()[0].incomplete]).toEqual([null, null, null, null]);
   });
 
   test('names agreements that it cannot bill, and bills them the next time', async () => {

@@ -8,7 +8,7 @@ import { useRemote } from '../remote-data.js';
 import { BillExplained } from './bill-explained.js';
 import { BillLines } from './bill-lines.js';
 import { BillPayments } from './bill-payments.js';
-import { invoiceName, STATES } from './bill-words.js';
+import { invoiceName, missingTag, STATES } from './bill-words.js';
 import { DayBars } from './day-bars.js';
 
 /**
@@ -35,10 +35,11 @@ export function BillDetail({ invoiceId, me, back }) {
 /** @param {{ invoice: import('./bill-types.js').Invoice, me: import('../account/account-types.js').Me | null }} props */
 function Bill({ invoice, me }) {
   const { word, level } = STATES[invoice.state];
+  const notMeasured = missingTag(invoice);
   const { missing, estimated, measured } = invoice.quality;
   return html`
     <div class="bill-head">
-      <p class="big-amount">${formatMoney(invoice.total, invoice.currency)}<span class=${`tag tag-${level}`}>${word}</span></p>
+      <p class="big-amount">${formatMoney(invoice.total, invoice.currency)}<span class=${`tag tag-${level}`}>${word}</span>${notMeasured !== null && html`<span class=${`tag tag-${notMeasured.level}`}>${notMeasured.word}</span>`}</p>
       <${Files} invoice=${invoice} language=${me?.preferences.locale ?? 'en'} />
     </div>
     <dl class="facts bill-facts">

@@ -6,7 +6,7 @@ import { formatDay, formatMoney, formatMonth } from '../money.js';
 import { EmptyNote, ErrorNote, LoadingNote } from '../notes.js';
 import { useRemote } from '../remote-data.js';
 import { goToPage, pageHash } from '../route.js';
-import { invoiceName, STATES } from './bill-words.js';
+import { invoiceName, missingTag, STATES } from './bill-words.js';
 
 const PAGE_ROWS = 25;
 const REFRESH_MS = 30_000;
@@ -60,11 +60,12 @@ function emptyText(hasState, meterId, hasEnded, isOfAll) {
 /** @param {{ invoice: import('./bill-types.js').InvoiceSummary, isOpened: boolean, hasCustomer?: boolean }} props */
 function BillRow({ invoice, isOpened, hasCustomer }) {
   const { word, level } = STATES[invoice.state];
+  const missing = missingTag(invoice);
   return html`
     <tr aria-current=${isOpened ? 'true' : undefined} onClick=${() => goToPage('bills', invoice.id)}>
       <th scope="row"><a href=${pageHash('bills', invoice.id)}>${invoiceName(invoice)}</a><span class="under">${formatMonth(invoice.from)}</span></th>
       ${hasCustomer && html`<td class="customer-cell">${invoice.customer.name}<span class="under">${invoice.meterId}</span></td>`}
-      <td><span class=${`tag tag-${level}`}>${word}</span>${invoice.state === 'issued' && invoice.dueDate && html`<span class="under">by ${formatDay(invoice.dueDate)}</span>`}</td>
+      <td><span class=${`tag tag-${level}`}>${word}</span>${invoice.state === 'issued' && invoice.dueDate && html`<span class="under">by ${formatDay(invoice.dueDate)}</span>`}${missing !== null && html`<span class="under"><span class=${`tag tag-${missing.level}`}>${missing.word}</span></span>`}</td>
       <td class="number">${formatMoney(invoice.total, invoice.currency)}</td>
     </tr>
   `;

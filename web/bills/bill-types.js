@@ -53,11 +53,12 @@
  * @property {string} outstanding
  * @property {string | null} corrects
  * @property {string[]} correctedBy
+ * @property {{ measured: number, estimated: number, missing: number }} quality quarter-hours
  *
  * @typedef {InvoiceSummary & Bill & { differences: { text: string, before: string | null, after: string | null }[] }} Invoice
  * @typedef {{ id: string, amount: string, receivedAt: string, method: string, reference: string }} Payment
  * @typedef {{ agrees: boolean, lines: { number: number, text: string, how: string, amount: string, recomputed: string | null, agrees: boolean }[] }} Explained
- * @typedef {{ id: string, month: string, state: 'running' | 'paused' | 'done' | 'failed', startedAt: string, startedBy: string, agreements: number, done: number, issued: number, failed: number }} BillingRun
+ * @typedef {{ id: string, month: string, state: 'running' | 'paused' | 'done' | 'failed', startedAt: string, startedBy: string, agreements: number, done: number, issued: number, incomplete: { bills: number, aboveTenth: number } | null, failed: number }} BillingRun
  *
  * @typedef {object} Price what a kWh costs in a region now
  * @property {string} region

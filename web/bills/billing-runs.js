@@ -24,11 +24,18 @@ export function BillingRuns() {
             <li key=${run.id}>
               <span><strong>${formatMonth(run.month)}</strong> ${WORDS[run.state]}<span class="of"> begun ${formatMoment(Date.parse(run.startedAt), Date.now())} by ${run.startedBy}</span></span>
               <progress aria-label=${`Run of ${formatMonth(run.month)}`} max=${Math.max(1, run.agreements)} value=${run.done}></progress>
-              <span class="of">${formatCount(run.done)} of ${formatCount(run.agreements)}, ${formatCount(run.issued)} issued${run.failed > 0 && html`, <strong class="over">${formatCount(run.failed)} could not be billed</strong>`}</span>
+              <span class="of">${formatCount(run.done)} of ${formatCount(run.agreements)}, ${formatCount(run.issued)} issued${missingCounts(run)}${run.failed > 0 && html`, <strong class="over">${formatCount(run.failed)} could not be billed</strong>`}</span>
             </li>
           `,
         )}
       </ul>
     </section>
   `;
+}
+
+/** Of its bills, before somebody sends them. @param {import('./bill-types.js').BillingRun} run */
+function missingCounts({ incomplete }) {
+  if (incomplete === null || incomplete.bills === 0) return null;
+  const { bills, aboveTenth } = incomplete;
+  return html`, ${formatCount(bills)} with quarter-hours missing${aboveTenth > 0 && html`, <strong class="over">${formatCount(aboveTenth)} of them more than a tenth</strong>`}`;
 }

@@ -1,4 +1,4 @@
-import type { BillingRun } from '../../model/billing.ts';
+import type { BillingRun, Invoice } from '../../model/billing.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import { BillMaker, billOf, RegionPeaks, unknownMeter, type ReadyOrder } from './bill-maker.ts';
 import { monthOrder, type MonthOrder } from './bill-orders.ts';
@@ -6,6 +6,7 @@ import type { RatedBill } from './bill-rating.ts';
 import { daysOfMonth, isMonth, monthAfter } from './billed-days.ts';
 import type { BillingDesk } from './billing-desk.ts';
 import { overlaps } from './agreements.ts';
+import { withIncomplete } from './incomplete-bills.ts';
 import { checkMonthOver, isCurrent, newInvoice, watchInvoice, type MonthBill, type WatchTimes } from './month-issue.ts';
 import type { MeterPlace } from './protocol.ts';
 import { RUN_FAULTS_MAX } from './run-book.ts';
@@ -200,7 +201,7 @@ export class BillingRuns {
   private async issue(runId: string, { next, billed, faults }: Piece, bills: readonly MonthBill[]): Promise<boolean> {
     const isDone = await this.desk.turn((state, nowMs) => {
       if (!bills.every(({ ordered }) => isCurrent(state, ordered))) return false;
-      let issued = 0;
+      const issued: Invoice[] = [];
       let passed = billed;
       for (const bill of bills) {
         // Somebody may have come before.
@@ -208,12 +209,13 @@ export class BillingRuns {
         else {
           const invoice = state.invoices.issue(newInvoice(bill, runId), nowMs);
           watchInvoice(state, invoice, bill.ready.fingerprint, this.options);
-          issued++;
+          issued.push(invoice);
         }
       }
       const run = state.runs.get(runId);
-      const done = run.done + issued + passed + faults.length;
-      state.runs.put(withFaults({ ...run, done, issued: run.issued + issued, after: next === null ? AGREEMENTS : METERS + next }, faults));
+      const done = run.done + issued.length + passed + faults.length;
+      const incomplete = run.incomplete === null ? null : withIncomplete(run.incomplete, issued.map(({ quality }) => quality));
+      state.runs.put(withFaults({ ...run, done, issued: run.issued + issued.length, incomplete, after: next === null ? AGREEMENTS : METERS + next }, faults));
       return true;
     });
     if (isDone) {

@@ -67,12 +67,13 @@ export function progressText({ agreements, done, issued, failed, state }: WireRu
 }
 
 function summary(run: WireRun): string {
-  const { id, month, agreements, done, issued, failed, faults } = run;
+  const { id, month, agreements, done, issued, incomplete, failed, faults } = run;
   const without = failed > 0 ? `, ${withThousands(failed)} could not be billed` : '';
+  const missing = incomplete !== null && incomplete.bills > 0 ? `, ${withThousands(incomplete.bills)} of them with quarter-hours missing (more than a tenth in ${withThousands(incomplete.aboveTenth)})` : '';
   const listed = faults.slice(0, FAULTS_SHOWN).map(({ agreementId, code, message }) => `  ${plainLine(`${agreementId}: ${message} [${code}]`)}\n`);
   const more = failed > listed.length ? [`  and ${withThousands(failed - listed.length)} more\n`] : [];
   return [
-    `run ${plainLine(id)} of ${month}: ${stateText(run)}. ${withThousands(done)} of ${withThousands(agreements)} agreements, ${withThousands(issued)} invoices issued${without}\n`,
+    `run ${plainLine(id)} of ${month}: ${stateText(run)}. ${withThousands(done)} of ${withThousands(agreements)} agreements, ${withThousands(issued)} invoices issued${missing}${without}\n`,
     ...listed,
     ...more,
     `seg bill list --run ${plainLine(id)} lists the invoices\n`,
