@@ -155,6 +155,12 @@ describe('seg bill', () => {
     await expect(printInvoice(api, 'INV-2', { language: 'de', out }, print)).rejects.toMatchObject({ code: 'not_found' });
   });
 
+  it('lists those of a region, past pages that have few of them or none', async () => {
+    answers = { '/api/v1/invoices?region=north&limit=3': [page([], 'n')], '/api/v1/invoices?region=north&limit=3&cursor=n': [page([wire()])] };
+    await listInvoices(api, { region: 'north', limit: 3 }, print);
+    expect(printed).toMatch(/^number .*\nINV-2026-000042 .*\n$/);
+  });
+
   it('books a payment', async () => {
     answers = { '/api/v1/invoices/INV-1/payments': [{ body: { payment: { id: 'p-1', amount: '21.40' }, invoice: wire({ state: 'paid', outstanding: '0.00' }) } }] };
     await payInvoice(api, 'INV-1', '21.40', { reference: 'RF1', method: 'bank', by: 'ada' }, print);

@@ -30,6 +30,7 @@ ${EXIT_CODES_HELP} A run in which somebody could not be billed, and an invoice t
 
 interface Filters {
   meter?: string;
+  region?: string;
   agreement?: string;
   state?: InvoiceState;
   run?: string;
@@ -134,13 +135,14 @@ function fromWire(invoice: WireInvoice): Invoice {
   return { ...invoice, issuedAt: msOf(invoice.issuedAt), parts: invoice.parts.map((part) => ({ ...part, peakAt: msOf(part.peakAt) })) };
 }
 
-function filterQuery({ meter, agreement, state, run }: Filters): Record<string, string> {
-  return Object.fromEntries(Object.entries({ meterId: meter, agreement, state, run }).filter((entry): entry is [string, string] => entry[1] !== undefined));
+function filterQuery({ meter, region, agreement, state, run }: Filters): Record<string, string> {
+  return Object.fromEntries(Object.entries({ meterId: meter, region, agreement, state, run }).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 function addFilters(command: Command): Command {
   return command
     .option('--meter <id>', 'of one meter')
+    .option('--region <name>', 'of the meters that are in one region now')
     .option('--agreement <id>', 'of one agreement')
     .addOption(new Option('--state <state>', 'in one state').choices(INVOICE_STATES))
     .option('--run <id>', 'of one monthly run');
