@@ -64,9 +64,9 @@ export function AlertActions({ alert, nowMs, onChanged, onRefused }) {
     });
   const silence = (/** @type {number} */ hours) =>
     act(false, async () => {
-      const endsAt = new Date(nowMs + hours * HOUR_MS).toISOString();
-      await postJson('/silences', { match: matchOf(alert), endsAt, ...authorOf(by), comment: why.trim() || alert.title }, null);
-      return `Silenced until ${formatMoment(Date.parse(endsAt), nowMs)}.`;
+      const wished = { match: matchOf(alert), ...authorOf(by), comment: why.trim() || alert.title };
+      const silence = /** @type {{ endsAt: string }} */ (await postJson('/silences', { ...wished, endsAt: new Date(nowMs + hours * HOUR_MS).toISOString() }, null, { ...wished, hours }));
+      return `Silenced until ${formatMoment(Date.parse(silence.endsAt), nowMs)}.`;
     });
 
   return html`

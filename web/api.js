@@ -1,4 +1,6 @@
 // @ts-check
+import { WriteKeys } from './write-keys.js';
+
 /** Questions to the gateway's REST interface. */
 
 /** Answers that take longer are given up; a person has long looked away. */
@@ -38,16 +40,17 @@ export async function getJson(path, query, signal) {
 }
 
 /**
- * The JSON answer of `POST /api/v1{path}`; rejects as getJson does.
+ * The JSON answer of `POST /api/v1{path}`; rejects as getJson does. Like every write it may be sent again where nobody answered: it is done once.
  *
  * @template T
  * @param {string} path
  * @param {object} body
  * @param {number | null} version that the sender has seen: where the thing has changed since, the gateway refuses
+ * @param {object} [filled] what was filled in, where the body has a time that is counted from now: sent again, it has the body of its first try
  * @returns {Promise<T>}
  */
-export async function postJson(path, body, version) {
-  return sendJson('POST', path, body, version);
+export async function postJson(path, body, version, filled) {
+  return sendJson('POST', path, body, version, {}, filled);
 }
 
 /**
@@ -57,11 +60,12 @@ export async function postJson(path, body, version) {
  * @param {object} body
  * @param {number | null} [version] as of postJson; 0: there must be none yet
  * @param {Record<string, string | null>} [query] as of getJson
+ * @param {object} [filled] as of postJson
  * @returns {Promise<T>}
  */
-export async function sendJson(method, path, body, version = null, query = {}) {
+export async function sendJson(method, path, body, version = null, query = {}, filled = body) {
   const headers = { 'content-type': 'application/json', ...seen(version) };
-  return answerOf(addressOf(path, query), { method, headers, body: JSON.stringify(body) });
+  return written(addressOf(path, query), { method, headers, body: JSON.stringify(body) }, filled);
 }
 
 /**
@@ -72,7 +76,37 @@ export async function sendJson(method, path, body, version = null, query = {}) {
  * @returns {Promise<T>}
  */
 export async function deleteJson(path, query, version = null) {
-  return answerOf(addressOf(path, query), { method: 'DELETE', headers: seen(version) });
+  return written(addressOf(path, query), { method: 'DELETE', headers: seen(version) }, null);
+}
+
+const keys = new WriteKeys();
+
+/** @param {string} address @param {{ method: string, headers: Record<string, string>, body?: string }} request @param {object | null} filled */
+async function written(address, request, filled) {
+  if (!takesKey(address)) return answerOf(address, request);
+  const { method, headers } = request;
+  const write = JSON.stringify([method, address, headers, filled]);
+  const attempt = keys.tryOf(write, request.body, Date.now());
+  try {
+    const answer = await answerOf(address, { method, headers: { ...headers, 'idempotency-key': `"${attempt.key}"` }, body: attempt.body });
+    keys.done();
+    return answer;
+  } catch (error) {
+    if (error instanceof Refusal && isOfTheWrite(error)) keys.refused(write, attempt);
+    throw error;
+  }
+}
+
+const LOG_INS = '/api/v1/auth/';
+
+/** Not what brings a log-in or a ticket: the gateway takes no key there or each answer counts once, and passwords are not kept. @param {string} address */
+function takesKey(address) {
+  return !address.startsWith(LOG_INS) || address.startsWith(`${LOG_INS}sessions/`);
+}
+
+/** Whether the gateway has looked at the write. Else what came of it, or of an earlier try, is as unknown as before. @param {Refusal} refusal */
+function isOfTheWrite({ status, code }) {
+  return status < 500 && status !== 401 && status !== 408 && status !== 429 && code !== 'request_under_way';
 }
 
 /** @param {number | null} version @returns {Record<string, string>} */
@@ -107,7 +141,11 @@ async function answerOf(address, request, signal) {
   const deadline = AbortSignal.timeout(DEADLINE_MS);
   const response = await ask(address, request, signal === undefined ? deadline : AbortSignal.any([signal, deadline]));
   if (!response.ok) throw await refusalOf(response);
-  return response.status === 204 ? null : response.json().catch(() => null);
+  if (response.status === 204) return null;
+  return response.json().catch((error) => {
+    if (error instanceof SyntaxError) return null;
+    throw noAnswer(error);
+  });
 }
 
 /** @param {Response} response */
@@ -132,7 +170,11 @@ async function ask(address, request, signal) {
 async function send(address, request, signal, token) {
   const headers = { ...request.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) };
   return fetch(address, { ...request, headers, signal }).catch((error) => {
-    if (error.name === 'AbortError') throw error;
-    throw new Error('The gateway does not answer. Check that the engine is running (npm start).', { cause: error });
+    throw noAnswer(error);
   });
+}
+
+/** @param {Error} error of fetch, before an answer or in it */
+function noAnswer(error) {
+  return error.name === 'AbortError' ? error : new Error('The gateway does not answer. Check that the engine is running (npm start).', { cause: error });
 }

@@ -75,7 +75,7 @@ describe('alerts', () => {
   });
 
   test('are acknowledged under a name, at the version that was seen, and silenced as long as the button says', async () => {
-    page.answers = { '/alerts/a1': { ...alert(), history: [] }, 'POST /alerts/a1/acknowledge': alert({ version: 3, state: 'acknowledged' }), 'POST /silences': {} };
+    page.answers = { '/alerts/a1': { ...alert(), history: [] }, 'POST /alerts/a1/acknowledge': alert({ version: 3, state: 'acknowledged' }), 'POST /silences': ({ body }) => body as object };
     const changed: any[] = [];
     const shown = await page.show(html`<${AlertDetail} alertId="a1" live=${alert()} isPlaced nowMs=${NOW} onOpen=${() => undefined} onPlace=${() => undefined} onChanged=${(one: object) => changed.push(one)} />`);
     await shown.one('form').fire('submit');
@@ -89,6 +89,25 @@ describe('alerts', () => {
     await shown.button('4 h').press();
     expect(page.asked.at(-1)).toMatchObject({ path: '/silences', body: { match: { rules: ['regional-overload'], regions: ['r8'] }, endsAt: new Date(NOW + 240 * MINUTE_MS).toISOString(), by: 'Ada', comment: 'Region r8 is full' } });
     expect(shown.one('.said').words).toBe('Silenced until 16:07.');
+  });
+
+  test('are silenced once, however often the button is pressed until there is an answer, and as long as its first press said', async () => {
+    let isAway = true;
+    page.answers = { '/alerts/a1': { ...alert(), history: [] }, 'POST /silences': ({ body }) => (isAway ? refusal(503, 'unavailable', 'Later.') : (body as object)) };
+    const show = (nowMs: number) => page.show(html`<${AlertDetail} alertId="a1" live=${alert()} isPlaced nowMs=${nowMs} onOpen=${() => undefined} onPlace=${() => undefined} onChanged=${() => undefined} />`);
+    const shown = await show(NOW);
+    await shown.one('[name=by]').enter('Ada');
+    await shown.button('4 h').press();
+    expect(shown.one('.said').words).toBe('Later.');
+    await show(NOW + 5 * MINUTE_MS);
+    isAway = false;
+    await shown.button('4 h').press();
+    await shown.button('4 h').press();
+    await shown.button('1 h').press();
+    const sent = page.asked.filter(({ path }) => path === '/silences');
+    expect(sent.map(({ body }) => (Date.parse((body as { endsAt: string }).endsAt) - NOW) / MINUTE_MS)).toEqual([240, 240, 245, 65]);
+    expect(sent.map(({ headers }) => sent.findIndex((one) => one.headers['idempotency-key'] === headers['idempotency-key']))).toEqual([0, 0, 2, 3]);
+    expect(shown.one('.said').words).toBe('Silenced until 13:12.');
   });
 
   test('are counted, and what is held back is told apart with its reason', async () => {
@@ -168,6 +187,23 @@ describe('prices', () => {
     await shown.one('.override-form form').fire('submit');
     const made = page.asked.find(({ method }) => method === 'POST')!.body;
     expect(made).toMatchObject({ region: 'r9', price: '0.31', by: 'Bob', reason: 'a line is down', until: new Date(NOW + 4 * 3_600_000).toISOString() });
+  });
+
+  test('are set once, however often the form is sent until there is an answer, and until when its first try said', async () => {
+    let isAway = true;
+    page.answers = { ...answers, 'POST /price-overrides': ({ body }) => (isAway ? refusal(503, 'unavailable', 'Later.') : { ...override, ...(body as object) }) };
+    const shown = await show();
+    for (const [name, value] of Object.entries({ price: '0.31', hours: '4', by: 'Bob', reason: 'a line is down' })) shown.one(`[name=${name}]`).value = value;
+    vi.useFakeTimers({ toFake: ['Date'], now: NOW });
+    onTestFinished(() => void vi.useRealTimers());
+    await shown.one('.override-form form').fire('submit');
+    vi.setSystemTime(NOW + 5 * MINUTE_MS);
+    isAway = false;
+    await shown.one('.override-form form').fire('submit');
+    const [first, second] = page.asked.filter(({ method }) => method === 'POST');
+    expect([second.body, second.headers['idempotency-key']]).toEqual([first.body, expect.any(String)]);
+    expect(second.headers['idempotency-key']).toBe(first.headers['idempotency-key']);
+    expect(shown.one('.override-form .said').words).toBe('Set until 16:07.');
   });
 
   test('that were set by hand can be ended while they hold, with a reason; those that are over are shown when wished', async () => {

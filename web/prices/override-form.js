@@ -17,11 +17,12 @@ export function OverrideForm({ region, currency, onMade }) {
     event.preventDefault();
     const form = event.currentTarget;
     const field = (/** @type {string} */ name) => form.elements.namedItem(name)?.value.trim() ?? '';
-    const until = new Date(Date.now() + Number(field('hours')) * 3_600_000);
+    const hours = Number(field('hours'));
+    const wished = { region, price: field('price').replace(',', '.'), reason: field('reason'), ...authorOf(field('by')) };
     setBusy(true);
     try {
-      await postJson('/price-overrides', { region, price: field('price').replace(',', '.'), until: until.toISOString(), reason: field('reason'), ...authorOf(field('by')) }, null);
-      setSaid({ text: `Set until ${formatMoment(until.getTime(), Date.now())}.`, isError: false });
+      const { until } = /** @type {import('../bills/bill-types.js').PriceOverride} */ (await postJson('/price-overrides', { ...wished, until: new Date(Date.now() + hours * 3_600_000).toISOString() }, null, { ...wished, hours }));
+      setSaid({ text: `Set until ${formatMoment(Date.parse(until), Date.now())}.`, isError: false });
       form.reset();
       onMade();
     } catch (error) {
