@@ -108,13 +108,6 @@ export function alertCounts(alerts) {
   return counts;
 }
 
-/** What a tab says of it: the figure first, for the end is cut off. @param {AlertCounts} counts @param {boolean} isLost */
-export function pageTitle({ open, critical }, isLost) {
-  if (isLost) return 'No connection – Smart Energy Grid';
-  if (open === 0) return 'Smart Energy Grid';
-  return critical === 0 ? `(${open}) Smart Energy Grid` : `(${open}, ${critical} critical) Smart Energy Grid`;
-}
-
 /** What keeps this alert quiet and nothing else: its rule, for its subject. @param {Alert} alert */
 export function matchOf({ rule, region, meterId, component }) {
   if (meterId !== null) return { rules: [rule], meters: [meterId] };

@@ -2,7 +2,7 @@
 import { html, render, useEffect, useRef, useState } from './ui.js';
 import { AccountPage } from './account/account-page.js';
 import { SessionGate } from './account/session-gate.js';
-import { alertCounts, pageTitle } from './alert-state.js';
+import { alertCounts } from './alert-state.js';
 import { BillsPage } from './bills/bills-page.js';
 import { EnginePage } from './engine/engine-page.js';
 import { EngineStrip, StaleBanner } from './engine-strip.js';
@@ -14,6 +14,7 @@ import { HomePage } from './home/home-page.js';
 import { MetersPage } from './meters/meters-page.js';
 import { SilentPage } from './meters/silent-page.js';
 import { PageNav } from './page-nav.js';
+import { pageTitle, placeTitle } from './page-title.js';
 import { PricesPage } from './prices/prices-page.js';
 import { RegistryPage } from './registry/registry-page.js';
 import { GRID, useRoute } from './route.js';
@@ -49,7 +50,7 @@ function Dashboard({ me }) {
   const nowMs = localMs + state.clockOffsetMs;
   const pictureMs = lastMessageMs === null ? null : lastMessageMs + state.clockOffsetMs;
   const incidents = alertCounts(state.alerts);
-  const title = pageTitle(incidents, connection.status !== 'live' && pictureMs !== null);
+  const title = pageTitle(placeTitle(route, isConsumer, state.alerts), incidents, connection.status !== 'live' && pictureMs !== null);
   useEffect(() => {
     document.title = title;
   }, [title]);

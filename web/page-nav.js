@@ -9,6 +9,13 @@ const CONSUMER_PAGES = [['home', 'Home'], ['account', 'Account']];
 /** A bill belongs to where it was opened from. @type {Record<string, string>} */
 const CONSUMER_PARENTS = { bills: 'home' };
 
+/** What a page is called; null: the grid, and none that there is. @param {string} page @param {boolean} isConsumer @returns {string | null} */
+export function pageWords(page, isConsumer) {
+  if (page === GRID) return null;
+  const pages = isConsumer ? [...CONSUMER_PAGES, ...OPERATOR_PAGES] : OPERATOR_PAGES;
+  return pages.find(([name]) => name === page)?.[1] ?? null;
+}
+
 /**
  * The pages, and which one is open.
  * @param {{ page: string, isConsumer: boolean, silent: number }} props `silent`: how many meters are, for the operator

@@ -11,6 +11,8 @@ import { useEffect, useState } from './ui.js';
 
 /** The page of an address that names none. */
 export const GRID = 'grid';
+/** Stands in the place of an entry of the registry, before the id of one that is to be made; no id begins so. */
+export const NEW_ENTRY = '*';
 
 /** @param {string} hash with its `#` @returns {Route} */
 export function parseRoute(hash) {

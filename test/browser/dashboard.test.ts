@@ -343,7 +343,7 @@ chromiumSuite(() => {
       // The button is gone; the keyboard goes on where it was.
       await expect.poll(() => detail().locator('.said:focus').count()).toBe(1);
       await detail().locator('.account li', { hasText: 'Acknowledged by Ada' }).waitFor();
-      await expect.poll(() => page.title()).toBe('(1) Smart Energy Grid');
+      await expect.poll(() => page.title()).toBe('(1) Region region-08 is at 97 % of its capacity · Smart Energy Grid');
 
       desk.deliveryDecisions = [
         { at: Date.now() + 1, step: 'quiet_hours', outcome: 'held', reason: 'Bob sleeps until 06:00.', contactId: 'c-bob' },
@@ -426,7 +426,7 @@ chromiumSuite(() => {
       expect(await page.locator('.alert-lists > .scroll .alert').allInnerTexts()).toEqual([expect.stringContaining('region-03')]);
       await page.getByText('1 held back: 1 silenced').click();
       await page.locator('.held-back').getByText('silenced', { exact: true }).waitFor();
-      await expect.poll(() => page.title()).toBe('(1, 1 critical) Smart Energy Grid');
+      await expect.poll(() => page.title()).toBe('(1, 1 critical) Region region-08 is at 97 % of its capacity · Smart Energy Grid');
       await page.screenshot({ path: join(shotDir, 'alert-silenced.png') });
       expect(complaints).toEqual([]);
     });
@@ -460,7 +460,7 @@ chromiumSuite(() => {
       await server.close();
       await page.getByText('The stream is away: these are the alerts of').waitFor();
       expect(await row('region-03').count()).toBe(1);
-      await expect.poll(() => page.title()).toBe('No connection – Smart Energy Grid');
+      await expect.poll(() => page.title()).toBe('No connection · Smart Energy Grid');
     });
 
     test.each(['dark', 'light'] as const)('fit a phone 360 px wide and a desk, %s', async (colorScheme) => {

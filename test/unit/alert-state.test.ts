@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 /** What the page makes of alerts. JavaScript without declarations, hence the dynamic imports. */
 const web = (file: string) => import(new URL(`../../web/${file}`, import.meta.url).href);
-const { alertCounts, alertRegions, ALERTS_IN_SNAPSHOT, ALERTS_MAX, ENGINE, filteredAlerts, matchOf, pageTitle, sortedAlerts, withAlerts, withFetchedAlerts } = await web('alert-state.js');
+const { alertCounts, alertRegions, ALERTS_IN_SNAPSHOT, ALERTS_MAX, ENGINE, filteredAlerts, matchOf, sortedAlerts, withAlerts, withFetchedAlerts } = await web('alert-state.js');
 const { emptyState, withAlert, withAllAlerts, withMessage } = await web('grid-state.js');
 const { pageHash, parseRoute, routeHash } = await web('route.js');
 
@@ -90,15 +90,6 @@ describe('the alerts of the page', () => {
     const alerts = withAlerts(null, [alert('a', { severity: 'CRITICAL' }), alert('b'), alert('c', { state: 'acknowledged' }), alert('d', { severity: 'CRITICAL', suppression: {} })], true);
     expect(alertCounts(alerts)).toEqual({ open: 2, critical: 1, acknowledged: 1, heldBack: 1 });
     expect(alertCounts(null)).toEqual({ open: 0, critical: 0, acknowledged: 0, heldBack: 0 });
-  });
-
-  test.each([
-    [{ open: 0, critical: 0 }, false, 'Smart Energy Grid'],
-    [{ open: 3, critical: 0 }, false, '(3) Smart Energy Grid'],
-    [{ open: 3, critical: 2 }, false, '(3, 2 critical) Smart Energy Grid'],
-    [{ open: 3, critical: 2 }, true, 'No connection – Smart Energy Grid'],
-  ])('the tab says %j, connection lost: %j', (counts, isLost, title) => {
-    expect(pageTitle(counts, isLost)).toBe(title);
   });
 
   test('a silence made from one is for its rule and its subject alone', () => {

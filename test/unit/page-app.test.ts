@@ -104,6 +104,21 @@ test('what somebody is given or loses while the page is open is there, or gone, 
   expect(page.asked.some(({ path }) => path === '/auth/refresh')).toBe(false);
 });
 
+test('what is looked at is what the tab is called', async () => {
+  const titles: string[] = [];
+  await enter({ role: 'operator', regions: 'all' }, '#/');
+  for (const hash of ['#/', '#/region-08/m-1', '#meters', '#bills/INV%2F1', '#account']) {
+    await go(hash);
+    titles.push((globalThis as any).document.title);
+  }
+  await session.signOut();
+  await settled();
+  titles.push((globalThis as any).document.title);
+  await enter({ assignments }, '#meters');
+  titles.push((globalThis as any).document.title);
+  expect(titles.map((title) => title.replace(/ · Smart Energy Grid$/, ''))).toEqual(['Smart Energy Grid', 'Meter m-1', 'Meters', 'Bill INV/1', 'Settings', 'Sign in', 'Home']);
+});
+
 test('an operator has the grid, and what stands in the address', async () => {
   expect(await enter({ role: 'operator', regions: 'all' }, '#/region-08/m-1')).toHaveLength(9);
   expect(subscribed()).toEqual(['regions', 'anomalies', 'alerts', 'prices', 'engine', 'meter:m-1']);

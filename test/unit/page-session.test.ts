@@ -67,6 +67,7 @@ describe('the way in', () => {
   test('says so when the engine does not answer', async () => {
     vi.stubGlobal('fetch', () => Promise.reject(new Error('refused')));
     expect((await gate()).words).toMatch(/The engine does not answer/);
+    expect((globalThis as any).document.title).toBe('The engine does not answer · Smart Energy Grid');
   });
 
   test('keeps the token in memory and the refresh token in a cookie', async () => {
@@ -105,6 +106,7 @@ describe('the way in', () => {
     await signIn('ada@example.org', 'once');
     await settled();
     expect(page.root.words).toContain('A password of your own');
+    expect((globalThis as any).document.title).toBe('A password of your own · Smart Energy Grid');
   });
 });
 

@@ -27,8 +27,7 @@ export function LinkPassword({ kind, token }) {
   };
   const signIn = () => location.reload();
   return html`
-    <${Doorway}>
-      <h1>${title}</h1>
+    <${Doorway} title=${title}>
       ${isDone
         ? html`<p role="status">${done}</p><p><button type="button" class="main" onClick=${signIn}>Sign in</button></p>`
         : html`

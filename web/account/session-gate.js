@@ -19,9 +19,9 @@ export function SessionGate({ children }) {
   const { page, id } = parseRoute(location.hash);
   if (session.phase === 'signedOut' && Object.hasOwn(LINKS, page) && id !== null) return html`<${LinkPassword} kind=${page} token=${id} />`;
   if (session.phase === 'signedOut') return html`<${SignIn} settings=${session.settings} why=${session.why} />`;
-  if (session.phase === 'mustChange') return html`<${Doorway}><h1>A password of your own</h1><p class="note">The one you came in with counts once.</p><${NewPassword} email=${session.email} /><//>`;
+  if (session.phase === 'mustChange') return html`<${Doorway} title="A password of your own"><p class="note">The one you came in with counts once.</p><${NewPassword} email=${session.email} /><//>`;
   if (session.phase === 'unreachable') {
-    return html`<${Doorway}><h1>The engine does not answer</h1><p class="note error">${session.problem}</p><p><button type="button" class="main" onClick=${startSession}>Try again</button></p><//>`;
+    return html`<${Doorway} title="The engine does not answer"><p class="note error">${session.problem}</p><p><button type="button" class="main" onClick=${startSession}>Try again</button></p><//>`;
   }
-  return html`<${Doorway}><p class="note" role="status">Loading…</p><//>`;
+  return html`<${Doorway} title=${null}><p class="note" role="status">Loading…</p><//>`;
 }

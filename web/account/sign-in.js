@@ -13,10 +13,7 @@ export function SignIn({ settings, why }) {
   const elsewhere = useRef(/** @type {HTMLButtonElement | null} */ (null));
   const { passwords, oidc } = settings;
   const isElsewhere = oidc !== null && oidc.signIn;
-  useEffect(() => {
-    document.title = 'Sign in – Smart Energy Grid';
-    (elsewhere.current ?? email.current)?.focus();
-  }, []);
+  useEffect(() => (elsewhere.current ?? email.current)?.focus(), []);
 
   const submit = async (/** @type {any} */ event) => {
     event.preventDefault();
@@ -32,8 +29,7 @@ export function SignIn({ settings, why }) {
     }
   };
   return html`
-    <${Doorway}>
-      <h1>Sign in</h1>
+    <${Doorway} title="Sign in">
       ${why !== null && html`<p class="note" id="sign-in-why" role="status">${why}</p>`}
       ${isElsewhere && html`<p class="buttons"><button ref=${elsewhere} type="button" class="main" aria-describedby=${why === null ? null : 'sign-in-why'} onClick=${signInElsewhere}>Sign in with ${issuerHost(oidc.issuer)}</button></p>`}
       ${isElsewhere && passwords && html`<p class="note">Or with a password of this engine:</p>`}

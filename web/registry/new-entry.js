@@ -9,9 +9,6 @@ import { EntryInputs, useEntryForm } from './entry-inputs.js';
 
 /** @typedef {import('./registry-types.js').RegisteredMeter} RegisteredMeter */
 
-/** Stands in the page's address in the place of an entry, before the id of one that is to be made; no id begins so. */
-export const NEW_ENTRY = '*';
-
 /** Admins make entries and remove them; without accounts everybody is one. */
 export function mayMakeEntries() {
   return (whoIsIn()?.role ?? 'admin') === 'admin';

@@ -6,11 +6,11 @@ import { formatDecimal, formatDuration, formatMoment } from '../format.js';
 import { formatDay } from '../money.js';
 import { EmptyNote, ErrorNote, LoadingNote } from '../notes.js';
 import { useRemote } from '../remote-data.js';
-import { pageHash, routeHash } from '../route.js';
+import { NEW_ENTRY, pageHash, routeHash } from '../route.js';
 import { EntryForm } from './entry-form.js';
 import { EntryPeople } from './entry-people.js';
 import { EntryRemoval } from './entry-removal.js';
-import { mayMakeEntries, NEW_ENTRY } from './new-entry.js';
+import { mayMakeEntries } from './new-entry.js';
 import { addressText, STATUSES } from './registry-words.js';
 
 /** Own meters that are looked through for one: the most that an answer has. */

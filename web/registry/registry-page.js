@@ -4,8 +4,8 @@ import { getJson } from '../api.js';
 import { useListKeys } from '../list-keys.js';
 import { EmptyNote, ErrorNote, LoadingNote } from '../notes.js';
 import { useRemote } from '../remote-data.js';
-import { goToPage, pageHash } from '../route.js';
-import { mayMakeEntries, NEW_ENTRY, NewEntry } from './new-entry.js';
+import { goToPage, NEW_ENTRY, pageHash } from '../route.js';
+import { mayMakeEntries, NewEntry } from './new-entry.js';
 import { RegistryEntry, StatusTag } from './registry-entry.js';
 import { STATUSES } from './registry-words.js';
 
