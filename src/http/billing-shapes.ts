@@ -3,6 +3,7 @@ import type { ComparedCustomer, TariffComparison } from '../actors/tariffs/compa
 import type { ComparedTariff, CycleCost, ExplainedInvoice, TariffVersion } from '../actors/tariffs/protocol.ts';
 import type { Bill, BillingRun, Dispute, DynamicPrice, Invoice, Payment, PriceOverride } from '../model/billing.ts';
 import type { billSchema, billingRunSchema, comparedCustomerSchema, comparedTariffSchema, comparisonSchema, cycleSchema, disputeSchema, explainedInvoiceSchema, invoiceSchema, invoiceSummarySchema, paymentSchema, priceOverrideSchema, priceSchema, tariffSummarySchema, tariffVersionSchema } from './billing-schemas.ts';
+import { loadPercentShape } from './energy-shapes.ts';
 import { isoTime, isoTimeOrNull } from './wire-shapes.ts';
 
 /** Tariffs, bills and what becomes of them, as it goes over the wire. Money and energy stay decimal text. */
@@ -66,7 +67,7 @@ export function runShape(run: BillingRun): z.output<typeof billingRunSchema> {
 }
 
 export function priceShape(price: DynamicPrice): z.output<typeof priceSchema> {
-  return { ...price, since: isoTime(price.since) };
+  return { ...price, loadPercent: loadPercentShape(price.loadPercent), since: isoTime(price.since) };
 }
 
 export function priceOverrideShape(override: PriceOverride): z.output<typeof priceOverrideSchema> {

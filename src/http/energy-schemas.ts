@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ANOMALY_KINDS } from '../model/anomaly.ts';
 import { priceSchema } from './billing-schemas.ts';
-import { count, idText, regionSchema, timeText } from './wire-schemas.ts';
+import { count, idText, loadPercentNumber, regionSchema, timeText } from './wire-schemas.ts';
 
 /** Energy over the wire, as the API's document says it. kWh and kW have six places at most, and are exact: sums of whole millionths. */
 
@@ -72,7 +72,7 @@ export const regionForecastSchema = z
         powerKw: z.number().describe('The mean that is expected.'),
         lowKw: z.number().nullable().describe('With `highKw`, within which eight of ten forecasts of the last week would have been right. Null while too few are known.'),
         highKw: z.number().nullable(),
-        loadPercent: z.number().nullable(),
+        loadPercent: loadPercentNumber,
       }),
     ).describe('Quarter-hours. One for which there is nothing to go by is left out.'),
     backtest: z

@@ -7,6 +7,7 @@ import type { RegionNow } from '../model/queries.ts';
 import type { RegionWindow } from '../model/window.ts';
 import { alertShape } from './alert-shapes.ts';
 import { disputeShape, invoiceSummaryShape, paymentShape, priceShape } from './billing-shapes.ts';
+import { regionWindowShape } from './energy-shapes.ts';
 import type { LiveItem } from './live-changes.ts';
 import type { ChannelFeed } from './live-channel.ts';
 import type { ItemFilter } from './live-access.ts';
@@ -15,7 +16,7 @@ import { ALERTS_ACTIVE_MAX, ANOMALIES_RECENT_MAX, BILLS_RECENT_MAX, PRICES_MAX }
 import { curveWindowShape, engineSnapshotShape } from './live-shapes.ts';
 import type { EngineSnapshot, LiveSource } from './live-source.ts';
 import { billSubject } from './thing-scopes.ts';
-import { anomalyShape, windowShape } from './wire-shapes.ts';
+import { anomalyShape } from './wire-shapes.ts';
 
 /** What each of the fixed channels tells of. */
 
@@ -70,10 +71,10 @@ function windowsFeed(source: LiveSource): ChannelFeed {
   return {
     lists: ['windows'],
     itemsMax: REGION_ITEMS_MAX,
-    snapshot: (filter) => ({ windows: drawnWindows(source.closedWindows(), filter).map(windowShape) }),
+    snapshot: (filter) => ({ windows: drawnWindows(source.closedWindows(), filter).map(regionWindowShape) }),
     listen: (changed) =>
       source.onClosedWindows((windows) => {
-        for (const window of windows) changed({ list: 'windows', key: windowKey(window), subject: inRegion(window.region), toWire: () => windowShape(window) });
+        for (const window of windows) changed({ list: 'windows', key: windowKey(window), subject: inRegion(window.region), toWire: () => regionWindowShape(window) });
       }),
   };
 }

@@ -1,4 +1,5 @@
 import type { RegionWindow } from '../model/window.ts';
+import { loadPercentShape } from './energy-shapes.ts';
 import type { EngineSnapshot, MeterNow } from './live-source.ts';
 import { isoTime, meterShape, windowShape } from './wire-shapes.ts';
 
@@ -6,7 +7,7 @@ import { isoTime, meterShape, windowShape } from './wire-shapes.ts';
 
 /** Of a window only what a curve needs: an hour of ten regions is 600 of them. All are one-minute windows. */
 export function curveWindowShape({ region, windowStart, metersReporting, sumPowerKw, loadPercent, final }: RegionWindow): object {
-  return { region, windowStart: isoTime(windowStart), metersReporting, sumPowerKw, loadPercent, final };
+  return { region, windowStart: isoTime(windowStart), metersReporting, sumPowerKw, loadPercent: loadPercentShape(loadPercent), final };
 }
 
 export function engineSnapshotShape(snapshot: EngineSnapshot): object {

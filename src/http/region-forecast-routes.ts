@@ -3,6 +3,7 @@ import { QUARTER_MS } from '../model/energy.ts';
 import { isId, type RegionId } from '../model/ids.ts';
 import type { RegionForecast } from '../model/region-forecast.ts';
 import { regionForecastSchema } from './energy-schemas.ts';
+import { loadPercentShape } from './energy-shapes.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import { zoneParameter } from './local-spans.ts';
 import { OPERATORS } from './operation.ts';
@@ -32,7 +33,7 @@ function forecastShape({ region, zone, asOf, basis, missing, level, quarters, ba
   const until = asOf / QUARTER_MS + count;
   const data = quarters
     .filter(({ quarter }) => quarter < until)
-    .map(({ quarter, powerKw, lowKw, highKw }) => ({ windowStart: isoTime(quarter * QUARTER_MS), powerKw, lowKw, highKw, loadPercent: capacityKw === null || capacityKw === 0 ? null : (powerKw / capacityKw) * 100 }));
+    .map(({ quarter, powerKw, lowKw, highKw }) => ({ windowStart: isoTime(quarter * QUARTER_MS), powerKw, lowKw, highKw, loadPercent: loadPercentShape(capacityKw === null || capacityKw === 0 ? null : (powerKw / capacityKw) * 100) }));
   return {
     region,
     zone,

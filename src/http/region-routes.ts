@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { isId, type RegionId } from '../model/ids.ts';
+import { regionWindowShape } from './energy-shapes.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import { windowQuery } from './meter-routes.ts';
 import { OPERATORS } from './operation.ts';
 import { isProblem, timeRange } from './query-parameters.ts';
 import { unknownThing } from './route-answers.ts';
 import { pageOf, regionSchema, regionWindowSchema } from './wire-schemas.ts';
-import { pageShape, windowShape } from './wire-shapes.ts';
+import { pageShape } from './wire-shapes.ts';
 
 export const REGION_HINT = 'GET /api/v1/regions lists those that have meters or a configured capacity.';
 
@@ -26,6 +27,6 @@ export function addRegionRoutes(routes: GatewayRoutes): void {
     if (isProblem(range)) return range;
     const { granularity, limit, cursor = null } = query;
     const page = isId(path[0]) ? await engine.regionWindows(path[0] as RegionId, { granularity, ...range, limit, cursor }) : null;
-    return page === null ? unknownThing('region', path[0], REGION_HINT) : { document: pageShape(page, windowShape) };
+    return page === null ? unknownThing('region', path[0], REGION_HINT) : { document: pageShape(page, regionWindowShape) };
   });
 }

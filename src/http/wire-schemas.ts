@@ -11,6 +11,7 @@ export const timeText = z.iso.datetime({ precision: 3 });
 export const timeOrNull = timeText.nullable();
 export const idText = z.string();
 export const count = z.int().min(0);
+export const loadPercentNumber = z.number().nullable().describe('Of the capacity, with two places. Null without one.');
 export const severityName = z.enum(SEVERITIES);
 
 /** A page of a list: `nextCursor`, given as `cursor`, goes on where it ended; null on the last. */
@@ -92,7 +93,7 @@ export const regionWindowSchema = z
     maxPowerKw: z.number(),
     energyKwhSum: z.number(),
     capacityKw: z.number().nullable(),
-    loadPercent: z.number().nullable(),
+    loadPercent: loadPercentNumber,
     final: z.boolean(),
   })
   .meta({ id: 'RegionWindow' });
@@ -105,7 +106,7 @@ export const regionSchema = z
     metersSilent: count,
     loadKw: z.number(),
     capacityKw: z.number().nullable(),
-    loadPercent: z.number().nullable(),
+    loadPercent: loadPercentNumber,
     openAnomalies: count,
   })
   .meta({ id: 'Region' });

@@ -4,8 +4,8 @@ import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { nullLog } from '../../src/runtime/log.ts';
 import { apiClient } from '../support/api-client.ts';
-import { AT, ENERGY, fakeEngine, REGION, WINDOW, type FakeEngine } from '../support/fake-engine.ts';
-import { fakeTariffs, type FakeTariffs } from '../support/fake-tariffs.ts';
+import { AT, ENERGY, fakeEngine, REGION, REGION_WINDOW, WINDOW, type FakeEngine } from '../support/fake-engine.ts';
+import { fakeTariffs, PRICE, type FakeTariffs } from '../support/fake-tariffs.ts';
 
 /** The gateway's routes of energy before an engine that is none: what is asked, and what is refused. */
 
@@ -160,12 +160,20 @@ describe('a region', () => {
     expect([(await region('load')).body.price, tariffs.asked]).toEqual([null, []]);
   });
 
+  test('has its load in percent with two places, in its windows and its price, too', async () => {
+    const loadPercent = 10.459999999999999;
+    engine.regionWindows = async () => ({ data: [{ ...REGION_WINDOW, loadPercent }, { ...REGION_WINDOW, loadPercent: null }], nextCursor: null });
+    tariffs.answers.prices = () => [{ ...PRICE, loadPercent }];
+    expect((await region('aggregates')).body.data.map((window: { loadPercent: number | null }) => window.loadPercent)).toEqual([10.46, null]);
+    expect([(await region('load')).body.price.loadPercent, (await call('GET', '/api/v1/prices/north')).body.loadPercent]).toEqual([10.46, 10.46]);
+  });
+
   test('has a forecast of the hours that are asked for, by the clock that is asked for, against its capacity', async () => {
     const { body } = await region('forecast?zone=Europe/Berlin');
     expect(engine.asked).toContainEqual(['regionForecast', 'north', 'Europe/Berlin']);
     expect(body).toMatchObject({ region: 'north', zone: 'Europe/Berlin', asOf: new Date(AT).toISOString(), capacityKw: 10, basis: 'weeks', missing: null, level: 1.25, backtest: { to: new Date(AT).toISOString(), mapePercent: 9.5 } });
     expect(body.data).toHaveLength(96);
-    expect(body.data[4]).toEqual({ windowStart: new Date(AT + 4 * QUARTER_MS).toISOString(), powerKw: 4.04, lowKw: 3, highKw: 12, loadPercent: expect.closeTo(40.4) });
+    expect(body.data[4]).toEqual({ windowStart: new Date(AT + 4 * QUARTER_MS).toISOString(), powerKw: 4.04, lowKw: 3, highKw: 12, loadPercent: 40.4 });
     expect((await region('forecast?hours=48')).body.data).toHaveLength(192);
     expect((await region('forecast?hours=1')).body.data).toHaveLength(4);
     engine.asked.length = 0;

@@ -6,8 +6,8 @@ import type { Alert } from '../../src/model/alert.ts';
 import type { RegionId } from '../../src/model/ids.ts';
 import { alertShape } from '../../src/http/alert-shapes.ts';
 import { priceShape } from '../../src/http/billing-shapes.ts';
+import { regionWindowShape } from '../../src/http/energy-shapes.ts';
 import { curveWindowShape } from '../../src/http/live-shapes.ts';
-import { windowShape } from '../../src/http/wire-shapes.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
 import { examplePrice } from '../support/example-bills.ts';
 import { FakeGrid } from '../support/fake-grid.ts';
@@ -84,7 +84,7 @@ function expected(source: Source, channel: string, regions: readonly string[] | 
     case 'region':
       return { regions: sorted(source.regionsNow.filter(({ region }) => has(region))), windows: sorted(source.windows.filter(({ region }) => has(region)).map(curveWindowShape)) };
     case 'windows':
-      return { windows: sorted(source.closedWindows().filter(({ region }) => has(region)).map(windowShape)) };
+      return { windows: sorted(source.closedWindows().filter(({ region }) => has(region)).map(regionWindowShape)) };
     case 'alerts':
       return { alerts: sorted(source.alertList.filter(({ region }) => has(region)).map(alertShape)) };
     default:
