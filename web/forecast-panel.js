@@ -11,7 +11,11 @@ import { useRemote } from './remote-data.js';
 /** A capacity this many times above the peak is named but not drawn: it would press the curve flat. */
 const CAPACITY_DRAWN_UP_TO = 2.5;
 const HALF_QUARTER_MS = 450_000;
-const BASIS_WORDS = { weeks: 'the same hours of the last four weeks, at the level of the last hours', day: 'the same hours of the day before, at the level of the last hours, as there is less than a week of history' };
+const BASIS_WORDS = {
+  weeks: 'the same hours of the same weekday in the last weeks, four at most, at the level of the last hours',
+  day: 'the same hours of the day before, at the level of the last hours, as there is less than a week of history',
+  both: 'the same hours of the last weeks, and of the day before in regions with less than a week of history, at the level of the last hours',
+};
 const MISSING_WORDS = { no_history: 'it goes by the same hours of the days before, and there is no day of history', silent: 'nothing has come from this region in the last day' };
 
 /** The hours ahead of a region against its capacity. @param {{ region: string, capacityKw: number | null }} props */
@@ -57,7 +61,7 @@ export function ForecastCurve({ of, forecast: { quarters, peak, basis, backtest 
     />
     <p class="note tight">
       By ${BASIS_WORDS[basis]}.
-      ${hasBand && ' Eight of ten forecasts of the last week lay within the band.'}
+      ${hasBand && ' Eight of ten such forecasts of the last days lay within the band.'}
       ${backtest !== null && backtest.mapePercent !== null && backtest.persistenceMapePercent !== null && ` A day ahead they were ${formatDecimal(backtest.mapePercent, 1)} % off in the mean, where “it stays as it is” was ${formatDecimal(backtest.persistenceMapePercent, 1)} %.`}
     </p>
     <${CurveTable}

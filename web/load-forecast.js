@@ -10,7 +10,7 @@ import { zoneId } from './format.js';
  * @typedef {{ from: string, to: string, forecasts: number, quarters: number, mapePercent: number | null, persistenceMapePercent: number | null }} Backtest
  * @typedef {{ region: string, asOf: string, capacityKw: number | null, basis: 'weeks' | 'day' | null, missing: 'no_history' | 'silent' | null, level: number | null,
  *   data: { windowStart: string, powerKw: number, lowKw: number | null, highKw: number | null }[], backtest: Backtest | null }} ForecastAnswer
- * @typedef {{ quarters: Quarter[], peak: Quarter | null, basis: 'weeks' | 'day' | null, missing: 'no_history' | 'silent' | null, backtest: Backtest | null }} Forecast
+ * @typedef {{ quarters: Quarter[], peak: Quarter | null, basis: 'weeks' | 'day' | 'both' | null, missing: 'no_history' | 'silent' | null, backtest: Backtest | null }} Forecast `basis`: `both` of several regions
  */
 
 /** The next evening's peak is in it, whenever one looks. */
@@ -52,7 +52,8 @@ export function forecastOfAll(forecasts) {
     }
   }
   const whole = [...sums].filter(([, { count }]) => count === forecasts.length).sort(([a], [b]) => a - b);
-  const basis = forecasts.some((forecast) => forecast?.basis === 'day') ? 'day' : 'weeks';
+  const bases = new Set(forecasts.map((forecast) => forecast?.basis));
+  const basis = bases.size > 1 ? 'both' : bases.has('day') ? 'day' : 'weeks';
   return whole.length === 0 ? null : withPeak(whole.map(([startMs, { powerKw, lowKw, highKw }]) => ({ startMs, powerKw, lowKw, highKw })), { basis, missing: null, backtest: null });
 }
 

@@ -63,14 +63,14 @@ export const regionForecastSchema = z
     zone: z.string().describe('By whose clock hours and weekdays are alike.'),
     asOf: timeText.describe('End of the last quarter-hour that counts, and begin of the first that is forecast.'),
     capacityKw: z.number().nullable(),
-    basis: z.enum(['weeks', 'day']).nullable().describe('`weeks`: the same time of the same weekday in the last weeks. `day`: of the day before, while there is less than a week. Null: there is no forecast.'),
+    basis: z.enum(['weeks', 'day']).nullable().describe('`weeks`: the same time of the same weekday in the last weeks, four at most. `day`: the same time of the day before, while there is less than a week of history. Null: there is no forecast.'),
     missing: z.enum(['no_history', 'silent']).nullable().describe('Why there is none: less than a day of history, or nothing in the last day.'),
     level: z.number().nullable().describe('The last three hours against what was usual: 1.1 is a tenth more. Half of it is left after six hours.'),
     data: z.array(
       z.strictObject({
         windowStart: timeText,
         powerKw: z.number().describe('The mean that is expected.'),
-        lowKw: z.number().nullable().describe('With `highKw`, within which eight of ten forecasts of the last week would have been right. Null while too few are known.'),
+        lowKw: z.number().nullable().describe('With `highKw`, within which eight of ten forecasts on the same basis, of the last week at most, would have been right. Null while too few are known.'),
         highKw: z.number().nullable(),
         loadPercent: loadPercentNumber,
       }),
@@ -85,10 +85,10 @@ export const regionForecastSchema = z
         persistenceMapePercent: z.number().nullable().describe('The same of saying that all stays as it is.'),
       })
       .nullable()
-      .describe('What the same forecasts would have been worth in the last week.'),
+      .describe('What forecasts on the same basis would have been worth in the last week, or since there is history for them.'),
   })
   .describe(
-    'The mean of the same local time of the same weekday in the last four weeks, the newer the more, at the level of the last three hours against theirs, which fades. Made from windows that are closed, anew when a quarter-hour is over.',
+    'The mean of the same local time of the same weekday in the last weeks, four at most, the newer the more, or of the day before (`basis`), at the level of the last three hours against theirs, which fades. Made from windows that are closed, anew when a quarter-hour is over.',
   )
   .meta({ id: 'RegionForecast' });
 

@@ -6,7 +6,7 @@ export interface QuarterLoad {
   powerKw: number;
 }
 
-/** `weeks`: there is a week of history or more. */
+/** `weeks`: there is a week of history or more, and up to four count. `day`: the day before. */
 export type ForecastBasis = 'weeks' | 'day';
 
 export interface ForecastQuarter extends QuarterLoad {

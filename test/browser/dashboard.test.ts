@@ -173,7 +173,7 @@ chromiumSuite(() => {
     expect(share).toBeGreaterThan(0.2);
     expect(share).toBeLessThan(0.9);
     expect(highest(await drawnLine(curve.locator('canvas'), '--muted'), 0.2, 0.9)).not.toBeNull();
-    await page.locator('.area-detail').getByText('Eight of ten forecasts of the last week lay within the band').waitFor();
+    await page.locator('.area-detail').getByText('Eight of ten such forecasts of the last days lay within the band').waitFor();
     await page.locator('.area-detail').getByText(/A day ahead they were [\d.]+ % off in the mean/).waitFor();
     await page.locator('.area-detail summary', { hasText: 'Forecast of region-02' }).click();
     const table = page.getByRole('region', { name: 'Forecast of region-02' });

@@ -71,10 +71,18 @@ describe('the forecast of regions', () => {
   test('of all together is the sum of what is expected, where that is known of each', () => {
     const all = forecastOfAll([answer([1, 2, 3]), answer([10, 30, 20, 99], { basis: 'day' })]);
     expect(all.quarters).toEqual([11, 32, 23].map((powerKw, i) => ({ startMs: NOW_MS + i * QUARTER_MS, powerKw, lowKw: powerKw - 2, highKw: powerKw + 4 })));
-    expect([all.peak.powerKw, all.basis]).toEqual([32, 'day']);
+    expect([all.peak.powerKw, all.basis]).toEqual([32, 'both']);
     const without = answer([1]);
     without.quarters[0].lowKw = null;
     expect(forecastOfAll([without, answer([1])]).quarters).toEqual([{ startMs: NOW_MS, powerKw: 2, lowKw: null, highKw: 6 }]);
+  });
+
+  test.each([
+    [['weeks', 'weeks'], 'weeks'],
+    [['day', 'day'], 'day'],
+    [['day', 'weeks', 'day'], 'both'],
+  ])('of all together goes by what those of the regions go by: %j', (bases, basis) => {
+    expect(forecastOfAll(bases.map((one) => answer([1], { basis: one }))).basis).toBe(basis);
   });
 
   test('of all together is none while it is not known of one', () => {

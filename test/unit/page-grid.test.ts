@@ -122,7 +122,7 @@ describe('the forecast', () => {
     const shown = await page.show(html`<${ForecastCurve} of="region a" forecast=${forecast([quarter(18, 8), quarter(19, 12)], { backtest: { mapePercent: 8.31, persistenceMapePercent: 12.06 } })} capacityKw=${10} height=${100} />`);
     expect(shown.all('.figure').map((one) => one.words)).toEqual([`peak ${formatPower(12)} at 19:00 ${formatPower(11)} to ${formatPower(14)}`, '120 % of the capacity, more than there is']);
     expect(shown.all('.figure .over')).toHaveLength(1);
-    expect(shown.one('.note').words).toMatch(/last four weeks.*Eight of ten.*they were 8\.3 % off in the mean.*was 12\.1 %\.$/);
+    expect(shown.one('.note').words).toMatch(/last weeks, four at most.*Eight of ten.*they were 8\.3 % off in the mean.*was 12\.1 %\.$/);
     const [chart] = drawn;
     expect(chart.data[0]).toEqual([quarter(18, 0).startMs / 1000 + 450, quarter(19, 0).startMs / 1000 + 450]);
     expect(chart.data.slice(1)).toEqual([[10, 10], [8, 12], [7, 11], [10, 14]]);
@@ -130,6 +130,19 @@ describe('the forecast', () => {
     expect(chart.options.bands).toEqual([{ series: [4, 3], fill: '--forecast-wash' }]);
     await shown.one('details').fire('toggle', { currentTarget: { open: true } });
     expect(shown.all('tbody tr').map((row) => row.words)).toEqual([`18:00 ${formatPower(8)} ${formatPower(7)} ${formatPower(10)} 80 %`, `19:00 ${formatPower(12)} ${formatPower(11)} ${formatPower(14)} 120 %`]);
+  });
+
+  test.each([
+    ['weeks', /same weekday in the last weeks, four at most/, /day before|less than a week/],
+    ['day', /the day before.*as there is less than a week of history/, /weeks|last week /],
+    ['both', /the last weeks, and of the day before in regions with less than a week of history/, /four|last week /],
+  ])('says what it goes by, and no more: %s', async (basis, words, others) => {
+    const shown = await page.show(html`<${ForecastCurve} of="a" forecast=${forecast([quarter(18, 8)], { basis })} capacityKw=${10} height=${100} />`);
+    const note = shown.one('.note').words;
+    expect(note).toMatch(words);
+    expect(note).not.toMatch(others);
+    // Of three days of history there is no week of forecasts.
+    expect(note).toContain('Eight of ten such forecasts of the last days lay within the band.');
   });
 
   test('below the capacity says nothing of too little, and without a band nothing of one', async () => {
