@@ -43,6 +43,8 @@ export class RegionLoadFeed {
     this.down();
     this.windows.restart(this.modules.clock.now());
     this.timer = this.modules.timers.every(STEP_MS, () => void this.step());
+    // Who asks for prices first starts the thread: what is known goes to it before the question.
+    void this.step();
   }
 
   down(): void {

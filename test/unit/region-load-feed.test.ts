@@ -78,6 +78,12 @@ describe('loads for the price', () => {
     expect(grid.heard.slice(said)).toEqual([[{ region: 'north', windowStart: START - 2 * MINUTE, loadPercent: 80 }]]);
   });
 
+  test('that are known when a thread starts go before whoever woke it asks for prices', () => {
+    grid.report(START - 3 * MINUTE, 80);
+    grid.feed.up();
+    expect(grid.heard).toEqual([[{ region: 'north', windowStart: START - 3 * MINUTE, loadPercent: 80 }]]);
+  });
+
   test('wait while a part of the fleet is away: its region would look idle', async () => {
     grid.areRegionsWhole = false;
     grid.feed.up();
