@@ -89,10 +89,11 @@ async function written(address, request, filled) {
   const attempt = keys.tryOf(write, request.body, Date.now());
   try {
     const answer = await answerOf(address, { method, headers: { ...headers, 'idempotency-key': `"${attempt.key}"` }, body: attempt.body });
-    keys.done();
+    keys.done(attempt);
     return answer;
   } catch (error) {
     if (error instanceof Refusal && isOfTheWrite(error)) keys.refused(write, attempt);
+    else keys.lost(attempt);
     throw error;
   }
 }

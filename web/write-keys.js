@@ -2,7 +2,7 @@
 /**
  * Which key a write goes with (Idempotency-Key): of one that nobody answered nobody knows whether it was done, so it is sent again with the key that it had, and the gateway does it once.
  *
- * @typedef {{ key: string, body: string | undefined, sinceMs: number }} Try as it was sent first
+ * @typedef {{ key: string, body: string | undefined, sinceMs: number, isUnderWay: boolean }} Try as it was sent first
  */
 
 /** Forms count from an hour upwards how long something lasts: what is sent with the times of its first try has some left. And whoever comes back to a form later looks first at what came of it. */
@@ -21,7 +21,8 @@ export class WriteKeys {
    */
   tryOf(filled, body, nowMs) {
     const before = this.#unanswered.get(filled);
-    const attempt = before !== undefined && nowMs - before.sinceMs < KEPT_MS ? before : { key: newKey(), body, sinceMs: nowMs };
+    const attempt = before !== undefined && nowMs - before.sinceMs < KEPT_MS ? before : { key: newKey(), body, sinceMs: nowMs, isUnderWay: true };
+    attempt.isUnderWay = true;
     this.#unanswered.delete(filled);
     this.#unanswered.set(filled, attempt);
     if (this.#unanswered.size > KEPT_MAX) this.#unanswered.delete(/** @type {string} */ (this.#unanswered.keys().next().value));
@@ -33,9 +34,15 @@ export class WriteKeys {
     if (this.#unanswered.get(filled) === attempt) this.#unanswered.delete(filled);
   }
 
-  /** One was done. Those before it are not gone on with: it may have undone them, and to do them again is something else then. */
-  done() {
-    this.#unanswered.clear();
+  /** One was done. Those that were given up before are not gone on with: it may have undone them, and to do them again is something else then. @param {Try} attempt */
+  done(attempt) {
+    attempt.isUnderWay = false;
+    for (const [filled, { isUnderWay }] of this.#unanswered) if (!isUnderWay) this.#unanswered.delete(filled);
+  }
+
+  /** Nobody answered. @param {Try} attempt */
+  lost(attempt) {
+    attempt.isUnderWay = false;
   }
 }
 

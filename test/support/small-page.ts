@@ -218,7 +218,7 @@ export class SmallPage {
     const asked: Asked = { method: request.method ?? 'GET', path, query: Object.fromEntries(url.searchParams), body: request.body === undefined ? null : JSON.parse(String(request.body)), headers: (request.headers ?? {}) as Record<string, string> };
     this.asked.push(asked);
     const answer = this.answers[`${asked.method} ${path}`] ?? this.answers[path];
-    const document = typeof answer === 'function' ? (answer as (asked: Asked) => object)(asked) : answer;
+    const document = typeof answer === 'function' ? await (answer as (asked: Asked) => object | Promise<object>)(asked) : answer;
     if (document instanceof Response) return document;
     return document === undefined ? refusal(404, 'not_found', `There is no ${path}.`) : Response.json(document);
   }

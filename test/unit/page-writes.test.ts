@@ -135,6 +135,19 @@ describe('a write that is sent again', () => {
     expect(pattern()).toEqual([0, 1, 0]);
   });
 
+  test('is the same one though another was done while it was under way', async () => {
+    let isOtherDone = () => {};
+    const otherDone = new Promise<void>((resolve) => (isOtherDone = resolve));
+    page.answers = { '/others': {}, '/things': () => otherDone.then(lost) };
+    const first = post();
+    await post({}, null, '/others');
+    isOtherDone();
+    await first;
+    answer({});
+    await post();
+    expect(pattern()).toEqual([0, 1, 0]);
+  });
+
   test('after another one was done is a new one: that one may have undone it', async () => {
     answer(lost);
     await post({ given: true });
