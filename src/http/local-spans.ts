@@ -3,6 +3,9 @@ import { DAY_MS, dayNumber, isZone, localTime } from '../actors/people/local-tim
 import { dateOf, dayStart } from '../actors/tariffs/calendar.ts';
 import { QUARTER_MS } from '../model/energy.ts';
 import type { QuarterSpan } from '../model/queries.ts';
+import { dateField } from './billing-fields.ts';
+import { WRITTEN_AS } from './openapi/schema-book.ts';
+import { FAULT_TIME, TIME_WRITTEN, timeParameter } from './query-parameters.ts';
 
 /** Days and months by the clock on the wall of a zone, as quarter-hours. */
 
@@ -10,6 +13,23 @@ export const zoneParameter = z.string().max(64, { error: 'longer than any zone (
 
 /** One that comes before: numbers of quarter-hours count from 1970, in zones west of Greenwich from the day before. */
 export const FIRST_DATE = '1970-01-02';
+
+/** A moment, epoch ms, or a local day as text, which stands for its beginning: `momentOf` has that. */
+export const dayOrTimeParameter = z.string().transform((text, context): number | string => {
+  if (text >= FIRST_DATE && dateField.safeParse(text).success) return text;
+  const time = timeParameter.safeParse(text);
+  if (time.success) return time.data;
+  context.issues.push({ code: 'custom', message: `${FAULT_TIME}, or a day such as 2026-07-01`, input: text });
+  return z.NEVER;
+});
+WRITTEN_AS.add(dayOrTimeParameter, {
+  anyOf: [{ type: 'string', format: 'date', pattern: '^(19[7-9]|[2-9]\\d\\d)\\d-\\d\\d-\\d\\d$' }, ...TIME_WRITTEN.anyOf],
+  description: `A day of \`zone\`, which stands for its beginning, so that as \`to\` it is the first that is not included; or a moment: ${TIME_WRITTEN.description}`,
+});
+
+export function momentOf(dayOrTime: number | string, zone: string): number {
+  return typeof dayOrTime === 'number' ? dayOrTime : dayStart(zone, dayOrTime);
+}
 
 /** Quarter-hours that begin on the local days `from` ≤ day < `to`. All zones' days begin with one since 1972. */
 export function spanOfDays(zone: string, from: string, to: string): QuarterSpan {

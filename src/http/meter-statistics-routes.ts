@@ -11,27 +11,32 @@ import { meterStatisticsSchema } from './energy-schemas.ts';
 import { energyShape, roundTo, spanShape } from './energy-shapes.ts';
 import type { GatewayRoutes } from './gateway-routes.ts';
 import { notWithinReach } from './guard.ts';
-import { untilNow } from './local-spans.ts';
+import { dayOrTimeParameter, momentOf, untilNow, zoneParameter } from './local-spans.ts';
 import { LIST_LIMITS, unknownMeter } from './meter-routes.ts';
 import { EVERYBODY } from './operation.ts';
 import { energyOfParts, quartersWithin, windowsWithin } from './own-time.ts';
 import { eachRow } from './page-walk.ts';
 import type { Problem } from './problem-details.ts';
-import { invalidQuery, isProblem, rangeParameters, timeRange } from './query-parameters.ts';
+import { invalidQuery, isProblem, timeRange } from './query-parameters.ts';
 
 /** A quarter of a year: 8,832 windows that are looked through. */
 const STATISTICS_DAYS_MAX = 92;
+/** So much longer local days may be when the clock was put back within them. */
+const CLOCK_CHANGE_QUARTERS = QUARTERS_PER_HOUR;
 /** Windows that a shard gives at once, in its share of a turn. */
 const WINDOWS_PER_QUESTION = 1_000;
+
+const statisticsQuery = z.object({ from: dayOrTimeParameter.optional(), to: dayOrTimeParameter.optional(), zone: zoneParameter });
 
 /** What a meter did in a time: energy as bills count it, and what its closed quarter-hour windows and its anomalies tell. */
 export function addMeterStatisticsRoutes(routes: GatewayRoutes): void {
   const { engine } = routes;
 
-  routes.get('/api/v1/meters/:meterId/statistics', { id: 'getMeterStatistics', summary: 'What a meter did in a time', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter-times' }, response: meterStatisticsSchema }, z.object(rangeParameters), async ({ path: [name], query, principal, nowMs }) => {
-    const range = timeRange(query, nowMs);
+  routes.get('/api/v1/meters/:meterId/statistics', { id: 'getMeterStatistics', summary: 'What a meter did in a time', tag: 'Meters', access: { roles: EVERYBODY, scope: 'meter-times' }, response: meterStatisticsSchema }, statisticsQuery, async ({ path: [name], query: { zone, from, to }, principal, nowMs }) => {
+    const range = timeRange({ from: from === undefined ? from : momentOf(from, zone), to: to === undefined ? to : momentOf(to, zone) }, nowMs);
     if (isProblem(range)) return range;
-    const asked = quartersOf(range, STATISTICS_DAYS_MAX);
+    const areDays = typeof from === 'string' && typeof to === 'string';
+    const asked = quartersOf(range, STATISTICS_DAYS_MAX, areDays ? CLOCK_CHANGE_QUARTERS : 0);
     if (isProblem(asked)) return asked;
     const meterId = asMeterId(name);
     if (meterId === null) return unknownMeter(name);
@@ -47,11 +52,11 @@ export function addMeterStatisticsRoutes(routes: GatewayRoutes): void {
   });
 }
 
-/** Quarter-hours that begin in the range. */
-export function quartersOf(range: { from: number; to: number }, daysMax: number): QuarterSpan | Problem {
+/** Quarter-hours that begin in the range, which may be so many days long, and so many quarter-hours more. */
+export function quartersOf(range: { from: number; to: number }, daysMax: number, quartersMore = 0): QuarterSpan | Problem {
   const span = { from: Math.ceil(range.from / QUARTER_MS), to: Math.ceil(range.to / QUARTER_MS) };
   if (span.from >= span.to) return invalidQuery([{ parameter: 'to', message: 'no quarter-hour begins between "from" and "to"' }]);
-  return span.to - span.from <= daysMax * 24 * QUARTERS_PER_HOUR ? span : invalidQuery([{ parameter: 'from', message: `expected ${daysMax} days before "to" at most` }]);
+  return span.to - span.from <= daysMax * 24 * QUARTERS_PER_HOUR + quartersMore ? span : invalidQuery([{ parameter: 'from', message: `expected ${daysMax} days before "to" at most` }]);
 }
 
 function powerFigures({ importMicroKwh, exportMicroKwh, peakMicroKw, quality: { measured, estimated, missing } }: SpanEnergy) {

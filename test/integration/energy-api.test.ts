@@ -106,6 +106,18 @@ describe('statistics', () => {
     });
   });
 
+  test('take days of the zone as well as times', async () => {
+    await meter('statistics?zone=Europe/Berlin&from=2025-08-01&to=2025-11-01');
+    expect(spansAsked()).toEqual([['2025-07-31T22:00', '2025-10-31T23:00']]);
+    engine.asked.length = 0;
+    expect(await faults(meter('statistics?zone=Europe/Berlin&from=2025-08-01&to=2025-11-02'))).toEqual(['from']);
+    await meter('statistics?from=2026-01-14&to=2026-01-15T06:00:00Z');
+    expect(spansAsked()).toEqual([['2026-01-14T00:00', '2026-01-15T06:00']]);
+    engine.asked.length = 0;
+    for (const from of ['2025-13-01', '2025-02-30', '1969-12-31', 'yesterday']) expect(await faults(meter(`statistics?from=${from}&to=2026-01-15`)), from).toEqual(['from']);
+    expect(await faults(meter('statistics?from=2026-01-01&zone=Berlin'))).toEqual(['zone']);
+  });
+
   test('of a time without anything say so', async () => {
     engine.energy = async (_, spans) => spans.map(() => ({ importMicroKwh: 0, exportMicroKwh: 0, peakMicroKw: 0, peakQuarter: null, quality: { measured: 0, estimated: 0, missing: 0 } }));
     engine.meterWindows = async () => ({ data: [], nextCursor: null });
