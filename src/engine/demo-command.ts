@@ -7,8 +7,7 @@ import { endUsageFaultsWith2, EXIT_CODES_HELP } from '../cli/command-end.ts';
 import { meterName } from '../cli/simulate/fleet.ts';
 import { DEFAULT_SIMULATION, runSimulation, type SimulationOptions } from '../cli/simulate/simulation.ts';
 import { OperationalError } from '../runtime/errors.ts';
-import { sendHistory } from './demo-history.ts';
-import { billedMonth, setUpDemo } from './demo-set-up.ts';
+import { DemoPages } from './demo-pages.ts';
 import type { EngineConfig } from './engine-config.ts';
 import type { Engine } from './engine.ts';
 import { addSettings, loadSettings, runEngine } from './start-command.ts';
@@ -18,9 +17,6 @@ const MINUTE_MS = 60_000;
 const HISTORY_MS = 120 * MINUTE_MS;
 /** How far back a simulation is sent again at most: about a million readings, ten seconds. */
 const SENT_AGAIN_MS_MAX = 360 * MINUTE_MS;
-
-/** Behind the clock, from which on the simulation counts as live. */
-const CAUGHT_UP_MS = 5_000;
 
 /** What is simulated: one run, as fast as the engine takes it until it has caught up with the clock, so that what goes on when the page opens has begun before. */
 export const DEMO_SIMULATION = {
@@ -59,58 +55,17 @@ async function simulate(engine: Engine, config: EngineConfig): Promise<void> {
   );
   const stop = new AbortController();
   engine.shutdown.phase('simulation', 1_000, () => stop.abort());
-  const pages = new DemoPages(dashboard, stop.signal);
+  const { seed, intervalMs: cadenceMs } = DEMO_SIMULATION;
+  const pages = new DemoPages({ apiUrl: dashboard, ingestUrl: url, seed, cadenceMs }, { out: process.stdout, err: process.stderr }, stop.signal);
   try {
     const nowMs = Date.now();
     const startMs = await beginning(dashboard, nowMs, stop.signal);
-    await pages.sendPast(url, nowMs, startMs);
-    await runSimulation({ ...DEMO_SIMULATION, url, startMs }, { signal: stop.signal, onProgress: ({ eventTimeMs }) => pages.onProgress(eventTimeMs, Date.now()) });
+    await pages.sendPast(nowMs, startMs);
+    await runSimulation({ ...DEMO_SIMULATION, url, startMs }, { signal: stop.signal, onProgress: ({ eventTimeMs }) => void pages.onProgress(eventTimeMs, Date.now()) });
   } catch (error) {
     if (stop.signal.aborted) return;
     if (!(error instanceof OperationalError)) throw error;
     process.stderr.write(`seg: the simulation ended: ${error.message}\n`);
-  }
-}
-
-/** What is to be seen beside the simulation. What fails of it is said, and the demo goes on without. */
-class DemoPages {
-  private readonly dashboard: string;
-  private readonly signal: AbortSignal;
-  /** No bills without a past to bill. */
-  private isDue = false;
-
-  constructor(dashboard: string, signal: AbortSignal) {
-    this.dashboard = dashboard;
-    this.signal = signal;
-  }
-
-  /** Sends the weeks before the simulation, which has to wait for it. */
-  async sendPast(ingestUrl: string, nowMs: number, startMs: number): Promise<void> {
-    const { seed } = DEMO_SIMULATION;
-    await this.orSayWhy(async () => {
-      await sendHistory({ apiUrl: this.dashboard, ingestUrl, seed, fromMs: billedMonth(nowMs).startMs, toMs: startMs }, this.signal);
-      this.isDue = true;
-    });
-  }
-
-  /** Makes the rest when the simulation, which is at `eventTimeMs`, has caught up with the clock: it is what people look at first. */
-  onProgress(eventTimeMs: number, nowMs: number): void {
-    if (!this.isDue || nowMs - eventTimeMs > CAUGHT_UP_MS) return;
-    this.isDue = false;
-    void this.orSayWhy(async () => {
-      const made = await setUpDemo(this.dashboard, { month: billedMonth(nowMs).month, cadenceMs: DEMO_SIMULATION.intervalMs }, this.signal);
-      if (made.length > 0) process.stdout.write(`\nThere are ${made.join(', ')}: ${this.dashboard}#bills\n`);
-    });
-  }
-
-  private async orSayWhy(run: () => Promise<void>): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      if (this.signal.aborted) return;
-      if (!(error instanceof OperationalError)) throw error;
-      process.stderr.write(`seg: the demo lacks tariffs, bills or a registry: ${error.message}\n`);
-    }
   }
 }
 
