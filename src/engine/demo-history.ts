@@ -35,9 +35,13 @@ export interface HistoryOptions {
  */
 export async function sendHistory({ apiUrl, ingestUrl, seed, fromMs, toMs }: HistoryOptions, signal: AbortSignal): Promise<number> {
   const client = new IngestClient({ url: ingestUrl, format: 'msgpack', signal });
+  let underWay: Promise<unknown> = Promise.resolve();
+  // The next readings are made while the engine takes these.
   const send = async (batch: readonly WireReading[]): Promise<void> => {
-    await client.ready();
-    await client.post(batch);
+    await underWay;
+    underWay = client.post(batch);
+    // It is heard of with the next.
+    underWay.catch(() => undefined);
   };
   try {
     const newestMs = await newestReadings(apiUrl, signal);
@@ -49,6 +53,7 @@ export async function sendHistory({ apiUrl, ingestUrl, seed, fromMs, toMs }: His
       batch = [];
     }
     if (batch.length > 0) await send(batch);
+    await underWay;
     return client.totals.acknowledged;
   } finally {
     client.close();
