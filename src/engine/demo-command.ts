@@ -55,6 +55,8 @@ async function simulate(engine: Engine, config: EngineConfig): Promise<void> {
   );
   const stop = new AbortController();
   engine.shutdown.phase('simulation', 1_000, () => stop.abort());
+  // Before the API closes, so that what is under way does not complain that nobody answers.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const { seed, intervalMs: cadenceMs } = DEMO_SIMULATION;
   const pages = new DemoPages({ apiUrl: dashboard, ingestUrl: url, seed, cadenceMs }, { out: process.stdout, err: process.stderr }, stop.signal);
   try {

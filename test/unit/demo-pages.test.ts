@@ -17,6 +17,7 @@ let asked: string[];
 let statuses: { meters: number; registry: number; ingest: number };
 let printed: { out: string; err: string };
 let pages: DemoPages;
+let stop: AbortController;
 
 beforeEach(async () => {
   asked = [];
@@ -33,9 +34,10 @@ beforeEach(async () => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  stop = new AbortController();
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const print = { out: { write: (text: string) => (printed.out += text) }, err: { write: (text: string) => (printed.err += text) } };
-  pages = new DemoPages({ apiUrl: `${url}/`, ingestUrl: url, seed: 1, cadenceMs: 2_000 }, print, new AbortController().signal);
+  pages = new DemoPages({ apiUrl: `${url}/`, ingestUrl: url, seed: 1, cadenceMs: 2_000 }, print, stop.signal);
 });
 afterEach(() => server.close());
 
@@ -61,6 +63,14 @@ test.each([
   await pages.onProgress(NOW_MS, NOW_MS);
   expect([asked, printed.out]).toEqual([[], '']);
   expect(printed.err).toMatch(/^seg: the demo goes on without tariffs, bills and a registry: .*\n$/);
+});
+
+test('says nothing of what a stop broke off', async () => {
+  await pages.sendPast(NOW_MS, START_MS);
+  const underWay = pages.onProgress(NOW_MS, NOW_MS);
+  stop.abort();
+  await underWay;
+  expect(printed).toEqual({ out: '', err: '' });
 });
 
 test.each([
