@@ -64,7 +64,7 @@ runThread<IngestThreadControl>(async (context) => {
       limits: { ...INGEST_LIMITS_DEFAULT, bufferedBytesMax: options.bufferedBytesMax, bodyDeadlineMs: options.bodyDeadlineMs },
       requestIdPrefix: `${context.name}-${context.epoch}`,
     },
-    { ingest: actor, keys: keys?.table, clock, timers, tracing, onFault: (error, requestId) => log.error({ err: error, requestId }, 'an ingest request failed') },
+    { ingest: actor, keys: keys?.table, clock, timers, tracing, onFault: (error, request) => log.error({ err: error, ...request }, 'an ingest request failed') },
   );
 
   return {

@@ -124,7 +124,7 @@ export async function startGateway(options: GatewayOptions, modules: GatewayModu
       name: 'gateway',
       portSetting: 'SEG_HTTP_PORT',
       requestIdPrefix: options.requestIdPrefix,
-      onFault: (error, requestId) => log.error({ error, requestId }, 'a query failed'),
+      onFault: (error, request) => log.error({ error, ...request }, 'a query failed'),
     },
     modules,
   );

@@ -2,6 +2,7 @@ import { App, us_listen_socket_close, us_socket_local_port } from 'uWebSockets.j
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket } from 'uWebSockets.js';
 import { OperationalError } from '../runtime/errors.ts';
 import type { Clock, Timers } from '../runtime/clock.ts';
+import { traceFields, type TraceFields } from '../runtime/log-trace.ts';
 import { parseTraceparent } from '../runtime/trace-context.ts';
 import type { Span, Tracing } from '../runtime/tracing.ts';
 import { HISTORY_AWAY } from './engine-port.ts';
@@ -41,7 +42,12 @@ export interface HttpFrontOptions {
   /** What holds for every request, whatever it asks; absent: nothing. */
   policy?: GatewayPolicy;
   /** An error nobody expected; the client has had its 500. */
-  onFault(error: unknown, requestId: string): void;
+  onFault(error: unknown, request: FaultyRequest): void;
+}
+
+/** What a line of the log says of the request, beside its error. */
+export interface FaultyRequest extends TraceFields {
+  requestId: string;
 }
 
 export interface HttpFrontModules {
@@ -201,7 +207,7 @@ export class HttpFront implements ExchangeOwner {
   }
 
   exchangeFailed(exchange: Exchange, error: unknown): void {
-    this.options.onFault(error, exchange.requestId);
+    this.options.onFault(error, { requestId: exchange.requestId, ...traceFields(exchange.trace) });
   }
 
   private open(method: string, res: HttpResponse, head: HttpRequest): Exchange {

@@ -10,7 +10,7 @@ import { ContentInflater } from './content-inflation.ts';
 import { DeviceKeyGate } from './device-key-gate.ts';
 import type { Exchange, HeaderFields } from './exchange.ts';
 import { HttpFront } from './http-front.ts';
-import type { HttpFrontStats } from './http-front.ts';
+import type { FaultyRequest, HttpFrontStats } from './http-front.ts';
 import { codingOfContentEncoding, formatOfContentType } from './ingest-media-type.ts';
 
 export const INGEST_LIMITS_DEFAULT: BodyLimits = { bodyBytesMax: BODY_BYTES_MAX, ...BODY_LIMITS_DEFAULT };
@@ -46,7 +46,7 @@ export interface IngestServerModules {
   /** Absent or null: requests are not traced. */
   tracing?: Tracing | null;
   /** An error nobody expected; its client has had a 500. */
-  onFault(error: unknown, requestId: string): void;
+  onFault(error: unknown, request: FaultyRequest): void;
 }
 
 export interface IngestServerStats {

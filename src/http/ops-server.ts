@@ -38,7 +38,7 @@ export async function startOpsServer(options: OpsServerOptions, modules: { sourc
       name: 'ops server',
       portSetting: 'SEG_OPS_PORT',
       requestIdPrefix: options.requestIdPrefix,
-      onFault: (error, requestId) => log.error({ error, requestId }, 'a scrape or probe failed'),
+      onFault: (error, request) => log.error({ error, ...request }, 'a scrape or probe failed'),
     },
     modules,
   );

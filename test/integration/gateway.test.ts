@@ -9,7 +9,9 @@ import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
 import { nullLog } from '../../src/runtime/log.ts';
+import type { TraceFields } from '../../src/runtime/log-trace.ts';
 import { AT, DEAD_LETTER, fakeEngine, METER, REGION, type FakeEngine } from '../support/fake-engine.ts';
+import { RecordedTracing, TRACE_ID, traceparentOf } from '../support/recorded-tracing.ts';
 
 const NOW = AT + 1_000;
 const DAY_MS = 86_400_000;
@@ -274,6 +276,22 @@ describe('failures', () => {
     expect(JSON.stringify(body)).not.toContain('S3CRET');
     expect(logged).toHaveLength(1);
     expect(logged[0]).toMatchObject({ requestId: body.requestId });
+  });
+
+  test('is logged with the trace of a request that is traced, and with none of one that is not', async () => {
+    const tracing = new RecordedTracing();
+    const traced = await startGateway({ host: '127.0.0.1', port: 0, queriesInFlightMax: 2, requestIdPrefix: 'test' }, { engine: engineNow, clock, timers: systemTimers, log, tracing });
+    engine.regions = () => {
+      throw new Error('a bug');
+    };
+    for (const flags of ['01', '00']) await fetch(`http://127.0.0.1:${traced.port}/api/v1/regions`, { headers: { traceparent: `00-${TRACE_ID}-00000000000000b7-${flags}` } });
+    await get('/api/v1/regions', { headers: { traceparent: traceparentOf(1) } });
+    await traced.close(1_000);
+    const [span, ...others] = tracing.named('GET /api/v1/regions');
+    expect([others, logged.length]).toEqual([[], 3]);
+    expect(`00-${TRACE_ID}-${(logged[0] as TraceFields).spanId}-01`).toBe(span.traceparent);
+    expect(logged[0]).toMatchObject({ requestId: expect.stringMatching(/^test-/), traceId: TRACE_ID });
+    for (const line of logged.slice(1)) expect(Object.keys(line)).toEqual(['error', 'requestId']);
   });
 
   test('queries past the bound get 503 at once, and slots come back, also after failures and when clients leave', async () => {

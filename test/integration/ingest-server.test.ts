@@ -5,11 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BodyFormat, IngestPort, IngestRefusal, IngestSummary } from '../../src/actors/ingest/protocol.ts';
 import type { BodyLimits } from '../../src/http/body-intake.ts';
+import type { FaultyRequest } from '../../src/http/http-front.ts';
 import { INGEST_LIMITS_DEFAULT, startIngestServer } from '../../src/http/ingest-server.ts';
 import type { IngestServer } from '../../src/http/ingest-server.ts';
 import { BODY_BYTES_MAX } from '../../src/model/reading.ts';
 import { systemClock, systemTimers } from '../../src/runtime/clock.ts';
+import type { Tracing } from '../../src/runtime/tracing.ts';
 import { RawConnection, until } from '../fixtures/ingest/raw-http.ts';
+import { RecordedTracing, traceparentOf } from '../support/recorded-tracing.ts';
 
 type Done = (result: IngestSummary | IngestRefusal) => void;
 
@@ -34,13 +37,21 @@ class FakePort implements IngestPort {
 const accepted = (n: number): IngestSummary => ({ accepted: n, duplicates: 0, rejected: 0, errors: [] });
 const servers: IngestServer[] = [];
 const faults: unknown[] = [];
+/** Of the faults, in their order. */
+const faulty: FaultyRequest[] = [];
 
 afterEach(async () => {
   faults.length = 0;
+  faulty.length = 0;
   for (const server of servers.splice(0)) await server.close(0);
 });
 
-async function start(limits: Partial<BodyLimits> = {}, options: { port?: number; exclusivePort?: boolean; ingest?: IngestPort } = {}) {
+function onFault(error: unknown, request: FaultyRequest): void {
+  faults.push(error);
+  faulty.push(request);
+}
+
+async function start(limits: Partial<BodyLimits> = {}, options: { port?: number; exclusivePort?: boolean; ingest?: IngestPort; tracing?: Tracing } = {}) {
   const port = new FakePort();
   const server = await startIngestServer(
     {
@@ -50,7 +61,7 @@ async function start(limits: Partial<BodyLimits> = {}, options: { port?: number;
       limits: { ...INGEST_LIMITS_DEFAULT, ...limits },
       requestIdPrefix: 'test',
     },
-    { ingest: options.ingest ?? port, clock: systemClock, timers: systemTimers, onFault: (error) => faults.push(error) },
+    { ingest: options.ingest ?? port, clock: systemClock, timers: systemTimers, tracing: options.tracing, onFault },
   );
   servers.push(server);
   const url = `http://127.0.0.1:${server.port}/ingest`;
@@ -173,6 +184,19 @@ describe('answers', () => {
     expect(faults).toMatchObject([{ message: 'a bug' }, { message: 'a bug' }]);
     port.respond = (done) => done(accepted(1));
     expect((await post('x')).status).toBe(202);
+  });
+
+  it('reports an error with the trace of a request that is traced', async () => {
+    const tracing = new RecordedTracing();
+    const { port, post } = await start({}, { tracing });
+    port.respond = () => {
+      throw new Error('a bug');
+    };
+    const json = { 'content-type': 'application/json' };
+    await post('x', { ...json, traceparent: traceparentOf(1) });
+    await post('x', { ...json, traceparent: traceparentOf(1).replace(/01$/, '00') });
+    const [, traceId, spanId] = tracing.named('POST /ingest')[0].traceparent.split('-');
+    expect(faulty).toEqual([{ requestId: expect.any(String), traceId, spanId }, { requestId: expect.any(String) }]);
   });
 
   it('refuses before the body came when nothing can be taken, and the connection stays usable', async () => {

@@ -3,7 +3,7 @@ import { ShardActor, type ShardOptions } from '../../src/actors/shard/actor.ts';
 import { DEFAULT_DETECTION } from '../../src/actors/shard/detection/detection-config.ts';
 import { readLogRecord } from '../../src/actors/shard/log-record.ts';
 import type { OutboxOptions } from '../../src/actors/shard/outbox.ts';
-import type { AppendReply, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
+import type { AppendReply, BatchTrace, RegionPart, ShardAnswers, ShardQuery } from '../../src/actors/shard/protocol.ts';
 import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import type { RetentionOptions } from '../../src/actors/shard/window-retention.ts';
 import type { WindowQuery } from '../../src/model/queries.ts';
@@ -12,6 +12,7 @@ import { GRANULARITIES, type Granularity, type MeterWindow } from '../../src/mod
 import type { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
+import type { Tracing } from '../../src/runtime/tracing.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { memoryShardStore, SEGMENT_BYTES_MAX } from './memory-shard-store.ts';
 import { appendOf, type TestReading } from './packed-readings.ts';
@@ -39,6 +40,7 @@ export interface HarnessOptions {
   segmentBytesMax?: number;
   outbox?: OutboxOptions;
   retention?: RetentionOptions;
+  tracing?: Tracing | null;
 }
 
 /** A batch and what became of it. `unknown`: the process died before it answered. */
@@ -71,6 +73,8 @@ export class ShardHarness {
   private clockOffsetMs = 0;
   /** What the shard warned of, in all its lives. */
   readonly warnings: string[] = [];
+  /** Fields of the errors that it logged, in all its lives. */
+  readonly errors: object[] = [];
   private waiting: SentBatch[] = [];
   private incarnation = 0;
   private failure: unknown = null;
@@ -95,6 +99,7 @@ export class ShardHarness {
       segmentBytesMax: SEGMENT_BYTES_MAX,
       outbox: { consumers: [], bytesMax: 1e9 },
       retention: { keepMs: [Infinity, Infinity] },
+      tracing: null,
       ...options,
     };
     this.time = new VirtualTime(this.options.startMs);
@@ -135,7 +140,8 @@ export class ShardHarness {
       store: this.shardStore,
       clock: { now: () => this.nowMs, monotonic: () => time.monotonic() },
       timers: time,
-      log: { ...SILENT, warn: (fields: unknown, message?: string) => this.warnings.push(message ?? String(fields)) },
+      log: { ...SILENT, warn: (fields: unknown, message?: string) => this.warnings.push(message ?? String(fields)), error: (fields) => this.errors.push(fields) },
+      tracing: options.tracing,
       onReport: ({ parts }) => this.take(parts),
       onFailure: (error) => {
         if (incarnation === this.incarnation) this.failure = error;
@@ -163,7 +169,7 @@ export class ShardHarness {
   }
 
   /** Hands a batch to the actor; its fate shows later. Readings are numbered, so that they can be told apart in the log. */
-  send(readings: readonly TestReading[]): SentBatch {
+  send(readings: readonly TestReading[], trace?: BatchTrace): SentBatch {
     const batch: SentBatch = { readings: readings.map((reading) => ({ ...reading, seq: this.nextSeq++ })), fate: 'waiting', reply: null, refusal: null };
     this.waiting.push(batch);
     const settle = (fate: 'acknowledged' | 'refused') => {
@@ -172,7 +178,7 @@ export class ShardHarness {
       this.waiting.splice(this.waiting.indexOf(batch), 1);
     };
     this.actor.append(
-      appendOf(batch.readings),
+      { ...appendOf(batch.readings), trace },
       {
         ok: (reply) => {
           settle('acknowledged');

@@ -7,9 +7,11 @@ import { ENV_PREFIX, engineConfigSchema, loadEngineConfig } from '../../src/engi
 import { METRIC } from '../../src/engine/engine-metrics.ts';
 import { describeConfig } from '../../src/runtime/config.ts';
 import { createLog } from '../../src/runtime/log.ts';
+import { traceFields } from '../../src/runtime/log-trace.ts';
 import { startProcessMetrics } from '../../src/runtime/metrics.ts';
 import { familyOf, metricsOf, panelExpressions, readDashboards, readRules } from '../support/dashboards.ts';
 import { REPOSITORY } from '../support/engine-process.ts';
+import { TRACE_ID, traceparentOf } from '../support/recorded-tracing.ts';
 
 /** docker/ held against the project, where no Docker engine runs: versions, paths, settings, ports, secrets and metric names. */
 
@@ -301,6 +303,21 @@ describe('the dashboards and alerts', () => {
     expect(provisioned(query)).toBe('{thread="${__span.tags["thread.name"]}"}');
     expect(read('docker/alloy/config.alloy')).toContain('thread = "name"');
     expect(provisioned('$$a ${B["c.d"]}$E. $$${F}')).toBe('$a . $');
+  });
+
+  test('lead from a line that was written in a trace to that trace', () => {
+    const { datasources } = parse(read('docker/grafana/provisioning/datasources/logs-and-traces.yaml')) as { datasources: { uid: string; jsonData?: { derivedFields?: { matcherType: string; matcherRegex: string; datasourceUid: string; url: string }[] } }[] };
+    const [{ matcherType, matcherRegex, datasourceUid, url }, ...others] = datasources.find(({ uid }) => uid === 'loki')!.jsonData!.derivedFields!;
+    expect([matcherType, others]).toEqual(['regex', []]);
+    expect(datasources.map(({ uid }) => uid)).toContain(datasourceUid);
+    expect(provisioned(url)).toBe('${__value.raw}');
+    const lines: string[] = [];
+    const log = createLog({ level: 'info', name: 'ingest-0', destination: { write: (line) => lines.push(line) }, pretty: false });
+    for (const span of [{ traceparent: traceparentOf(1) }, null]) log.error({ requestId: 'r-1', ...traceFields(span) }, 'an ingest request failed');
+    // Go's expressions and JavaScript's are one for these.
+    expect(lines.map((line) => new RegExp(provisioned(matcherRegex)).exec(line)?.[1])).toEqual([TRACE_ID, undefined]);
+    expect(JSON.parse(lines[0])).toMatchObject({ traceId: TRACE_ID, spanId: '0000000000000001' });
+    expect(JSON.parse(lines[1])).not.toHaveProperty('spanId');
   });
 
   test('get traces from engines when the shell names the collector, which Jaeger is', () => {

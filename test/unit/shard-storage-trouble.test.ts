@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { StorageTrouble } from '../../src/actors/shard/storage-trouble.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
+import type { TraceFields } from '../../src/runtime/log-trace.ts';
+import { RecordedTracing, traceparentOf } from '../support/recorded-tracing.ts';
 import { ShardHarness } from '../support/shard-harness.ts';
 
 const AT = Date.UTC(2026, 0, 5);
@@ -39,6 +41,29 @@ describe('a disk without room', () => {
       wait(1_000);
     }
     expect(lines.map(({ message }) => String(message).split(' could')[0])).toEqual(['the log', 'a checkpoint']);
+  });
+
+  it.each([
+    ['log', 'shard batch'],
+    ['tables', 'checkpoint step'],
+  ] as const)('is told with the trace of what was to be written, where that is traced (%s)', async (part, name) => {
+    for (const tracing of [new RecordedTracing(), null]) {
+      const shard = new ShardHarness({ startMs: AT, tracing, stepMs: 1 });
+      await shard.start();
+      const failsNext = (): void => shard.disk.failNext('storage_full', 1);
+      if (part === 'log') failsNext();
+      shard.send([{ meterId: 'm', region: 'r', timestamp: AT, powerKw: 1 }], { traceparent: traceparentOf(1), parts: [{ traceparent: traceparentOf(1), from: 0, count: 1 }] });
+      if (part === 'tables') {
+        await shard.advance(1);
+        failsNext();
+      }
+      await shard.advance(3_000);
+      const failed = tracing?.spans.filter((span) => span.name === name && span.error !== undefined) ?? [];
+      expect(failed).toHaveLength(tracing === null ? 0 : 1);
+      expect(shard.errors).toHaveLength(1);
+      const { traceId, spanId } = shard.errors[0] as TraceFields;
+      expect([traceId, spanId]).toEqual(tracing === null ? [undefined, undefined] : failed[0].traceparent.split('-').slice(1, 3));
+    }
   });
 
   it('refuses until what failed was written', () => {

@@ -3,9 +3,11 @@ import { ALERTS_LANE, BILLING_LANE, type EffectBatch, type EffectSource, type Re
 import { SinkPump, type SinkPumpOptions } from '../../src/actors/sinks/pump.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { Log } from '../../src/runtime/log.ts';
+import type { Tracing } from '../../src/runtime/tracing.ts';
 import { VirtualTime } from '../../src/runtime/virtual-time.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
 import { examplePrice, priceEvent } from '../support/example-bills.ts';
+import { RecordedTracing, traceparentOf } from '../support/recorded-tracing.ts';
 
 const AWAY = new OperationalError('unavailable', 'connection refused', { retryable: true });
 const DENIED = new OperationalError('permission_denied', 'GRANT INSERT ON aggregates_1m TO the user of SEG_TIMESCALE_URL');
@@ -49,7 +51,7 @@ interface Line {
 }
 
 /** A pump whose source and writer do what the test says, when it says it. */
-function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5) {
+function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5, tracing: Tracing | null = null) {
   const time = new VirtualTime();
   const lines: Line[] = [];
   const acknowledged: string[] = [];
@@ -75,7 +77,7 @@ function pumpOf(options: Partial<SinkPumpOptions> = {}, random = () => 0.5) {
       slots.push(slot);
       return writes.make(batch);
     }, close: () => closes.make(null) };
-  const pump = new SinkPump({ shards: 1, ...options }, { source, writer, clock: time, timers: time, random, log, onFailure: (error) => failures.push(error) });
+  const pump = new SinkPump({ shards: 1, ...options }, { source, writer, clock: time, timers: time, random, log, tracing, onFailure: (error) => failures.push(error) });
   const settle = (): Promise<void> => time.advanceSettled(0);
   return {
     time, lines, acknowledged, failures, opens, reads, asks, writes, slots, closes, pump, settle,
@@ -627,6 +629,31 @@ describe('regional windows', () => {
     await reopen(() => 'a');
     // Which of the two comes first does not matter; one at a time does.
     expect(asks.open).toHaveLength(1);
+  });
+});
+
+describe('lines about a write that is traced', () => {
+  it.each([
+    ['a failure', async ({ writeFails }: ReturnType<typeof pumpOf>) => writeFails(AWAY)],
+    ['a row that is set aside', async ({ written }: ReturnType<typeof pumpOf>) => written(0, { setAside: [{ what: '1m window m', reason: 'numeric out of range' }] })],
+  ])('have the ids of its span, and none where tracing is off: %s', async (_, end) => {
+    for (const tracing of [new RecordedTracing(), null]) {
+      const pump = pumpOf({}, undefined, tracing);
+      await pump.start('a');
+      await pump.give({ position: 'b', traces: [traceparentOf(1)] });
+      await end(pump);
+      const { traceId, spanId } = pump.lines[0].fields;
+      expect(pump.lines).toHaveLength(1);
+      expect([traceId, spanId]).toEqual(tracing === null ? [undefined, undefined] : tracing.named('write timescale')[0].traceparent.split('-').slice(1, 3));
+    }
+  });
+
+  it('have none where the write of that batch is not traced', async () => {
+    const { start, give, writeFails, lines } = pumpOf({}, undefined, new RecordedTracing());
+    await start('a');
+    await give({ position: 'b' });
+    await writeFails(AWAY);
+    expect(Object.keys(lines[0].fields)).toEqual(['sink', 'shard', 'code', 'error']);
   });
 });
 

@@ -7,7 +7,7 @@ import type { Log } from '../../runtime/log.ts';
 import { DurationHistogram, type DurationSnapshot } from '../../runtime/mailbox-metrics.ts';
 import type { Reply } from '../../runtime/request-channel.ts';
 import type { TouchedMemory } from '../../runtime/touched-memory.ts';
-import type { Tracing } from '../../runtime/tracing.ts';
+import type { Span, Tracing } from '../../runtime/tracing.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { CheckpointSteps, type CheckpointStepsOptions, type LogPlace } from './checkpoint-steps.ts';
 import { collectDeadLetters } from './dead-letters.ts';
@@ -350,7 +350,7 @@ export class ShardActor {
   }
 
   private commitFailed(error: unknown, group: Entry[]): void {
-    this.diskFailed(error, 'log');
+    this.diskFailed(error, 'log', spanOf(group));
     // None of them is in the log, which has no gaps.
     this.sequence = group[0].sequence - 1;
     this.refuse(group);
@@ -367,10 +367,10 @@ export class ShardActor {
   }
 
   /** Throws what is not a full disk: it leaves the store in doubt, so start again from what is there. */
-  private diskFailed(error: unknown, part: WrittenPart): void {
+  private diskFailed(error: unknown, part: WrittenPart, span: Span | null): void {
     this.commits.failures++;
     if (!(error instanceof OperationalError && error.retryable)) throw error;
-    this.storage.failed(part, error);
+    this.storage.failed(part, error, span);
   }
 
   /** Folds one record into the state and answers its sender. */
@@ -439,7 +439,7 @@ export class ShardActor {
         },
         (error) => {
           span?.end({ error: 'the tables were not written' });
-          this.diskFailed(error, 'tables');
+          this.diskFailed(error, 'tables', span);
           this.checkpoint.undo();
         },
       )
@@ -519,6 +519,12 @@ export class ShardActor {
       ...this.steps.takeAnomalies(),
     });
   }
+}
+
+/** Of the first entry that is traced. */
+function spanOf(group: readonly Entry[]): Span | null {
+  for (const entry of group) if (entry.kind === 'batch' && entry.trace !== null) return entry.trace.span;
+  return null;
 }
 
 function storageFull(): OperationalError {

@@ -1,6 +1,8 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { traceFields } from '../../runtime/log-trace.ts';
+import type { Span } from '../../runtime/tracing.ts';
 
 /** What a shard writes, each to a place of its own: one may find room while the other does not. */
 export type WrittenPart = 'log' | 'tables';
@@ -38,17 +40,18 @@ export class StorageTrouble {
     return this.failing.size > 0;
   }
 
-  failed(part: WrittenPart, error: OperationalError): void {
+  /** `span`: of something that was to be written, where it is traced. */
+  failed(part: WrittenPart, error: OperationalError, span: Span | null = null): void {
     const { clock, log } = this.modules;
     const nowMs = clock.monotonic();
     this.blockedUntilMs = nowMs + STORAGE_RETRY_MS;
     this.failing.add(part);
     const line = this.lines.get(part);
-    if (line === undefined) log.error({ err: error }, LINES[part]);
+    if (line === undefined) log.error({ err: error, ...traceFields(span) }, LINES[part]);
     else {
       line.unsaid++;
       if (nowMs - line.saidAtMs < LINE_INTERVAL_MS) return;
-      log.error({ code: error.code, attempts: line.unsaid }, LINES[part]);
+      log.error({ code: error.code, attempts: line.unsaid, ...traceFields(span) }, LINES[part]);
     }
     this.lines.set(part, { saidAtMs: nowMs, unsaid: 0 });
   }

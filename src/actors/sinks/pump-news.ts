@@ -1,5 +1,7 @@
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
+import { traceFields } from '../../runtime/log-trace.ts';
+import type { Span } from '../../runtime/tracing.ts';
 import { FAILED_RETRY_MS } from './backoff.ts';
 import { describeError, type SinkError } from './figures.ts';
 import type { SinkWriter, WriteReport } from './protocol.ts';
@@ -38,14 +40,15 @@ export class PumpNews {
     return this.writerTrouble.isOn;
   }
 
-  /** `shard`: whose batch it was; null when it could not be opened. `rows`: written so far. */
-  writerFailed(error: unknown, shard: number | null, rows: number): void {
+  /** `shard`: whose batch it was; null when it could not be opened. `rows`: written so far. `span`: of the write, where it is traced. */
+  writerFailed(error: unknown, shard: number | null, rows: number, span: Span | null = null): void {
     const { clock, writer, log } = this.modules;
     const { code, message } = this.noteError(error);
     if (!this.writerTrouble.isOn) this.rowsBeforeTrouble = rows;
     this.recoveredAtMs = null;
     const level = this.writerTrouble.met(error, clock.monotonic());
-    const fields = { sink: writer.name, shard, code, error };
+    if (level === null) return;
+    const fields = { sink: writer.name, shard, code, error, ...traceFields(span) };
     if (level === 'warn') log.warn(fields, `${writer.name} is away: ${message}; what changes waits on disk until it is back`);
     if (level === 'error') log.error(fields, `${writer.name} cannot be written to: ${message}; tried again every ${FAILED_RETRY_MS / 1_000} s`);
   }
@@ -75,11 +78,12 @@ export class PumpNews {
     log.info({ sink: writer.name, awayMs: Math.round(clock.monotonic() - ended.sinceMs) }, what);
   }
 
-  written(shard: number, { setAside }: WriteReport): void {
+  /** `span`: of the write, where it is traced. */
+  written(shard: number, { setAside }: WriteReport, span: Span | null = null): void {
     if (setAside.length === 0) return;
     const { timers, writer, log } = this.modules;
     for (const { what, reason } of setAside) {
-      if (this.setAsideLines.admits()) log.warn({ sink: writer.name, shard, what, reason }, `${writer.name} does not take a ${what}: ${reason}; it is set aside`);
+      if (this.setAsideLines.admits()) log.warn({ sink: writer.name, shard, what, reason, ...traceFields(span) }, `${writer.name} does not take a ${what}: ${reason}; it is set aside`);
     }
     this.setAsideTimer ??= timers.after(SET_ASIDE_SPAN_MS, () => this.endSetAsideSpan());
   }

@@ -299,13 +299,13 @@ export class SinkPump {
       report = await this.modules.writer.write({ shard, position, windows, windowCount, regionWindows, anomalies, deadLetters, alerts, billing, traceparent: span?.traceparent }, this.slots.take(shard)!);
     } catch (error) {
       span?.end({ error: describeError(error).code });
-      this.carryOn(() => this.writeFailed(lane, error));
+      this.carryOn(() => this.writeFailed(lane, error, span));
       return;
     }
     span?.end({ attributes: { 'seg.rows': report.written } });
     this.carryOn(() => {
       lane.writeEnds(report);
-      this.news.written(shard, report);
+      this.news.written(shard, report, span);
       this.leaveTurn(lane);
       this.writeEnded(lane);
     });
@@ -320,14 +320,14 @@ export class SinkPump {
   }
 
   /** The shard keeps its turn until the writer is open again: the batch may have been committed, or may still be. */
-  private writeFailed(lane: SinkLane, error: unknown): void {
+  private writeFailed(lane: SinkLane, error: unknown, span: Span | null): void {
     const nowMs = this.modules.clock.monotonic();
     lane.writeFails(error, nowMs);
     if (this.connection === 'open') {
       this.connection = 'closed';
       this.openBackoff.failed(true, nowMs);
     }
-    this.news.writerFailed(error, lane.shard, this.rows());
+    this.news.writerFailed(error, lane.shard, this.rows(), span);
     this.writeEnded(lane);
   }
 
