@@ -20,6 +20,8 @@ let alerts: FakeAlerts;
 let engine: FakeEngine;
 let gateway: Gateway;
 let off: Gateway;
+/** How far the gateways' clock has jumped. */
+let aheadMs = 0;
 
 const alertsNow = new Proxy({} as FakeAlerts, { get: (_, name) => alerts[name as keyof FakeAlerts] });
 const engineNow = new Proxy({} as FakeEngine, { get: (_, name) => engine[name as keyof FakeEngine] });
@@ -28,7 +30,7 @@ const get = (path: string) => call('GET', path);
 const post = (path: string, body: unknown, headers?: Record<string, string>) => call('POST', path, { body, headers });
 
 beforeAll(async () => {
-  const modules = { engine: engineNow, clock: { ...systemClock, now: () => NOW }, timers: systemTimers, log: nullLog };
+  const modules = { engine: engineNow, clock: { ...systemClock, now: () => NOW, monotonic: () => systemClock.monotonic() + aheadMs }, timers: systemTimers, log: nullLog };
   const options = { host: '127.0.0.1', port: 0, queriesInFlightMax: 4, requestIdPrefix: 'test', ownHosts: ['grid.example.org'] };
   gateway = await startGateway(options, { ...modules, alerts: alertsNow });
   off = await startGateway(options, modules);
@@ -751,6 +753,8 @@ describe('slow and many writers', () => {
     cut.end();
     await until(() => gateway.stats().inFlight === 0);
     const slow = await begin();
+    await until(() => gateway.stats().inFlight === 1);
+    aheadMs += 7_000;
     expect(await slow.reply).toMatch(/^HTTP\/1\.1 408 [^]*"code":"body_timeout"/);
     expect(alerts.asked).toEqual([]);
   }, 15_000);

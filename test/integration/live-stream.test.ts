@@ -1,7 +1,8 @@
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ALERTS_ACTIVE_MAX, ANOMALIES_RECENT_MAX, BILLS_RECENT_MAX, PRICES_MAX, SUBSCRIPTIONS_PER_SOCKET_MAX } from '../../src/http/live-protocol.ts';
+import type { LiveStream } from '../../src/http/live-stream.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { exampleAlert } from '../support/example-alerts.ts';
 import { exampleDispute, exampleInvoice, examplePayment, examplePrice } from '../support/example-bills.ts';
@@ -13,6 +14,24 @@ const NOW_MS = Date.parse('2026-03-02T21:14:30.000Z');
 const TURN_MS = 20;
 
 const { serve, open, rawUpgrade } = liveServers({ turnMs: TURN_MS, meterMs: TURN_MS });
+const wholeFile = liveServers({ turnMs: TURN_MS, meterMs: TURN_MS }, afterAll);
+
+/** Whose upgrade never ends: uWebSockets gives it some ten seconds, which the tests between need anyway. */
+let endless: { live: LiveStream; port: number; closed: Promise<void> };
+
+beforeAll(async () => {
+  const { port, live } = await wholeFile.serve(new FakeGrid(NOW_MS), { connectionsMax: 1 });
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`GET /live HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nX-Slow: `);
+  socket.on('error', () => {});
+  socket.resume();
+  endless = { live, port, closed: new Promise((resolve) => socket.once('close', () => resolve())) };
+});
+
+test('an upgrade that never ends holds nothing', async () => {
+  await wholeFile.open(endless.port);
+  expect(endless.live.stats().connections).toBe(1);
+});
 
 describe('channels', () => {
   test('a subscriber gets the regions with an hour of curve, then what changes, numbered without a gap', async () => {
@@ -480,18 +499,6 @@ test('a message in many small frames, and one in single bytes, are read as other
   expect(readFrames(Buffer.concat(chunks)).map(({ type }) => type)).toContain('pong');
 });
 
-test('an upgrade that never ends holds nothing, and is cut off', { timeout: 30_000 }, async () => {
-  const { port, live } = await serve(new FakeGrid(NOW_MS), { connectionsMax: 1 });
-  const socket = connect(port, '127.0.0.1');
-  socket.write(`GET /live HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nX-Slow: `);
-  socket.on('error', () => {});
-  socket.resume();
-  const closed = once(socket, 'close');
-  await open(port);
-  expect(live.stats().connections).toBe(1);
-  await closed;
-});
-
 describe('who may connect', () => {
   test('pages of the same host and clients without an origin', async () => {
     const { port } = await serve(new FakeGrid(NOW_MS));
@@ -623,3 +630,5 @@ describe('a slow reader', () => {
     expect(live.stats().connections).toBe(0);
   });
 });
+
+test('an upgrade that never ends is cut off', { timeout: 30_000 }, () => endless.closed);

@@ -6,7 +6,7 @@ import { nullLog } from '../../src/runtime/log.ts';
 import type { FakeGrid } from './fake-grid.ts';
 import { EventClient, openClient, rawUpgrade as upgrade, type Client, type ClientOptions } from './live-clients.ts';
 
-/** The live stream alone, in front of a FakeGrid. Everything is closed after each test. */
+/** The live stream alone, in front of a FakeGrid. Everything is closed after each test, or when `cleaning` says. */
 
 export interface RunningLive {
   port: number;
@@ -21,9 +21,9 @@ export interface LiveServers {
   rawUpgrade(...to: Parameters<typeof upgrade>): ReturnType<typeof upgrade>;
 }
 
-export function liveServers(usual: Partial<LiveOptions>): LiveServers {
+export function liveServers(usual: Partial<LiveOptions>, cleaning: (clean: () => void) => void = afterEach): LiveServers {
   const cleanups: (() => void)[] = [];
-  afterEach(() => {
+  cleaning(() => {
     for (const cleanup of cleanups.splice(0).reverse()) cleanup();
   });
   return {
