@@ -69,8 +69,8 @@ export const BENCHES: readonly Bench[] = [
     run: (effort, { meters } = {}) => runDashboardFleet(effort === 'full' ? { ...DASHBOARD_FLEET_FULL, meters: meters ?? DASHBOARD_FLEET_FULL.meters } : { meters: 1_000, regions: 5, rounds: 1, turns: 5 }),
   },
   ...LOAD_NAMES.map((name): Bench => ({ group: 'load', name, run: (effort, changes) => runLoad(name, changed(effort === 'full' ? RUN_LOAD_FULL : RUN_LOAD_QUICK, changes)) })),
-  { group: 'load', name: 'live', run: (effort) => runLive(effort === 'full' ? LIVE_FULL : { readers: 40, processes: 2, stuck: 1, meters: 100, sendingMs: 15_000, durationMs: 4_500 }) },
-  { group: 'load', name: 'api', run: (effort, { meters } = {}) => runApi(effort === 'full' ? { ...API_FULL, meters: meters ?? API_FULL.meters } : { meters: 200, requestsPerSecond: 50, durationMs: 300, rounds: 1, stepMs: 900_000 }) },
+  { group: 'load', name: 'live', run: (effort) => runLive(effort === 'full' ? LIVE_FULL : { readers: 40, processes: 2, stuck: 1, meters: 100, sendingMs: 11_000, aloneMs: 500, settleMs: 500, durationMs: 4_500 }) },
+  { group: 'load', name: 'api', run: (effort, { meters } = {}) => runApi(effort === 'full' ? { ...API_FULL, meters: meters ?? API_FULL.meters } : { meters: 200, requestsPerSecond: 50, warmupMs: 300, durationMs: 300, rounds: 1, stepMs: 900_000 }) },
   { group: 'load', name: 'billing-run', run: (effort, { meters } = {}) => runBillingRun(effort === 'full' ? { ...BILLING_RUN_FULL, agreements: meters ?? BILLING_RUN_FULL.agreements } : { agreements: 600, rounds: 1 }) },
   {
     group: 'load',

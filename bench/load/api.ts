@@ -12,6 +12,8 @@ import { regionOf } from './reading-source.ts';
 export interface ApiOptions {
   meters: number;
   requestsPerSecond: number;
+  /** Asked before what is measured. */
+  warmupMs: number;
   durationMs: number;
   rounds: number;
   /** Of the history, between two readings of a meter. At most a quarter-hour. */
@@ -19,14 +21,13 @@ export interface ApiOptions {
 }
 
 /** Three readings a quarter-hour. */
-export const API_FULL: ApiOptions = { meters: 2_000, requestsPerSecond: 2_000, durationMs: 15_000, rounds: 5, stepMs: 300_000 };
+export const API_FULL: ApiOptions = { meters: 2_000, requestsPerSecond: 2_000, warmupMs: 3_000, durationMs: 15_000, rounds: 5, stepMs: 300_000 };
 
 const DAY_MS = 86_400_000;
 const QUARTER_MS = 900_000;
 /** Windows that a day has. */
 const WINDOWS = DAY_MS / QUARTER_MS;
 const CONNECTIONS = 64;
-const WARMUP_MS = 3_000;
 /** A day is over when a few steps more have come. */
 const STEPS_MORE = 6;
 const NO_END_MS = 600_000;
@@ -64,8 +65,8 @@ async function overEngine<Result>(directory: string, flags: readonly string[], r
   }
 }
 
-function asked(engine: EngineProcess, { requestsPerSecond, meters, durationMs }: ApiOptions, fromMs: number, tokens: readonly string[]): ApiQuestionsOptions {
-  return { host: '127.0.0.1', port: engine.ports.http, requestsPerSecond, connections: CONNECTIONS, meters, fromMs, toMs: fromMs + DAY_MS, windows: WINDOWS, tokens, warmupMs: WARMUP_MS, durationMs };
+function asked(engine: EngineProcess, { requestsPerSecond, meters, warmupMs, durationMs }: ApiOptions, fromMs: number, tokens: readonly string[]): ApiQuestionsOptions {
+  return { host: '127.0.0.1', port: engine.ports.http, requestsPerSecond, connections: CONNECTIONS, meters, fromMs, toMs: fromMs + DAY_MS, windows: WINDOWS, tokens, warmupMs, durationMs };
 }
 
 async function measured(name: string, pid: number, asked: ApiQuestionsOptions, rounds: number): Promise<BenchRow> {

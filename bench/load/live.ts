@@ -20,11 +20,15 @@ export interface LiveEffort {
   meters: number;
   /** For so long: from before the readers come, which takes half a minute at most, until after the measured time. */
   sendingMs: number;
+  /** Without readers. */
+  aloneMs: number;
+  /** With all of them, before the measured time. */
+  settleMs: number;
   durationMs: number;
 }
 
 /** As many connections as an engine takes. */
-export const LIVE_FULL: LiveEffort = { readers: 9_990, processes: 2, stuck: 10, meters: 1_000, sendingMs: 90_000, durationMs: 45_000 };
+export const LIVE_FULL: LiveEffort = { readers: 9_990, processes: 2, stuck: 10, meters: 1_000, sendingMs: 90_000, aloneMs: 5_000, settleMs: 2_000, durationMs: 45_000 };
 
 /** Of a page of the dashboard. */
 const CHANNELS = ['regions', 'anomalies', 'alerts', 'engine'];
@@ -32,7 +36,6 @@ const CHANNELS = ['regions', 'anomalies', 'alerts', 'engine'];
 const REQUEST_PAUSE_MS = 10;
 /** Issue 7: an update is at all of them within this. */
 const GOAL_MS = 500;
-const ALONE_MS_MAX = 5_000;
 /** Files of an engine and a client beside their sockets. */
 const OTHER_FILES = 500;
 
@@ -56,12 +59,12 @@ async function measure(engine: EngineProcess, effort: LiveEffort): Promise<Bench
   const sending = sendLoad(loadOptions({ port: engine.ports.ingest, meters, readingsPerSecond: meters, readingsPerBatch: Math.min(50, meters / 2), connections: 2, warmupMs: 0, durationMs: effort.sendingMs }));
   // Of an engine that is stopped because something else went wrong, that is what counts.
   sending.catch(() => {});
-  const aloneMs = await requestsFor(engine, Math.min(ALONE_MS_MAX, durationMs));
+  const aloneMs = await requestsFor(engine, effort.aloneMs);
   const before = engine.memory();
   const gatheredMs = performance.now();
   const audience = await gather(engine, effort);
   const gatheringMs = performance.now() - gatheredMs;
-  await new Promise((resolve) => setTimeout(resolve, Math.min(2_000, durationMs)));
+  await new Promise((resolve) => setTimeout(resolve, effort.settleMs));
   const gathered = engine.memory();
   for (const { begin } of audience) begin();
   const besideMs = await requestsFor(engine, durationMs);
