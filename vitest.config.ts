@@ -8,6 +8,8 @@ const ALONE = ['test/integration/real-data-edrp.test.ts', 'test/integration/real
 
 /** By default one less than there are cores. Two on two cores: most files wait for clocks, disks and servers now and then. */
 const WORKERS = Math.max(2, availableParallelism() - 1);
+/** Of files with engines and servers in processes of their own: measured one by one, each takes half a core, as it waits for starts, deadlines and what comes back. Two of them leave most of a core idle. */
+const WAITING_WORKERS = WORKERS + 1;
 /**
  * A browser shares two cores with another file and everything it starts, and is late now and then. What passes only when tried again is named at the end of the run. Nothing else is tried again:
  * where readings, windows or money differ once, something is wrong.
@@ -37,12 +39,12 @@ export default defineConfig({
           name: 'together',
           include: ['test/**/*.test.ts'],
           exclude: [...ALONE, ...BROWSER, ...IN_ONE_PROCESS],
-          maxWorkers: WORKERS,
+          maxWorkers: WAITING_WORKERS,
           sequence: { groupOrder: 2 },
         },
       },
-      { extends: true, test: { name: 'in one process', include: IN_ONE_PROCESS, isolate: false, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
-      { extends: true, test: { name: 'browser', include: BROWSER, retry: BROWSER_RETRIES, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
+      { extends: true, test: { name: 'in one process', include: IN_ONE_PROCESS, isolate: false, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
+      { extends: true, test: { name: 'browser', include: BROWSER, retry: BROWSER_RETRIES, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
     ],
   },
 });
