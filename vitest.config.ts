@@ -16,6 +16,8 @@ const WAITING_WORKERS = WORKERS + 1;
  */
 const BROWSER = ['test/browser/**/*.test.ts'];
 const BROWSER_RETRIES = 1;
+/** They hold memory that they measure against bounds: beside one other file, not two. */
+const MEASURING = ['test/integration/lmdb-mapped-memory.test.ts', 'test/integration/touched-memory.test.ts'];
 /** They start nothing that outlives them and change nothing that others see, so a worker loads what they import once and not two hundred times. */
 const IN_ONE_PROCESS = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts'];
 
@@ -38,11 +40,12 @@ export default defineConfig({
         test: {
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...ALONE, ...BROWSER, ...IN_ONE_PROCESS],
+          exclude: [...ALONE, ...MEASURING, ...BROWSER, ...IN_ONE_PROCESS],
           maxWorkers: WAITING_WORKERS,
           sequence: { groupOrder: 2 },
         },
       },
+      { extends: true, test: { name: 'measuring', include: MEASURING, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
       { extends: true, test: { name: 'in one process', include: IN_ONE_PROCESS, isolate: false, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
       { extends: true, test: { name: 'browser', include: BROWSER, retry: BROWSER_RETRIES, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
     ],
