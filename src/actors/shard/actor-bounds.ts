@@ -2,19 +2,19 @@
 
 /** The clock looks for windows to close this often: four times a second costs nothing and keeps a silent meter's windows prompt. */
 export const TICK_MS = 250;
-/** Meters whose windows a tick closes: some 2 ms of work, which every batch that comes meanwhile waits for. When a whole fleet falls silent each is an anomaly more. */
-export const TICK_METERS_MAX = 512;
+/** Meters whose windows a tick closes: some 1 ms of work, which every batch that comes meanwhile waits for, and, when a whole fleet falls silent, as many anomalies. */
+export const TICK_METERS_MAX = 256;
 /** … and how soon it goes on with the others. */
-export const TICK_PAUSE_MS = 5;
+export const TICK_PAUSE_MS = 2;
 /** The regions' live picture moves this often. */
 export const REPORT_MS = 500;
 /**
- * Rows that have to go into a checkpoint step whatever they take, changes of anomalies and rejected readings: 3 µs each. From so many on nothing is counted before the step, so one
+ * Rows that have to go into a checkpoint step whatever they take, changes of anomalies and rejected readings: up to 10 µs each. From so many on nothing is counted before the step, so one
  * has these and what a record brings: a tick of a silent fleet all its meters.
  */
-export const STEP_ROWS_MAX = 256;
-/** Of each table a step takes away so many old rows at most, 4 µs each: more than steps bring, and no step is long. */
-export const TRIM_STEP_MAX = 1_024;
+export const STEP_ROWS_MAX = 128;
+/** Of each table a step takes away so many old rows at most: more than steps bring, and no step is long. */
+export const TRIM_STEP_MAX = 512;
 /** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
 export const PARTS_PER_REPORT_MAX = 5_000;
 export const ANOMALIES_PER_REPORT_MAX = 1_000;
