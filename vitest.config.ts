@@ -8,16 +8,12 @@ const ALONE = ['test/integration/real-data-edrp.test.ts', 'test/integration/real
 
 /** By default one less than there are cores. Two on two cores: most files wait for clocks, disks and servers now and then. */
 const WORKERS = Math.max(2, availableParallelism() - 1);
-/** Of files with engines and servers in processes of their own: measured one by one, each takes half a core, as it waits for starts, deadlines and what comes back. Two of them leave most of a core idle. */
-const WAITING_WORKERS = WORKERS + 1;
 /**
  * A browser shares two cores with another file and everything it starts, and is late now and then. What passes only when tried again is named at the end of the run. Nothing else is tried again:
  * where readings, windows or money differ once, something is wrong.
  */
 const BROWSER = ['test/browser/**/*.test.ts'];
 const BROWSER_RETRIES = 1;
-/** They hold memory that they measure against bounds: beside one other file, not two. */
-const MEASURING = ['test/integration/lmdb-mapped-memory.test.ts', 'test/integration/touched-memory.test.ts'];
 /** They start nothing that outlives them and change nothing that others see, so a worker loads what they import once and not two hundred times. */
 const IN_ONE_PROCESS = ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts'];
 
@@ -40,14 +36,13 @@ export default defineConfig({
         test: {
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...ALONE, ...MEASURING, ...BROWSER, ...IN_ONE_PROCESS],
-          maxWorkers: WAITING_WORKERS,
+          exclude: [...ALONE, ...BROWSER, ...IN_ONE_PROCESS],
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 2 },
         },
       },
-      { extends: true, test: { name: 'measuring', include: MEASURING, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
-      { extends: true, test: { name: 'in one process', include: IN_ONE_PROCESS, isolate: false, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
-      { extends: true, test: { name: 'browser', include: BROWSER, retry: BROWSER_RETRIES, maxWorkers: WORKERS, sequence: { groupOrder: 3 } } },
+      { extends: true, test: { name: 'in one process', include: IN_ONE_PROCESS, isolate: false, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
+      { extends: true, test: { name: 'browser', include: BROWSER, retry: BROWSER_RETRIES, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
     ],
   },
 });
