@@ -48,7 +48,7 @@ const RUN_LOAD_QUICK: RunLoadOptions = {
   rounds: 1,
   singleConnections: [8],
   yardstickRoundMs: 5,
-  resting: { historyMs: 180_000, liveMs: 300, liveCadenceMs: 1_000, settleMs: 0, restarts: 1 },
+  resting: { historyMs: 180_000, liveMs: 300, liveCadenceMs: 1_000, settleMs: 0, restarts: 1, checkpointInterval: '1s' },
 };
 
 /** All benchmarks, in the order of a full run. */

@@ -36,6 +36,8 @@ export interface RestingTimes {
   settleMs: number;
   /** Restarts of each kind; ready times are the median. */
   restarts: number;
+  /** Time between a page's snapshots, as the engine's setting; absent: its default. */
+  checkpointInterval?: string;
 }
 
 export const RESTING_FULL: RestingTimes = {
@@ -53,7 +55,7 @@ export const RESTING_FULL: RestingTimes = {
 export async function restingReport(meters: number, times: RestingTimes): Promise<BenchReport> {
   const directory = await makeDataDirectory();
   try {
-    const fleet = new Fleet(directory, meters);
+    const fleet = new Fleet(directory, meters, times.checkpointInterval === undefined ? [] : ['--checkpoint-interval', times.checkpointInterval]);
     await fleet.start();
     try {
       await growOld(fleet, times);
@@ -131,16 +133,19 @@ class Fleet {
   emptyReadyMs = NaN;
   private emptyMb = NaN;
   private readonly directory: string;
+  private readonly flags: readonly string[];
   private readonly counts = new SampleCounts();
 
-  constructor(directory: string, meters: number) {
+  /** `flags`: of the engine, besides those that every benchmark has. */
+  constructor(directory: string, meters: number, flags: readonly string[]) {
     this.directory = directory;
+    this.flags = flags;
     this.meters = meters;
   }
 
   /** Gives the time until it was ready. */
   async start(): Promise<number> {
-    this.engine = await EngineProcess.start(this.directory);
+    this.engine = await EngineProcess.start(this.directory, this.flags);
     if (Number.isNaN(this.emptyReadyMs)) {
       this.emptyReadyMs = this.engine.readyMs;
       this.emptyMb = this.engine.memory().rssMb;
