@@ -11,6 +11,8 @@ import { MeterVoltage } from './meters/meter-voltage.js';
 import { useRemote } from './remote-data.js';
 
 const MINUTE_MS = 60_000;
+/** As the gateway's list of anomalies goes back. */
+const ANOMALIES_MS = 86_400_000;
 /** Minutes of a day of 25 hours and some: today's windows come in one answer. */
 const WINDOWS_TODAY_MAX = 1_600;
 /** Closed windows come over REST; the open one is live. */
@@ -185,7 +187,9 @@ function MeterAnomalies({ meterId, live, nowMs }) {
     null,
   );
   const byId = new Map((data?.data ?? []).map((anomaly) => [anomaly.id, anomaly]));
-  for (const anomaly of live?.values() ?? []) if (anomaly.meterId === meterId) byId.set(anomaly.id, anomaly);
+  // The stream has the newest of all there are, be they of last year.
+  const isShown = (/** @type {import('./wire-types.js').Anomaly} */ { startedAt, endedAt }) => endedAt === null || Date.parse(startedAt) >= nowMs - ANOMALIES_MS;
+  for (const anomaly of live?.values() ?? []) if (anomaly.meterId === meterId && isShown(anomaly)) byId.set(anomaly.id, anomaly);
   return html`
     <h3>Anomalies of the last 24 hours</h3>
     ${error !== null && html`<p class="note error">${error} <button type="button" onClick=${refresh}>Try again</button></p>`}

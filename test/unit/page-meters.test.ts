@@ -99,6 +99,13 @@ describe('a meter', () => {
     expect(shown.all('.anomaly p').map((one) => one.words)).toEqual(['now']);
     expect(page.asked.find(({ path }) => path === '/anomalies')!.query.meterId).toBe('m');
   });
+
+  test('has of the stream the anomalies of the last day, and those that go on', async () => {
+    const ago = (hours: number, over: { id: string; message: string; endedAt?: null; endReason?: null }) => ({ meterId: 'm', region: 'a', kind: 'drop', severity: 'WARN', startedAt: new Date(NOW - hours * 60 * MINUTE_MS).toISOString(), endedAt: new Date(NOW).toISOString(), endReason: 'recovered', ...over });
+    const live = [ago(23, { id: '1', message: 'of today' }), ago(25, { id: '2', message: 'of yesterday' }), ago(900, { id: '3', message: 'going on', endedAt: null, endReason: null })];
+    const shown = await page.show(html`<${MeterPanel} view=${{ meterId: 'm', now: { meter: meter(), openWindows: [] }, error: null }} anomalies=${new Map(live.map((anomaly) => [anomaly.id, anomaly]))} nowMs=${NOW} />`);
+    expect(shown.all('.anomaly p').map((one) => one.words)).toEqual(['going on', 'of today']);
+  });
 });
 
 describe('the voltage of a day', () => {
