@@ -80,11 +80,15 @@ beforeAll(async () => {
   }
 }, 120_000);
 
-afterEach(async () => {
+async function killEngines(): Promise<void> {
   for (const engine of engines.splice(0)) await engine.kill9();
-});
+}
 
-afterAll(() => {
+afterEach(killEngines);
+
+afterAll(async () => {
+  // Where the beginning failed no test came to its end.
+  await killEngines();
   for (const directory of [dataDir, aside]) removeDirectory(directory);
 });
 
