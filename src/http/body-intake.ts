@@ -1,5 +1,6 @@
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Clock, TimerHandle, Timers } from '../runtime/clock.ts';
+import { BodyBuffers, SLOT_BYTES, slotBytes, type BodySlot } from './body-buffers.ts';
 import type { Exchange } from './exchange.ts';
 import type { Problem } from './problem-details.ts';
 
@@ -37,12 +38,8 @@ const SWEEP_INTERVAL_MS = 500;
 /** Bytes past a body's limit that are read and dropped so that the sender sees its 413; one that goes on loses its connection. */
 export const DISCARD_BYTES_MAX = 16 * 1024 * 1024;
 
-/** First buffer of a body in several chunks; doubles from here. */
+/** What a body in several chunks counts for at first; doubles from here. One that says it fits into a slot counts for all of itself at once: a usual batch comes in a few chunks. */
 const INITIAL_BUFFER_BYTES = 64 * 1024;
-/** A body that says it is no longer has its whole buffer at once: a usual batch comes in a few chunks. A slow sender is welcome to so much. */
-const WHOLE_BUFFER_BYTES_MAX = 256 * 1024;
-/** Buffers are kept for the bodies to come, in all: as garbage outside V8's heap they would have V8 go through all of its heap, many times a second (bench/RESULTS.md). */
-const SPARE_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface BodyIntakeStats {
   /** Bodies that have begun and not ended. */
@@ -63,7 +60,7 @@ export class BodyIntake {
   private readonly sweepTimer: TimerHandle;
   /** Bounded by the sockets that are open. */
   private readonly unfinished = new Set<UnfinishedBody>();
-  private readonly spares = new SpareBuffers();
+  private readonly buffers = new BodyBuffers();
   private readonly counts = { bufferedBytes: 0, tooSlow: 0, tooLarge: 0, overloaded: 0 };
 
   constructor(limits: BodyLimits, modules: { clock: Clock; timers: Timers }) {
@@ -138,8 +135,7 @@ export class BodyIntake {
 
   private freeBuffer(unfinished: UnfinishedBody): void {
     this.release(unfinished.buffer.length);
-    this.spares.give(unfinished.buffer);
-    unfinished.buffer = NO_BYTES;
+    this.leaveSlot(unfinished, NO_BYTES);
   }
 
   private append(unfinished: UnfinishedBody, chunk: ArrayBuffer, isLast: boolean, onBody: BodyHandler): void {
@@ -167,18 +163,28 @@ export class BodyIntake {
   }
 
   private grow(unfinished: UnfinishedBody, length: number): boolean {
-    const { buffer, declared } = unfinished;
-    const wanted = declared > 0 && declared <= WHOLE_BUFFER_BYTES_MAX ? declared : 0;
+    const { buffer, declared, slot } = unfinished;
+    const wanted = declared > 0 && declared <= SLOT_BYTES ? declared : 0;
     let capacity = INITIAL_BUFFER_BYTES;
     while (capacity < Math.max(length, wanted, buffer.length * 2)) capacity *= 2;
-    // Larger than what is kept, it need not have a size that others have.
-    if (capacity > WHOLE_BUFFER_BYTES_MAX) capacity = Math.max(length, Math.min(capacity, declared === 0 ? this.limits.bodyBytesMax : declared));
+    if (capacity > SLOT_BYTES) capacity = Math.max(length, Math.min(capacity, declared === 0 ? this.limits.bodyBytesMax : declared));
     if (!this.tryReserve(capacity - buffer.length)) return false;
-    const grown = this.spares.take(capacity);
+    if (capacity <= SLOT_BYTES) {
+      unfinished.slot = slot ?? this.buffers.take();
+      unfinished.buffer = slotBytes(unfinished.slot, capacity);
+      return true;
+    }
+    // Not a Buffer, whose slices would share its memory.
+    const grown = new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer);
     grown.set(buffer);
-    this.spares.give(buffer);
-    unfinished.buffer = grown;
+    this.leaveSlot(unfinished, grown);
     return true;
+  }
+
+  private leaveSlot(unfinished: UnfinishedBody, buffer: Uint8Array): void {
+    if (unfinished.slot !== null) this.buffers.give(unfinished.slot);
+    unfinished.slot = null;
+    unfinished.buffer = buffer;
   }
 
   private sweep(): void {
@@ -227,30 +233,6 @@ export const OVERLOADED_BODIES: Problem = {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Buffers of bodies that were handed over; their sizes are INITIAL_BUFFER_BYTES times a power of two. */
-class SpareBuffers {
-  private readonly bySize = new Map<number, Uint8Array[]>();
-  private bytes = 0;
-
-  /** With anything in it. */
-  take(size: number): Uint8Array {
-    const spare = this.bySize.get(size)?.pop();
-    // Not a Buffer, whose slices would share memory that others get.
-    if (spare === undefined) return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
-    this.bytes -= size;
-    return spare;
-  }
-
-  give(buffer: Uint8Array): void {
-    const size = buffer.length;
-    if (size === 0 || size > WHOLE_BUFFER_BYTES_MAX || this.bytes + size > SPARE_BYTES_MAX) return;
-    const spares = this.bySize.get(size);
-    if (spares === undefined) this.bySize.set(size, [buffer]);
-    else spares.push(buffer);
-    this.bytes += size;
-  }
-}
-
 /** A body of which at least one chunk has come and the last has not. */
 class UnfinishedBody {
   readonly exchange: Exchange;
@@ -262,6 +244,8 @@ class UnfinishedBody {
   /** Bytes that have come. */
   length = 0;
   buffer: Uint8Array = NO_BYTES;
+  /** What the buffer lies in; null before the first chunk, and when it is too long for one. */
+  slot: BodySlot | null = null;
 
   constructor(exchange: Exchange, declared: number, nowMs: number) {
     this.exchange = exchange;

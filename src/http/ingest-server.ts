@@ -123,7 +123,7 @@ class IngestRoute {
     // Collecting and decoding what is refused anyway would take the time and memory of what is not.
     const refusal = this.ingest.refuseUnread();
     if (refusal !== null) {
-      answerRefusal(exchange, refusal);
+      this.refuse(exchange, refusal);
       return;
     }
     if (this.isPressed() && this.intake.bufferedBytes > PRESSED_BYTES_MAX) {

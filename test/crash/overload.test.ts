@@ -14,6 +14,7 @@ describe('an engine that is offered ten times too much', () => {
       factor: 10,
       floodMs: 4_000,
       settleMs: 0,
+      measureMs: 4_000,
       normalMs: 4_000,
       afterMs: 1_000,
       idleConnections: 1_000,
