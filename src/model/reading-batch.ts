@@ -345,9 +345,7 @@ function layoutOf(n: number, present: number): Layout {
     region: take(2, true),
     idLength: take(1, true),
     flags: take(1, true),
-    get end() {
-      return at;
-    },
+    end: at,
   };
 }
 
@@ -388,24 +386,18 @@ export interface PackedBatch {
   bytes: number;
 }
 
+/** How many readings a packed batch has. Throws as `openReadingBatch` does. */
+export function readingsIn({ buffer, bytes }: PackedBatch): number {
+  return readHeader(buffer, 0, bytes).count;
+}
+
 /** Views over a packed batch. Throws when the bytes are not one; `buffer` must be 8-byte aligned at `byteOffset`. */
 export function openReadingBatch(buffer: ArrayBufferLike, byteOffset: number, byteLength: number): ReadingBatch {
-  if (byteLength < HEADER_BYTES) throw new Error(`reading batch of ${byteLength} bytes is shorter than its header`);
-  const header = new DataView(buffer, byteOffset, HEADER_BYTES);
-  if (header.getUint32(HEADER.magic, true) !== MAGIC) throw new Error('not a reading batch: wrong magic');
-  const version = header.getUint16(HEADER.version, true);
-  if (version !== READING_BATCH_VERSION) throw new Error(`reading batch has version ${version}, this engine reads ${READING_BATCH_VERSION}`);
-  const n = header.getUint32(HEADER.count, true);
-  const layout = layoutOf(n, header.getUint16(HEADER.present, true));
-  const regionBytes = header.getUint32(HEADER.regionBytes, true);
-  const heapBytes = header.getUint32(HEADER.heapBytes, true);
-  const deadLetterBytes = header.getUint32(HEADER.deadLetterBytes, true);
-  if (layout.end + regionBytes + heapBytes + deadLetterBytes !== byteLength) throw new Error('reading batch has another length than its header says');
+  const { count: n, layout, regionCount, regionBytes, heapBytes, deadLetterCount, deadLetterBytes } = readHeader(buffer, byteOffset, byteLength);
   const bytes = new Uint8Array(buffer, byteOffset, byteLength);
   const f64 = (at: number) => (at < 0 ? null : new Float64Array(buffer, byteOffset + at, n));
   const u32 = (at: number) => (at < 0 ? null : new Uint32Array(buffer, byteOffset + at, n));
   const regions: string[] = [];
-  const regionCount = header.getUint32(HEADER.regionCount, true);
   const text = Buffer.from(buffer, byteOffset + layout.end, regionBytes);
   for (let at = 0, r = 0; r < regionCount; r++) {
     const length = text[at];
@@ -433,7 +425,37 @@ export function openReadingBatch(buffer: ArrayBufferLike, byteOffset: number, by
     idLength: new Uint8Array(buffer, byteOffset + layout.idLength, n),
     flags: new Uint8Array(buffer, byteOffset + layout.flags, n),
     regions,
-    deadLetterCount: header.getUint32(HEADER.deadLetterCount, true),
+    deadLetterCount,
     deadLetters: () => (deadLetterBytes === 0 ? [] : (unpackr.unpack(bytes.subarray(heapStart + heapBytes)) as RejectedReading[])),
   };
+}
+
+interface Header {
+  count: number;
+  layout: Layout;
+  regionCount: number;
+  regionBytes: number;
+  heapBytes: number;
+  deadLetterCount: number;
+  deadLetterBytes: number;
+}
+
+function readHeader(buffer: ArrayBufferLike, byteOffset: number, byteLength: number): Header {
+  if (byteLength < HEADER_BYTES) throw new Error(`reading batch of ${byteLength} bytes is shorter than its header`);
+  const view = new DataView(buffer, byteOffset, HEADER_BYTES);
+  if (view.getUint32(HEADER.magic, true) !== MAGIC) throw new Error('not a reading batch: wrong magic');
+  const version = view.getUint16(HEADER.version, true);
+  if (version !== READING_BATCH_VERSION) throw new Error(`reading batch has version ${version}, this engine reads ${READING_BATCH_VERSION}`);
+  const count = view.getUint32(HEADER.count, true);
+  const header: Header = {
+    count,
+    layout: layoutOf(count, view.getUint16(HEADER.present, true)),
+    regionCount: view.getUint32(HEADER.regionCount, true),
+    regionBytes: view.getUint32(HEADER.regionBytes, true),
+    heapBytes: view.getUint32(HEADER.heapBytes, true),
+    deadLetterCount: view.getUint32(HEADER.deadLetterCount, true),
+    deadLetterBytes: view.getUint32(HEADER.deadLetterBytes, true),
+  };
+  if (header.layout.end + header.regionBytes + header.heapBytes + header.deadLetterBytes !== byteLength) throw new Error('reading batch has another length than its header says');
+  return header;
 }

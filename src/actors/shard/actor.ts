@@ -1,6 +1,6 @@
 import { partitionsOfShard } from '../../model/ids.ts';
 import { OUTCOME } from '../../model/reading.ts';
-import { openReadingBatch, type PackedBatch, type ReadingBatch } from '../../model/reading-batch.ts';
+import { openReadingBatch, readingsIn, type PackedBatch } from '../../model/reading-batch.ts';
 import type { Clock, TimerHandle, Timers } from '../../runtime/clock.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -61,7 +61,7 @@ const TURN_MS = 5;
 
 /** Something to append to the log. Batches answer; control records do not. */
 type Entry =
-  | { kind: 'batch'; packed: PackedBatch; batch: ReadingBatch; reply: Reply<AppendReply>; sequence: number; nowMs: number; trace: TracedBatch | null }
+  | { kind: 'batch'; packed: PackedBatch; reply: Reply<AppendReply>; sequence: number; nowMs: number; trace: TracedBatch | null }
   | { kind: 'control'; record: ControlRecord; sequence: number };
 
 /**
@@ -161,9 +161,10 @@ export class ShardActor {
       reply.fail(storageFull());
       return;
     }
-    const batch = openReadingBatch(request.buffer, 0, request.bytes);
-    const trace = this.traces !== null && request.trace !== undefined ? this.beginTrace(this.traces, request.trace, batch.count) : null;
-    this.enqueue({ kind: 'batch', packed: request, batch, reply, sequence: 0, nowMs: 0, trace });
+    // Opened only when it is counted: its views would live through two of V8's young collections, and be of age.
+    const readings = readingsIn(request);
+    const trace = this.traces !== null && request.trace !== undefined ? this.beginTrace(this.traces, request.trace, readings) : null;
+    this.enqueue({ kind: 'batch', packed: request, reply, sequence: 0, nowMs: 0, trace });
   }
 
   private beginTrace(traces: BatchTraces, trace: BatchTrace, readings: number): TracedBatch {
@@ -387,8 +388,9 @@ export class ShardActor {
       }
       return;
     }
-    const { batch, nowMs, sequence, trace } = entry;
-    const { buffer } = entry.packed;
+    const { nowMs, sequence, trace } = entry;
+    const { buffer, bytes } = entry.packed;
+    const batch = openReadingBatch(buffer, 0, bytes);
     if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
     const folding = trace === null ? null : trace.span.child('fold');
     const accepted = this.state.applyBatch(batch, nowMs, sequence, this.outcomes);

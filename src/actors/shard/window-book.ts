@@ -102,7 +102,7 @@ export class WindowBook {
     page.u32[samplesAt] = this.samples.add(page.u32[samplesAt], heldSamples(page, at), timestamp - windowNumber * MINUTE_MS, fingerprint);
     page.u32[countAt]++;
     if ((batch.flags[i] & READING_FLAG.error) !== 0) return;
-    this.addReading(page, at, batch, i, region);
+    addToSlot(page, at, batch, i, region);
     this.countQuarterHour(batch, i, page, row, region);
   }
 
@@ -167,13 +167,7 @@ export class WindowBook {
   private countQuarterHour(batch: ReadingBatch, i: number, page: MeterPage, row: number, region: number): void {
     const windowNumber = Math.floor(batch.timestamp[i] / WINDOW_MS[1]);
     if (this.isClosed(page, row, 1, (windowNumber + 1) * WINDOW_MS[1])) this.amend(batch, i, page, row, 1, region, NO_FINGERPRINT);
-    else this.addReading(page, this.slotFor(page, row, 1, windowNumber), batch, i, region);
-  }
-
-  private addReading(cells: MeterPage | WindowRecord, at: number, batch: ReadingBatch, i: number, region: number): void {
-    const energyKwh = batch.energyKwh === null ? NaN : batch.energyKwh[i];
-    const voltage = batch.voltage === null ? NaN : batch.voltage[i];
-    addToSlot(cells, at, batch.timestamp[i], batch.powerKw[i], energyKwh, voltage, region);
+    else addToSlot(page, this.slotFor(page, row, 1, windowNumber), batch, i, region);
   }
 
   /** Byte offset of the open slot for this window, opened when it is not. */
@@ -246,7 +240,7 @@ export class WindowBook {
       return;
     }
     const before = record.count > 0 ? slotContribution(record, 0, granularity) : null;
-    this.addReading(record, 0, batch, i, region);
+    addToSlot(record, 0, batch, i, region);
     if (before !== null) record.revision++;
     this.keep(page, row, granularity, windowNumber);
     if (!turn.replaying) (before === null ? counters.windowsClosed : counters.windowsCorrected)[granularity]++;
