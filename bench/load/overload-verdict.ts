@@ -17,7 +17,7 @@ export interface OverloadReport {
     /** From the flood's last request until p99 of normal load was back; null when it was not as long as was looked. */
     backAfterSeconds: number | null;
     lookedSeconds: number;
-    /** What counts as back, ms. */
+    /** What counts as back, ms: idle and slow connections are still there, so it follows from the p99 beside them. */
     p99MaxMs: number;
     /** Of each second; p99 in ms is null where nothing was answered. */
     seconds: readonly { p99Ms: number | null; readingsPerSecond: number }[];

@@ -109,7 +109,7 @@ class Overload {
     const bystanders = await Bystanders.gather({ host: HOST, port: this.engine.ports.ingest, idle: idleConnections, silent, slow: slowConnections });
     try {
       const beside = await this.load({ readingsPerSecond: half, warmupMs: measureMs / 4, durationMs: measureMs / 2 });
-      const { flood, memory, idleLowest, after, ...recovery } = await this.floodAndAfter(capacity.readingsPerSecond, before.p99Ms, bystanders);
+      const { flood, memory, idleLowest, after, ...recovery } = await this.floodAndAfter(capacity.readingsPerSecond, beside.latencyMs.p99, bystanders);
       const report: OverloadReport = {
         capacityPerSecond: capacity.readingsPerSecond,
         flood,
@@ -143,7 +143,7 @@ class Overload {
     return { memory: (watch ?? new MemoryWatch(this.engine)).mean(), p99Ms: result.latencyMs.p99, errors: result.errors };
   }
 
-  /** The flood, and normal load that stands ready beside it and begins with its end. */
+  /** The flood, and normal load that stands ready beside it and begins with its end. `normalP99Ms` is what that has beside the same bystanders. */
   private async floodAndAfter(capacityPerSecond: number, normalP99Ms: number, bystanders: Bystanders) {
     const { afterMs } = this.options;
     const half = Math.round(capacityPerSecond / 2);
