@@ -214,15 +214,18 @@ describe('answers', () => {
     connection.destroy();
   });
 
-  it('takes in few bodies at once after one that was read for nothing, and as many as ever a second later', async () => {
+  it.each(['read for nothing', 'not read, as queues were full'] as const)('takes in few bodies at once after one that was %s, and as many as ever a second later', async (how) => {
     const { server, port, post } = await start();
     const hogs = await Promise.all([1, 2, 3].map(() => RawConnection.open(server.port)));
     for (const hog of hogs) hog.write(head(5_000_000) + ' '.repeat(4_000_000));
     await until(() => server.stats().bodies.bufferedBytes > 8 * 1024 * 1024, 'the bodies are held');
     expect((await post('x')).status).toBe(202);
-    port.respond = (done) => done({ status: 429, code: 'overloaded', message: 'Full.', retryAfterSeconds: 1 });
+    const full: IngestRefusal = { status: 429, code: 'overloaded', message: 'Full.', retryAfterSeconds: 1 };
+    if (how === 'read for nothing') port.respond = (done) => done(full);
+    else port.unread = full;
     expect((await post('x')).status).toBe(429);
     port.respond = (done) => done(accepted(1));
+    port.unread = null;
     const seen = port.bodies.length;
     const refused = await RawConnection.open(server.port);
     refused.write(head(200_000));
