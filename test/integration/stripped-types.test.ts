@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 /** The command's types are stripped once and never out of date: a small package with the real entry, whose main.ts says what it is and where it was stripped. */
 
 const REPOSITORY = join(import.meta.dirname, '../..');
-const LOADERS = ['seg.mjs', 'runtime/stripped-cache.mjs', 'runtime/stripped-types.mjs', 'runtime/strip-sources.mjs'];
+const LOADERS = ['seg.mjs', 'runtime/stripped-cache.mjs', 'runtime/stripped-types.mjs', 'runtime/strip-sources.mjs', 'runtime/allocator-settings.mjs'];
 
 describe('types that are stripped once', () => {
   let directory: string;
