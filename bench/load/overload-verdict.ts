@@ -11,8 +11,8 @@ export interface OverloadReport {
   flood: FloodResult;
   /** MiB: mean at half of the capacity before the flood, once windows that were filled at the maximum have closed, highest under the flood, and each second's of the flood. */
   memory: { normal: ResidentMemory; highest: ResidentMemory; bySecond: readonly ResidentMemory[] };
-  /** p99 in ms at half of the capacity: alone, then beside idle and slow connections. */
-  p99Ms: { normal: number; bystanders: number };
+  /** p99 in ms at half of the capacity: alone; beside as many idle and slow connections of another server; beside the engine's own. */
+  p99Ms: { normal: number; othersBystanders: number; bystanders: number };
   recovery: {
     /** From the flood's last request until p99 of normal load was back; null when it was not as long as was looked. */
     backAfterSeconds: number | null;
@@ -72,7 +72,10 @@ export function judgeOverload(report: Omit<OverloadReport, 'failures' | 'verifie
   if (flood.faultCount > 0) failures.push(`${flood.faultCount} faults of refusals: ${flood.faults.join('; ')}`);
   if (Object.keys(flood.answers).every((status) => status === '202')) failures.push('nothing was refused: the flood was no overload');
   for (const [status, count] of Object.entries(recovery.refused)) if (status !== '429' && status !== '503') failures.push(`${count} normal requests after the flood were answered ${status}`);
-  if (p99Ms.bystanders > normalP99MaxMs(p99Ms.normal)) failures.push(`p99 beside idle and slow connections is ${p99Ms.bystanders.toFixed(1)} ms, normally ${p99Ms.normal.toFixed(1)} ms`);
+  // Thousands of sockets may cost a machine something, whoever holds them; the engine answers for what its own cost beyond that.
+  if (p99Ms.bystanders > normalP99MaxMs(p99Ms.othersBystanders)) {
+    failures.push(`p99 beside idle and slow connections is ${p99Ms.bystanders.toFixed(1)} ms, beside another server's ${p99Ms.othersBystanders.toFixed(1)} ms`);
+  }
   if (recovery.backAfterSeconds === null) failures.push(`p99 was not back below ${recovery.p99MaxMs.toFixed(1)} ms within ${recovery.lookedSeconds} s of the flood's end`);
   else if (recovery.backAfterSeconds > RECOVERY_MAX_SECONDS) failures.push(`p99 was back below ${recovery.p99MaxMs.toFixed(1)} ms only ${recovery.backAfterSeconds.toFixed(1)} s after the flood's end`);
   return failures;
@@ -96,7 +99,7 @@ export function statementsOf(report: OverloadReport): string[] {
     `refused: ${refused.map(([status, n]) => `${count(n)} with ${status}`).join(', ') || 'nothing'}; every one 429 or 503 with Retry-After: ${yesOrNo(flood.faultCount === 0)}`,
     `acknowledged readings all there: ${yesOrNo(verified !== null)}${verified === null ? '' : `; ${verified}`}`,
     `idle connections at the end ${count(bystanders.idle)} (fewest ${count(bystanders.idleLowest)}), slow senders ${bystanders.slow}; ${count(bystanders.closedByEngine)} closed by the engine and opened again`,
-    `p99 at half of the capacity: ${p99Ms.normal.toFixed(1)} ms alone, ${p99Ms.bystanders.toFixed(1)} ms beside idle and slow connections`,
+    `p99 at half of the capacity: ${p99Ms.normal.toFixed(1)} ms alone, ${p99Ms.bystanders.toFixed(1)} ms beside idle and slow connections, ${p99Ms.othersBystanders.toFixed(1)} ms beside as many of another server`,
     `p99 below ${recovery.p99MaxMs.toFixed(1)} ms again: ${recovery.backAfterSeconds === null ? `not in ${recovery.lookedSeconds} s` : `${recovery.backAfterSeconds.toFixed(1)} s after the flood's end`}; p99 in ms and readings/s by the second: ${recovery.seconds.map(({ p99Ms: ms, readingsPerSecond }) => `${ms?.toFixed(1) ?? '–'} at ${count(readingsPerSecond)}`).join('; ')}`,
     checkpointStepsText(checkpointSteps),
     failures.length === 0 ? 'all held' : `did NOT hold: ${failures.join('; ')}`,

@@ -2,6 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { environmentLine } from '../bench-report.ts';
 import { numberOption } from '../number-option.ts';
+import { BystanderHost } from './bystander-host.ts';
 import { Bystanders } from './bystanders.ts';
 import { EngineProcess, makeDataDirectory, removeDataDirectory, type ResidentMemory } from './engine-process.ts';
 import { loadOptions, type LoadOptions, type LoadResult } from './fixed-rate.ts';
@@ -102,19 +103,20 @@ class Overload {
   }
 
   async run(): Promise<OverloadReport> {
-    const { measureMs, settleMs, idleConnections, silent, slowConnections } = this.options;
+    const { measureMs, settleMs } = this.options;
     const capacity = await this.load({ readingsPerSecond: null, warmupMs: measureMs / 2, durationMs: measureMs / 2 });
     const half = Math.round(capacity.readingsPerSecond / 2);
     const before = await this.normal(half, settleMs);
-    const bystanders = await Bystanders.gather({ host: HOST, port: this.engine.ports.ingest, idle: idleConnections, silent, slow: slowConnections });
+    const besideOthers = await this.besideBystandersOfAnother(half);
+    const bystanders = await this.gather(this.engine.ports.ingest);
     try {
-      const beside = await this.load({ readingsPerSecond: half, warmupMs: measureMs / 4, durationMs: measureMs / 2 });
+      const beside = await this.beside(half);
       const { flood, memory, idleLowest, after, ...recovery } = await this.floodAndAfter(capacity.readingsPerSecond, beside.latencyMs.p99, bystanders);
       const report: OverloadReport = {
         capacityPerSecond: capacity.readingsPerSecond,
         flood,
         memory: { normal: before.memory, highest: memory.highest(), bySecond: memory.samples },
-        p99Ms: { normal: before.p99Ms, bystanders: beside.latencyMs.p99 },
+        p99Ms: { normal: before.p99Ms, othersBystanders: besideOthers.latencyMs.p99, bystanders: beside.latencyMs.p99 },
         recovery: { ...recovery, refused: after.errors },
         bystanders: { ...bystanders.counts(), idleLowest },
         checkpointSteps: checkpointStepsOf(await metricsOf(this.engine.ports)),
@@ -126,7 +128,7 @@ class Overload {
         return null;
       });
       report.failures.push(...judgeOverload(report, this.options.memorySlackMb));
-      for (const { errors } of [before, beside]) for (const [status, count] of Object.entries(errors)) report.failures.push(`${count} normal requests before the flood were answered ${status}`);
+      for (const { errors } of [before, besideOthers, beside]) for (const [status, count] of Object.entries(errors)) report.failures.push(`${count} normal requests before the flood were answered ${status}`);
       return report;
     } finally {
       bystanders.disperse();
@@ -141,6 +143,28 @@ class Overload {
     const onEvent = (): void => void (watch ??= new MemoryWatch(this.engine));
     const result = await this.load({ readingsPerSecond, warmupMs: settleMs, durationMs: normalMs + INTERVAL_MS, reportEveryMs: INTERVAL_MS }, onEvent).finally(() => watch?.end());
     return { memory: (watch ?? new MemoryWatch(this.engine)).mean(), p99Ms: result.latencyMs.p99, errors: result.errors };
+  }
+
+  private gather(port: number): Promise<Bystanders> {
+    const { idleConnections, silent, slowConnections } = this.options;
+    return Bystanders.gather({ host: HOST, port, idle: idleConnections, silent, slow: slowConnections });
+  }
+
+  /** Normal load while as many connections are open to a server that has nothing to do with the engine: the same machine, none of the harm that the engine could prevent. */
+  private async besideBystandersOfAnother(readingsPerSecond: number): Promise<LoadResult> {
+    const host = await BystanderHost.start();
+    const bystanders = await this.gather(host.port);
+    try {
+      return await this.beside(readingsPerSecond);
+    } finally {
+      bystanders.disperse();
+      await host.stop();
+    }
+  }
+
+  private beside(readingsPerSecond: number): Promise<LoadResult> {
+    const { measureMs } = this.options;
+    return this.load({ readingsPerSecond, warmupMs: measureMs / 4, durationMs: measureMs });
   }
 
   /** The flood, and normal load that stands ready beside it and begins with its end. `normalP99Ms` is what that has beside the same bystanders. */

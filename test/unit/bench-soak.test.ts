@@ -143,7 +143,7 @@ describe('the verdict of an overload', () => {
       capacityPerSecond: 1_000,
       flood: { offeredPerSecond: 10_000, acceptedPerSecond: 1_000, requests: 10, answers: { 202: 5, 429: 5 }, faults: [], faultCount: 0, acknowledged: 5, uncertain: 0, sample: [] },
       memory: { normal: memoryOf(100, 200), highest: memoryOf(119, 239), bySecond: [] },
-      p99Ms: { normal: 5, bystanders: 9 },
+      p99Ms: { normal: 5, othersBystanders: 5, bystanders: 9 },
       recovery: { backAfterSeconds: 1.1, lookedSeconds: 20, p99MaxMs: 10, seconds: [{ p99Ms: 9, readingsPerSecond: 500 }], refused: { 429: 1 } },
       bystanders: { idle: 10_000, slow: 50, closedByEngine: 0, idleLowest: 10_000 },
       checkpointSteps: { count: 100, over10Ms: 0, maxMs: 6 },
@@ -157,13 +157,17 @@ describe('the verdict of an overload', () => {
     expect(judgeOverload(overload(), 0)).toEqual([]);
   });
 
+  it('does not blame the engine for what sockets cost the machine, whosever they are', () => {
+    expect(judgeOverload(overload({ p99Ms: { normal: 5, othersBystanders: 9, bystanders: 17 } }), 0)).toEqual([]);
+  });
+
   it.each([
     ['own memory', { memory: { ...overload().memory, highest: memoryOf(121, 239) } }, /^own memory \(RssAnon\) rose from 100 to 121 MB/],
     ['resident memory', { memory: { ...overload().memory, highest: memoryOf(119, 241) } }, /^resident memory \(RSS\) rose from 200 to 241 MB/],
     ['a refusal without Retry-After', { flood: { ...overload().flood, faultCount: 1, faults: ['an answer 429 without Retry-After'] } }, /without Retry-After/],
     ['no refusal', { flood: { ...overload().flood, answers: { 202: 5 } } }, /nothing was refused/],
     ['an error after the flood', { recovery: { ...overload().recovery, refused: { 500: 1 } } }, /after the flood were answered 500/],
-    ['harm by idle connections', { p99Ms: { normal: 5, bystanders: 11 } }, /^p99 beside idle/],
+    ['harm by idle connections', { p99Ms: { normal: 5, othersBystanders: 5, bystanders: 11 } }, /^p99 beside idle and slow connections is 11\.0 ms, beside another server's 5\.0 ms/],
     ['a late recovery', { recovery: { ...overload().recovery, backAfterSeconds: 5.1 } }, /only 5\.1 s after/],
     ['no recovery', { recovery: { ...overload().recovery, backAfterSeconds: null } }, /not back below 10\.0 ms within 20 s/],
   ] satisfies [string, Partial<OverloadReport>, RegExp][])('fails for %s', (_what, changes, text) => {
