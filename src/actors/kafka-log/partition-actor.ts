@@ -288,10 +288,10 @@ export class PartitionActor {
     if (sequence > this.restoredSequence) this.state.endReplay();
     else this.checkMark(sequence, timestampMs);
     const decoded = this.modules.decode(message);
+    let isCutShort = false;
     if (decoded.kind === 'control') {
       this.replay.apply(decoded.record, sequence);
-      // Cut short, it goes on at once.
-      if (decoded.record.kind === 'tick' && this.ticks.settled()) this.tick();
+      isCutShort = decoded.record.kind === 'tick' && this.ticks.settled();
     } else {
       const { packed, nowMs } = decoded;
       const batch = openReadingBatch(packed.buffer, 0, packed.bytes);
@@ -305,9 +305,12 @@ export class PartitionActor {
     this.logClock.saw(timestampMs);
     const bytes = message.value?.length ?? 0;
     this.steps.appended(sequence, bytes, timestampMs);
-    if (sequence <= this.appliedSequence) return;
-    this.appliedSequence = sequence;
-    this.appliedAtMs = timestampMs;
+    if (sequence > this.appliedSequence) {
+      this.appliedSequence = sequence;
+      this.appliedAtMs = timestampMs;
+    }
+    // It goes on at once. Only now: it may begin a step, which has to stand for this record.
+    if (isCutShort) this.tick();
   }
 
   /** Null: nothing is traced. Names and attributes as of https://opentelemetry.io/docs/specs/semconv/messaging/kafka/. */
