@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import process from 'node:process';
 
 /**
@@ -5,6 +6,9 @@ import process from 'node:process';
  * given back to keep twice as much free memory the next time: an engine of 100,000 meters had 30 MB too many, and 20 more every hour (bench/RESULTS.md).
  */
 const SETTINGS = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '1048576', MALLOC_MMAP_THRESHOLD_: '1048576' };
+
+/** That it was done is told by a name of our own: the loader takes malloc's away from a program with more rights than its user, who would start it anew for ever. */
+const SETTLED = 'ALLOCATOR_SETTLED';
 
 /** Commands that run an engine in this process. */
 const COMMANDS = new Set(['start', 'demo']);
@@ -16,6 +20,12 @@ const COMMANDS = new Set(['start', 'demo']);
 export function settleAllocator() {
   const { platform, env, execve, execPath, execArgv, argv, channel } = process;
   if (platform !== 'linux' || execve === undefined || channel !== undefined || !COMMANDS.has(argv[2])) return;
-  if (Object.keys(SETTINGS).some((name) => name in env)) return;
-  execve.call(process, execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, ...SETTINGS });
+  if ([SETTLED, ...Object.keys(SETTINGS)].some((name) => name in env)) return;
+  try {
+    // Where the program cannot be started there would be no way back.
+    accessSync(execPath, constants.X_OK);
+    execve.call(process, execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, ...SETTINGS, [SETTLED]: '1' });
+  } catch {
+    // Node's permissions forbid it, or the file is gone: an engine with some more memory.
+  }
 }
