@@ -16,10 +16,26 @@ export function replaced(owner: { prototype: object }, method: string, make: (or
   const prototype = owner.prototype as Record<string, Inside>;
   const original = prototype[method];
   if (typeof original !== 'function') throw new Error(`there is no ${method} to plant a bug in`);
-  prototype[method] = make(original);
+  const planted = make(original);
+  prototype[method] = function (this: Inside, ...args: Inside[]) {
+    try {
+      return planted.apply(this, args);
+    } catch (error) {
+      if (isOfPlant(error)) brokenPlants.push(error);
+      throw error;
+    }
+  };
   return () => {
     prototype[method] = original;
   };
+}
+
+/** What a plant itself stumbled over: a private part that is another by now. A crash would otherwise pass for a bug that was found. */
+let brokenPlants: TypeError[] = [];
+const OF_PLANTS = /^\s+at .*\/test\/sim\/[^\n]*/;
+
+function isOfPlant(error: unknown): error is TypeError {
+  return error instanceof TypeError && OF_PLANTS.test((error.stack ?? '').split('\n').find((line) => /^\s+at /.test(line)) ?? '');
 }
 
 /** Lets a getter give this and nothing else. */
@@ -47,9 +63,10 @@ export interface SeedLimits {
   seedsMax: number;
 }
 
-/** Plants a bug, runs seed after seed, and takes it back. `run` gives what is wrong with a seed's run, if anything is. */
+/** Plants a bug, runs seed after seed, and takes it back. `run` gives what is wrong with a seed's run, if anything is. Throws when the plant itself is out of date. */
 export async function lookFor({ name, plant }: PlantedBug, run: (seed: number) => Promise<{ problem: string | null }>, { seeds, seedsMax }: SeedLimits): Promise<Finding> {
   const finding: Finding = { name, seeds: 0, failed: 0, first: 0, problem: '' };
+  brokenPlants = [];
   const takeBack = plant();
   // Some of them break promises of the runtime; what is rejected then belongs to the bug.
   const onRejection = (): void => {};
@@ -58,6 +75,7 @@ export async function lookFor({ name, plant }: PlantedBug, run: (seed: number) =
     while (finding.seeds < seeds || (finding.failed === 0 && finding.seeds < seedsMax)) {
       const seed = ++finding.seeds;
       const { problem } = await run(seed);
+      if (brokenPlants.length > 0) throw new Error(`planting "${name}" does not fit the code any more: ${brokenPlants[0].message}`, { cause: brokenPlants[0] });
       if (problem === null) continue;
       finding.failed++;
       if (finding.first !== 0) continue;

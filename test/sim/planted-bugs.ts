@@ -17,6 +17,7 @@ import { WindowRetention } from '../../src/actors/shard/window-retention.ts';
 import { WindowBook } from '../../src/actors/shard/window-book.ts';
 import { RegionSeeding } from '../../src/engine/region-seeding.ts';
 import { OUTCOME } from '../../src/model/reading.ts';
+import { openReadingBatch, readingsIn } from '../../src/model/reading-batch.ts';
 import { Journal } from '../../src/runtime/journal.ts';
 import { Requester } from '../../src/runtime/request-channel.ts';
 import { makePlan } from './plan.ts';
@@ -32,7 +33,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       replaced(ShardActor, 'write', (write) => function (entry, nowMs) {
         write.call(this, entry, nowMs);
         if (entry.kind !== 'batch') return;
-        entry.reply.ok({ accepted: entry.batch.count, duplicates: 0, outcomes: null });
+        entry.reply.ok({ accepted: readingsIn(entry.packed), duplicates: 0, outcomes: null });
         entry.reply = { ok() {}, fail() {} };
       }),
   },
@@ -40,7 +41,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'counts a batch whose commit failed',
     plant: () =>
       replaced(ShardActor, 'commitFailed', (commitFailed) => function (error, group) {
-        for (const { kind, batch, nowMs, sequence } of group) if (kind === 'batch') this.state.applyBatch(batch, nowMs, sequence, new Uint8Array(batch.count));
+        for (const { kind, packed, nowMs, sequence } of group) {
+          if (kind !== 'batch') continue;
+          const batch = openReadingBatch(packed.buffer, 0, packed.bytes);
+          this.state.applyBatch(batch, nowMs, sequence, new Uint8Array(batch.count));
+        }
         commitFailed.call(this, error, group);
       }),
   },

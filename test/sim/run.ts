@@ -103,10 +103,13 @@ async function runAll(first: number, count: number, steps: number, jobs: number)
 
 async function runPlanted(steps: number, jobs: number): Promise<number> {
   const processes = new SeedProcesses(jobs);
-  const findings = PLANTED_BUGS.map((_, bug) => processes.run({ kind: 'planted', bug, steps }) as Promise<Finding>);
-  const missed = (await printFindings(findings)).filter(({ first }) => first === 0).length;
-  processes.end();
-  return missed;
+  try {
+    const findings = PLANTED_BUGS.map((_, bug) => processes.run({ kind: 'planted', bug, steps }) as Promise<Finding>);
+    return (await printFindings(findings)).filter(({ first }) => first === 0).length;
+  } finally {
+    // Else they keep this process after one of them failed.
+    processes.end();
+  }
 }
 
 const [seed, seeds, steps, jobs] = [values.seed, values.seeds, values.steps, values.jobs].map(Number);

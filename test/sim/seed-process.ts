@@ -6,5 +6,11 @@ import { runSeeds } from './seeds.ts';
 
 process.on('message', (work: SeedWork) => {
   const result = work.kind === 'seeds' ? runSeeds(work.piece) : findPlantedBug(work.bug, work.steps);
-  void result.then((found) => process.send!(found));
+  result.then(
+    (found) => process.send!(found),
+    (error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    },
+  );
 });
