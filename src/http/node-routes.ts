@@ -66,7 +66,8 @@ function digest(text: string): Buffer {
 
 function parsed<Body>(schema: z.ZodType<Body>, bytes: Uint8Array): Body | null {
   try {
-    return schema.parse(packr.unpack(bytes));
+    // A copy: what is bytes in it stays a view, goes on to other threads with its whole buffer, and is used longer than a body's is lent.
+    return schema.parse(packr.unpack(new Uint8Array(bytes)));
   } catch {
     return null;
   }

@@ -53,6 +53,29 @@ describe('nodes that share a secret', () => {
     expect(asked).toEqual([QUESTIONS]);
   });
 
+  test('have a question\'s bytes to themselves, in no more memory than they need', async () => {
+    const planOf = new Uint8Array(1_000).fill(5);
+    // More than one chunk, so that it is put together in a body's buffer.
+    const padding = new Uint8Array(100_000);
+    const question = { query: { kind: 'regionParts', planOf, padding }, partitions: [0] };
+    const packed = new Packr({ useRecords: false }).pack({ questions: [question] });
+    const body = new ReadableStream({
+      async start(controller) {
+        for (let at = 0; at < packed.length; at += 40_000) {
+          controller.enqueue(packed.subarray(at, at + 40_000));
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        controller.close();
+      },
+    });
+    const response = await fetch(url + ASK_PATH, { method: 'POST', headers: { [SECRET_HEADER]: SECRET }, body, duplex: 'half' } as RequestInit);
+    expect(response.status).toBe(200);
+    const [[{ query }]] = asked as [[{ query: { planOf: Uint8Array } }]];
+    expect(query.planOf.every((byte) => byte === 5)).toBe(true);
+    // Handed to another thread it takes its whole buffer along.
+    expect(query.planOf.buffer.byteLength).toBeLessThan(2 * packed.length);
+  });
+
   test('hear what others report', async () => {
     expect(await client.reports(url, null)).toEqual({ position: { life: 'x', at: 3 }, isGap: true, live: [], changes: [{ partition: 1, parts: [PART], anomalies: [] }] });
     await client.reports(url, { life: 'x', at: 3 });
