@@ -13,7 +13,7 @@ export const REPORT_MS = 500;
  * has these and what a record brings: a tick of a silent fleet all its meters.
  */
 export const STEP_ROWS_MAX = 128;
-/** Of each table a step takes away so many old rows at most: more than steps bring, and no step is long. */
+/** Of each table over its bound a step takes away so many old rows besides as many as it brings: what was too much goes, and no step is long for it. */
 export const TRIM_STEP_MAX = 512;
 /** Bounds on one report; what is over comes with the next. Live parts are bounded by the number of regions. */
 export const PARTS_PER_REPORT_MAX = 5_000;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts';
-import { JOURNAL_MARKS, STEP_MS_MAX, STEP_PAUSE_MS, STEP_ROWS_MAX, TRIM_STEP_MAX } from './actor-bounds.ts';
-import { Checkpoint, type CheckpointOptions } from './checkpoint.ts';
+import { JOURNAL_MARKS, STEP_MS_MAX, STEP_PAUSE_MS, STEP_ROWS_MAX } from './actor-bounds.ts';
+import { Checkpoint, type CheckpointOptions, type TableBounds } from './checkpoint.ts';
 import { CheckpointPace, fillOf, type PaceOptions } from './checkpoint-pace.ts';
 import { JournalRetention, type LogSpan } from './journal-retention.ts';
 import { READING_ID_TTL_MS } from './reading-ids.ts';
@@ -14,7 +14,7 @@ import { WindowRetention, type RetentionOptions } from './window-retention.ts';
  * one that follows it (kafka-log/partition-actor.ts), which commit.
  */
 
-export interface CheckpointStepsOptions {
+export interface CheckpointStepsOptions extends TableBounds {
   checkpoint: CheckpointOptions & {
     /** Time between steps, ms. */
     stepMs: number;
@@ -25,8 +25,6 @@ export interface CheckpointStepsOptions {
   journalBytesMax: number;
   /** Log bytes kept for readingIds after everything in them is written. */
   journalKeepBytesMax: number;
-  deadLettersMax: number;
-  anomaliesMax: number;
 }
 
 export interface CheckpointStepsModules {
@@ -72,7 +70,7 @@ export class CheckpointSteps {
     this.state = state;
     this.store = store;
     this.clock = clock;
-    this.checkpoint = new Checkpoint(state, store, options.checkpoint);
+    this.checkpoint = new Checkpoint(state, store, options.checkpoint, options);
     this.paceOptions = { intervalMs: options.checkpoint.intervalMs, journalBytesMax: options.journalBytesMax };
     this.pace = new CheckpointPace(this.paceOptions, clock.monotonic());
   }
@@ -147,8 +145,6 @@ export class CheckpointSteps {
       const picture = this.state.pictures.inForceAt(this.nextLogFrom);
       if (picture !== null) store.putPicture(picture);
     }
-    store.trimDeadLetters(this.options.deadLettersMax, TRIM_STEP_MAX);
-    store.trimAnomalies(this.options.anomaliesMax, TRIM_STEP_MAX);
   }
 
   /** The step is on disk. */

@@ -1,6 +1,7 @@
 import type { Anomaly } from '../../model/anomaly.ts';
 import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { CommitMemory } from '../../runtime/commit-memory.ts';
+import { TRIM_STEP_MAX } from './actor-bounds.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
 import type { PendingDeadLetter } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
@@ -33,6 +34,14 @@ export interface CheckpointOptions {
   lastStepBytesMax?: number;
 }
 
+/** Rows that tables keep at most; of more the oldest go. */
+export interface TableBounds {
+  deadLettersMax: number;
+  anomaliesMax: number;
+}
+
+const NO_BOUNDS: TableBounds = { deadLettersMax: Infinity, anomaliesMax: Infinity };
+
 /** With their windows about 4 ms of this thread's work. A page has 30 to 60 KB. */
 const STEP_BYTES_MAX = 384 * 1024;
 
@@ -56,6 +65,7 @@ export class Checkpoint {
   private readonly state: ShardState;
   private readonly store: ShardStore;
   private readonly options: CheckpointOptions;
+  private readonly bounds: TableBounds;
   /** Takes the keys of what is written; set before the first step. */
   outbox: Outbox | null = null;
   /** Takes old windows away; null: all are kept. Set before the first step. */
@@ -71,11 +81,15 @@ export class Checkpoint {
   private deadLetters: PendingDeadLetter[] = [];
   /** Episodes as the step wrote them, for the report to the region actor. */
   private written: Anomaly[] = [];
+  /** A table has more rows than its bound, or will have after the step under way. Null: to be looked up. */
+  private isOverBounds: boolean | null = null;
 
-  constructor(state: ShardState, store: ShardStore, options: CheckpointOptions) {
+  /** Without `bounds` tables only grow. */
+  constructor(state: ShardState, store: ShardStore, options: CheckpointOptions, bounds: TableBounds = NO_BOUNDS) {
     this.state = state;
     this.store = store;
     this.options = options;
+    this.bounds = bounds;
   }
 
   /** A rejected reading that has to reach the store. */
@@ -93,7 +107,8 @@ export class Checkpoint {
       state.ledger.unsavedNames.length > 0 ||
       state.ledger.hasUnsaved ||
       (this.outbox?.isDue ?? false) ||
-      (this.retention?.isDue ?? false)
+      (this.retention?.isDue ?? false) ||
+      this.hasRowsToTrim
     );
   }
 
@@ -108,7 +123,13 @@ export class Checkpoint {
 
   /** The last step was cut short: the next should not wait for its time. */
   get isBehind(): boolean {
-    return this.pagesOwed > 0 || this.state.newRows.size > (this.step?.newRows.size ?? 0);
+    return this.pagesOwed > 0 || this.state.newRows.size > (this.step?.newRows.size ?? 0) || this.hasRowsToTrim;
+  }
+
+  /** They go though nothing new comes. */
+  private get hasRowsToTrim(): boolean {
+    const { store, bounds } = this;
+    return (this.isOverBounds ??= store.deadLetters.count() > bounds.deadLettersMax || store.anomalies.count() > bounds.anomaliesMax);
   }
 
   /**
@@ -124,7 +145,8 @@ export class Checkpoint {
       parts: state.ledger.takeUnsaved(),
       newRows: new Set(),
       changes: [...this.retryChanges, ...state.episodes.take()],
-      deadLetters: this.deadLetters,
+      // A record may bring more than the table keeps: those would only be written to be removed.
+      deadLetters: this.deadLetters.slice(Math.max(0, this.deadLetters.length - this.bounds.deadLettersMax)),
     };
     state.ledger.unsavedNames = [];
     this.retryChanges = [];
@@ -140,6 +162,7 @@ export class Checkpoint {
     for (const change of step.changes) store.putAnomaly(change, unsaved);
     this.written = [...unsaved.values()];
     for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
+    this.trimTables(step);
     this.samplesMin = isFull ? 1 : (this.options.blockSamplesMin ?? BLOCK_SAMPLES_MIN);
     this.writePages(pages, appliedSequence, step, isOver);
     if (this.outbox !== null) this.outbox.begin(this.keysOf(step, this.written));
@@ -163,6 +186,7 @@ export class Checkpoint {
     }
     for (const row of step.newRows) state.newRows.delete(row);
     this.step = null;
+    this.isOverBounds = null;
     this.memory.clear();
     state.ledger.evict();
     return this.written;
@@ -173,6 +197,7 @@ export class Checkpoint {
     const step = this.step!;
     const { state } = this;
     this.step = null;
+    this.isOverBounds = null;
     // They are in nothing else.
     for (const { page } of step.pages) for (const block of page.unwrittenSamples) block.bytes = new Uint8Array(block.bytes);
     this.memory.clear();
@@ -210,6 +235,17 @@ export class Checkpoint {
   private oldestUnwritten(appliedSequence: number): number {
     const first = this.state.turn.dirtyPages.values().next();
     return first.done === true ? appliedSequence + 1 : first.value.dirtySequence;
+  }
+
+  /** At least as many rows go as come, or the tables would grow without bound. */
+  private trimTables({ changes, deadLetters }: Step): void {
+    const { deadLettersMax, anomaliesMax } = this.bounds;
+    let opened = 0;
+    for (const { change } of changes) if (change === 'opened') opened++;
+    const lettersOver = this.store.trimDeadLetters(deadLettersMax, deadLetters.length, deadLetters.length + TRIM_STEP_MAX);
+    // One that changed may come back after it was removed: it is counted by the next step.
+    const anomaliesOver = this.store.trimAnomalies(anomaliesMax, opened, changes.length + TRIM_STEP_MAX);
+    this.isOverBounds = lettersOver > 0 || anomaliesOver > 0;
   }
 
   /** What the step writes, as far as consumers want it. */

@@ -451,33 +451,30 @@ export class ShardStore implements WindowSource {
 
   // Bounds -----------------------------------------------------------------------------------------------------------------
 
-  /** Queues the removal of the oldest rows past a table's bound; at most `stepMax` at once. Returns how many. */
-  trimDeadLetters(rowsMax: number, stepMax: number): number {
-    const excess = Math.min(stepMax, this.deadLetters.count() - rowsMax);
-    if (excess <= 0) return 0;
-    for (const key of firstKeys(this.deadLetters, excess)) this.deadLetters.remove(key);
-    return excess;
+  /** Queues the removal of the oldest committed rows past a table's bound, at most `stepMax`; `rowsAdded` new ones are queued. Returns how many it will still have too many. */
+  trimDeadLetters(rowsMax: number, rowsAdded: number, stepMax: number): number {
+    return trim(this.deadLetters, { rowsMax, rowsAdded, stepMax }, (key) => this.deadLetters.remove(key));
   }
 
-  trimAnomalies(rowsMax: number, stepMax: number): number {
-    const excess = Math.min(stepMax, this.anomalies.count() - rowsMax);
-    if (excess <= 0) return 0;
-    for (const key of firstKeys(this.anomalies, excess)) {
+  trimAnomalies(rowsMax: number, rowsAdded: number, stepMax: number): number {
+    return trim(this.anomalies, { rowsMax, rowsAdded, stepMax }, (key) => {
       const { meterId, startedAt, kind } = anomalyKeyParts(key);
       this.anomalies.remove(key);
       this.anomaliesByMeter.remove(meterAnomalyKey(meterId, startedAt, kind));
-    }
-    return excess;
+    });
   }
 }
 
-/** The first `count` keys of a table, as far as there are so many. Each is void with the next. */
-function* firstKeys(table: Table, count: number): Generator<Uint8Array> {
-  if (count <= 0) return;
+function trim(table: Table, { rowsMax, rowsAdded, stepMax }: { rowsMax: number; rowsAdded: number; stepMax: number }, remove: (key: Uint8Array) => void): number {
+  let excess = table.count() + rowsAdded - rowsMax;
+  if (excess <= 0) return 0;
+  let room = stepMax;
   for (const key of table.keys(FIRST_KEY, LAST_KEY)) {
-    yield key;
-    if (--count === 0) return;
+    remove(key);
+    excess--;
+    if (--room === 0 || excess === 0) break;
   }
+  return excess;
 }
 
 function sequenceOf(outboxKey: Uint8Array): number {
