@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { ShardActor } from '../../src/actors/shard/actor.ts';
 import { makePlan, type Plan } from './plan.ts';
-import { lookFor } from './planted-bug.ts';
+import { lookFor, replaced } from './planted-bug.ts';
 import { PLANTED_BUGS, runOf } from './planted-bugs.ts';
 import { shrinkPlan } from './shrink.ts';
 import { runPlan } from './world.ts';
@@ -46,6 +47,11 @@ describe('the simulator', () => {
     },
     60_000,
   );
+
+  it('does not take a mistake that cannot be made any more for one that it found', async () => {
+    const bug = { name: 'reads what is gone', plant: () => replaced(ShardActor, 'write', () => (entry) => entry.gone.count) };
+    await expect(lookFor(bug, runOf(STEPS), { seeds: 1, seedsMax: 1 })).rejects.toThrow('planting "reads what is gone" does not fit the code any more');
+  });
 
   it('makes a failing run smaller and it still fails', async () => {
     takeBack.push(PLANTED_BUGS.find(({ name }) => name === 'does not look whether a late reading is known')!.plant());
