@@ -52,8 +52,8 @@ export async function run(effort: LiveEffort): Promise<BenchReport> {
 }
 
 async function measure(engine: EngineProcess, effort: LiveEffort): Promise<BenchReport> {
-  // The window that the first reading is in has begun before.
-  const fromMs = Date.now() - GRANULARITY_MS['15m'];
+  // Readings are from up to a second before they are sent: the first may be in the window before the one that is open.
+  const fromMs = Date.now() - 2 * GRANULARITY_MS['15m'];
   const { meters, durationMs, readers, stuck } = effort;
   // One sender for all of it: the start of another takes most of a core for half a second.
   const sending = sendLoad(loadOptions({ port: engine.ports.ingest, meters, readingsPerSecond: meters, readingsPerBatch: Math.min(50, meters / 2), connections: 2, warmupMs: 0, durationMs: effort.sendingMs }));

@@ -21,7 +21,7 @@ import type { Store, Table } from './store.ts';
 /** Its keys are names of tables. A store without it has values without checksums. */
 const TABLE_NAMES = 'tables';
 
-/** Named tables in one environment; LMDB fixes this when it opens. A shard has sixteen, the alerts' store twice as many; each costs a transaction some bytes. */
+/** Named tables in one environment; LMDB fixes this when it opens. A shard has seventeen, the alerts' store twice as many; each costs a transaction some bytes. */
 const TABLES_MAX = 48;
 /** No name is longer; what comes after all of them. */
 const TABLE_NAME_BYTES_MAX = 64;

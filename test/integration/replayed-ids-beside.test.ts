@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { batchRecord } from '../../src/actors/shard/log-record.ts';
 import { ReadingIds } from '../../src/actors/shard/reading-ids.ts';
 import { ReplayedIdsHere, type ReplayedIds } from '../../src/actors/shard/replayed-ids.ts';
+import { NONE_REJECTED, packPositions } from '../../src/actors/shard/rejected-positions.ts';
 import { ReplayedIdsBeside } from '../../src/engine/replayed-ids-beside.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import { appendOf } from '../support/packed-readings.ts';
@@ -33,7 +34,7 @@ function recordOf(lows: readonly number[], sequence: number): Uint8Array {
 function replay(steps: readonly Step[], replayed: ReplayedIds, ids: ReadingIds): { readings: number; entries: string[] } {
   steps.forEach((one, i) => {
     if ('words' in one) replayed.addRemembered(new Uint8Array(Uint32Array.from(one.words).buffer));
-    else replayed.addBatch(recordOf(one.lows, i + 1), i + 1, new Set(one.rejected));
+    else replayed.addBatch(recordOf(one.lows, i + 1), i + 1, packPositions([...one.rejected].sort((a, b) => a - b)));
   });
   const readings = replayed.finish(ids);
   const entries: string[] = [];
@@ -64,9 +65,9 @@ describe('readingIds that a thread beside the shard reads', () => {
     const damaged = recordOf([1, 2, 3], 2);
     damaged[damaged.length - 1] ^= 1;
     const replayed = new ReplayedIdsBeside(BUCKETS);
-    replayed.addBatch(recordOf([1], 1), 1, new Set());
-    replayed.addBatch(damaged, 2, new Set());
-    replayed.addBatch(recordOf([4], 3), 3, new Set());
+    replayed.addBatch(recordOf([1], 1), 1, NONE_REJECTED);
+    replayed.addBatch(damaged, 2, NONE_REJECTED);
+    replayed.addBatch(recordOf([4], 3), 3, NONE_REJECTED);
     expect(() => replayed.finish(new ReadingIds(BUCKETS))).toThrow(new OperationalError('corrupt', 'log record 2 fails its checksum'));
   });
 });

@@ -7,6 +7,7 @@ import { decodePage, encodePage } from '../../src/actors/shard/page-codec.ts';
 import { ROW, ROW_BYTES, SLOT, SLOT_BYTES } from '../../src/actors/shard/page-layout.ts';
 import { SampleIndex } from '../../src/actors/shard/sample-index.ts';
 import { STORE_FORMAT } from '../../src/actors/shard/shard-store.ts';
+import { sequenceKey } from '../../src/actors/shard/store-keys.ts';
 import { MemoryDisk } from '../../src/runtime/memory-disk.ts';
 import type { Table } from '../../src/runtime/store.ts';
 import { ShardFleet } from '../support/shard-fleet.ts';
@@ -131,6 +132,9 @@ describe('a store that was changed', () => {
     ['an anomaly without its place by meter', /^anomaly .* is missing in the list by meter/, (table) => table('anomaliesByMeter').remove(entry(table('anomaliesByMeter'), 0).key)],
     ['an anomaly that is gone', /^the anomalies by meter name 1 that are not there/, (table) => table('anomalies').remove(entry(table('anomalies'), 0).key)],
     ['a dead letter at another place', /^dead letter .* lies at another place/, (table) => moveFirst(table('deadLetters'), (key) => (key[15] ^= 1))],
+    ['a rejected reading that its record has not', /^log record \d+ has \d+ readings, but number \d+ is said to be rejected/, (table) => table('rejected').put(entry(table('rejected'), 0).key, Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 1]))],
+    ['a rejected reading of a record to come', /^the rejected readings of log record 99999 are known, but/, (table) => table('rejected').put(sequenceKey(99_999), Buffer.from([1]))],
+    ['a record without a rejected reading', /^the rejected readings of log record \d+ are none/, (table) => table('rejected').put(entry(table('rejected'), 0).key, Buffer.from([0]))],
     ['a name of a region', /^region 0 has a name that none may have/, (table) => patch(table('regions'), 0, (value) => (value[0] = 0))],
     ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, partitionCount: 4, shardCount: 2, shard: 1 }))],
     ['the format', new RegExp(`^the store has format 99, this engine reads ${STORE_FORMAT}`), (table) => {

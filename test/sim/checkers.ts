@@ -328,7 +328,7 @@ function checkMeters(world: WatchedWorld): void {
   }
 }
 
-/** A rejected reading is kept with its reason, at least once for each answer that told so. */
+/** A rejected reading is kept with its reason, at least once for each answer that told so; or, where few are kept, no more than those. */
 function checkDeadLetters(world: WatchedWorld): void {
   const ids = new Set<string>();
   const seqs = new Set<number>();
@@ -342,7 +342,7 @@ function checkDeadLetters(world: WatchedWorld): void {
     }
   }
   for (const { plan, final, id } of world.clients.requests) {
-    if (final === null || 'status' in final || plan.isTorn) continue;
+    if (final === null || 'status' in final || plan.isTorn || world.options.deadLettersMax < MANY) continue;
     for (const { index, code } of final.errors) {
       const element = plan.elements[index];
       // Raw text of MessagePack is not JSON.
@@ -350,6 +350,7 @@ function checkDeadLetters(world: WatchedWorld): void {
       if (!seqs.has(element.seq)) world.fail(`request ${id}: #${element.seq} was rejected with ${code} and is not in the dead letters`);
     }
   }
+  if (letters > world.options.deadLettersMax * world.engine!.shards.size) world.fail(`${letters} dead letters are kept, ${world.options.deadLettersMax} of a shard may be`);
   if (letters < ids.size) world.fail('dead letters share ids');
 }
 

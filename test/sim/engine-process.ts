@@ -211,7 +211,7 @@ export class EngineProcess {
         checkpoint: { stepMs: options.stepMs, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax, blockSamplesMin: options.blockSamplesMin, stepBytesMax: options.pagesPerStepMax === 2 ? 1 : undefined },
         journalBytesMax: options.journalBytesMax,
         journalKeepBytesMax: options.journalKeepBytesMax,
-        deadLettersMax: MANY,
+        deadLettersMax: options.deadLettersMax,
         anomaliesMax: MANY,
         outbox: modules.outbox,
         retention: modules.retention,

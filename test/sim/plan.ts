@@ -1,6 +1,7 @@
+import { Corrections } from './corrections.ts';
 import { FaultMaker, type FaultStep } from './faults.ts';
 import { Parting } from './parting.ts';
-import { SIM_START_MS, type PlannedRequest } from './planned-readings.ts';
+import { SIM_START_MS, type PlannedElement, type PlannedRequest } from './planned-readings.ts';
 import { Random } from './random.ts';
 import { Workload } from './workload.ts';
 
@@ -29,6 +30,8 @@ export interface WorldOptions {
   journalBytesMax: number;
   journalKeepBytesMax: number;
   segmentBytesMax: number;
+  /** Dead letters that a shard keeps. */
+  deadLettersMax: number;
   /** Longest time of an ordinary commit and of an ordinary delivery, ms. */
   commitMsMax: number;
   deliveryMsMax: number;
@@ -53,7 +56,7 @@ export function makePlan(seed: number, stepCount: number): Plan {
   // Ids that return are judged by the clock: with a clock that jumps, nobody could say what is right.
   const usesReadingIds = random.chance(0.3);
   const hasShortLog = !usesReadingIds && seed % 4 === 2;
-  if (usesReadingIds) options.journalKeepBytesMax = MANY;
+  if (usesReadingIds) Object.assign(options, { journalKeepBytesMax: MANY, deadLettersMax: [1, MANY][seed % 2] });
   if (hasShortLog) Object.assign(options, SHORT_LOG);
   const workload = new Workload(random.fork(), options.regions, usesReadingIds);
   const faults = new FaultMaker(random.fork(), { clockJumps: !usesReadingIds, diesAtTrims: hasShortLog, shards: options.shards, ingestThreads: options.ingestThreads });
@@ -61,10 +64,13 @@ export function makePlan(seed: number, stepCount: number): Plan {
   // Of a generator of their own, and only where old windows go: the rest of a plan stays as it was.
   const own = new Random(seed + 0x9a27);
   const parting = options.correctionHorizonMs < DAY_MS && options.regions.length > 1 ? new Parting(own, options.regions, SIM_START_MS, () => workload.newSeq()) : null;
+  const correcting = new Random(seed + 0xc0);
+  const corrections = usesReadingIds ? new Corrections(correcting, options.regions[0], SIM_START_MS, () => workload.newSeq()) : null;
   while (steps.length < stepCount) {
+    if (corrections !== null && correcting.chance(0.3)) steps.push(sent(corrections.next()));
     if (parting !== null && own.chance(0.3)) {
       const elements = parting.next(workload.nowMs);
-      if (elements.length > 0) steps.push({ kind: 'send', requests: [{ format: 'json', elements, isTorn: false, isDoubled: false }] });
+      if (elements.length > 0) steps.push(sent(elements));
     }
     const chance = random.next();
     if (chance < 0.5) steps.push({ kind: 'send', requests: workload.requests() });
@@ -76,6 +82,10 @@ export function makePlan(seed: number, stepCount: number): Plan {
     }
   }
   return { seed, options, steps };
+}
+
+function sent(elements: PlannedElement[]): Step {
+  return { kind: 'send', requests: [{ format: 'json', elements, isTorn: false, isDoubled: false }] };
 }
 
 function wait(random: Random, isShort: boolean, workload: Workload): Step {
@@ -102,6 +112,7 @@ function makeOptions(random: Random): WorldOptions {
     journalBytesMax: random.pick([2_000, MANY]),
     journalKeepBytesMax: random.pick([0, 0, MANY]),
     segmentBytesMax: random.pick([1_000, 10_000, MANY]),
+    deadLettersMax: MANY,
     commitMsMax: random.pick([0, 3, 25]),
     deliveryMsMax: random.pick([0, 3, 15]),
   };

@@ -166,6 +166,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       }),
   },
   {
+    name: 'knows rejected readings by the dead letters that it still has',
+    plant: () => replaced(ShardStore, 'putRejectedPositions', () => () => {}),
+  },
+  {
     name: 'keeps an episode\'s end under another key',
     plant: () =>
       replaced(ShardStore, 'putAnomaly', (putAnomaly) => function (change, unsaved) {

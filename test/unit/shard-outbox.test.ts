@@ -5,7 +5,7 @@ import { EffectReader } from '../../src/actors/shard/effect-reader.ts';
 import { openOutbox, settleOutbox, type Outbox, type OutboxOptions } from '../../src/actors/shard/outbox.ts';
 import { OutboxRecordBuilder } from '../../src/actors/shard/outbox-record.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
-import { outboxKey } from '../../src/actors/shard/store-keys.ts';
+import { sequenceKey } from '../../src/actors/shard/store-keys.ts';
 import { verifyShard } from '../../src/actors/shard/verify.ts';
 import { openWindowBlock } from '../../src/model/window-block.ts';
 import { GRANULARITIES, type MeterWindow } from '../../src/model/window.ts';
@@ -259,12 +259,12 @@ describe('what a consumer was told', () => {
 describe('what seg verify finds in an outbox', () => {
   const changes: [string, RegExp, (tables: (name: string) => Table) => void][] = [
     ['a byte of a record', /^outbox record 3 fails its checksum/, (tables) => {
-      const value = tables('outbox').get(outboxKey(3))!.slice();
+      const value = tables('outbox').get(sequenceKey(3))!.slice();
       value[20] ^= 1;
-      tables('outbox').put(outboxKey(3), value);
+      tables('outbox').put(sequenceKey(3), value);
     }],
-    ['a record that is gone', /^outbox record 4 follows 2: 1 are missing/, (tables) => tables('outbox').remove(outboxKey(3))],
-    ['a record in the place of another', /^outbox record 4 does not go on from the one before/, (tables) => tables('outbox').put(outboxKey(4), tables('outbox').get(outboxKey(2))!.slice())],
+    ['a record that is gone', /^outbox record 4 follows 2: 1 are missing/, (tables) => tables('outbox').remove(sequenceKey(3))],
+    ['a record in the place of another', /^outbox record 4 does not go on from the one before/, (tables) => tables('outbox').put(sequenceKey(4), tables('outbox').get(sequenceKey(2))!.slice())],
     ['a window that is gone', /^outbox record \d+ names a window of row 0 of page 0 of partition \d that is not there/, (tables) => {
       const [{ key }] = tables('windows').range(Buffer.alloc(1), Buffer.alloc(80, 255), { limit: 1 });
       tables('windows').remove(key);

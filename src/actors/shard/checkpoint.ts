@@ -3,7 +3,7 @@ import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { CommitMemory } from '../../runtime/commit-memory.ts';
 import { TRIM_STEP_MAX } from './actor-bounds.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
-import type { PendingDeadLetter } from './dead-letters.ts';
+import { REJECTED_EARLIER, type PendingDeadLetter } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
 import type { Outbox } from './outbox.ts';
 import { OutboxRecordBuilder } from './outbox-record.ts';
@@ -12,6 +12,7 @@ import { encodePage } from './page-codec.ts';
 import { encodeProfiles } from './page-profiles.ts';
 import { pendingKeyParts } from './pending-windows.ts';
 import type { LedgerPart } from './region-ledger.ts';
+import { packPositions } from './rejected-positions.ts';
 import { BLOCK_SAMPLES_MIN, takeSampleBlocks } from './sample-blocks.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
@@ -58,6 +59,9 @@ interface Step {
   /** Of the state's new rows. */
   newRows: Set<number>;
   changes: AnomalyChange[];
+  /** All that there are. */
+  rejected: PendingDeadLetter[];
+  /** Those of them that are written. */
   deadLetters: PendingDeadLetter[];
 }
 
@@ -145,6 +149,7 @@ export class Checkpoint {
       parts: state.ledger.takeUnsaved(),
       newRows: new Set(),
       changes: [...this.retryChanges, ...state.episodes.take()],
+      rejected: this.deadLetters,
       // A record may bring more than the table keeps: those would only be written to be removed.
       deadLetters: this.deadLetters.slice(Math.max(0, this.deadLetters.length - this.bounds.deadLettersMax)),
     };
@@ -162,6 +167,7 @@ export class Checkpoint {
     for (const change of step.changes) store.putAnomaly(change, unsaved);
     this.written = [...unsaved.values()];
     for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
+    this.noteRejected(step.rejected);
     this.trimTables(step);
     this.samplesMin = isFull ? 1 : (this.options.blockSamplesMin ?? BLOCK_SAMPLES_MIN);
     this.writePages(pages, appliedSequence, step, isOver);
@@ -221,7 +227,7 @@ export class Checkpoint {
     state.ledger.markUnsaved(step.parts);
     state.ledger.unsavedNames = [...step.regionNames, ...state.ledger.unsavedNames];
     this.retryChanges = step.changes;
-    this.deadLetters = [...step.deadLetters, ...this.deadLetters];
+    this.deadLetters = [...step.rejected, ...this.deadLetters];
   }
 
   /** First log record that is still needed to recover what is not written: records before it may go once `done`. */
@@ -235,6 +241,19 @@ export class Checkpoint {
   private oldestUnwritten(appliedSequence: number): number {
     const first = this.state.turn.dirtyPages.values().next();
     return first.done === true ? appliedSequence + 1 : first.value.dirtySequence;
+  }
+
+  /** For a replay: however soon the dead letters go, it has to know which readings were not counted. Letters are in the order of the log, a record's all in one step. */
+  private noteRejected(letters: readonly PendingDeadLetter[]): void {
+    const byRecord = new Map<number, number[]>();
+    for (const { sequence, position } of letters) {
+      if (position >= REJECTED_EARLIER) continue;
+      const positions = byRecord.get(sequence);
+      if (positions === undefined) byRecord.set(sequence, [position]);
+      else positions.push(position);
+    }
+    for (const [sequence, positions] of byRecord) this.store.putRejectedPositions(sequence, packPositions(positions));
+    this.store.trimRejectedPositions(this.store.logFrom(), byRecord.size + TRIM_STEP_MAX);
   }
 
   /** At least as many rows go as come, or the tables would grow without bound. */

@@ -7,6 +7,7 @@ import { decodePage } from './page-codec.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { restoreReadingIdsByRow } from './reading-id-record.ts';
 import { rememberBatch, rememberWords, ReplayedIdsHere, type ReplayedIds } from './replayed-ids.ts';
+import { NONE_REJECTED } from './rejected-positions.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 
@@ -124,7 +125,7 @@ export class Replay {
       case 'batch': {
         const { batch } = record;
         if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
-        const rejected = sequence <= this.applied ? store.rejectedPositions(record.nowMs, sequence) : NONE;
+        const rejected = sequence <= this.applied ? store.rejectedPositions(record.nowMs, sequence) : NONE_REJECTED;
         if (sequence < this.replayFrom) rememberBatch(state.readingIds, batch, record.nowMs, rejected);
         else {
           state.expectRejected(rejected);
@@ -137,8 +138,6 @@ export class Replay {
     }
   }
 }
-
-const NONE: ReadonlySet<number> = new Set();
 
 function restorePages(state: ShardState, store: ShardStore): number {
   let count = 0;

@@ -11,9 +11,10 @@ import { buildEnergy } from './energy-pages.ts';
 import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
+import { packPositions, type RejectedPositions } from './rejected-positions.ts';
 import { decodeRemovedWindows, type RemovedWindows } from './removed-windows.ts';
 import type { ShardStateConfig } from './state.ts';
-import { anomalyKey, anomalyKeyParts, deadLetterKey, energyKey, meterAnomalyKey, outboxKey, pageKey, partKey, profileKey, regionKey, samplesKey, windowKey } from './store-keys.ts';
+import { anomalyKey, anomalyKeyParts, deadLetterKey, energyKey, meterAnomalyKey, pageKey, partKey, profileKey, regionKey, samplesKey, sequenceKey, windowKey } from './store-keys.ts';
 import type { WindowSource } from './window-book.ts';
 
 /**
@@ -66,14 +67,11 @@ const unpackr = new Unpackr({ useRecords: false });
 
 /** The value of an entry whose key says it all. */
 const PRESENT = Buffer.from([1]);
-const NO_POSITIONS: ReadonlySet<number> = new Set();
 /** What the keys of consumers' positions begin with. */
 const CONSUMER = 'consumer:';
-/** Before and after every key of anomalies and of dead letters. */
+/** Before and after every key of anomalies, of dead letters and of records. */
 const FIRST_KEY = Buffer.alloc(1);
 const LAST_KEY = Buffer.alloc(80, 255);
-/** After every key of the outbox. */
-const OUTBOX_END = Buffer.alloc(7, 255);
 
 /** What a shard asks of its log: of the one on its disk, or of one that it only follows (kafka-log/followed-log.ts). */
 export type ShardJournal = Pick<Journal, 'first' | 'start' | 'append' | 'commit' | 'records' | 'lastSequence' | 'keptFrom' | 'release' | 'spans' | 'sizeBytes' | 'close'>;
@@ -95,6 +93,8 @@ export class ShardStore implements WindowSource {
   readonly anomalies: Table;
   readonly anomaliesByMeter: Table;
   readonly deadLetters: Table;
+  /** By log record, which of its readings were rejected: as long as the record counts, however many dead letters came since. */
+  readonly rejected: Table;
   readonly outbox: Table;
   private readonly store: Store;
   private readonly meta: Table;
@@ -117,6 +117,7 @@ export class ShardStore implements WindowSource {
     this.anomalies = store.table('anomalies');
     this.anomaliesByMeter = store.table('anomaliesByMeter');
     this.deadLetters = store.table('deadLetters');
+    this.rejected = store.table('rejected');
     this.outbox = store.table('outbox');
   }
 
@@ -144,8 +145,8 @@ export class ShardStore implements WindowSource {
 
   /** Every table by its name. */
   tables(): [string, Table][] {
-    const { meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox } = this;
-    return Object.entries({ meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, outbox });
+    const { meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, rejected, outbox } = this;
+    return Object.entries({ meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, rejected, outbox });
   }
 
   /** What the store says of itself; null when it is new. */
@@ -156,8 +157,8 @@ export class ShardStore implements WindowSource {
 
   /** Checks that the store is this shard's, or makes it so when it is new, and brings one of an older engine up to date; says what that took. Throws OperationalError `format`, `wrong_shard`, or `corrupt` when the log is gone. */
   async identify(identity: ShardIdentity): Promise<StoreUpgrade | null> {
-    // By its key an entry whose key is damaged would only be missing, and a store without an applied position counts everything again.
-    for (const entry of this.meta.range(Buffer.alloc(1), Buffer.alloc(80, 255))) void entry;
+    // By its key an entry whose key is damaged would only be missing, and a store without an applied position counts everything again, one without a rejection takes its correction for a duplicate.
+    for (const table of [this.meta, this.rejected]) for (const entry of table.range(FIRST_KEY, LAST_KEY)) void entry;
     const stored = this.identity();
     if (stored === null) {
       // First, so that a store that knows its name without a log is one that has lost it.
@@ -373,13 +374,23 @@ export class ShardStore implements WindowSource {
     this.deadLetters.put(deadLetterKey(letter.receivedAt, sequence, position), packr.pack({ id: `${letter.receivedAt}-${sequence}-${position}`, ...letter }));
   }
 
-  /** Positions of a batch's readings whose rejection is on record. */
-  rejectedPositions(receivedAt: number, sequence: number): ReadonlySet<number> {
-    let positions: Set<number> | null = null;
-    for (const { key } of this.deadLetters.range(deadLetterKey(receivedAt, sequence, 0), deadLetterKey(receivedAt, sequence, REJECTED_EARLIER))) {
-      (positions ??= new Set()).add(Buffer.from(key).readUInt32BE(key.length - 4));
-    }
-    return positions ?? NO_POSITIONS;
+  putRejectedPositions(sequence: number, rejected: RejectedPositions): void {
+    this.rejected.put(sequenceKey(sequence), rejected);
+  }
+
+  /** Of a log record that the tables stand for: its readings that the shard rejected. */
+  rejectedPositions(receivedAt: number, sequence: number): RejectedPositions {
+    const found = this.rejected.get(sequenceKey(sequence));
+    if (found !== undefined) return new Uint8Array(found);
+    // An older engine has left nothing but their dead letters.
+    const positions: number[] = [];
+    for (const key of this.deadLetters.keys(deadLetterKey(receivedAt, sequence, 0), deadLetterKey(receivedAt, sequence, REJECTED_EARLIER))) positions.push(Buffer.from(key).readUInt32BE(key.length - 4));
+    return packPositions(positions);
+  }
+
+  /** Queues the removal of what was noted of the log's records before `sequence`, of the oldest `stepMax` at most. */
+  trimRejectedPositions(sequence: number, stepMax: number): void {
+    for (const { key } of this.rejected.range(FIRST_KEY, sequenceKey(sequence), { limit: stepMax })) this.rejected.remove(key);
   }
 
   decodeDeadLetter(value: Uint8Array): DeadLetter {
@@ -421,28 +432,28 @@ export class ShardStore implements WindowSource {
 
   /** Sequences of the first and the last record; null when there is none. */
   outboxEnds(): { first: number; last: number } | null {
-    const [first] = [...this.outbox.range(outboxKey(0), OUTBOX_END, { limit: 1 })];
-    const [last] = [...this.outbox.range(outboxKey(0), OUTBOX_END, { limit: 1, reverse: true })];
+    const [first] = [...this.outbox.range(FIRST_KEY, LAST_KEY, { limit: 1 })];
+    const [last] = [...this.outbox.range(FIRST_KEY, LAST_KEY, { limit: 1, reverse: true })];
     return first === undefined ? null : { first: sequenceOf(first.key), last: sequenceOf(last.key) };
   }
 
   putOutboxRecord(sequence: number, bytes: Uint8Array): void {
-    this.outbox.put(outboxKey(sequence), bytes);
+    this.outbox.put(sequenceKey(sequence), bytes);
   }
 
   removeOutboxRecord(sequence: number): void {
-    this.outbox.remove(outboxKey(sequence));
+    this.outbox.remove(sequenceKey(sequence));
   }
 
   /** Borrowed. */
   outboxRecord(sequence: number): Uint8Array | undefined {
-    return this.outbox.get(outboxKey(sequence));
+    return this.outbox.get(sequenceKey(sequence));
   }
 
   /** Queues the removal of the oldest records, at most `stepMax`. Returns how many. */
   trimOutbox(stepMax: number): number {
     let removed = 0;
-    for (const { key } of this.outbox.range(outboxKey(0), OUTBOX_END, { limit: stepMax })) {
+    for (const { key } of this.outbox.range(FIRST_KEY, LAST_KEY, { limit: stepMax })) {
       this.outbox.remove(key);
       removed++;
     }
@@ -477,8 +488,8 @@ function trim(table: Table, { rowsMax, rowsAdded, stepMax }: { rowsMax: number; 
   return excess;
 }
 
-function sequenceOf(outboxKey: Uint8Array): number {
-  return Buffer.from(outboxKey).readUIntBE(0, 6);
+function sequenceOf(key: Uint8Array): number {
+  return Buffer.from(key).readUIntBE(0, 6);
 }
 
 /** Whether this engine reads stores of the format. */

@@ -19,6 +19,7 @@ import { READ_AHEAD_READINGS, ReadAhead } from './read-ahead.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
 import { highOf, lowOf, ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
+import { isRejected, NONE_REJECTED, type RejectedPositions } from './rejected-positions.ts';
 import type { TickSlice } from './tick-schedule.ts';
 import { Turn, zeroCounters, type ShardCounters } from './turn.ts';
 import { WindowBook, type WindowSource } from './window-book.ts';
@@ -66,7 +67,7 @@ export class ShardState {
   /** Region index of each region of the batch at hand; −2 = not looked up. */
   private batchRegions = new Int32Array(16);
   /** During recovery: readings of the batch at hand that were rejected when it was first applied. */
-  private rejectedBefore: ReadonlySet<number> = NONE;
+  private rejectedBefore = NONE_REJECTED;
   private readonly detector: DetectorCells = detectorCells(new ArrayBuffer(8));
 
   /** `rows`: memory for the meters of a large fleet (MeterDirectory). */
@@ -100,13 +101,13 @@ export class ShardState {
   }
 
   /** During recovery, before each batch: its readings that were rejected when it was first applied. */
-  expectRejected(positions: ReadonlySet<number>): void {
+  expectRejected(positions: RejectedPositions): void {
     this.rejectedBefore = positions;
   }
 
   endReplay(): void {
     this.turn.replaying = false;
-    this.rejectedBefore = NONE;
+    this.rejectedBefore = NONE_REJECTED;
   }
 
   /**
@@ -263,7 +264,7 @@ export class ShardState {
 
   /** A replayed reading that the page's snapshot already holds: only its readingId may have to be remembered. */
   private skipReplayed(batch: ReadingBatch, i: number, tag: number, nowMs: number): Outcome {
-    if (!this.rejectedBefore.has(i) && !this.readingIdSeen(batch, i, tag, nowMs)) this.rememberReadingId(batch, i, tag, nowMs);
+    if (!isRejected(this.rejectedBefore, i) && !this.readingIdSeen(batch, i, tag, nowMs)) this.rememberReadingId(batch, i, tag, nowMs);
     return OUTCOME.accepted;
   }
 
@@ -401,4 +402,3 @@ export class ShardState {
   }
 }
 
-const NONE: ReadonlySet<number> = new Set();

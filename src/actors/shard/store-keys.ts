@@ -125,8 +125,8 @@ export function deadLetterKey(receivedAt: number, sequence: number, position: nu
   return key;
 }
 
-/** [sequence u48] */
-export function outboxKey(sequence: number): Buffer {
+/** [sequence u48]: of a record of the log or of the outbox. */
+export function sequenceKey(sequence: number): Buffer {
   const key = Buffer.allocUnsafe(U48);
   key.writeUIntBE(sequence, 0, U48);
   return key;

@@ -15,6 +15,7 @@ import { ENERGY_FORMAT, isReadable, STORE_FORMAT, type ShardStore } from './shar
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, samplesKey, samplesKeyMinute, windowKey, windowKeyParts } from './store-keys.ts';
 import { recover } from './recovery.ts';
+import { positionsEnd } from './rejected-positions.ts';
 import { RowSlab } from './row-slab.ts';
 import { verifyOutbox } from './verify-outbox.ts';
 import { verifyReplayed } from './verify-replay.ts';
@@ -83,10 +84,10 @@ class Verification {
     this.options = options;
     this.onProgress = onProgress;
     this.shape = { partitionCount: options.state.partitionCount, regionCount: store.regionNames().length };
-    const { pages, profiles, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, outbox } = store;
+    const { pages, profiles, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, rejected, outbox } = store;
     this.records = Math.max(0, store.lastSequence() - Math.max(store.logFrom(), store.journal.first ?? 1) + 1);
     const all = store.tables().map(([, table]) => table);
-    this.total = [...all, pages, profiles, windows, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
+    this.total = [...all, pages, profiles, windows, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, rejected, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
   }
 
   run(): VerifyReport {
@@ -101,6 +102,7 @@ class Verification {
       this.profiles();
       this.anomalies();
       this.deadLetters();
+      this.rejected();
       verifyOutbox(store, findings, (entries) => this.step(entries));
       // What cannot be read cannot be replayed.
       if (findings.count === 0) findings.try('the replay of the log', () => this.replay());
@@ -169,6 +171,9 @@ class Verification {
 
   private logRecord(bytes: Uint8Array, sequence: number): void {
     const record = readLogRecord(bytes, sequence);
+    const readings = record.kind === 'batch' ? record.batch.count : 0;
+    const rejectedEnd = positionsEnd(this.store.rejectedPositions(record.nowMs, sequence));
+    if (rejectedEnd > readings) throw new Error(`has ${readings} readings, but number ${rejectedEnd} is said to be rejected`);
     if (record.kind !== 'batch') return;
     const { meterHash, count } = record.batch;
     for (let i = 0; i < count; i++) {
@@ -346,6 +351,19 @@ class Verification {
           const [time, sequence, position] = id.split('-').map(Number);
           if (time !== receivedAt || !deadLetterKey(time, sequence, position).equals(key)) this.findings.add(`dead letter ${id}`, 'lies at another place than its name says');
         });
+      }
+      this.step(entries.length);
+    }
+  }
+
+  /** What the log has is held against it where the log is read. */
+  private rejected(): void {
+    const applied = this.store.appliedPosition().sequence;
+    for (const entries of steps(this.store.rejected, ENTRIES_PER_STEP)) {
+      for (const { key, value } of entries) {
+        const sequence = Buffer.from(key).readUIntBE(0, 6);
+        if (sequence > applied) this.findings.add(`the rejected readings of log record ${sequence}`, `are known, but the tables stand for the log up to ${applied}`);
+        if (positionsEnd(value) === 0) this.findings.add(`the rejected readings of log record ${sequence}`, 'are none');
       }
       this.step(entries.length);
     }
