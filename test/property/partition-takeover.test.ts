@@ -152,10 +152,12 @@ class Run {
     else database.write(piece, actor);
   }
 
-  /** Everybody hears who has it, and time passes until all windows are closed. */
+  /** Everybody hears who has it, and time passes until all windows are closed. Then until the last tick is on disk, and what it noticed: anomalies are asked of the store. */
   async end(): Promise<void> {
     for (const node of this.nodes) node.hear();
     for (let i = 0; i < 40; i++) await this.world.advance(10_000);
+    for (const node of this.nodes) node.stopAppending();
+    await this.world.advance(2 * this.options.stepMs!);
   }
 }
 

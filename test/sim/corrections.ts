@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 
 /**
  * A meter whose readings are contradicted under readingIds of their own, which is refused, and that are corrected under the same ids a while later: those count, whatever the engine has gone through and however few
- * dead letters it keeps.
+ * dead letters it keeps. Others are said again under new ids: a reading that comes under one of these is known.
  */
 
 /** Before the run's beginning, so that nothing is ahead of its clock. */
@@ -17,7 +17,9 @@ export class Corrections {
   private timestamp: number;
   private readonly told: PlannedReading[] = [];
   /** Ids of contradictions that were not corrected yet. */
-  private refused: string[] = [];
+  private readonly refused: string[] = [];
+  /** Ids of readings that were said again. */
+  private readonly again: string[] = [];
   private ids = 0;
 
   constructor(random: Random, region: string, startMs: number, nextSeq: () => number) {
@@ -29,11 +31,17 @@ export class Corrections {
 
   /** What the meter's sender says next. */
   next(): PlannedReading[] {
-    const { random, told, refused } = this;
+    const { random, told, refused, again } = this;
     if (told.length === 0 || random.chance(0.2)) return [this.reading()];
-    if (refused.length > 0 && random.chance(0.4)) {
-      const [readingId] = refused.splice(random.int(0, refused.length - 1), 1);
+    for (const ids of [refused, again]) {
+      if (ids.length === 0 || !random.chance(0.3)) continue;
+      const [readingId] = ids.splice(random.int(0, ids.length - 1), 1);
       return [{ ...this.reading(), readingId }];
+    }
+    if (random.chance(0.2)) {
+      const readingId = `again-${this.ids++}`;
+      again.push(readingId);
+      return [{ ...random.pick(told), seq: this.nextSeq(), readingId }];
     }
     return Array.from({ length: random.int(1, 3) }, () => {
       const readingId = `corrected-${this.ids++}`;
@@ -47,6 +55,6 @@ export class Corrections {
     this.timestamp += STEP_MS;
     const reading = { meterId: 'corrected', region: this.region, timestamp: this.timestamp, powerKw: 1, seq: this.nextSeq() };
     this.told.push(reading);
-    return reading;
+    return { ...reading };
   }
 }

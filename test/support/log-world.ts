@@ -168,6 +168,11 @@ export class LogNode {
     this.hear();
   }
 
+  /** Its clock and pictures get into the log no more: what is in it by now is all. */
+  stopAppending(): void {
+    this.options = { ...this.options, mayAppend: false };
+  }
+
   /** It dies at its next commit to its disk but so many. */
   dieAtCommit(commits: number, disk: 'lost' | 'kept' | 'wiped'): void {
     this.deathAtCommit = { commits, disk };

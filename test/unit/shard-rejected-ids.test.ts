@@ -69,6 +69,14 @@ describe('a reading that was rejected', () => {
     expect(harness.ask<'meter'>({ kind: 'meter', meterId: 'm0' })?.readings).toBe(2);
   });
 
+  it.each(['before', 'after'])('is no reading that was known: its readingId is known too, %s a restart', async (when) => {
+    const harness = await begin();
+    expect((await send(harness, [reading(0, 1, 20)])).reply).toMatchObject({ accepted: 0, duplicates: 1 });
+    await harness.advance(5_000);
+    if (when === 'after') await harness.crash('lost');
+    expect((await send(harness, [reading(5, 9, 20)])).reply).toMatchObject({ accepted: 0, duplicates: 1 });
+  });
+
   it('counts when the step that noted it failed and was made again', async () => {
     const harness = await begin();
     const commit = harness.shardStore.commit.bind(harness.shardStore);

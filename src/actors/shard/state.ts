@@ -234,7 +234,12 @@ export class ShardState {
     // A reading newer than the meter's newest, in an open window, is new for certain.
     if (late || timestamp <= newest) {
       const known = this.book.findSample(page, row, timestamp, late);
-      if (known >= 0) return known === fingerprint ? OUTCOME.duplicate : OUTCOME.conflict;
+      if (known >= 0 && known !== fingerprint) return OUTCOME.conflict;
+      if (known >= 0) {
+        // A replay cannot tell it from one that counted.
+        this.keepReadingId(batch, i, tag, nowMs);
+        return OUTCOME.duplicate;
+      }
     }
     // Only now: what is known stays a duplicate for good, however old an import that is sent again.
     if (late && timestamp < newest - this.config.correctionHorizonMs) return OUTCOME.tooLate;
@@ -264,8 +269,12 @@ export class ShardState {
 
   /** A replayed reading that the page's snapshot already holds: only its readingId may have to be remembered. */
   private skipReplayed(batch: ReadingBatch, i: number, tag: number, nowMs: number): Outcome {
-    if (!isRejected(this.rejectedBefore, i) && !this.readingIdSeen(batch, i, tag, nowMs)) this.rememberReadingId(batch, i, tag, nowMs);
+    if (!isRejected(this.rejectedBefore, i)) this.keepReadingId(batch, i, tag, nowMs);
     return OUTCOME.accepted;
+  }
+
+  private keepReadingId(batch: ReadingBatch, i: number, tag: number, nowMs: number): void {
+    if (!this.readingIdSeen(batch, i, tag, nowMs)) this.rememberReadingId(batch, i, tag, nowMs);
   }
 
   /** `tag`: the meter's. */
