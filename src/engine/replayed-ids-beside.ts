@@ -1,6 +1,6 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import type { ReadingIds } from '../actors/shard/reading-ids.ts';
-import type { RejectedPositions } from '../actors/shard/rejected-positions.ts';
+import type { UncountedReadings } from '../actors/shard/uncounted-readings.ts';
 import type { ReplayedIds } from '../actors/shard/replayed-ids.ts';
 import { OperationalError } from '../runtime/errors.ts';
 import { THREAD_ARGUMENTS } from '../runtime/thread-arguments.ts';
@@ -23,7 +23,7 @@ export const DEALT_WITH = 0;
 export const IS_OVER = 1;
 
 export type ReplayedIdsMessage =
-  | { kind: 'batch'; bytes: Uint8Array; sequence: number; rejected: RejectedPositions }
+  | { kind: 'batch'; bytes: Uint8Array; sequence: number; uncounted: UncountedReadings }
   | { kind: 'remembered'; words: Uint8Array }
   | { kind: 'end' };
 
@@ -48,9 +48,9 @@ export class ReplayedIdsBeside implements ReplayedIds {
     thread.unref();
   }
 
-  addBatch(bytes: Uint8Array, sequence: number, rejected: RejectedPositions): void {
+  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings): void {
     const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-    this.port.postMessage({ kind: 'batch', bytes: own, sequence, rejected } satisfies ReplayedIdsMessage, [own.buffer as ArrayBuffer]);
+    this.port.postMessage({ kind: 'batch', bytes: own, sequence, uncounted } satisfies ReplayedIdsMessage, [own.buffer as ArrayBuffer]);
   }
 
   addRemembered(words: Uint8Array): void {

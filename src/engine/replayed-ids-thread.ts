@@ -27,7 +27,7 @@ port.on('message', (message: ReplayedIdsMessage) => {
 
 function deal(message: Exclude<ReplayedIdsMessage, { kind: 'end' }>): void {
   if (message.kind === 'remembered') replayed.addRemembered(message.words);
-  else replayed.addBatch(message.bytes, message.sequence, message.rejected);
+  else replayed.addBatch(message.bytes, message.sequence, message.uncounted);
 }
 
 function end(): void {

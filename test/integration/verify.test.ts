@@ -52,6 +52,11 @@ async function findings(change: (table: (name: string) => Table) => void): Promi
 }
 
 /** The n-th entry of a table, from the end when negative; its value is a copy. */
+/** Key of the log record that the first dead letter is of. */
+function recordOfLetter(letters: Table): Uint8Array {
+  return entry(letters, 0).key.subarray(6, 12);
+}
+
 function entry(table: Table, n: number): { key: Uint8Array; value: Uint8Array<ArrayBuffer> } {
   const all = [...table.range(Buffer.alloc(1), Buffer.alloc(80, 255))];
   const { key, value } = all.at(n)!;
@@ -132,9 +137,9 @@ describe('a store that was changed', () => {
     ['an anomaly without its place by meter', /^anomaly .* is missing in the list by meter/, (table) => table('anomaliesByMeter').remove(entry(table('anomaliesByMeter'), 0).key)],
     ['an anomaly that is gone', /^the anomalies by meter name 1 that are not there/, (table) => table('anomalies').remove(entry(table('anomalies'), 0).key)],
     ['a dead letter at another place', /^dead letter .* lies at another place/, (table) => moveFirst(table('deadLetters'), (key) => (key[15] ^= 1))],
-    ['a rejected reading that its record has not', /^log record \d+ has \d+ readings, but number \d+ is said to be rejected/, (table) => table('rejected').put(entry(table('rejected'), 0).key, Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 1]))],
-    ['a rejected reading of a record to come', /^the rejected readings of log record 99999 are known, but/, (table) => table('rejected').put(sequenceKey(99_999), Buffer.from([1]))],
-    ['a record without a rejected reading', /^the rejected readings of log record \d+ are none/, (table) => table('rejected').put(entry(table('rejected'), 0).key, Buffer.from([0]))],
+    ['an uncounted reading that its record has not', /^log record \d+ has \d+ readings, but number \d+ is said not to count/, (table) => table('uncounted').put(recordOfLetter(table('deadLetters')), Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 1]))],
+    ['an uncounted reading of a record to come', /^what does not count of log record 99999 is known, but/, (table) => table('uncounted').put(sequenceKey(99_999), Buffer.from([1]))],
+    ['a record of which nothing does not count', /^what does not count of log record \d+ is nothing/, (table) => table('uncounted').put(recordOfLetter(table('deadLetters')), Buffer.from([0]))],
     ['a name of a region', /^region 0 has a name that none may have/, (table) => patch(table('regions'), 0, (value) => (value[0] = 0))],
     ['the identity', /^the store holds shard 1 of 2 with 4 partitions; its files were moved/, (table) => table('meta').put(Buffer.from('identity'), packr.pack({ format: STORE_FORMAT, partitionCount: 4, shardCount: 2, shard: 1 }))],
     ['the format', new RegExp(`^the store has format 99, this engine reads ${STORE_FORMAT}`), (table) => {

@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 
 /**
  * A meter whose readings are contradicted under readingIds of their own, which is refused, and that are corrected under the same ids a while later: those count, whatever the engine has gone through and however few
- * dead letters it keeps. Others are said again under new ids: a reading that comes under one of these is known.
+ * dead letters it keeps. Others are said again under new ids, which are free for another reading after that.
  */
 
 /** Before the run's beginning, so that nothing is ahead of its clock. */
@@ -18,7 +18,7 @@ export class Corrections {
   private readonly told: PlannedReading[] = [];
   /** Ids of contradictions that were not corrected yet. */
   private readonly refused: string[] = [];
-  /** Ids of readings that were said again. */
+  /** Ids under which known readings were said again. */
   private readonly again: string[] = [];
   private ids = 0;
 

@@ -109,24 +109,20 @@ export class LogOracle {
     return this.keys.has(`${meterId}@${timestamp}`) && timestamp < this.accepted.newestOf(meterId) - this.keepMs;
   }
 
-  private isIdKnown(idKey: string, second: number): boolean {
-    return second - (this.ids.get(idKey) ?? -Infinity) <= READING_ID_TTL_MS / 1_000;
-  }
-
   private judge(reading: PlannedReading, nowMs: number): number {
     const { meterId, timestamp, readingId } = reading;
     const key = `${meterId}@${timestamp}`;
     const idKey = `${meterId} ${readingId}`;
     const second = Math.floor(nowMs / 1_000);
     const isTooLate = this.accepted.region.has(meterId) && timestamp < this.accepted.newestOf(meterId) - this.horizonMs;
-    if (readingId !== undefined && !isTooLate && !this.keys.has(key) && this.isIdKnown(idKey, second)) {
+    if (readingId !== undefined && !isTooLate && !this.keys.has(key) && second - (this.ids.get(idKey) ?? -Infinity) <= READING_ID_TTL_MS / 1_000) {
       this.repeatedIds.add(reading.seq);
       return OUTCOME.duplicate;
     }
     const outcome = this.accepted.judge(reading);
-    if (outcome === OUTCOME.accepted) this.keys.set(key, reading);
-    const isSeen = outcome === OUTCOME.accepted || (outcome === OUTCOME.duplicate && !this.isIdKnown(idKey, second));
-    if (readingId !== undefined && isSeen) this.ids.set(idKey, second);
+    if (outcome !== OUTCOME.accepted) return outcome;
+    this.keys.set(key, reading);
+    if (readingId !== undefined) this.ids.set(idKey, second);
     return outcome;
   }
 }

@@ -166,8 +166,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       }),
   },
   {
-    name: 'knows rejected readings by the dead letters that it still has',
-    plant: () => replaced(ShardStore, 'putRejectedPositions', () => () => {}),
+    name: 'does not note which readings of a record did not count',
+    plant: () => replaced(ShardStore, 'putUncountedReadings', () => () => {}),
   },
   {
     name: 'keeps an episode\'s end under another key',

@@ -5,7 +5,7 @@ import { batchRecord, controlRecord } from '../../src/actors/shard/log-record.ts
 import type { RegionPicture } from '../../src/actors/shard/protocol.ts';
 import { packRememberedIds, packRememberedIdsBy, restoreReadingIdsByRow } from '../../src/actors/shard/reading-id-record.ts';
 import { recover } from '../../src/actors/shard/recovery.ts';
-import { NONE_REJECTED } from '../../src/actors/shard/rejected-positions.ts';
+import { NONE_UNCOUNTED } from '../../src/actors/shard/uncounted-readings.ts';
 import { rememberBatch, rememberWords } from '../../src/actors/shard/replayed-ids.ts';
 import { highOf, lowOf, meterTag, READING_ID_BUCKETS, READING_ID_TTL_MS, ReadingIds } from '../../src/actors/shard/reading-ids.ts';
 import { ShardState } from '../../src/actors/shard/state.ts';
@@ -103,7 +103,7 @@ describe('the memory of readingIds after a recovery', () => {
     expect(remembered(state)).toHaveLength(40);
 
     const skipped = shardState();
-    for (const [sequence, low] of [[1, 100], [2, 101]]) rememberBatch(skipped.readingIds, batchOf(numbered(low, sequence * 10)), AT + sequence * 1_000, NONE_REJECTED);
+    for (const [sequence, low] of [[1, 100], [2, 101]]) rememberBatch(skipped.readingIds, batchOf(numbered(low, sequence * 10)), AT + sequence * 1_000, NONE_UNCOUNTED);
     expect(remembered(skipped)).toEqual(remembered(state));
 
     const restored = shardState();

@@ -140,9 +140,12 @@ export class PartitionActor {
     this.offset = Math.max(from - 1, bounds.begin);
     this.logEnd = this.readyAtOffset = bounds.end;
     this.state.beginReplay(applied);
-    this.replay = new Replay(this.state, store, applied, (letter) => {
-      this.counts.deadLetters++;
-      this.checkpoint.addDeadLetter(letter);
+    this.replay = new Replay(this.state, store, applied, {
+      addDeadLetter: (letter) => {
+        this.counts.deadLetters++;
+        this.checkpoint.addDeadLetter(letter);
+      },
+      addUncounted: (sequence, readings) => this.checkpoint.addUncounted(sequence, readings),
     });
     this.steps.open(this.offset + 1, -Infinity);
     this.timerHandles = [timers.every(TICK_MS, () => this.tick()), timers.every(REPORT_MS, () => this.report())];

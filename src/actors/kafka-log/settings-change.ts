@@ -50,7 +50,7 @@ async function writeOut(stored: ShardStateConfig, { sequence: last, settings }: 
   restoreTables(state, store);
   const applied = store.appliedPosition().sequence;
   state.beginReplay(applied);
-  const replay = new Replay(state, store, applied, (letter) => checkpoint.addDeadLetter(letter));
+  const replay = new Replay(state, store, applied, checkpoint);
   let mark = store.logMark();
   for (let offset = Math.max(store.logFrom() - 1, logBegin); offset < last; ) {
     const { block, next } = await partitionLog.read(offset);

@@ -10,7 +10,7 @@ import type { TouchedMemory } from '../../runtime/touched-memory.ts';
 import type { Span, Tracing } from '../../runtime/tracing.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { CheckpointSteps, type CheckpointStepsOptions, type LogPlace } from './checkpoint-steps.ts';
-import { collectDeadLetters } from './dead-letters.ts';
+import { collectUncounted } from './dead-letters.ts';
 import { EarlyWindows } from './early-windows.ts';
 import { EffectReader } from './effect-reader.ts';
 import { batchRecord, controlRecord, type ControlRecord } from './log-record.ts';
@@ -399,10 +399,7 @@ export class ShardActor {
       entry.reply.ok({ accepted, duplicates: 0, outcomes: null, buffer }, [buffer]);
       return;
     }
-    collectDeadLetters(batch, this.outcomes, nowMs, sequence, (letter) => {
-      this.deadLetters++;
-      this.checkpoint.addDeadLetter(letter);
-    });
+    this.deadLetters += collectUncounted(batch, this.outcomes, nowMs, sequence, this.checkpoint);
     const outcomes = this.outcomes.slice(0, batch.count);
     let duplicates = 0;
     for (const outcome of outcomes) if (outcome === OUTCOME.duplicate) duplicates++;

@@ -3,7 +3,7 @@ import { GRANULARITIES, GRANULARITY_MS } from '../../model/window.ts';
 import { CommitMemory } from '../../runtime/commit-memory.ts';
 import { TRIM_STEP_MAX } from './actor-bounds.ts';
 import type { AnomalyChange } from './anomaly-episodes.ts';
-import { REJECTED_EARLIER, type PendingDeadLetter } from './dead-letters.ts';
+import type { PendingDeadLetter, UncountedKeeper } from './dead-letters.ts';
 import type { MeterPage } from './meter-pages.ts';
 import type { Outbox } from './outbox.ts';
 import { OutboxRecordBuilder } from './outbox-record.ts';
@@ -12,11 +12,11 @@ import { encodePage } from './page-codec.ts';
 import { encodeProfiles } from './page-profiles.ts';
 import { pendingKeyParts } from './pending-windows.ts';
 import type { LedgerPart } from './region-ledger.ts';
-import { packPositions } from './rejected-positions.ts';
 import { BLOCK_SAMPLES_MIN, takeSampleBlocks } from './sample-blocks.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 import { anomalyKey, deadLetterKey, pageKey, profileKey, samplesKey, windowKey } from './store-keys.ts';
+import type { UncountedReadings } from './uncounted-readings.ts';
 import type { WindowRetention } from './window-retention.ts';
 
 /**
@@ -59,13 +59,11 @@ interface Step {
   /** Of the state's new rows. */
   newRows: Set<number>;
   changes: AnomalyChange[];
-  /** All that there are. */
-  rejected: PendingDeadLetter[];
-  /** Those of them that are written. */
   deadLetters: PendingDeadLetter[];
+  uncounted: { sequence: number; readings: UncountedReadings }[];
 }
 
-export class Checkpoint {
+export class Checkpoint implements UncountedKeeper {
   private readonly state: ShardState;
   private readonly store: ShardStore;
   private readonly options: CheckpointOptions;
@@ -83,6 +81,7 @@ export class Checkpoint {
   private readonly memory = new CommitMemory();
   private retryChanges: AnomalyChange[] = [];
   private deadLetters: PendingDeadLetter[] = [];
+  private uncounted: Step['uncounted'] = [];
   /** Episodes as the step wrote them, for the report to the region actor. */
   private written: Anomaly[] = [];
   /** A table has more rows than its bound, or will have after the step under way. Null: to be looked up. */
@@ -99,6 +98,11 @@ export class Checkpoint {
   /** A rejected reading that has to reach the store. */
   addDeadLetter(letter: PendingDeadLetter): void {
     this.deadLetters.push(letter);
+  }
+
+  /** What a replay has to know of a record, however soon the dead letters go. */
+  addUncounted(sequence: number, readings: UncountedReadings): void {
+    this.uncounted.push({ sequence, readings });
   }
 
   /** True when a step would write anything. */
@@ -118,7 +122,7 @@ export class Checkpoint {
 
   /** Rows for the next step that it cannot put off: they go with the applied position. */
   get rowsWaiting(): number {
-    return this.state.episodes.changeCount + this.retryChanges.length + this.deadLetters.length;
+    return this.state.episodes.changeCount + this.retryChanges.length + this.deadLetters.length + this.uncounted.length;
   }
 
   get isUnderWay(): boolean {
@@ -149,13 +153,14 @@ export class Checkpoint {
       parts: state.ledger.takeUnsaved(),
       newRows: new Set(),
       changes: [...this.retryChanges, ...state.episodes.take()],
-      rejected: this.deadLetters,
       // A record may bring more than the table keeps: those would only be written to be removed.
       deadLetters: this.deadLetters.slice(Math.max(0, this.deadLetters.length - this.bounds.deadLettersMax)),
+      uncounted: this.uncounted,
     };
     state.ledger.unsavedNames = [];
     this.retryChanges = [];
     this.deadLetters = [];
+    this.uncounted = [];
     this.step = step;
     for (const region of step.regionNames) store.putRegion(region, state.ledger.nameOf(region));
     for (const part of step.parts) store.putPart(part);
@@ -167,7 +172,7 @@ export class Checkpoint {
     for (const change of step.changes) store.putAnomaly(change, unsaved);
     this.written = [...unsaved.values()];
     for (const letter of step.deadLetters) store.putDeadLetter(letter.sequence, letter.position, letter.letter);
-    this.noteRejected(step.rejected);
+    for (const { sequence, readings } of step.uncounted) store.putUncountedReadings(sequence, readings);
     this.trimTables(step);
     this.samplesMin = isFull ? 1 : (this.options.blockSamplesMin ?? BLOCK_SAMPLES_MIN);
     this.writePages(pages, appliedSequence, step, isOver);
@@ -227,7 +232,8 @@ export class Checkpoint {
     state.ledger.markUnsaved(step.parts);
     state.ledger.unsavedNames = [...step.regionNames, ...state.ledger.unsavedNames];
     this.retryChanges = step.changes;
-    this.deadLetters = [...step.rejected, ...this.deadLetters];
+    this.deadLetters = [...step.deadLetters, ...this.deadLetters];
+    this.uncounted = [...step.uncounted, ...this.uncounted];
   }
 
   /** First log record that is still needed to recover what is not written: records before it may go once `done`. */
@@ -243,27 +249,15 @@ export class Checkpoint {
     return first.done === true ? appliedSequence + 1 : first.value.dirtySequence;
   }
 
-  /** For a replay: however soon the dead letters go, it has to know which readings were not counted. Letters are in the order of the log, a record's all in one step. */
-  private noteRejected(letters: readonly PendingDeadLetter[]): void {
-    const byRecord = new Map<number, number[]>();
-    for (const { sequence, position } of letters) {
-      if (position >= REJECTED_EARLIER) continue;
-      const positions = byRecord.get(sequence);
-      if (positions === undefined) byRecord.set(sequence, [position]);
-      else positions.push(position);
-    }
-    for (const [sequence, positions] of byRecord) this.store.putRejectedPositions(sequence, packPositions(positions));
-    this.store.trimRejectedPositions(this.store.logFrom(), byRecord.size + TRIM_STEP_MAX);
-  }
-
   /** At least as many rows go as come, or the tables would grow without bound. */
-  private trimTables({ changes, deadLetters }: Step): void {
+  private trimTables({ changes, deadLetters, uncounted }: Step): void {
     const { deadLettersMax, anomaliesMax } = this.bounds;
     let opened = 0;
     for (const { change } of changes) if (change === 'opened') opened++;
     const lettersOver = this.store.trimDeadLetters(deadLettersMax, deadLetters.length, deadLetters.length + TRIM_STEP_MAX);
     // One that changed may come back after it was removed: it is counted by the next step.
     const anomaliesOver = this.store.trimAnomalies(anomaliesMax, opened, changes.length + TRIM_STEP_MAX);
+    this.store.trimUncountedReadings(this.store.logFrom(), uncounted.length + TRIM_STEP_MAX);
     this.isOverBounds = lettersOver > 0 || anomaliesOver > 0;
   }
 

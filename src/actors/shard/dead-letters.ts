@@ -1,6 +1,7 @@
 import type { DeadLetter } from '../../model/queries.ts';
-import { OUTCOME, OUTCOME_REJECT } from '../../model/reading.ts';
+import { OUTCOME, OUTCOME_REJECT, READING_FLAG } from '../../model/reading.ts';
 import type { ReadingBatch } from '../../model/reading-batch.ts';
+import { packPositions, type UncountedReadings } from './uncounted-readings.ts';
 
 /** A rejected reading on its way to the store; the place in the log makes its id the same after a replay. */
 export interface PendingDeadLetter {
@@ -13,22 +14,35 @@ export interface PendingDeadLetter {
 /** Positions from here on are readings that the ingest thread refused. */
 export const REJECTED_EARLIER = 2 ** 31;
 
-/** Calls `add` for every rejected reading of an applied batch. */
-export function collectDeadLetters(batch: ReadingBatch, outcomes: Uint8Array, nowMs: number, sequence: number, add: (letter: PendingDeadLetter) => void): void {
+/** Takes what did not count of applied records, until it is written. */
+export interface UncountedKeeper {
+  addDeadLetter(letter: PendingDeadLetter): void;
+  /** At most once for a record, in the order of the log. */
+  addUncounted(sequence: number, readings: UncountedReadings): void;
+}
+
+/** Gives `keeper` what of an applied batch did not count. Returns how many dead letters. */
+export function collectUncounted(batch: ReadingBatch, outcomes: Uint8Array, nowMs: number, sequence: number, keeper: UncountedKeeper): number {
+  const withId: number[] = [];
+  let letters = 0;
   for (let i = 0; i < batch.count; i++) {
     const outcome = outcomes[i];
-    if (outcome === OUTCOME.accepted || outcome === OUTCOME.duplicate) continue;
-    const reject = OUTCOME_REJECT[outcome]!;
-    add({
+    if (outcome === OUTCOME.accepted) continue;
+    if ((batch.flags[i] & READING_FLAG.readingId) !== 0) withId.push(i);
+    if (outcome === OUTCOME.duplicate) continue;
+    letters++;
+    keeper.addDeadLetter({
       sequence,
       position: i,
-      letter: { receivedAt: nowMs, ...reject, index: i, meterId: meterIdOf(batch, i), raw: describe(batch, i) },
+      letter: { receivedAt: nowMs, ...OUTCOME_REJECT[outcome]!, index: i, meterId: meterIdOf(batch, i), raw: describe(batch, i) },
     });
   }
-  if (batch.deadLetterCount === 0) return;
+  if (withId.length > 0) keeper.addUncounted(sequence, packPositions(withId));
+  if (batch.deadLetterCount === 0) return letters;
   batch.deadLetters().forEach((rejected, n) => {
-    add({ sequence, position: REJECTED_EARLIER + n, letter: { receivedAt: nowMs, meterId: meterIdIn(rejected.raw), ...rejected } });
+    keeper.addDeadLetter({ sequence, position: REJECTED_EARLIER + n, letter: { receivedAt: nowMs, meterId: meterIdIn(rejected.raw), ...rejected } });
   });
+  return letters + batch.deadLetterCount;
 }
 
 function meterIdOf(batch: ReadingBatch, i: number): string {

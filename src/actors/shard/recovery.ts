@@ -1,13 +1,13 @@
 import { isReadingBatch, receivedAtAsSaid } from '../../model/reading-batch.ts';
 import { OperationalError } from '../../runtime/errors.ts';
-import { collectDeadLetters, type PendingDeadLetter } from './dead-letters.ts';
+import { collectUncounted, type UncountedKeeper } from './dead-letters.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readLogRecord, type LogRecord } from './log-record.ts';
 import { decodePage } from './page-codec.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { restoreReadingIdsByRow } from './reading-id-record.ts';
 import { rememberBatch, rememberWords, ReplayedIdsHere, type ReplayedIds } from './replayed-ids.ts';
-import { NONE_REJECTED } from './rejected-positions.ts';
+import { NONE_UNCOUNTED } from './uncounted-readings.ts';
 import type { ShardStore } from './shard-store.ts';
 import type { ShardState } from './state.ts';
 
@@ -46,7 +46,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
   report.readings += replayedIds.finish(state.readingIds);
   state.beginReplay(applied);
   for (const { regions, nowMs, sequence } of pictures) state.applyPicture(regions, nowMs, sequence);
-  const replay = new Replay(state, store, applied, (letter) => checkpoint.addDeadLetter(letter));
+  const replay = new Replay(state, store, applied, checkpoint);
   for (const { sequence, bytes } of store.journal.records(next)) {
     const record = readLogRecord(bytes, sequence, true);
     count(sequence);
@@ -63,7 +63,7 @@ function replayIds(store: ShardStore, end: number, ids: ReplayedIds, count: (seq
   let next = store.logFrom();
   for (const { sequence, bytes } of store.records()) {
     if (sequence >= end) break;
-    if (isReadingBatch(bytes)) ids.addBatch(bytes, sequence, store.rejectedPositions(receivedAtAsSaid(bytes), sequence));
+    if (isReadingBatch(bytes)) ids.addBatch(bytes, sequence, store.uncountedReadings(receivedAtAsSaid(bytes), sequence));
     else {
       const record = readLogRecord(bytes, sequence);
       // It names meters by their rows.
@@ -93,17 +93,17 @@ export class Replay {
   private readonly applied: number;
   /** All snapshots stand for the records before it. */
   private readonly replayFrom: number;
-  private readonly addDeadLetter: (letter: PendingDeadLetter) => void;
+  private readonly keeper: UncountedKeeper;
   /** Of the batch that was applied last, beginning with its first reading. */
   outcomes = new Uint8Array(1024);
 
   /** `applied`: the record up to which the tables stand for the log. */
-  constructor(state: ShardState, store: ShardStore, applied: number, addDeadLetter: (letter: PendingDeadLetter) => void) {
+  constructor(state: ShardState, store: ShardStore, applied: number, keeper: UncountedKeeper) {
     this.state = state;
     this.store = store;
     this.applied = applied;
     this.replayFrom = store.replayFrom();
-    this.addDeadLetter = addDeadLetter;
+    this.keeper = keeper;
   }
 
   /** Returns how many readings are in the record. */
@@ -125,14 +125,14 @@ export class Replay {
       case 'batch': {
         const { batch } = record;
         if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
-        const rejected = sequence <= this.applied ? store.rejectedPositions(record.nowMs, sequence) : NONE_REJECTED;
-        if (sequence < this.replayFrom) rememberBatch(state.readingIds, batch, record.nowMs, rejected);
+        const uncounted = sequence <= this.applied ? store.uncountedReadings(record.nowMs, sequence) : NONE_UNCOUNTED;
+        if (sequence < this.replayFrom) rememberBatch(state.readingIds, batch, record.nowMs, uncounted);
         else {
-          state.expectRejected(rejected);
+          state.expectUncounted(uncounted);
           state.applyBatch(batch, record.nowMs, sequence, this.outcomes);
         }
         // Those of earlier records were written with the applied position.
-        if (sequence > this.applied) collectDeadLetters(batch, this.outcomes, record.nowMs, sequence, this.addDeadLetter);
+        if (sequence > this.applied) collectUncounted(batch, this.outcomes, record.nowMs, sequence, this.keeper);
         return batch.count;
       }
     }

@@ -3,15 +3,15 @@ import type { ReadingBatch } from '../../model/reading-batch.ts';
 import { OperationalError } from '../../runtime/errors.ts';
 import { readLogRecord } from './log-record.ts';
 import { highOf, lowOf, meterTag, WORDS_PER_ENTRY, type ReadingIds } from './reading-ids.ts';
-import { isRejected, type RejectedPositions } from './rejected-positions.ts';
+import { isUncounted, type UncountedReadings } from './uncounted-readings.ts';
 
 /**
  * Remembers the readingIds of log records that every snapshot stands for, which nothing else is wanted from. Needs no meter's row, so it may go on beside the restoring of the
  * pages, on another thread. In order of the log.
  */
 export interface ReplayedIds {
-  /** A batch's record, given away. `rejected`: its readings that were rejected when it was applied. */
-  addBatch(bytes: Uint8Array, sequence: number, rejected: RejectedPositions): void;
+  /** A batch's record, given away. `uncounted`: its readings that did not count when it was applied. */
+  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings): void;
   /** The words of a `rememberedIds` record. */
   addRemembered(words: Uint8Array): void;
   /** Blocks until all that was added is in `ids`. Returns how many readings the batches had. Throws OperationalError `corrupt` or `format` of a record. */
@@ -27,10 +27,10 @@ export class ReplayedIdsHere implements ReplayedIds {
     this.ids = ids;
   }
 
-  addBatch(bytes: Uint8Array, sequence: number, rejected: RejectedPositions): void {
+  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings): void {
     const record = readLogRecord(bytes, sequence, true);
     if (record.kind !== 'batch') throw new OperationalError('corrupt', `log record ${sequence} is no batch`);
-    rememberBatch(this.ids, record.batch, record.nowMs, rejected);
+    rememberBatch(this.ids, record.batch, record.nowMs, uncounted);
     this.readings += record.batch.count;
   }
 
@@ -43,12 +43,12 @@ export class ReplayedIdsHere implements ReplayedIds {
   }
 }
 
-/** Remembers the readingIds of a batch that was applied before: not those of its rejected readings. */
-export function rememberBatch(ids: ReadingIds, batch: ReadingBatch, nowMs: number, rejected: RejectedPositions): void {
+/** Remembers the readingIds of a batch that was applied before: not those of readings that did not count. */
+export function rememberBatch(ids: ReadingIds, batch: ReadingBatch, nowMs: number, uncounted: UncountedReadings): void {
   const { readingIdLow, readingIdHigh, idStart, idLength, bytes, heapStart, meterHash, flags } = batch;
   if (readingIdLow === null || readingIdHigh === null) return;
   for (let i = 0; i < batch.count; i++) {
-    if ((flags[i] & READING_FLAG.readingId) === 0 || isRejected(rejected, i)) continue;
+    if ((flags[i] & READING_FLAG.readingId) === 0 || isUncounted(uncounted, i)) continue;
     const tag = meterTag(bytes, heapStart + idStart[i], idLength[i]);
     const low = lowOf(readingIdLow[i], tag);
     const high = highOf(readingIdHigh[i], tag);

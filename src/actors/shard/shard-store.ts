@@ -11,7 +11,7 @@ import { buildEnergy } from './energy-pages.ts';
 import type { MeterPage } from './meter-pages.ts';
 import type { LoggedPicture } from './picture-history.ts';
 import { emptyPart, type LedgerPart } from './region-ledger.ts';
-import { packPositions, type RejectedPositions } from './rejected-positions.ts';
+import { packPositions, type UncountedReadings } from './uncounted-readings.ts';
 import { decodeRemovedWindows, type RemovedWindows } from './removed-windows.ts';
 import type { ShardStateConfig } from './state.ts';
 import { anomalyKey, anomalyKeyParts, deadLetterKey, energyKey, meterAnomalyKey, pageKey, partKey, profileKey, regionKey, samplesKey, sequenceKey, windowKey } from './store-keys.ts';
@@ -93,8 +93,8 @@ export class ShardStore implements WindowSource {
   readonly anomalies: Table;
   readonly anomaliesByMeter: Table;
   readonly deadLetters: Table;
-  /** By log record, which of its readings were rejected: as long as the record counts, however many dead letters came since. */
-  readonly rejected: Table;
+  /** By log record, which of its readings did not count (uncounted-readings.ts): as long as the record is in the log. */
+  readonly uncounted: Table;
   readonly outbox: Table;
   private readonly store: Store;
   private readonly meta: Table;
@@ -117,7 +117,7 @@ export class ShardStore implements WindowSource {
     this.anomalies = store.table('anomalies');
     this.anomaliesByMeter = store.table('anomaliesByMeter');
     this.deadLetters = store.table('deadLetters');
-    this.rejected = store.table('rejected');
+    this.uncounted = store.table('uncounted');
     this.outbox = store.table('outbox');
   }
 
@@ -145,8 +145,8 @@ export class ShardStore implements WindowSource {
 
   /** Every table by its name. */
   tables(): [string, Table][] {
-    const { meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, rejected, outbox } = this;
-    return Object.entries({ meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, rejected, outbox });
+    const { meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, uncounted, outbox } = this;
+    return Object.entries({ meta, pages, profiles, windows, samples, energy, removed, regions, parts, settled, meters, anomalies, anomaliesByMeter, deadLetters, uncounted, outbox });
   }
 
   /** What the store says of itself; null when it is new. */
@@ -157,8 +157,8 @@ export class ShardStore implements WindowSource {
 
   /** Checks that the store is this shard's, or makes it so when it is new, and brings one of an older engine up to date; says what that took. Throws OperationalError `format`, `wrong_shard`, or `corrupt` when the log is gone. */
   async identify(identity: ShardIdentity): Promise<StoreUpgrade | null> {
-    // By its key an entry whose key is damaged would only be missing, and a store without an applied position counts everything again, one without a rejection takes its correction for a duplicate.
-    for (const table of [this.meta, this.rejected]) for (const entry of table.range(FIRST_KEY, LAST_KEY)) void entry;
+    // By its key an entry whose key is damaged would only be missing, and a store without an applied position counts everything again, one that takes a rejected reading for counted its correction for a duplicate.
+    for (const table of [this.meta, this.uncounted]) for (const entry of table.range(FIRST_KEY, LAST_KEY)) void entry;
     const stored = this.identity();
     if (stored === null) {
       // First, so that a store that knows its name without a log is one that has lost it.
@@ -374,23 +374,23 @@ export class ShardStore implements WindowSource {
     this.deadLetters.put(deadLetterKey(letter.receivedAt, sequence, position), packr.pack({ id: `${letter.receivedAt}-${sequence}-${position}`, ...letter }));
   }
 
-  putRejectedPositions(sequence: number, rejected: RejectedPositions): void {
-    this.rejected.put(sequenceKey(sequence), rejected);
+  putUncountedReadings(sequence: number, uncounted: UncountedReadings): void {
+    this.uncounted.put(sequenceKey(sequence), uncounted);
   }
 
-  /** Of a log record that the tables stand for: its readings that the shard rejected. */
-  rejectedPositions(receivedAt: number, sequence: number): RejectedPositions {
-    const found = this.rejected.get(sequenceKey(sequence));
+  /** Of a log record that the tables stand for: its readings that did not count. */
+  uncountedReadings(receivedAt: number, sequence: number): UncountedReadings {
+    const found = this.uncounted.get(sequenceKey(sequence));
     if (found !== undefined) return new Uint8Array(found);
-    // An older engine has left nothing but their dead letters.
+    // An older engine has left nothing but dead letters.
     const positions: number[] = [];
     for (const key of this.deadLetters.keys(deadLetterKey(receivedAt, sequence, 0), deadLetterKey(receivedAt, sequence, REJECTED_EARLIER))) positions.push(Buffer.from(key).readUInt32BE(key.length - 4));
     return packPositions(positions);
   }
 
   /** Queues the removal of what was noted of the log's records before `sequence`, of the oldest `stepMax` at most. */
-  trimRejectedPositions(sequence: number, stepMax: number): void {
-    for (const { key } of this.rejected.range(FIRST_KEY, sequenceKey(sequence), { limit: stepMax })) this.rejected.remove(key);
+  trimUncountedReadings(sequence: number, stepMax: number): void {
+    for (const { key } of this.uncounted.range(FIRST_KEY, sequenceKey(sequence), { limit: stepMax })) this.uncounted.remove(key);
   }
 
   decodeDeadLetter(value: Uint8Array): DeadLetter {

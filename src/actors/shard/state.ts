@@ -19,7 +19,7 @@ import { READ_AHEAD_READINGS, ReadAhead } from './read-ahead.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
 import { highOf, lowOf, ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
-import { isRejected, NONE_REJECTED, type RejectedPositions } from './rejected-positions.ts';
+import { isUncounted, NONE_UNCOUNTED, type UncountedReadings } from './uncounted-readings.ts';
 import type { TickSlice } from './tick-schedule.ts';
 import { Turn, zeroCounters, type ShardCounters } from './turn.ts';
 import { WindowBook, type WindowSource } from './window-book.ts';
@@ -66,8 +66,8 @@ export class ShardState {
   private readonly fingerprints = new ReadingFingerprints();
   /** Region index of each region of the batch at hand; −2 = not looked up. */
   private batchRegions = new Int32Array(16);
-  /** During recovery: readings of the batch at hand that were rejected when it was first applied. */
-  private rejectedBefore = NONE_REJECTED;
+  /** During recovery: readings of the batch at hand that did not count when it was first applied. */
+  private uncountedBefore = NONE_UNCOUNTED;
   private readonly detector: DetectorCells = detectorCells(new ArrayBuffer(8));
 
   /** `rows`: memory for the meters of a large fleet (MeterDirectory). */
@@ -100,14 +100,14 @@ export class ShardState {
     this.turn.ledgerSequence = ledgerSequence;
   }
 
-  /** During recovery, before each batch: its readings that were rejected when it was first applied. */
-  expectRejected(positions: RejectedPositions): void {
-    this.rejectedBefore = positions;
+  /** During recovery, before each batch: its readings that did not count when it was first applied. */
+  expectUncounted(positions: UncountedReadings): void {
+    this.uncountedBefore = positions;
   }
 
   endReplay(): void {
     this.turn.replaying = false;
-    this.rejectedBefore = NONE_REJECTED;
+    this.uncountedBefore = NONE_UNCOUNTED;
   }
 
   /**
@@ -234,12 +234,8 @@ export class ShardState {
     // A reading newer than the meter's newest, in an open window, is new for certain.
     if (late || timestamp <= newest) {
       const known = this.book.findSample(page, row, timestamp, late);
-      if (known >= 0 && known !== fingerprint) return OUTCOME.conflict;
-      if (known >= 0) {
-        // A replay cannot tell it from one that counted.
-        this.keepReadingId(batch, i, tag, nowMs);
-        return OUTCOME.duplicate;
-      }
+      // Its readingId is not kept: what is known and too old to be corrected may be too late in a replay, depending on what was removed by then.
+      if (known >= 0) return known === fingerprint ? OUTCOME.duplicate : OUTCOME.conflict;
     }
     // Only now: what is known stays a duplicate for good, however old an import that is sent again.
     if (late && timestamp < newest - this.config.correctionHorizonMs) return OUTCOME.tooLate;
@@ -269,12 +265,8 @@ export class ShardState {
 
   /** A replayed reading that the page's snapshot already holds: only its readingId may have to be remembered. */
   private skipReplayed(batch: ReadingBatch, i: number, tag: number, nowMs: number): Outcome {
-    if (!isRejected(this.rejectedBefore, i)) this.keepReadingId(batch, i, tag, nowMs);
+    if (!isUncounted(this.uncountedBefore, i) && !this.readingIdSeen(batch, i, tag, nowMs)) this.rememberReadingId(batch, i, tag, nowMs);
     return OUTCOME.accepted;
-  }
-
-  private keepReadingId(batch: ReadingBatch, i: number, tag: number, nowMs: number): void {
-    if (!this.readingIdSeen(batch, i, tag, nowMs)) this.rememberReadingId(batch, i, tag, nowMs);
   }
 
   /** `tag`: the meter's. */

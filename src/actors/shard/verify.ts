@@ -15,7 +15,7 @@ import { ENERGY_FORMAT, isReadable, STORE_FORMAT, type ShardStore } from './shar
 import { ShardState, type ShardStateConfig } from './state.ts';
 import { anomalyKey, deadLetterKey, meterAnomalyKey, samplesKey, samplesKeyMinute, windowKey, windowKeyParts } from './store-keys.ts';
 import { recover } from './recovery.ts';
-import { positionsEnd } from './rejected-positions.ts';
+import { positionsEnd } from './uncounted-readings.ts';
 import { RowSlab } from './row-slab.ts';
 import { verifyOutbox } from './verify-outbox.ts';
 import { verifyReplayed } from './verify-replay.ts';
@@ -84,10 +84,10 @@ class Verification {
     this.options = options;
     this.onProgress = onProgress;
     this.shape = { partitionCount: options.state.partitionCount, regionCount: store.regionNames().length };
-    const { pages, profiles, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, rejected, outbox } = store;
+    const { pages, profiles, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, uncounted, outbox } = store;
     this.records = Math.max(0, store.lastSequence() - Math.max(store.logFrom(), store.journal.first ?? 1) + 1);
     const all = store.tables().map(([, table]) => table);
-    this.total = [...all, pages, profiles, windows, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, rejected, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
+    this.total = [...all, pages, profiles, windows, windows, samples, energy, removed, parts, settled, meters, anomalies, deadLetters, uncounted, outbox].reduce((sum, table) => sum + table.count(), 2 * this.records);
   }
 
   run(): VerifyReport {
@@ -102,7 +102,7 @@ class Verification {
       this.profiles();
       this.anomalies();
       this.deadLetters();
-      this.rejected();
+      this.uncounted();
       verifyOutbox(store, findings, (entries) => this.step(entries));
       // What cannot be read cannot be replayed.
       if (findings.count === 0) findings.try('the replay of the log', () => this.replay());
@@ -172,8 +172,8 @@ class Verification {
   private logRecord(bytes: Uint8Array, sequence: number): void {
     const record = readLogRecord(bytes, sequence);
     const readings = record.kind === 'batch' ? record.batch.count : 0;
-    const rejectedEnd = positionsEnd(this.store.rejectedPositions(record.nowMs, sequence));
-    if (rejectedEnd > readings) throw new Error(`has ${readings} readings, but number ${rejectedEnd} is said to be rejected`);
+    const uncountedEnd = positionsEnd(this.store.uncountedReadings(record.nowMs, sequence));
+    if (uncountedEnd > readings) throw new Error(`has ${readings} readings, but number ${uncountedEnd} is said not to count`);
     if (record.kind !== 'batch') return;
     const { meterHash, count } = record.batch;
     for (let i = 0; i < count; i++) {
@@ -357,13 +357,13 @@ class Verification {
   }
 
   /** What the log has is held against it where the log is read. */
-  private rejected(): void {
+  private uncounted(): void {
     const applied = this.store.appliedPosition().sequence;
-    for (const entries of steps(this.store.rejected, ENTRIES_PER_STEP)) {
+    for (const entries of steps(this.store.uncounted, ENTRIES_PER_STEP)) {
       for (const { key, value } of entries) {
         const sequence = Buffer.from(key).readUIntBE(0, 6);
-        if (sequence > applied) this.findings.add(`the rejected readings of log record ${sequence}`, `are known, but the tables stand for the log up to ${applied}`);
-        if (positionsEnd(value) === 0) this.findings.add(`the rejected readings of log record ${sequence}`, 'are none');
+        if (sequence > applied) this.findings.add(`what does not count of log record ${sequence}`, `is known, but the tables stand for the log up to ${applied}`);
+        if (positionsEnd(value) === 0) this.findings.add(`what does not count of log record ${sequence}`, 'is nothing');
       }
       this.step(entries.length);
     }

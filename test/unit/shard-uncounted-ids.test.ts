@@ -2,16 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TRIM_STEP_MAX } from '../../src/actors/shard/actor-bounds.ts';
 import { readLogRecord } from '../../src/actors/shard/log-record.ts';
-import { isRejected, packPositions, positionsEnd } from '../../src/actors/shard/rejected-positions.ts';
+import { isUncounted, packPositions, positionsEnd } from '../../src/actors/shard/uncounted-readings.ts';
 import type { ShardStore } from '../../src/actors/shard/shard-store.ts';
 import { sequenceKey } from '../../src/actors/shard/store-keys.ts';
+import { OUTCOME } from '../../src/model/reading.ts';
 import { ReadingBatchBuilder } from '../../src/model/reading-batch.ts';
 import { OperationalError } from '../../src/runtime/errors.ts';
 import type { TestReading } from '../support/packed-readings.ts';
 import { ShardHarness, type HarnessOptions, type SentBatch } from '../support/shard-harness.ts';
 import { LIFE_START_MS } from '../support/shard-lives.ts';
 
-/** A rejected reading may be corrected and sent again under its readingId: a restart must not take it for known, however soon its dead letter has gone. */
+/** Only a reading that counts makes its readingId known: a restart remembers no other, however soon dead letters go and whatever of the log has gone. */
 
 async function begin(options: Partial<HarnessOptions> = {}): Promise<ShardHarness> {
   const harness = new ShardHarness({ startMs: LIFE_START_MS, stepMs: 10, deadLettersMax: 1, ...options });
@@ -19,6 +20,8 @@ async function begin(options: Partial<HarnessOptions> = {}): Promise<ShardHarnes
   await send(harness, [reading(0, 1)]);
   return harness;
 }
+
+const HOUR_MS = 3_600_000;
 
 /** `afterMs`: from the first one, which the meter has the value of. */
 function reading(afterMs: number, powerKw: number, id?: number): TestReading {
@@ -38,11 +41,12 @@ async function contradict(harness: ShardHarness, ids: readonly number[]): Promis
   for (const id of ids) expect((await send(harness, [reading(0, 1 + id, id)])).reply?.accepted).toBe(0);
 }
 
-/** Log records of which it is noted which of their readings were rejected. */
+/** Log records of which it is noted which of their readings were uncounted. */
 function notedOf(store: ShardStore): number[] {
-  return [...store.rejected.keys(Buffer.alloc(1), Buffer.alloc(7, 255))].map((key) => Buffer.from(key).readUIntBE(0, 6));
+  return [...store.uncounted.keys(Buffer.alloc(1), Buffer.alloc(7, 255))].map((key) => Buffer.from(key).readUIntBE(0, 6));
 }
 
+const readingsOf = (harness: ShardHarness) => harness.ask<'meter'>({ kind: 'meter', meterId: 'm0' })?.readings;
 const accepted = async (harness: ShardHarness, one: TestReading) => (await send(harness, [one])).reply?.accepted;
 
 describe('a reading that was rejected', () => {
@@ -66,15 +70,7 @@ describe('a reading that was rejected', () => {
     await harness.drain();
     expect(batch.reply?.accepted).toBe(1);
     await harness.crash('kept', 'lost');
-    expect(harness.ask<'meter'>({ kind: 'meter', meterId: 'm0' })?.readings).toBe(2);
-  });
-
-  it.each(['before', 'after'])('is no reading that was known: its readingId is known too, %s a restart', async (when) => {
-    const harness = await begin();
-    expect((await send(harness, [reading(0, 1, 20)])).reply).toMatchObject({ accepted: 0, duplicates: 1 });
-    await harness.advance(5_000);
-    if (when === 'after') await harness.crash('lost');
-    expect((await send(harness, [reading(5, 9, 20)])).reply).toMatchObject({ accepted: 0, duplicates: 1 });
+    expect(readingsOf(harness)).toBe(2);
   });
 
   it('counts when the step that noted it failed and was made again', async () => {
@@ -92,7 +88,7 @@ describe('a reading that was rejected', () => {
   it('counts in a store of an engine that kept dead letters alone', async () => {
     const harness = await begin({ deadLettersMax: 10 });
     await contradict(harness, [1, 2]);
-    for (const sequence of notedOf(harness.shardStore)) harness.shardStore.rejected.remove(sequenceKey(sequence));
+    for (const sequence of notedOf(harness.shardStore)) harness.shardStore.uncounted.remove(sequenceKey(sequence));
     const committed = harness.shardStore.commit();
     await harness.advance(100);
     await committed;
@@ -115,7 +111,7 @@ describe('a reading that was rejected', () => {
     const { buffer } = builder.pack();
     harness.actor.append({ kind: 'append', buffer, bytes: buffer.byteLength }, { ok() {}, fail() {} });
     await harness.advance(1_000);
-    expect([harness.shardStore.deadLetters.count(), harness.shardStore.rejected.count()]).toEqual([1, 0]);
+    expect([harness.shardStore.deadLetters.count(), harness.shardStore.uncounted.count()]).toEqual([1, 0]);
   });
 
   it('is noted as long as the log has it, and no longer', async () => {
@@ -134,7 +130,7 @@ describe('a reading that was rejected', () => {
   it('is forgotten in steps that are no longer for it', async () => {
     const harness = await begin();
     const { shardStore } = harness;
-    for (let n = 0; n < 5 * TRIM_STEP_MAX; n++) shardStore.putRejectedPositions(n + 1, packPositions([0]));
+    for (let n = 0; n < 5 * TRIM_STEP_MAX; n++) shardStore.putUncountedReadings(n + 1, packPositions([0]));
     shardStore.putLogFrom(5 * TRIM_STEP_MAX + 1);
     const committed = shardStore.commit();
     await harness.advance(100);
@@ -142,19 +138,72 @@ describe('a reading that was rejected', () => {
     const counts: number[] = [];
     for (let i = 1; i <= 6; i++) {
       await send(harness, [reading(i, 1)]);
-      counts.push(shardStore.rejected.count());
+      counts.push(shardStore.uncounted.count());
     }
     expect(counts).toEqual([4, 3, 2, 1, 0, 0].map((steps) => steps * TRIM_STEP_MAX));
   });
 });
 
-describe('positions of rejected readings', () => {
+describe('a reading that was known by its timestamp', () => {
+  it.each(['before', 'after'])('leaves the readingId that it came under to another, %s a restart', async (when) => {
+    const harness = await begin({ commitMs: 50 });
+    expect((await send(harness, [reading(0, 1, 20)])).reply).toMatchObject({ accepted: 0, duplicates: 1 });
+    await harness.advance(5_000);
+    if (when === 'after') await harness.crash('lost');
+    const batch = harness.send([reading(5, 9, 20)]);
+    await harness.drain();
+    expect(batch.reply?.accepted).toBe(1);
+    await harness.crash('kept', 'lost');
+    expect(readingsOf(harness)).toBe(2);
+  });
+
+  it('does not make its readingId known for longer, when a restart finds nothing older of it in the log', async () => {
+    const harness = await begin({ segmentBytesMax: 100, commitMs: 20 });
+    await send(harness, [reading(1, 1, 5)]);
+    const others = async (fromMs: number, toMs: number): Promise<void> => {
+      for (let ms = fromMs; ms < toMs; ms += 5_000) {
+        await send(harness, [{ ...reading(ms, 1), meterId: 'other' }]);
+        await harness.advance(4_900);
+      }
+    };
+    await others(0, 240_000);
+    expect((await send(harness, [reading(1, 1, 5)])).reply?.duplicates).toBe(1);
+    await others(240_000, 363_000);
+    const batch = harness.send([reading(300_000, 9, 5)]);
+    await harness.drain();
+    expect(batch.reply?.accepted, 'its five minutes are over').toBe(1);
+    await harness.crash('kept', 'lost');
+    expect(readingsOf(harness)).toBe(3);
+  });
+
+  it('is the same whether its window was taken away by then or not', async () => {
+    const harness = await begin({ stepMs: 1_000, correctionHorizonMs: HOUR_MS, retention: { keepMs: [HOUR_MS, HOUR_MS] } });
+    for (const hours of [-10, -5]) harness.send([reading(hours * HOUR_MS, 1)]);
+    // Gone for the running shard, and back when the step that takes it away is lost.
+    const page = harness.actor.state.directory.pages[0];
+    const commit = harness.shardStore.commit.bind(harness.shardStore);
+    harness.shardStore.commit = async () => {
+      if (page.removed !== null) await new Promise<void>((resolve) => void harness.time.after(5_000, resolve));
+      return commit();
+    };
+    for (let i = 0; i < 10_000 && page.removed === null; i++) await harness.advance(1);
+    const [old, other] = [harness.send([reading(-10 * HOUR_MS, 1, 5)]), harness.send([reading(1_000, 9, 5)])];
+    await harness.drain();
+    expect(old.reply?.outcomes).toEqual(Uint8Array.of(OUTCOME.tooLate));
+    expect(other.reply?.accepted).toBe(1);
+    const counted = readingsOf(harness);
+    await harness.crash('kept', 'lost');
+    expect(readingsOf(harness)).toBe(counted);
+  });
+});
+
+describe('positions of uncounted readings', () => {
   it('are those that were packed', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(300), { maxLength: 40 }), (some) => {
         const positions = some.sort((a, b) => a - b);
         const packed = packPositions(positions);
-        expect(Array.from({ length: 400 }, (_, i) => i).filter((i) => isRejected(packed, i))).toEqual(positions);
+        expect(Array.from({ length: 400 }, (_, i) => i).filter((i) => isUncounted(packed, i))).toEqual(positions);
         expect(positionsEnd(packed)).toBe(positions.length === 0 ? 0 : positions[positions.length - 1] + 1);
       }),
     );
