@@ -6,7 +6,7 @@ import { windowsKeptMs, type EngineConfig } from './engine-config.ts';
 import type { KafkaLogThreadOptions } from './kafka-log-thread.ts';
 import { openPartitionDirectory, type PartitionDirectory } from './partition-directory.ts';
 import type { PartitionThreadOptions } from './partition-thread.ts';
-import { shardStateConfig } from './shard-state-config.ts';
+import { READING_ID_LOG_BYTES, shardStateConfig } from './shard-state-config.ts';
 import { kafkaLogin, outboxOptions } from './sink-options.ts';
 
 /** How the settings make an engine whose log is in Kafka. */
@@ -25,8 +25,6 @@ const CHECKPOINT_STEP_MS = 1_000;
 /** As of a shard on its own disk, whose steps are ten times as many. */
 const PAGES_PER_STEP_MAX = 512;
 const STEP_BYTES_MAX = 4 * 1024 * 1024;
-/** Of log that a takeover reads again for readingIds alone: about a second of work. */
-const REPLAY_KEEP_BYTES_MAX = 64 * 1024 * 1024;
 /** Past this a takeover takes several seconds. */
 const REPLAY_BYTES_MAX = 256 * 1024 * 1024;
 /** Memory of readingIds over all partitions, in buckets of four: 64 MiB, of which a small fleet never touches most. */
@@ -80,7 +78,7 @@ export function partitionThreadOptions(config: EngineConfig, { topics, names, di
     state: { ...shardStateConfig(config, partitionCount, partitionCount), readingIdBuckets },
     checkpoint: { stepMs: CHECKPOINT_STEP_MS, intervalMs: config.checkpointIntervalMs, pagesPerStepMax: PAGES_PER_STEP_MAX, stepBytesMax: STEP_BYTES_MAX },
     replayBytesMax: REPLAY_BYTES_MAX,
-    replayKeepBytesMax: REPLAY_KEEP_BYTES_MAX,
+    replayKeepBytesMax: READING_ID_LOG_BYTES,
     deadLettersMax: config.deadLetterRowsMax,
     anomaliesMax: config.anomalyRowsMax,
     outbox: outboxOptions(config),

@@ -15,6 +15,7 @@ import { memoryOf } from './answer-memory.ts';
 import type { ShardThreadSnapshot } from './engine-metrics.ts';
 import { openShardStore } from './open-shard-store.ts';
 import { ReplayedIdsBeside } from './replayed-ids-beside.ts';
+import { READING_ID_LOG_BYTES } from './shard-state-config.ts';
 import { answerStepwise } from './stepwise-answer.ts';
 
 /** A worker thread with one shard actor on its own LMDB environment. */
@@ -50,8 +51,6 @@ export type GatewayChannelAnswer = ShardAnswers[ShardQuery['kind']];
 /** Steps of a checkpoint follow each other at this distance; see CheckpointOptions. */
 const CHECKPOINT_STEP_MS = 100;
 const PAGES_PER_STEP_MAX = 128;
-/** The memory of readingIds holds a million, and a reading of usual size takes 80 bytes of log: more would be read at each start and forgotten again. Whole segments go, so 100 MB are kept in the mean. */
-const JOURNAL_KEEP_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Of the log. Below it the readingIds in it are read before a thread has begun. */
 const IDS_BESIDE_BYTES_MIN = 32 * 1024 * 1024;
@@ -76,11 +75,12 @@ runThread(async (context) => {
         correctionHorizonMs: options.correctionHorizonMs,
         metersMax: options.metersMax,
         regionsMax: options.regionsMax,
+        readingIdLogBytes: READING_ID_LOG_BYTES,
         detection: { ...DEFAULT_DETECTION, nominalVoltageV: options.nominalVoltage, darkKw: options.darkPowerKw },
       },
       checkpoint: { stepMs: CHECKPOINT_STEP_MS, intervalMs: options.checkpointIntervalMs, pagesPerStepMax: PAGES_PER_STEP_MAX },
       journalBytesMax: options.journalBytesMax,
-      journalKeepBytesMax: JOURNAL_KEEP_BYTES_MAX,
+      journalKeepBytesMax: READING_ID_LOG_BYTES,
       deadLettersMax: options.deadLettersMax,
       anomaliesMax: options.anomaliesMax,
       outbox: options.outbox,

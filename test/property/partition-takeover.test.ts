@@ -52,12 +52,14 @@ interface Setting {
   pieceMessages: number;
   /** Between steps: with more of it more is replayed, and what a step did wrong stays so for longer. */
   stepMs: number;
-  /** readingIds come again, and so the log is read again for as long as they count; else there are none. */
+  /** readingIds come again; else there are none. */
   hasReadingIds: boolean;
+  /** How much log they are remembered for. */
+  idLogBytes: number;
 }
 
-const setting: fc.Arbitrary<Setting> = fc.record({ delayMs: fc.constantFrom(0, 3, 12), pieceMessages: fc.constantFrom(1, 1, 3), stepMs: fc.constantFrom(1_000, 5_000), hasReadingIds: fc.boolean() });
 const EVER_BYTES = 1e9;
+const setting: fc.Arbitrary<Setting> = fc.record({ delayMs: fc.constantFrom(0, 3, 12), pieceMessages: fc.constantFrom(1, 1, 3), stepMs: fc.constantFrom(1_000, 5_000), hasReadingIds: fc.boolean(), idLogBytes: fc.constantFrom(EVER_BYTES, 3_000, 12_000) });
 /** Few meters, or an id would never come again. */
 const METERS_WITH_IDS = 3;
 
@@ -74,7 +76,7 @@ class Run {
     this.setting = setting;
     this.world.delayMs = setting.delayMs;
     this.world.pieceMessages = setting.pieceMessages;
-    this.options = { latenessMs: LATENESS_MS, stepMs: setting.stepMs, replayKeepBytesMax: setting.hasReadingIds ? EVER_BYTES : undefined };
+    this.options = { latenessMs: LATENESS_MS, stepMs: setting.stepMs, replayKeepBytesMax: setting.hasReadingIds ? setting.idLogBytes : undefined };
     this.nodes = [0, 1, 2].map((node) => new LogNode(this.world, this.options, () => this.owner === node));
   }
 
@@ -220,7 +222,7 @@ describe('a partition that moves between nodes', () => {
     const steps = fc.array(fc.oneof({ weight: 5, arbitrary: step }, { weight: 1, arbitrary: fc.record({ do: fc.constant('settings' as const), node: fc.nat(2), latenessMs: fc.constantFrom(0, 5_000, 30_000) }) }), { minLength: 5, maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(steps, async (list) => {
-        const run = new Run({ delayMs: 0, pieceMessages: 1, stepMs: 1_000, hasReadingIds: false });
+        const run = new Run({ delayMs: 0, pieceMessages: 1, stepMs: 1_000, hasReadingIds: false, idLogBytes: EVER_BYTES });
         await run.begin();
         for (const one of list) {
           if (one.do === 'settings') run.nodes[one.node].restart({ latenessMs: one.latenessMs });

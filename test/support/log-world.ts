@@ -323,7 +323,7 @@ function hostOptions({ latenessMs, stepMs = STEP_MS, replayKeepBytesMax = REPLAY
   return {
     partitionCount: 1,
     topic: 'raw_readings',
-    state: { partitionCount: 1, latenessMs, correctionHorizonMs: 86_400_000, metersMax: 1_000, regionsMax: 100, readingIdBuckets: 64, detection: DEFAULT_DETECTION },
+    state: { partitionCount: 1, latenessMs, correctionHorizonMs: 86_400_000, metersMax: 1_000, regionsMax: 100, readingIdBuckets: 64, readingIdLogBytes: replayKeepBytesMax, detection: DEFAULT_DETECTION },
     checkpoint: { stepMs, intervalMs: 20_000, pagesPerStepMax: 1 },
     replayBytesMax: 1_000_000,
     replayKeepBytesMax,

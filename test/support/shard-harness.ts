@@ -126,6 +126,7 @@ export class ShardHarness {
         metersMax: options.metersMax,
         regionsMax: options.regionsMax,
         readingIdBuckets: 1_024,
+        readingIdLogBytes: options.journalKeepBytesMax,
         detection: DEFAULT_DETECTION,
       },
       checkpoint: { stepMs: options.stepMs, intervalMs: options.intervalMs, pagesPerStepMax: options.pagesPerStepMax, blockSamplesMin: options.blockSamplesMin },

@@ -197,6 +197,52 @@ describe('a reading that was known by its timestamp', () => {
   });
 });
 
+describe('a readingId that is repeated under another time', () => {
+  it('is known or not to a restart as it was before, however much log has come since', async () => {
+    const meters = Array.from({ length: 40 }, (_, i) => `m${i}`);
+    let cut = 0;
+    for (let keepBytes = 400; keepBytes < 4_600; keepBytes += 30) {
+      const harness = await begin({ segmentBytesMax: 1, journalKeepBytesMax: keepBytes, journalBytesMax: 50_000, intervalMs: 200 });
+      await harness.advance((keepBytes * 7) % 1_000);
+      // Some a second, all on disk soon; the log is trimmed with what comes next.
+      for (const [i, meterId] of meters.entries()) {
+        await send(harness, [{ ...reading(1, 1, i), meterId }]);
+        await harness.advance(150);
+      }
+      for (const meterId of ['x', 'y']) {
+        await harness.advance(1_000);
+        await send(harness, [{ ...reading(1, 1), meterId }]);
+      }
+      await harness.advance(1_000);
+      // The first to be replayed: nothing that it asks for lies further back than it has to.
+      const batch = harness.send(meters.map((meterId, i) => ({ ...reading(10_000, 5, i), meterId })));
+      await harness.drain();
+      const accepted = meters.map((_, i) => (batch.reply!.outcomes?.[i] ?? OUTCOME.accepted) === OUTCOME.accepted);
+      if (accepted.includes(true) && accepted.includes(false)) cut++;
+      await harness.crash('kept', 'lost');
+      const now = meters.map((meterId) => harness.ask<'meter'>({ kind: 'meter', meterId })!.readings - (meterId === 'm0' ? 2 : 1) === 1);
+      expect(now, `of ${keepBytes} bytes`).toEqual(accepted);
+    }
+    expect(cut).toBeGreaterThan(100);
+  });
+});
+
+it('the log is trimmed where a second begins that is forgotten, and not within one', async () => {
+  const harness = new ShardHarness({ startMs: LIFE_START_MS, stepMs: 10, segmentBytesMax: 1, journalKeepBytesMax: 500, journalBytesMax: 25_600, intervalMs: 100 });
+  await harness.start();
+  const begins: number[] = [];
+  for (let second = 0; second < 6; second++) {
+    begins.push(harness.shardStore.lastSequence() + 1);
+    for (let i = 0; i < 30; i++) {
+      harness.send([reading(second * 100 + i, 1)]);
+      await harness.advance(20);
+    }
+    await harness.advance(400);
+  }
+  expect(begins).toContain(harness.shardStore.logFrom());
+  expect(harness.shardStore.logFrom()).toBeGreaterThan(30);
+});
+
 describe('positions of uncounted readings', () => {
   it('are those that were packed', () => {
     fc.assert(

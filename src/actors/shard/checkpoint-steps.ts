@@ -63,6 +63,7 @@ export class CheckpointSteps {
   private lastMs = 0;
   /** First log record that counts once the step under way is on disk. */
   private nextLogFrom = 0;
+  private idsKeptMs = 0;
   private readonly unreported = new UnreportedAnomalies();
 
   constructor(options: CheckpointStepsOptions, { state, store, clock }: CheckpointStepsModules) {
@@ -79,8 +80,8 @@ export class CheckpointSteps {
   open(first: number, sinceMs: number): void {
     const { checkpoint, journalBytesMax, journalKeepBytesMax } = this.options;
     // A record that repeats a readingId is replayed until its page is written, twice an interval later at most: the id must be there.
-    const keepMs = READING_ID_TTL_MS + 2 * checkpoint.intervalMs;
-    this.log = new JournalRetention({ keepMs, keepBytesMax: journalKeepBytesMax, markBytes: journalBytesMax / JOURNAL_MARKS }, this.restoredLog(first), sinceMs);
+    this.idsKeptMs = READING_ID_TTL_MS + 2 * checkpoint.intervalMs;
+    this.log = new JournalRetention({ keepMs: this.idsKeptMs, keepBytesMax: journalKeepBytesMax, markBytes: journalBytesMax / JOURNAL_MARKS }, this.restoredLog(first), sinceMs);
     this.nextLogFrom = first;
     this.lastMs = this.clock.now();
   }
@@ -138,7 +139,8 @@ export class CheckpointSteps {
     const endsMs = clock.monotonic() + STEP_MS_MAX;
     this.checkpoint.begin(appliedSequence, pages, isFull, () => isTimed && clock.monotonic() > endsMs);
     this.nextAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
-    const removable = log.removableBefore(this.checkpoint.neededFrom(appliedSequence), nowMs);
+    const neededFrom = this.checkpoint.neededFrom(appliedSequence);
+    const removable = Math.min(log.removableBefore(neededFrom, nowMs), this.state.idHorizon.neededFrom(neededFrom, nowMs - this.idsKeptMs));
     this.nextLogFrom = Math.max(log.first, store.journal.keptFrom(removable) ?? 0);
     if (this.nextLogFrom > log.first || isLogNew) {
       store.putLogFrom(this.nextLogFrom);

@@ -24,6 +24,7 @@ export class ReadingIds {
   private words: Uint32Array<ArrayBuffer>;
   /** A bucket is the top bits of the scrambled hash. */
   private readonly shift: number;
+  private forgottenUpTo = 0;
 
   /** `buckets`: a power of two. */
   constructor(buckets: number = READING_ID_BUCKETS) {
@@ -37,7 +38,7 @@ export class ReadingIds {
     const bucket = this.bucketOf(low);
     const end = bucket + WORDS_PER_BUCKET;
     for (let at = bucket; at < end; at += WORDS_PER_ENTRY) {
-      if (words[at + 1] === low && words[at + 2] === high && words[at] === meterHash && words[at + 3] !== 0) return secondOf(nowMs) - words[at + 3] <= TTL_SECONDS;
+      if (words[at + 1] === low && words[at + 2] === high && words[at] === meterHash && words[at + 3] > this.forgottenUpTo) return secondOf(nowMs) - words[at + 3] <= TTL_SECONDS;
     }
     return false;
   }
@@ -46,6 +47,11 @@ export class ReadingIds {
   peek(low: number): number {
     const bucket = this.bucketOf(low);
     return this.words[bucket] ^ this.words[bucket + WORDS_PER_BUCKET - 1];
+  }
+
+  /** Ids that came in that second or before count no more; 0: all do. */
+  forget(second: number): void {
+    this.forgottenUpTo = second;
   }
 
   /** Remembers the id of an accepted reading. */
@@ -73,7 +79,7 @@ export class ReadingIds {
   forEach(visit: (meterHash: number, low: number, high: number, second: number) => void): void {
     const { words } = this;
     for (let at = 0; at < words.length; at += WORDS_PER_ENTRY) {
-      if (words[at + 3] !== 0) visit(words[at], words[at + 1], words[at + 2], words[at + 3]);
+      if (words[at + 3] > this.forgottenUpTo) visit(words[at], words[at + 1], words[at + 2], words[at + 3]);
     }
   }
 

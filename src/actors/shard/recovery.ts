@@ -41,7 +41,7 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
   };
   // Memory for them is made ready while the log is read.
   state.directory.beginRestore(store.pages.count());
-  const { pictures, next } = replayIds(store, Math.min(store.replayFrom(), applied + 1), replayedIds, count);
+  const { pictures, next } = replayIds(state, store, Math.min(store.replayFrom(), applied + 1), replayedIds, count);
   report.pages = restoreTables(state, store);
   report.readings += replayedIds.finish(state.readingIds);
   state.beginReplay(applied);
@@ -58,13 +58,16 @@ export function recover(state: ShardState, store: ShardStore, checkpoint: Checkp
 }
 
 /** Gives readingIds of the log's records before `end` to `ids`, as far as no page is needed for it. Says which pictures are among the records, and which record is the next. */
-function replayIds(store: ShardStore, end: number, ids: ReplayedIds, count: (sequence: number) => void): { pictures: LoggedPicture[]; next: number } {
+function replayIds(state: ShardState, store: ShardStore, end: number, ids: ReplayedIds, count: (sequence: number) => void): { pictures: LoggedPicture[]; next: number } {
   const pictures: LoggedPicture[] = [];
   let next = store.logFrom();
   for (const { sequence, bytes } of store.records()) {
     if (sequence >= end) break;
-    if (isReadingBatch(bytes)) ids.addBatch(bytes, sequence, store.uncountedReadings(receivedAtAsSaid(bytes), sequence));
-    else {
+    if (isReadingBatch(bytes)) {
+      const receivedAt = receivedAtAsSaid(bytes);
+      state.idHorizon.logged(sequence, receivedAt, bytes.length);
+      ids.addBatch(bytes, sequence, store.uncountedReadings(receivedAt, sequence));
+    } else {
       const record = readLogRecord(bytes, sequence);
       // It names meters by their rows.
       if (record.kind === 'readingIds') break;
@@ -126,8 +129,10 @@ export class Replay {
         const { batch } = record;
         if (this.outcomes.length < batch.count) this.outcomes = new Uint8Array(batch.count * 2);
         const uncounted = sequence <= this.applied ? store.uncountedReadings(record.nowMs, sequence) : NONE_UNCOUNTED;
-        if (sequence < this.replayFrom) rememberBatch(state.readingIds, batch, record.nowMs, uncounted);
-        else {
+        if (sequence < this.replayFrom) {
+          state.readingIds.forget(state.idHorizon.logged(sequence, record.nowMs, batch.bytes.length));
+          rememberBatch(state.readingIds, batch, record.nowMs, uncounted);
+        } else {
           state.expectUncounted(uncounted);
           state.applyBatch(batch, record.nowMs, sequence, this.outcomes);
         }

@@ -17,6 +17,7 @@ import { PictureHistory } from './picture-history.ts';
 import type { RegionPicture } from './protocol.ts';
 import { READ_AHEAD_READINGS, ReadAhead } from './read-ahead.ts';
 import { ReadingFingerprints } from './reading-fingerprint.ts';
+import { ReadingIdHorizon } from './reading-id-horizon.ts';
 import { highOf, lowOf, ReadingIds } from './reading-ids.ts';
 import { RegionLedger, type PartLoader } from './region-ledger.ts';
 import { isUncounted, NONE_UNCOUNTED, type UncountedReadings } from './uncounted-readings.ts';
@@ -42,6 +43,8 @@ export interface ShardStateConfig {
   regionsMax: number;
   /** Size of the memory of readingIds, a power of two; READING_ID_BUCKETS when absent. */
   readingIdBuckets?: number;
+  /** Log of batches after which readingIds are forgotten before their five minutes are over, bytes; no bound when absent. */
+  readingIdLogBytes?: number;
   detection: DetectionConfig;
 }
 
@@ -56,6 +59,7 @@ export class ShardState {
   readonly book: WindowBook;
   readonly turn = new Turn();
   readonly readingIds: ReadingIds;
+  readonly idHorizon: ReadingIdHorizon;
   readonly counters: ShardCounters = zeroCounters();
   readonly episodes: AnomalyEpisodes;
   readonly pictures = new PictureHistory();
@@ -76,6 +80,7 @@ export class ShardState {
     this.config = config;
     this.directory = new MeterDirectory(modules.rows ?? null);
     this.readingIds = new ReadingIds(config.readingIdBuckets);
+    this.idHorizon = new ReadingIdHorizon(config.readingIdLogBytes ?? Infinity);
     this.ledger = new RegionLedger(config.regionsMax, modules.loadPart);
     this.episodes = new AnomalyEpisodes(config.detection, this.ledger, (row) => this.directory.idOf(row), modules.stored);
     this.book = new WindowBook(config.latenessMs, {
@@ -115,6 +120,7 @@ export class ShardState {
    */
   applyBatch(batch: ReadingBatch, nowMs: number, sequence: number, outcomes: Uint8Array): number {
     this.turn.sequence = sequence;
+    this.readingIds.forget(this.idHorizon.logged(sequence, nowMs, batch.bytes.length));
     const regionCount = batch.regions.length;
     if (this.batchRegions.length < regionCount) this.batchRegions = new Int32Array(regionCount * 2);
     this.batchRegions.fill(-2, 0, regionCount);
