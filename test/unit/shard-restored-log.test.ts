@@ -18,3 +18,19 @@ test('the log that a start finds is trimmed to what is kept for readingIds once 
   expect(shard.actor.figures().dirtyPages).toBe(0);
   expect(shard.shardStore.journal.sizeBytes()).toBeLessThan(found / 2);
 });
+
+test('the log is trimmed while nothing but duplicates comes', async () => {
+  const startMs = Date.UTC(2026, 2, 1);
+  const shard = new ShardHarness({ startMs, segmentBytesMax: 1_000, journalKeepBytesMax: 3_000, journalBytesMax: 256_000 });
+  await shard.start();
+  const reading = { meterId: 'm', region: 'r', timestamp: startMs, powerKw: 1 };
+  let longest = 0;
+  for (let i = 0; i < 1_000; i++) {
+    shard.send([reading]);
+    await shard.advance(100);
+    longest = Math.max(longest, shard.shardStore.journal.sizeBytes());
+  }
+  // What is kept, what comes before it is looked at, and a segment.
+  expect(longest).toBeLessThan(12_000);
+  expect(shard.ask<'meter'>({ kind: 'meter', meterId: 'm' })?.readings).toBe(1);
+});

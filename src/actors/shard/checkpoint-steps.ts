@@ -64,6 +64,7 @@ export class CheckpointSteps {
   /** First log record that counts once the step under way is on disk. */
   private nextLogFrom = 0;
   private idsKeptMs = 0;
+  private appendedBytesAtStep = 0;
   private readonly unreported = new UnreportedAnomalies();
 
   constructor(options: CheckpointStepsOptions, { state, store, clock }: CheckpointStepsModules) {
@@ -107,7 +108,13 @@ export class CheckpointSteps {
   }
 
   get isDue(): boolean {
-    return !this.checkpoint.isUnderWay && (this.isPressing || this.clock.monotonic() >= this.nextAtMs) && this.checkpoint.isDue;
+    return !this.checkpoint.isUnderWay && (this.isPressing || this.clock.monotonic() >= this.nextAtMs) && (this.checkpoint.isDue || this.hasLogToTrim);
+  }
+
+  /** Duplicates alone make a log long and leave nothing to write. */
+  private get hasLogToTrim(): boolean {
+    const { journalBytesMax, journalKeepBytesMax } = this.options;
+    return this.log.appendedBytes - this.appendedBytesAtStep > journalKeepBytesMax + journalBytesMax / JOURNAL_MARKS;
   }
 
   /** So much has to go into the next step that nothing is to be counted before it. */
@@ -139,6 +146,7 @@ export class CheckpointSteps {
     const endsMs = clock.monotonic() + STEP_MS_MAX;
     this.checkpoint.begin(appliedSequence, pages, isFull, () => isTimed && clock.monotonic() > endsMs);
     this.nextAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
+    this.appendedBytesAtStep = log.appendedBytes;
     const neededFrom = this.checkpoint.neededFrom(appliedSequence);
     const removable = Math.min(log.removableBefore(neededFrom, nowMs), this.state.idHorizon.neededFrom(neededFrom, nowMs - this.idsKeptMs));
     this.nextLogFrom = Math.max(log.first, store.journal.keptFrom(removable) ?? 0);
