@@ -23,7 +23,7 @@ export const DEALT_WITH = 0;
 export const IS_OVER = 1;
 
 export type ReplayedIdsMessage =
-  | { kind: 'batch'; bytes: Uint8Array; sequence: number; uncounted: UncountedReadings }
+  | { kind: 'batch'; bytes: Uint8Array; sequence: number; uncounted: UncountedReadings; forgotten: number }
   | { kind: 'remembered'; words: Uint8Array }
   | { kind: 'end' };
 
@@ -48,9 +48,9 @@ export class ReplayedIdsBeside implements ReplayedIds {
     thread.unref();
   }
 
-  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings): void {
+  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings, forgotten: number): void {
     const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-    this.port.postMessage({ kind: 'batch', bytes: own, sequence, uncounted } satisfies ReplayedIdsMessage, [own.buffer as ArrayBuffer]);
+    this.port.postMessage({ kind: 'batch', bytes: own, sequence, uncounted, forgotten } satisfies ReplayedIdsMessage, [own.buffer as ArrayBuffer]);
   }
 
   addRemembered(words: Uint8Array): void {

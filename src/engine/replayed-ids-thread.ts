@@ -27,7 +27,7 @@ port.on('message', (message: ReplayedIdsMessage) => {
 
 function deal(message: Exclude<ReplayedIdsMessage, { kind: 'end' }>): void {
   if (message.kind === 'remembered') replayed.addRemembered(message.words);
-  else replayed.addBatch(message.bytes, message.sequence, message.uncounted);
+  else replayed.addBatch(message.bytes, message.sequence, message.uncounted, message.forgotten);
 }
 
 function end(): void {

@@ -17,12 +17,13 @@ const BUCKETS = 8;
 interface Batch {
   lows: number[];
   uncounted: number[];
+  forgotten: number;
 }
 
 type Step = Batch | { words: number[] };
 
 const step = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ lows: fc.array(fc.nat(40), { minLength: 1, maxLength: 12 }), uncounted: fc.uniqueArray(fc.nat(11), { maxLength: 3 }) }) },
+  { weight: 5, arbitrary: fc.record({ lows: fc.array(fc.nat(40), { minLength: 1, maxLength: 12 }), uncounted: fc.uniqueArray(fc.nat(11), { maxLength: 3 }), forgotten: fc.constantFrom(0, AT / 1_000 + 2) }) },
   { weight: 1, arbitrary: fc.record({ words: fc.array(fc.tuple(fc.nat(5), fc.nat(40), fc.nat(3), fc.constant(AT / 1_000)), { maxLength: 5 }).map((entries) => entries.flat()) }) },
 );
 
@@ -34,9 +35,11 @@ function recordOf(lows: readonly number[], sequence: number): Uint8Array {
 function replay(steps: readonly Step[], replayed: ReplayedIds, ids: ReadingIds): { readings: number; entries: string[] } {
   steps.forEach((one, i) => {
     if ('words' in one) replayed.addRemembered(new Uint8Array(Uint32Array.from(one.words).buffer));
-    else replayed.addBatch(recordOf(one.lows, i + 1), i + 1, packPositions([...one.uncounted].sort((a, b) => a - b)));
+    else replayed.addBatch(recordOf(one.lows, i + 1), i + 1, packPositions([...one.uncounted].sort((a, b) => a - b)), one.forgotten);
   });
   const readings = replayed.finish(ids);
+  // Whoever goes on with them says what is forgotten by then.
+  ids.forget(0);
   const entries: string[] = [];
   ids.forEach((...entry) => entries.push(entry.join(' ')));
   return { readings, entries };
@@ -57,7 +60,7 @@ describe('readingIds that a thread beside the shard reads', () => {
 
   it('leave out what did not count, and count every reading', () => {
     const ids = new ReadingIds(BUCKETS);
-    const { readings, entries } = replay([{ lows: [1, 2, 3], uncounted: [1] }], new ReplayedIdsBeside(BUCKETS), ids);
+    const { readings, entries } = replay([{ lows: [1, 2, 3], uncounted: [1], forgotten: 0 }], new ReplayedIdsBeside(BUCKETS), ids);
     expect([readings, entries.length]).toEqual([3, 2]);
   });
 
@@ -65,9 +68,9 @@ describe('readingIds that a thread beside the shard reads', () => {
     const damaged = recordOf([1, 2, 3], 2);
     damaged[damaged.length - 1] ^= 1;
     const replayed = new ReplayedIdsBeside(BUCKETS);
-    replayed.addBatch(recordOf([1], 1), 1, NONE_UNCOUNTED);
-    replayed.addBatch(damaged, 2, NONE_UNCOUNTED);
-    replayed.addBatch(recordOf([4], 3), 3, NONE_UNCOUNTED);
+    replayed.addBatch(recordOf([1], 1), 1, NONE_UNCOUNTED, 0);
+    replayed.addBatch(damaged, 2, NONE_UNCOUNTED, 0);
+    replayed.addBatch(recordOf([4], 3), 3, NONE_UNCOUNTED, 0);
     expect(() => replayed.finish(new ReadingIds(BUCKETS))).toThrow(new OperationalError('corrupt', 'log record 2 fails its checksum'));
   });
 });

@@ -65,6 +65,9 @@ export class CheckpointSteps {
   private nextLogFrom = 0;
   private idsKeptMs = 0;
   private appendedBytesAtStep = 0;
+  private appendedBytesInStep = 0;
+  /** On the monotonic clock. */
+  private lastStepMs = 0;
   private readonly unreported = new UnreportedAnomalies();
 
   constructor(options: CheckpointStepsOptions, { state, store, clock }: CheckpointStepsModules) {
@@ -84,6 +87,8 @@ export class CheckpointSteps {
     this.idsKeptMs = READING_ID_TTL_MS + 2 * checkpoint.intervalMs;
     this.log = new JournalRetention({ keepMs: this.idsKeptMs, keepBytesMax: journalKeepBytesMax, markBytes: journalBytesMax / JOURNAL_MARKS }, this.restoredLog(first), sinceMs);
     this.nextLogFrom = first;
+    this.state.idHorizon.begin(first);
+    this.lastStepMs = this.clock.monotonic();
     this.lastMs = this.clock.now();
   }
 
@@ -111,10 +116,11 @@ export class CheckpointSteps {
     return !this.checkpoint.isUnderWay && (this.isPressing || this.clock.monotonic() >= this.nextAtMs) && (this.checkpoint.isDue || this.hasLogToTrim);
   }
 
-  /** Duplicates alone make a log long and leave nothing to write. */
+  /** Duplicates alone make a log long and leave nothing to write. And what is known of the log grows with time. */
   private get hasLogToTrim(): boolean {
     const { journalBytesMax, journalKeepBytesMax } = this.options;
-    return this.log.appendedBytes - this.appendedBytesAtStep > journalKeepBytesMax + journalBytesMax / JOURNAL_MARKS;
+    const appended = this.log.appendedBytes - this.appendedBytesAtStep;
+    return appended > journalKeepBytesMax + journalBytesMax / JOURNAL_MARKS || (appended > 0 && this.clock.monotonic() - this.lastStepMs > this.idsKeptMs);
   }
 
   /** So much has to go into the next step that nothing is to be counted before it. */
@@ -146,7 +152,7 @@ export class CheckpointSteps {
     const endsMs = clock.monotonic() + STEP_MS_MAX;
     this.checkpoint.begin(appliedSequence, pages, isFull, () => isTimed && clock.monotonic() > endsMs);
     this.nextAtMs = clock.monotonic() + (this.checkpoint.isBehind || isFull ? STEP_PAUSE_MS : this.options.checkpoint.stepMs);
-    this.appendedBytesAtStep = log.appendedBytes;
+    this.appendedBytesInStep = log.appendedBytes;
     const neededFrom = this.checkpoint.neededFrom(appliedSequence);
     const removable = Math.min(log.removableBefore(neededFrom, nowMs), this.state.idHorizon.neededFrom(neededFrom, nowMs - this.idsKeptMs));
     this.nextLogFrom = Math.max(log.first, store.journal.keptFrom(removable) ?? 0);
@@ -161,6 +167,8 @@ export class CheckpointSteps {
   done(): void {
     this.unreported.add(this.checkpoint.done(), this.clock.monotonic());
     this.log.first = this.nextLogFrom;
+    this.appendedBytesAtStep = this.appendedBytesInStep;
+    this.lastStepMs = this.clock.monotonic();
     this.state.pictures.trimmed(this.nextLogFrom);
     this.store.journal.release(this.nextLogFrom);
     this.lastMs = this.clock.now();

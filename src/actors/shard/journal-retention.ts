@@ -76,14 +76,16 @@ export class JournalRetention {
     let bytesBefore = 0;
     for (let i = 0; i + 1 < this.marks.length && this.marks[i + 1].sequence <= neededFrom; i++) bytesBefore += this.marks[i].bytes;
     if (neededFrom > this.newest && this.newest >= this.first) bytesBefore += this.marks.at(-1)!.bytes;
-    while (this.marks.length > 1) {
-      const [oldest, next] = this.marks;
+    let gone = 0;
+    for (; gone + 1 < this.marks.length; gone++) {
+      const [oldest, next] = [this.marks[gone], this.marks[gone + 1]];
       const kept = nowMs - next.startedMs < this.options.keepMs && bytesBefore <= this.options.keepBytesMax;
       if (next.sequence > neededFrom || kept) break;
       if (oldest.isRestored !== true) this.totalBytes -= oldest.bytes;
       bytesBefore -= oldest.bytes;
-      this.marks.shift();
     }
+    // At once: one by one each may move all the others.
+    this.marks.splice(0, gone);
     return this.marks[0].sequence;
   }
 }

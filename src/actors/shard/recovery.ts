@@ -65,8 +65,8 @@ function replayIds(state: ShardState, store: ShardStore, end: number, ids: Repla
     if (sequence >= end) break;
     if (isReadingBatch(bytes)) {
       const receivedAt = receivedAtAsSaid(bytes);
-      state.idHorizon.logged(sequence, receivedAt, bytes.length);
-      ids.addBatch(bytes, sequence, store.uncountedReadings(receivedAt, sequence));
+      const forgotten = state.idHorizon.logged(sequence, receivedAt, bytes.length);
+      ids.addBatch(bytes, sequence, store.uncountedReadings(receivedAt, sequence), forgotten);
     } else {
       const record = readLogRecord(bytes, sequence);
       // It names meters by their rows.

@@ -10,8 +10,8 @@ import { isUncounted, type UncountedReadings } from './uncounted-readings.ts';
  * pages, on another thread. In order of the log.
  */
 export interface ReplayedIds {
-  /** A batch's record, given away. `uncounted`: its readings that did not count when it was applied. */
-  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings): void;
+  /** A batch's record, given away. `uncounted`: its readings that did not count when it was applied; `forgotten`: the second up to which ids were forgotten by then. */
+  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings, forgotten: number): void;
   /** The words of a `rememberedIds` record. */
   addRemembered(words: Uint8Array): void;
   /** Blocks until all that was added is in `ids`. Returns how many readings the batches had. Throws OperationalError `corrupt` or `format` of a record. */
@@ -27,9 +27,10 @@ export class ReplayedIdsHere implements ReplayedIds {
     this.ids = ids;
   }
 
-  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings): void {
+  addBatch(bytes: Uint8Array, sequence: number, uncounted: UncountedReadings, forgotten: number): void {
     const record = readLogRecord(bytes, sequence, true);
     if (record.kind !== 'batch') throw new OperationalError('corrupt', `log record ${sequence} is no batch`);
+    this.ids.forget(forgotten);
     rememberBatch(this.ids, record.batch, record.nowMs, uncounted);
     this.readings += record.batch.count;
   }
