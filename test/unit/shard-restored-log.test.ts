@@ -34,3 +34,15 @@ test('the log is trimmed while nothing but duplicates comes', async () => {
   expect(longest).toBeLessThan(12_000);
   expect(shard.ask<'meter'>({ kind: 'meter', meterId: 'm' })?.readings).toBe(1);
 });
+
+test('the log is looked at now and then, however little comes', async () => {
+  const startMs = Date.UTC(2026, 2, 1);
+  const shard = new ShardHarness({ startMs, segmentBytesMax: 1 });
+  await shard.start();
+  for (let minute = 0; minute < 60; minute++) {
+    shard.send([{ meterId: 'm', region: 'r', timestamp: startMs, powerKw: 1 }]);
+    await shard.advance(60_000);
+  }
+  // Five minutes for readingIds, and as long again until the next look.
+  expect(shard.shardStore.lastSequence() - shard.shardStore.logFrom()).toBeLessThan(15);
+});

@@ -49,6 +49,15 @@ function notedOf(store: ShardStore): number[] {
 const readingsOf = (harness: ShardHarness) => harness.ask<'meter'>({ kind: 'meter', meterId: 'm0' })?.readings;
 const accepted = async (harness: ShardHarness, one: TestReading) => (await send(harness, [one])).reply?.accepted;
 
+/** It is accepted as the meter's second, and still there after a death before anything was written. */
+async function expectToStay(harness: ShardHarness, one: TestReading): Promise<void> {
+  const batch = harness.send([one]);
+  await harness.drain();
+  expect(batch.reply?.accepted).toBe(1);
+  await harness.crash('kept', 'lost');
+  expect(readingsOf(harness)).toBe(2);
+}
+
 describe('a reading that was rejected', () => {
   it.each<[string, Partial<HarnessOptions>]>([
     ['the newest letter is kept', { deadLettersMax: 1 }],
@@ -66,11 +75,7 @@ describe('a reading that was rejected', () => {
     const harness = await begin({ commitMs: 50 });
     await contradict(harness, [1, 2]);
     await harness.advance(5_000);
-    const batch = harness.send([reading(5, 9, 1)]);
-    await harness.drain();
-    expect(batch.reply?.accepted).toBe(1);
-    await harness.crash('kept', 'lost');
-    expect(readingsOf(harness)).toBe(2);
+    await expectToStay(harness, reading(5, 9, 1));
   });
 
   it('counts when the step that noted it failed and was made again', async () => {
@@ -150,11 +155,7 @@ describe('a reading that was known by its timestamp', () => {
     expect((await send(harness, [reading(0, 1, 20)])).reply).toMatchObject({ accepted: 0, duplicates: 1 });
     await harness.advance(5_000);
     if (when === 'after') await harness.crash('lost');
-    const batch = harness.send([reading(5, 9, 20)]);
-    await harness.drain();
-    expect(batch.reply?.accepted).toBe(1);
-    await harness.crash('kept', 'lost');
-    expect(readingsOf(harness)).toBe(2);
+    await expectToStay(harness, reading(5, 9, 20));
   });
 
   it('does not make its readingId known for longer, when a restart finds nothing older of it in the log', async () => {

@@ -63,11 +63,13 @@ export class CheckpointSteps {
   private lastMs = 0;
   /** First log record that counts once the step under way is on disk. */
   private nextLogFrom = 0;
+  /** What is older of the log is not kept for its readingIds. */
   private idsKeptMs = 0;
+  /** `log.appendedBytes` when the last step that is on disk began, and when the one under way did. */
   private appendedBytesAtStep = 0;
   private appendedBytesInStep = 0;
-  /** On the monotonic clock. */
-  private lastStepMs = 0;
+  /** When the last step was on disk, on the monotonic clock. */
+  private steppedAtMs = 0;
   private readonly unreported = new UnreportedAnomalies();
 
   constructor(options: CheckpointStepsOptions, { state, store, clock }: CheckpointStepsModules) {
@@ -88,7 +90,7 @@ export class CheckpointSteps {
     this.log = new JournalRetention({ keepMs: this.idsKeptMs, keepBytesMax: journalKeepBytesMax, markBytes: journalBytesMax / JOURNAL_MARKS }, this.restoredLog(first), sinceMs);
     this.nextLogFrom = first;
     this.state.idHorizon.begin(first);
-    this.lastStepMs = this.clock.monotonic();
+    this.steppedAtMs = this.clock.monotonic();
     this.lastMs = this.clock.now();
   }
 
@@ -120,7 +122,7 @@ export class CheckpointSteps {
   private get hasLogToTrim(): boolean {
     const { journalBytesMax, journalKeepBytesMax } = this.options;
     const appended = this.log.appendedBytes - this.appendedBytesAtStep;
-    return appended > journalKeepBytesMax + journalBytesMax / JOURNAL_MARKS || (appended > 0 && this.clock.monotonic() - this.lastStepMs > this.idsKeptMs);
+    return appended > journalKeepBytesMax + journalBytesMax / JOURNAL_MARKS || (appended > 0 && this.clock.monotonic() - this.steppedAtMs > this.idsKeptMs);
   }
 
   /** So much has to go into the next step that nothing is to be counted before it. */
@@ -168,7 +170,7 @@ export class CheckpointSteps {
     this.unreported.add(this.checkpoint.done(), this.clock.monotonic());
     this.log.first = this.nextLogFrom;
     this.appendedBytesAtStep = this.appendedBytesInStep;
-    this.lastStepMs = this.clock.monotonic();
+    this.steppedAtMs = this.clock.monotonic();
     this.state.pictures.trimmed(this.nextLogFrom);
     this.store.journal.release(this.nextLogFrom);
     this.lastMs = this.clock.now();

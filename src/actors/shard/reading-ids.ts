@@ -4,8 +4,8 @@ import { invariant } from '../../runtime/errors.ts';
  * readingIds seen lately: the same id from the same meter within 5 min is a duplicate even under another timestamp.
  *
  * A set-associative table: an id's hash names a bucket of 4 entries, one cache line, which are in order of arrival, and a new entry takes the place of the
- * first. So a bucket holds the last four that came, whatever was before them: a replay of the log's end makes the same of it. And a look-up and an insertion touch one line of memory, and nothing is ever rehashed: a table that grew stopped its shard for
- * 40 ms (measured). Entries are the hash of the meter's id and the id's 64-bit hash, mixed with a tag of the meter (meterTag): a false match needs two ids of one meter's last minutes that collide
+ * first. So a bucket holds the last four that came, whatever was before them: a replay of the log's end makes the same of it. And a look-up and an insertion
+ * touch one line of memory, and nothing is ever rehashed: a table that grew stopped its shard for 40 ms (measured). Entries are the hash of the meter's id and the id's 64-bit hash, mixed with a tag of the meter (meterTag): a false match needs two ids of one meter's last minutes that collide
  * (1 in 10^17), or two meters that agree in both and number their readings alike (1 in 10^7 for a million meters). Meters are not named by their rows, so that a recovery can fill
  * the table from the log alone, without looking each meter up. Under more load than the table is made for the memory of ids gets shorter than 5 min, never the memory of
  * readings, whose natural key has its own index.
@@ -24,6 +24,7 @@ export class ReadingIds {
   private words: Uint32Array<ArrayBuffer>;
   /** A bucket is the top bits of the scrambled hash. */
   private readonly shift: number;
+  /** Second of arrival; 0: none is. */
   private forgottenUpTo = 0;
 
   /** `buckets`: a power of two. */
@@ -58,11 +59,12 @@ export class ReadingIds {
   add(meterHash: number, low: number, high: number, nowMs: number): void {
     const words = this.words;
     const bucket = this.bucketOf(low);
-    const last = bucket + WORDS_PER_BUCKET - WORDS_PER_ENTRY;
+    const end = bucket + WORDS_PER_BUCKET;
+    const last = end - WORDS_PER_ENTRY;
     let at = bucket;
-    while (at < last && !(words[at + 1] === low && words[at + 2] === high && words[at] === meterHash)) at += WORDS_PER_ENTRY;
-    // Not among the first three: it is the last one, or the first goes for it.
-    if (at === last && !(words[at + 1] === low && words[at + 2] === high && words[at] === meterHash)) at = bucket;
+    while (at < end && !(words[at + 1] === low && words[at + 2] === high && words[at] === meterHash)) at += WORDS_PER_ENTRY;
+    // A new one takes the place of the first; those behind it move up.
+    if (at === end) at = bucket;
     for (; at < last; at++) words[at] = words[at + WORDS_PER_ENTRY];
     words[last] = meterHash;
     words[last + 1] = low;
